@@ -1,0 +1,115 @@
+package audit
+
+import "time"
+
+// Body is what a record of one kind says beyond its head. The set is closed.
+type Body interface{ kind() Kind }
+
+// OpenBody begins a log and ties it to its key.
+type OpenBody struct {
+	Version int    `json:"version"` // of the format, 1
+	Origin  string `json:"origin"`
+	Key     string `json:"key"` // the text of key.pub
+}
+
+// RepairBody tells of bytes that were cut off the end of a segment: a commit
+// that was being written when its writer or the machine stopped.
+type RepairBody struct {
+	Segment string `json:"segment"`
+	Offset  int64  `json:"offset"`
+	Bytes   int64  `json:"bytes"`
+	SHA256  string `json:"sha256"` // hex, of those bytes
+}
+
+// LaunchBody tells what is about to run.
+type LaunchBody struct {
+	Argv         []Text `json:"argv"`
+	Program      Text   `json:"program,omitempty"` // resolved path of argv[0]
+	Dir          Text   `json:"dir,omitempty"`
+	Digest       string `json:"digest,omitempty"` // of the pack
+	Tier         string `json:"tier,omitempty"`
+	PID          int    `json:"pid,omitempty"`
+	Capabilities []Text `json:"capabilities,omitempty"` // the effective set
+}
+
+// EndBody tells how a session ended.
+type EndBody struct {
+	Status   string        `json:"status"` // "exited", "killed", "refused", …
+	Exit     int           `json:"exit"`
+	Signal   string        `json:"signal,omitempty"`
+	Duration time.Duration `json:"duration_ns,omitempty"`
+	Error    Text          `json:"error,omitempty"`
+}
+
+// DecisionBody is a request and the answer to it.
+type DecisionBody struct {
+	Program    Text         `json:"program,omitempty"`
+	Digest     string       `json:"digest,omitempty"` // of the pack
+	Capability Text         `json:"capability"`
+	Why        Text         `json:"why,omitempty"` // what the asker said it is for
+	Outcome    string       `json:"outcome"`
+	Reasons    []ReasonBody `json:"reasons,omitempty"`
+}
+
+// ReasonBody is one reason of an answer.
+type ReasonBody struct {
+	Rule  string `json:"rule"`
+	Text  Text   `json:"text,omitempty"`
+	Grant string `json:"grant,omitempty"`
+	By    Text   `json:"by,omitempty"` // the capability that the rule holds for
+	Fix   Text   `json:"fix,omitempty"`
+}
+
+// DenialBody tells what a layer of the sandbox stopped without asking the gate.
+type DenialBody struct {
+	Layer      string `json:"layer"` // "seccomp", "landlock", "egress", …
+	Program    Text   `json:"program,omitempty"`
+	PID        int    `json:"pid,omitempty"`
+	Action     string `json:"action,omitempty"` // system call or verb
+	Capability Text   `json:"capability,omitempty"`
+	Object     Text   `json:"object,omitempty"` // path, address, …
+	Count      int    `json:"count,omitempty"`
+	Text       Text   `json:"text,omitempty"`
+}
+
+// GrantBody is a grant that was added or, with Revoked, taken back.
+type GrantBody struct {
+	Grant      string    `json:"grant"`
+	Digest     string    `json:"digest,omitempty"`
+	Capability Text      `json:"capability,omitempty"`
+	Outcome    string    `json:"outcome,omitempty"`
+	Span       string    `json:"span,omitempty"`
+	Until      time.Time `json:"until,omitzero"`
+	Origin     string    `json:"origin,omitempty"`
+	Reason     Text      `json:"reason,omitempty"`
+	Revoked    bool      `json:"revoked,omitempty"`
+}
+
+// ReportBody is what a tier promised and whether each layer holds.
+type ReportBody struct {
+	Tier   string      `json:"tier"`
+	Layers []LayerBody `json:"layers,omitempty"`
+	Notes  []Text      `json:"notes,omitempty"`
+}
+
+// LayerBody is one layer of a ReportBody.
+type LayerBody struct {
+	Name     string `json:"name"`
+	Promised bool   `json:"promised"`
+	Holds    bool   `json:"holds"`
+	Detail   Text   `json:"detail,omitempty"`
+}
+
+func (OpenBody) kind() Kind     { return LogOpen }
+func (RepairBody) kind() Kind   { return LogRepair }
+func (LaunchBody) kind() Kind   { return SessionStart }
+func (EndBody) kind() Kind      { return SessionEnd }
+func (DecisionBody) kind() Kind { return Decision }
+func (DenialBody) kind() Kind   { return Denial }
+func (ReportBody) kind() Kind   { return Report }
+func (b GrantBody) kind() Kind {
+	if b.Revoked {
+		return GrantRevoke
+	}
+	return GrantAdd
+}

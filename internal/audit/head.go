@@ -1,0 +1,125 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// headSize is the size of the head file: one sector, so that overwriting it in
+// place leaves the old head or the new one and never changes its length.
+const headSize = 512
+
+// Head is a signed statement: the log of this origin had Size records, and
+// their Merkle tree had this Root. Kept elsewhere, it holds the log to it.
+type Head struct {
+	Origin string    `json:"origin"`
+	Size   uint64    `json:"size"`
+	Root   tlog.Hash `json:"root"`
+	Note   string    `json:"note"` // the signed text
+}
+
+// ParseHead reads a signed head and checks its signature by key, the text of a key.pub.
+func ParseHead(text, key string) (Head, error) {
+	v, err := newVerifier(key)
+	if err != nil {
+		return Head{}, err
+	}
+	return openHead(text, v)
+}
+
+// openHead parses text and checks its signature.
+func openHead(text string, v note.Verifier) (Head, error) {
+	h, err := splitHead(text)
+	if err != nil {
+		return Head{}, err
+	}
+	if _, err := note.Open([]byte(text), note.VerifierList(v)); err != nil {
+		return Head{}, fmt.Errorf("signed head: %w", err)
+	}
+	if h.Origin != v.Name() {
+		return Head{}, fmt.Errorf("signed head: origin %q, key of %q", h.Origin, v.Name())
+	}
+	return h, nil
+}
+
+// splitHead reads the fields of a head without checking its signature. It
+// accepts one spelling only: decoders of numbers and base64 are lenient, and a
+// byte that may change unnoticed is a byte that is not covered.
+func splitHead(text string) (Head, error) {
+	bad := errors.New("not a signed head")
+	lines := strings.Split(text, "\n")
+	if len(lines) != 6 || lines[3] != "" || lines[5] != "" || lines[0] == "" {
+		return Head{}, bad
+	}
+	size, err := strconv.ParseUint(lines[1], 10, 63)
+	if err != nil || strconv.FormatUint(size, 10) != lines[1] {
+		return Head{}, bad
+	}
+	root, err := base64.StdEncoding.Strict().DecodeString(lines[2])
+	if err != nil || len(root) != tlog.HashSize {
+		return Head{}, bad
+	}
+	sig, ok := strings.CutPrefix(lines[4], "— "+lines[0]+" ")
+	if raw, err := base64.StdEncoding.Strict().DecodeString(sig); !ok || err != nil || len(raw) != 4+64 {
+		return Head{}, bad
+	}
+	return Head{Origin: lines[0], Size: size, Root: tlog.Hash(root), Note: text}, nil
+}
+
+// signHead states that the tree of this size has this root.
+func signHead(s note.Signer, size uint64, root tlog.Hash) (Head, error) {
+	text := s.Name() + "\n" + strconv.FormatUint(size, 10) + "\n" + root.String() + "\n"
+	signed, err := note.Sign(&note.Note{Text: text}, s)
+	if err != nil {
+		return Head{}, fmt.Errorf("sign head: %w", err)
+	}
+	return Head{Origin: s.Name(), Size: size, Root: root, Note: string(signed)}, nil
+}
+
+var headPrefix = []byte(`{"head":"`)
+
+// appendLine appends the head as a line of a segment, without a newline.
+func (h Head) appendLine(b []byte) []byte {
+	return append(appendString(append(b, `{"head":`...), h.Note), '}')
+}
+
+// parseHeadLine reads a head line, without checking the signature.
+func parseHeadLine(line []byte) (Head, error) {
+	var v struct {
+		Head string `json:"head"`
+	}
+	if err := json.Unmarshal(line, &v); err != nil {
+		return Head{}, fmt.Errorf("not a signed head: %v", err)
+	}
+	h, err := splitHead(v.Head)
+	if err == nil && !bytes.Equal(h.appendLine(nil), line) {
+		err = errors.New("not a signed head as this program writes it")
+	}
+	return h, err
+}
+
+// padded is the content of the head file.
+func (h Head) padded() ([]byte, error) {
+	if len(h.Note) > headSize {
+		return nil, bug(fmt.Errorf("head of %d bytes", len(h.Note)))
+	}
+	return append([]byte(h.Note), bytes.Repeat([]byte("\n"), headSize-len(h.Note))...), nil
+}
+
+// parseHeadFile reads the content of the head file, without checking the signature.
+func parseHeadFile(b []byte) (Head, error) {
+	text := strings.TrimRight(string(b), "\n") + "\n"
+	h, err := splitHead(text)
+	if err == nil && len(b) != headSize {
+		err = errors.New("not a head file: wrong length")
+	}
+	return h, err
+}

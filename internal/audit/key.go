@@ -1,0 +1,89 @@
+package audit
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// signer is the key of a log.
+type signer struct {
+	sign   note.Signer
+	verify note.Verifier
+	public string // the text of key.pub, without a newline
+}
+
+// firstPrev is the prev of the first record: the chain begins in the key.
+func firstPrev(public string) string {
+	sum := sha256.Sum256([]byte(public))
+	return hex.EncodeToString(sum[:])
+}
+
+// newVerifier reads the text of a key.pub, strictly.
+func newVerifier(public string) (note.Verifier, error) {
+	public = strings.TrimSuffix(public, "\n")
+	v, err := note.NewVerifier(public)
+	if err != nil {
+		return nil, fmt.Errorf("public key: %w", err)
+	}
+	return v, nil
+}
+
+// loadKey reads the key of the log in dir.
+//
+// Security: what the heads prove rests on this file being readable by its owner
+// alone; a key that others may read or replace is refused.
+func loadKey(dir string) (signer, error) {
+	path := filepath.Join(dir, "key")
+	f, err := openFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return signer{}, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return signer{}, err
+	} else if info.Mode().Perm()&0o077 != 0 {
+		return signer{}, fmt.Errorf("key %q may be used by others (mode %#o); chmod 600 it if nobody has read it", path, info.Mode().Perm())
+	}
+	b, err := readAll(f, 4096)
+	if err != nil {
+		return signer{}, fmt.Errorf("read key %q: %w", path, err)
+	}
+	s, err := parseKey(string(b))
+	if err != nil {
+		return signer{}, fmt.Errorf("read key %q: %w", path, err)
+	}
+	return s, nil
+}
+
+// parseKey reads a private key; errors do not repeat any of it.
+func parseKey(text string) (signer, error) {
+	text, ok := strings.CutSuffix(text, "\n")
+	private, public, ok2 := strings.Cut(text, "\n")
+	if !ok || !ok2 {
+		return signer{}, errors.New("not a key file")
+	}
+	s, err := note.NewSigner(private)
+	if err != nil {
+		return signer{}, errors.New("malformed key")
+	}
+	v, err := note.NewVerifier(public)
+	if err != nil || v.KeyHash() != s.KeyHash() || v.Name() != s.Name() {
+		return signer{}, errors.New("the public key in the file is not of this key")
+	}
+	return signer{sign: s, verify: v, public: public}, nil
+}
+
+// newKey makes a key under a random origin, and returns the content of its file.
+func newKey() (content, public string, err error) {
+	origin := "ambit/" + strings.ToLower(rand.Text()[:16])
+	private, public, err := note.GenerateKey(rand.Reader, origin)
+	return private + "\n" + public + "\n", public, err
+}

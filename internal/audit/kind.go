@@ -1,0 +1,88 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Kind says what a record tells, and so what its body is. The set is closed: a
+// record of another kind is neither written nor read.
+type Kind string
+
+// The kinds. Each names its body.
+const (
+	LogOpen      Kind = "log.open"      // OpenBody: first record of every log
+	LogRepair    Kind = "log.repair"    // RepairBody: a torn commit was cut off
+	SessionStart Kind = "session.start" // LaunchBody
+	SessionEnd   Kind = "session.end"   // EndBody
+	Decision     Kind = "decision"      // DecisionBody: what the gate answered
+	Denial       Kind = "denial"        // DenialBody: what a layer of the sandbox stopped
+	GrantAdd     Kind = "grant.add"     // GrantBody
+	GrantRevoke  Kind = "grant.revoke"  // GrantBody
+	Report       Kind = "report"        // ReportBody: what a tier promised, and what holds
+)
+
+// kinds is the closed set with an empty body of each.
+var kinds = []struct {
+	kind Kind
+	body func() Body
+}{
+	{LogOpen, func() Body { return &OpenBody{} }},
+	{LogRepair, func() Body { return &RepairBody{} }},
+	{SessionStart, func() Body { return &LaunchBody{} }},
+	{SessionEnd, func() Body { return &EndBody{} }},
+	{Decision, func() Body { return &DecisionBody{} }},
+	{Denial, func() Body { return &DenialBody{} }},
+	{GrantAdd, func() Body { return &GrantBody{} }},
+	{GrantRevoke, func() Body { return &GrantBody{Revoked: true} }},
+	{Report, func() Body { return &ReportBody{} }},
+}
+
+// Kinds returns every kind.
+func Kinds() []Kind {
+	var all []Kind
+	for _, k := range kinds {
+		all = append(all, k.kind)
+	}
+	return all
+}
+
+func (k Kind) known() bool { return slices.Contains(Kinds(), k) }
+
+// Decode returns the typed body of r, a pointer to one of the …Body types.
+// An unknown kind and an unknown or ill-typed field are errors.
+func (r Record) Decode() (Body, error) {
+	for _, k := range kinds {
+		if k.kind != r.Kind {
+			continue
+		}
+		body := k.body()
+		dec := json.NewDecoder(bytes.NewReader(r.Body))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(body); err != nil {
+			return nil, fmt.Errorf("body of kind %q: %w", r.Kind, err)
+		}
+		if _, err := dec.Token(); err != io.EOF {
+			return nil, fmt.Errorf("body of kind %q: more than one value", r.Kind)
+		}
+		if r.Body[0] != '{' {
+			return nil, fmt.Errorf("body of kind %q: not an object", r.Kind)
+		}
+		return body, nil
+	}
+	return nil, fmt.Errorf("unknown kind of record %q", r.Kind)
+}
+
+// encodeBody is the JSON of b, without the escapes that HTML would need.
+func encodeBody(b Body) (json.RawMessage, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(b); err != nil {
+		return nil, fmt.Errorf("body of kind %q: %w", b.kind(), err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}

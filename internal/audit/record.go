@@ -1,0 +1,128 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// maxLine bounds a line of a segment, so that a reader never has to hold more.
+const maxLine = 1 << 20
+
+// Record is one entry of the log. Append fills Seq, Time and Prev; the zero
+// value is not a record. The Body is the JSON of the Body type of its Kind.
+type Record struct {
+	Seq       uint64          `json:"seq"` // from 1, without gaps
+	Time      time.Time       `json:"time"`
+	ID        string          `json:"id,omitempty"` // what people look it up by, "d-7f3ak2mq5x"; may be empty
+	Kind      Kind            `json:"kind"`
+	Session   string          `json:"session,omitempty"`
+	Principal string          `json:"principal,omitempty"`
+	Pack      string          `json:"pack,omitempty"`
+	Body      json.RawMessage `json:"body"`
+	Prev      string          `json:"prev"` // hex SHA-256, see the package comment
+}
+
+// New returns a record of b, ready for Append.
+func New(b Body) (Record, error) {
+	raw, err := encodeBody(b)
+	return Record{Kind: b.kind(), Body: raw}, err
+}
+
+// appendLine appends the one spelling of r, without a newline.
+func (r Record) appendLine(b []byte) []byte {
+	b = append(b, `{"seq":`...)
+	b = strconv.AppendUint(b, r.Seq, 10)
+	b = append(b, `,"time":"`...)
+	b = r.Time.UTC().AppendFormat(b, time.RFC3339Nano)
+	b = append(b, '"')
+	for _, f := range [...]struct{ name, value string }{
+		{`,"id":`, r.ID}, {`,"kind":`, string(r.Kind)}, {`,"session":`, r.Session},
+		{`,"principal":`, r.Principal}, {`,"pack":`, r.Pack},
+	} {
+		if f.value != "" {
+			b = appendString(append(b, f.name...), f.value)
+		}
+	}
+	b = append(b, `,"body":`...)
+	b = append(b, r.Body...)
+	b = append(b, `,"prev":`...)
+	return append(appendString(b, r.Prev), '}')
+}
+
+// appendString appends s, which is UTF-8, as a JSON string: only the quote, the
+// backslash and control characters are escaped.
+func appendString(b []byte, s string) []byte {
+	const digits = "0123456789abcdef"
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ' || c == 0x7f:
+			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}
+
+// parseRecord reads a record line. It accepts only what appendLine writes: the
+// line of a record is its identity, so there is one line for each record.
+func parseRecord(line []byte) (Record, error) {
+	var r Record
+	if !utf8.Valid(line) {
+		return Record{}, errors.New("not UTF-8")
+	}
+	if err := json.Unmarshal(line, &r); err != nil {
+		return Record{}, fmt.Errorf("not a record: %v", err)
+	}
+	if !bytes.Equal(r.appendLine(make([]byte, 0, len(line)+16)), line) {
+		return Record{}, errors.New("not a record as this program writes it")
+	}
+	switch {
+	case !r.Kind.known():
+		return Record{}, fmt.Errorf("unknown kind %q", r.Kind)
+	case len(r.Body) == 0 || r.Body[0] != '{':
+		return Record{}, errors.New("body is not an object")
+	case !isHash(r.Prev):
+		return Record{}, fmt.Errorf("prev %q is not a hash", r.Prev)
+	}
+	return r, nil
+}
+
+// checkNew says whether r may be appended, and returns it with its body compact.
+func checkNew(r Record) (Record, error) {
+	for _, s := range []string{r.ID, r.Session, r.Principal, r.Pack, string(r.Body)} {
+		if !utf8.ValidString(s) {
+			return r, fmt.Errorf("record of kind %q: %q is not UTF-8", r.Kind, s)
+		}
+	}
+	if len(r.Body) == 0 {
+		r.Body = json.RawMessage("{}")
+	}
+	if _, err := r.Decode(); err != nil {
+		return r, err
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, r.Body); err != nil {
+		return r, fmt.Errorf("body of kind %q: %w", r.Kind, err)
+	}
+	r.Body = b.Bytes()
+	if n := len(r.Body) + len(r.ID) + len(r.Session) + len(r.Principal) + len(r.Pack); n > maxLine/2 {
+		return r, fmt.Errorf("record of kind %q has %d bytes, at most %d are kept", r.Kind, n, maxLine/2)
+	}
+	return r, nil
+}
+
+func isHash(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == sha256.Size && hex.EncodeToString(b) == s
+}
