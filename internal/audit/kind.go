@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 )
 
 // Kind says what a record tells, and so what its body is. The set is closed: a
@@ -50,7 +49,14 @@ func Kinds() []Kind {
 	return all
 }
 
-func (k Kind) known() bool { return slices.Contains(Kinds(), k) }
+func (k Kind) known() bool {
+	for i := range kinds {
+		if kinds[i].kind == k {
+			return true
+		}
+	}
+	return false
+}
 
 // Decode returns the typed body of r, a pointer to one of the …Body types.
 // An unknown kind and an unknown or ill-typed field are errors.
