@@ -1,0 +1,88 @@
+package landlock
+
+import "golang.org/x/sys/unix"
+
+// Required is the oldest ABI that a sandbox may be built on: scopes came with
+// it. A host below it must be refused, not confined less; Steps says what
+// would be missing.
+const Required = 6
+
+// A Step is what one ABI added.
+type Step struct {
+	ABI     int
+	Rights  uint64 // of files
+	Scopes  uint64
+	Flags   uint32 // of landlock_restrict_self
+	Without string // what a host below this ABI leaves open
+}
+
+// steps ends with the newest ABI that somebody looked at. Of a newer kernel only
+// what is here is used.
+var steps = []Step{
+	{ABI: 1, Rights: 1<<13 - 1, // EXECUTE to MAKE_SYM
+		Without: "descriptors and mounts that slip in reach the host's files"},
+	{ABI: 2, Rights: unix.LANDLOCK_ACCESS_FS_REFER,
+		Without: "nothing is left open, but files cannot be renamed or linked from one directory to another"},
+	{ABI: 3, Rights: unix.LANDLOCK_ACCESS_FS_TRUNCATE,
+		Without: "files outside the view can be truncated"},
+	{ABI: 5, Rights: unix.LANDLOCK_ACCESS_FS_IOCTL_DEV,
+		Without: "devices outside the view that are open take any ioctl"},
+	{ABI: 6, Scopes: unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL,
+		Without: "processes outside can be signalled, and abstract unix sockets outside connected to, where no namespace hides them"},
+	{ABI: 7, Flags: unix.LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF | unix.LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF,
+		Without: "nothing is left open, but nested domains may fill the host's audit log"},
+	{ABI: 9, Rights: unix.LANDLOCK_ACCESS_FS_RESOLVE_UNIX,
+		Without: "unix sockets outside the view can be connected to through a descriptor that slips in"},
+}
+
+// Steps returns what each ABI added, oldest first.
+func Steps() []Step { return append([]Step(nil), steps...) }
+
+// ofFiles are the rights that mean something for what is not a directory; the
+// kernel refuses a rule on a file that has others.
+const ofFiles = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_READ_FILE |
+	unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV | unix.LANDLOCK_ACCESS_FS_RESOLVE_UNIX
+
+// Execute is the right to run a file.
+const Execute uint64 = unix.LANDLOCK_ACCESS_FS_EXECUTE
+
+// AllFS returns every right of files that abi has: what a ruleset handles, and
+// what the rule beneath the view's root gives.
+func AllFS(abi int) uint64 {
+	var all uint64
+	for _, s := range upTo(abi) {
+		all |= s.Rights
+	}
+	return all
+}
+
+// FileRights returns those of AllFS that a rule on a file may give.
+func FileRights(abi int) uint64 { return AllFS(abi) & ofFiles }
+
+// Scopes returns the scopes that abi has.
+func Scopes(abi int) uint64 {
+	var all uint64
+	for _, s := range upTo(abi) {
+		all |= s.Scopes
+	}
+	return all
+}
+
+// RestrictFlags returns the flags for landlock_restrict_self. They keep the
+// domain out of the host's audit log, which no ordinary user can read anyway.
+func RestrictFlags(abi int) uint32 {
+	var all uint32
+	for _, s := range upTo(abi) {
+		all |= s.Flags
+	}
+	return all
+}
+
+func upTo(abi int) []Step {
+	for i, s := range steps {
+		if s.ABI > abi {
+			return steps[:i]
+		}
+	}
+	return steps
+}

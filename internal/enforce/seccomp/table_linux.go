@@ -1,0 +1,167 @@
+package seccomp
+
+import "golang.org/x/sys/unix"
+
+// namespaces are the flags of clone that make one. CLONE_NEWTIME shares its bit
+// with the exit signal, so only unshare and clone3 know it.
+const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS |
+	unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
+
+const (
+	changeID  = unix.S_ISUID | unix.S_ISGID
+	creates   = unix.O_CREAT | unix.O_TMPFILE&^unix.O_DIRECTORY // either makes open use its mode
+	typeMask  = 0xf                                             // SOCK_TYPE_MASK (linux/net.h); flags lie above
+	addrNoRnd = 0x40000                                         // ADDR_NO_RANDOMIZE (linux/personality.h)
+	query     = 0xffffffff                                      // personality(2): report and change nothing
+)
+
+// rules returns the table for o: refusals first, so that of two rules for one
+// call a refusal decides.
+func rules(o Options) []rule {
+	rs := refusals()
+	if !o.AllowPtrace {
+		rs = append(rs, always(eperm, whyOthers, "ptrace")...)
+	}
+	if o.LimitExec {
+		rs = append(rs, rule{"memfd_create", refuse(unix.EACCES), "a memory file can be executed, and no mount says that it may not",
+			"without MFD_NOEXEC_SEAL", []test{lacks(1, unix.MFD_NOEXEC_SEAL)}})
+	}
+	if o.KeepDeathSignal {
+		rs = append(rs, rule{"prctl", eperm, "a program that clears its death signal outlives its supervisor",
+			"PR_SET_PDEATHSIG other than SIGKILL", []test{is(0, unix.PR_SET_PDEATHSIG), isNot(1, uint32(unix.SIGKILL))}})
+	}
+	return append(rs, holds(o)...)
+}
+
+// always makes one rule without conditions for each call.
+func always(act action, why string, calls ...string) []rule {
+	var rs []rule
+	for _, c := range calls {
+		rs = append(rs, rule{call: c, act: act, why: why})
+	}
+	return rs
+}
+
+var (
+	eperm  = refuse(unix.EPERM)
+	enosys = refuse(unix.ENOSYS)
+)
+
+const (
+	whyView      = "the view is the boundary; nothing inside may change it"
+	whyHandle    = "reaches or watches files without a path"
+	whyOthers    = "memory and descriptors of other processes"
+	whyRing      = "does what calls do without being a call"
+	whySurface   = "kernel surface that no sandboxed program needs"
+	whyKeys      = "keyrings belong to the user, not to a namespace"
+	whyHost      = "changes the host; needs privilege that a sandbox does not have"
+	whyNamespace = "a new namespace opens most of the kernel's attack surface and gives back capabilities"
+	whyInMemory  = "its arguments lie in memory; programs fall back to the older call"
+	whyLeft      = "a file left in a writable grant that runs as this user or group for others"
+	whyFamily    = "belongs to no network namespace, or is kernel surface"
+	whyProtocol  = "passes rules that are made for TCP and UDP"
+)
+
+// refusals hold whatever was granted.
+func refusals() []rule {
+	var rs []rule
+	add := func(more ...rule) { rs = append(rs, more...) }
+
+	add(rule{"clone", eperm, whyNamespace, "with a new namespace", []test{has(0, namespaces)}},
+		rule{"unshare", eperm, whyNamespace, "with a new namespace", []test{has(0, namespaces|unix.CLONE_NEWTIME)}})
+	add(always(eperm, whyNamespace, "setns")...)
+	add(always(enosys, whyInMemory, "clone3", "openat2")...)
+	add(always(eperm, whyView, "mount", "umount2", "pivot_root", "chroot", "fsopen", "fsconfig", "fsmount", "fspick",
+		"open_tree", "open_tree_attr", "move_mount", "mount_setattr")...)
+	add(always(eperm, whyHandle, "open_by_handle_at", "name_to_handle_at", "fanotify_init")...)
+	add(always(eperm, whyOthers, "process_vm_readv", "process_vm_writev", "process_madvise", "pidfd_getfd", "kcmp")...)
+	add(always(eperm, whyRing, "io_uring_setup", "io_uring_enter", "io_uring_register")...)
+	// userfaultfd also stretches any race in the kernel for as long as one likes.
+	add(always(eperm, whySurface, "bpf", "perf_event_open", "userfaultfd")...)
+	add(always(eperm, whyKeys, "keyctl", "add_key", "request_key")...)
+	add(always(eperm, whyHost, "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "reboot",
+		"swapon", "swapoff", "acct", "quotactl", "quotactl_fd", "settimeofday", "clock_settime", "iopl", "ioperm",
+		"modify_ldt", "lookup_dcookie", "vhangup")...)
+	// Readable by everybody where kernel.dmesg_restrict is 0.
+	add(always(eperm, "the kernel's log", "syslog")...)
+	add(rule{"personality", eperm, "READ_IMPLIES_EXEC and the like weaken what the program runs",
+		"other than 0, ADDR_NO_RANDOMIZE and the query", []test{isNot(0, 0, addrNoRnd, query)}})
+	// The kernel takes the request as unsigned int, so the low half is all of it.
+	add(rule{"ioctl", eperm, "types into the user's terminal, or loads line disciplines",
+		"TIOCSTI, TIOCLINUX, TIOCSETD", []test{is(1, unix.TIOCSTI, unix.TIOCLINUX, unix.TIOCSETD)}})
+	add(sockets()...)
+	add(modes()...)
+	return rs
+}
+
+func sockets() []rule {
+	internet := is(0, unix.AF_INET, unix.AF_INET6)
+	return []rule{
+		{"socket", refuse(unix.EAFNOSUPPORT), whyFamily, "family other than UNIX, INET, INET6, NETLINK",
+			[]test{isNot(0, unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK)}},
+		// Protocol 0 means the type's own: with SOCK_SEQPACKET that is SCTP, and
+		// SOCK_PACKET turns the family into AF_PACKET (net/socket.c).
+		{"socket", refuse(unix.ESOCKTNOSUPPORT), whyProtocol, "INET, INET6 of a type other than STREAM, DGRAM, RAW",
+			[]test{internet, isNot(1, unix.SOCK_STREAM, unix.SOCK_DGRAM, unix.SOCK_RAW).under(typeMask)}},
+		{"socket", refuse(unix.EPROTONOSUPPORT), whyProtocol, "INET, INET6 with a protocol other than 0, TCP, UDP, ICMP, ICMPv6",
+			[]test{internet, isNot(2, 0, unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_ICMP, unix.IPPROTO_ICMPV6)}},
+		{"socket", refuse(unix.EPROTONOSUPPORT), "programs list interfaces and need no more of the kernel", "NETLINK other than ROUTE",
+			[]test{is(0, unix.AF_NETLINK), isNot(2, unix.NETLINK_ROUTE)}},
+		// The kernel makes both sockets before it finds that a family has no
+		// pairs, and TIPC has them; only unix pairs are of use.
+		{"socketpair", refuse(unix.EAFNOSUPPORT), whyFamily, "family other than UNIX", []test{isNot(0, unix.AF_UNIX)}},
+	}
+}
+
+// modes refuse to set the bits that make a file run as somebody else. A mode
+// is 16 bits wide wherever it is passed.
+func modes() []rule {
+	const when = "mode with S_ISUID or S_ISGID"
+	var rs []rule
+	for _, c := range []struct {
+		call string
+		mode int // its argument
+	}{
+		{"chmod", 1}, {"fchmod", 1}, {"fchmodat", 2}, {"fchmodat2", 2},
+		{"mknod", 1}, {"mknodat", 2}, {"mkdir", 1}, {"mkdirat", 2}, {"creat", 1},
+	} {
+		rs = append(rs, rule{c.call, eperm, whyLeft, when, []test{has(c.mode, changeID)}})
+	}
+	for _, c := range []struct {
+		call        string
+		flags, mode int
+	}{{"open", 1, 2}, {"openat", 2, 3}} {
+		rs = append(rs, rule{c.call, eperm, whyLeft, "creating, " + when, []test{has(c.flags, creates), has(c.mode, changeID)}})
+	}
+	return rs
+}
+
+// holds are the calls that wait for an answer.
+func holds(o Options) []rule {
+	const (
+		whySpawn   = "to start another program is a right of its own"
+		whyConnect = "unix sockets by path are files that no other layer sees being asked for"
+		whyOpen    = "refusals can be told"
+	)
+	var rs []rule
+	if o.NoSpawn {
+		rs = append(rs, always(hold, whySpawn, "execve", "execveat", "fork", "vfork")...)
+		rs = append(rs, rule{"clone", hold, whySpawn, "of a process, not a thread", []test{lacks(0, unix.CLONE_THREAD)}})
+	}
+	if o.HoldOpen {
+		rs = append(rs, always(hold, whyOpen, "open", "openat", "creat")...)
+		if !o.NoSpawn {
+			rs = append(rs, always(hold, whyOpen, "execve", "execveat")...)
+		}
+	}
+	if o.HoldConnect {
+		rs = append(rs, always(hold, whyConnect, "connect")...)
+	}
+	if o.HoldSendto {
+		const when = "with an address"
+		rs = append(rs,
+			rule{"sendto", hold, whyConnect, when, []test{has(4, whole)}},
+			rule{"sendto", hold, whyConnect, when, []test{has(4, whole).upper()}})
+	}
+	return rs
+}
