@@ -1,0 +1,56 @@
+# Everything one types in this repository. `make help` lists it.
+
+SHELL   := /bin/bash
+LINT    := .tools/golangci-lint-v2.15.0
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Modules beside the main one: tools that the product must never contain.
+BESIDE  := test/report test/bench
+FUZZTIME ?= 60s
+ARGS    ?=
+
+# A Go that an earlier command fetched, when the host has none that fits.
+ifneq ($(wildcard .tools/go/bin/go),)
+export PATH := $(CURDIR)/.tools/go/bin:$(PATH)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check lint bench fuzz clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/ambit
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-X main.version=$(VERSION)" -o bin/ambit ./cmd/ambit
+
+demo: ## run a program that misbehaves, see what it could not do, read what it wrote
+	@scripts/demo.sh
+
+test: ## run every test, as root and as an ordinary user, and count what was skipped
+	@scripts/test.sh
+
+check: lint ## check format, vet, lint and import rules
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+		if [ -n "$$unformatted" ]; then echo "Not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
+	CGO_ENABLED=0 go vet ./...
+	@for m in $(BESIDE); do echo "go -C $$m vet ./..."; CGO_ENABLED=0 go -C $$m vet ./... || exit 1; done
+	CGO_ENABLED=0 go test ./internal/archtest
+
+lint: $(LINT)
+	CGO_ENABLED=0 $(LINT) run ./...
+	@for m in $(BESIDE); do echo "$(LINT) run # in $$m"; (cd $$m && CGO_ENABLED=0 $(CURDIR)/$(LINT) run ./...) || exit 1; done
+
+# The pinned linter, built once. This takes some minutes.
+$(LINT):
+	@mkdir -p .tools
+	CGO_ENABLED=0 GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT:.tools/golangci-lint-%=%)
+	@mv .tools/golangci-lint $@
+
+bench: ## measure beside other sandboxes and write docs/bench (ARGS="--only start --rounds 5")
+	@scripts/bench.sh $(ARGS)
+
+fuzz: ## fuzz every parser for FUZZTIME each (60s)
+	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+		echo "$$p $$f"; CGO_ENABLED=0 go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+clean: ## remove what was built
+	rm -rf bin report

@@ -1,0 +1,129 @@
+#!/bin/bash
+# Runs every test: as root and again as an ordinary user, or, by an ordinary
+# user, as that user. Called by `make test`.
+#
+# All tests run with the race detector, which needs cgo and so a C compiler;
+# the product itself is built without. The test programs are compiled once:
+# the go command runs them as root and a copy is kept, and the copies run again
+# as the user `ambit-test`, who needs no compiler and sees nothing of root's.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+. scripts/lib.sh
+
+user=ambit-test
+need git:git python3:python3 gcc:gcc libc6-dev:/usr/include/stdio.h make:make curl:curl tar:tar nodejs:node \
+	util-linux:setpriv util-linux:flock procps:pgrep
+need_go "$root"
+
+work=$(mktemp -d /tmp/ambit-test.XXXX)
+chmod 755 "$work"
+finish() {
+	chmod -R u+w "$work" 2>/dev/null || true
+	rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+# The tests get a home and a folder for temporary files of their own; what the
+# go command keeps stays where it is.
+GOMODCACHE=$(go env GOMODCACHE) GOCACHE=$(go env GOCACHE) GOPATH=$(go env GOPATH)
+export GOMODCACHE GOCACHE GOPATH GOTOOLCHAIN=local
+unset AMBIT_STATE_DIR XDG_STATE_HOME XDG_CONFIG_HOME XDG_RUNTIME_DIR
+
+say "Building"
+mkdir "$work/bin" "$work/tests" "$work/home" "$work/tmp"
+(cd test/report && CGO_ENABLED=0 go build -o "$work/bin/report" .)
+make --no-print-directory -s build
+export AMBIT_BIN=$root/bin/ambit # the binary as it ships, for tests that want it
+
+# The go command runs `keep PROGRAM ARGUMENT...` in place of each test program,
+# in the folder of its package.
+cat >"$work/keep" <<END
+#!/bin/bash
+copy=$work/tests/\$\$.\$(basename "\$1")
+cp "\$1" "\$copy"
+printf '%s\t%s\n' "\$PWD" "\$copy" >>"$work/list"
+export HOME=$work/home TMPDIR=$work/tmp
+exec "\$@"
+END
+chmod +x "$work/keep"
+
+# run adds the events of the tests in the given packages to those of the mode.
+# A failure does not stop it: the report at the end counts and shows them all.
+run() {
+	CGO_ENABLED=1 go test -json -race -count=1 -timeout=10m -exec "$work/keep" "$@" \
+		>>"$work/$mode.json" 2>"$work/stderr" </dev/null || cat "$work/stderr" >&2
+}
+mode=user
+! is_root || mode=root
+say "Testing as $(id -un)"
+cover=()
+core=$(go list ./internal/core/... 2>/dev/null || true)
+if [ -n "$core" ]; then
+	cover=(-cover "$work/core.cover")
+	run -covermode=atomic -coverprofile="$work/core.cover" $core
+fi
+run $(go list ./... | grep -v /internal/core/)
+for folder in test/report test/bench; do
+	[ ! -f "$folder/go.mod" ] || (cd "$folder" && run ./...)
+done
+results=("$mode=$work/$mode.json")
+
+# as_user runs a command as the ordinary user, with nothing of root's around it.
+as_user() {
+	setpriv --reuid="$user" --regid="$user" --clear-groups --inh-caps=-all \
+		env -i PATH="$PATH" HOME="$work/user/home" TMPDIR="$work/user/tmp" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
+		LANG=C.UTF-8 GOCACHE="$work/user/cache" GOPATH="$work/user/go" GOMODCACHE="$modules" GOPROXY=off GOFLAGS=-mod=readonly \
+		GOTOOLCHAIN=local AMBIT_BIN="$work/src/bin/ambit" "$@" </dev/null 9>&-
+}
+
+# again runs one kept test program as the ordinary user.
+again() {
+	local folder=$1 program=$2 package
+	package=$(cd "$folder" && go list .)
+	cd "$work/src${folder#"$root"}"
+	as_user go tool test2json -t -p "$package" \
+		"$program" -test.v=test2json -test.paniconexit0 -test.timeout=10m >"$program.json" 2>&1 || true
+}
+
+if is_root; then
+	say "Testing as $user"
+	exec 9>/run/lock/ambit-test.lock
+	flock 9 # one at a time: what is left running as this user is looked for below
+	id -u "$user" >/dev/null 2>&1 ||
+		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
+	install -d -o "$user" -g "$user" -m 755 "$work"/user{,/home,/tmp,/cache,/go}
+	# A copy of the sources, because the checkout may lie where only root can go.
+	mkdir "$work/src"
+	git -c safe.directory='*' ls-files -coz --exclude-standard | tar --null -T - --ignore-failed-read -cf - 2>/dev/null | tar -xf - -C "$work/src"
+	install -D -m 755 bin/ambit "$work/src/bin/ambit"
+	# The same for the modules that the go command needs to list packages.
+	modules=$GOMODCACHE
+	if ! as_user test -r "$GOMODCACHE/cache/download"; then
+		modules=$work/modules
+		mkdir "$modules"
+		(
+			cd "$GOMODCACHE"
+			{ go -C "$root" list -m -f '{{if not .Main}}{{.Dir}}{{end}}' all && echo "$GOMODCACHE/cache/download"; } |
+				sed -n "s|^$GOMODCACHE/||p" >"$work/wanted"
+			xargs -r cp -al --parents -t "$modules" <"$work/wanted" 2>/dev/null || xargs -r cp -a --parents -t "$modules" <"$work/wanted"
+		)
+	fi
+	as_user go version >/dev/null || die "The user $user cannot run $(command -v go)."
+	while IFS=$'\t' read -r folder program; do
+		while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
+		again "$folder" "$program" &
+	done <"$work/list"
+	wait
+	cat "$work"/tests/*.json >"$work/user.json"
+	results+=("user=$work/user.json")
+	# Nothing that a test started may outlive it.
+	sleep 0.5
+	if left=$(pgrep -a -u "$user"); then
+		pkill -KILL -u "$user" || true
+		die "Still running after the tests of $user:" "$left"
+	fi
+fi
+
+"$work/bin/report" -skips test/skips.txt "${cover[@]}" "${results[@]}"
