@@ -92,7 +92,7 @@ func (p Pattern) check() *fault {
 		return faultf(0, "expected a path of at most %d bytes, this one has %d", maxPath, size)
 	}
 	if p.everything() {
-		return faultf(0, "expected a path below /; %s would be the whole file system", Printable(p.String()))
+		return faultf(0, "expected a directory of / by name, or a name further down; %s is as wide as the whole file system", Printable(p.String()))
 	}
 	return nil
 }

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// ports is a range of ports, or the two of the web.
+// ports is a range of ports, or the two of the web. The latter has no text: it
+// is what a name without a port means, and can be had in no other way.
 type ports struct {
 	lo, hi uint16
 	web    bool // 80 and 443; lo and hi are 0
@@ -50,8 +51,6 @@ func (p ports) String() string {
 	switch {
 	case p == allPorts:
 		return "*"
-	case p.web:
-		return "80,443" // only for people: it is the default wherever it can stand
 	case p.lo == p.hi:
 		return strconv.Itoa(int(p.lo))
 	default:
