@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/grant"
+)
+
+const grantColumns = "id, principal, pack, digest, capability, outcome, span, until, session, origin, reason, created, revoked"
+
+// Grants returns the grants of a principal for a pack ("" for ad hoc runs) that
+// were not revoked, oldest first. Whether they apply now is for the reader to
+// say. One that cannot be read is an error.
+func (s *Store) Grants(ctx context.Context, principal, pack string) ([]grant.Grant, error) {
+	all, err := s.query(ctx, "SELECT "+grantColumns+" FROM grants WHERE principal = ? AND pack = ? AND revoked IS NULL ORDER BY created, id", principal, pack)
+	if err != nil {
+		return nil, fmt.Errorf("read grants from %q: %w", s.path, err)
+	}
+	return all, nil
+}
+
+// AllGrants returns every grant there ever was, oldest first.
+func (s *Store) AllGrants(ctx context.Context) ([]grant.Grant, error) {
+	all, err := s.query(ctx, "SELECT "+grantColumns+" FROM grants ORDER BY created, id")
+	if err != nil {
+		return nil, fmt.Errorf("read grants from %q: %w", s.path, err)
+	}
+	return all, nil
+}
+
+// AddGrant keeps g; it is on the disk when AddGrant returns. ErrExists if there
+// is one with its id.
+func (s *Store) AddGrant(ctx context.Context, g grant.Grant) error {
+	err := g.Check()
+	if err == nil && !g.Revoked.IsZero() {
+		err = errors.New("it is revoked")
+	}
+	if err == nil {
+		err = s.change(ctx, func(tx *sql.Tx) error {
+			l := g.Lifespan
+			_, err := tx.ExecContext(ctx, "INSERT INTO grants ("+grantColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+				g.ID, g.Principal, g.Pack, g.Digest, g.Capability.Display(), g.Outcome.String(), l.Span.String(),
+				fromTime(l.Until), l.Session, g.Origin, g.Reason, fromTime(g.Created))
+			return exists(err)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("add grant %q to %q: %w", g.ID, s.path, err)
+	}
+	return nil
+}
+
+// RevokeGrant ends a grant and returns it as it is now. The error is
+// ErrNotFound, or ErrRevoked if another was first: of those who use a grant that
+// is good for once, one alone sees nil.
+func (s *Store) RevokeGrant(ctx context.Context, id string, at time.Time) (grant.Grant, error) {
+	var g grant.Grant
+	err := s.change(ctx, func(tx *sql.Tx) (err error) {
+		g, err = readGrant(tx.QueryRowContext(ctx, "SELECT "+grantColumns+" FROM grants WHERE id = ?", id))
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return ErrNotFound
+		case err != nil:
+			return err
+		case !g.Revoked.IsZero():
+			return ErrRevoked
+		case at.IsZero():
+			return errors.New("it needs a time")
+		}
+		g.Revoked = at.UTC()
+		_, err = tx.ExecContext(ctx, "UPDATE grants SET revoked = ? WHERE id = ?", fromTime(at), id)
+		return err
+	})
+	if err != nil {
+		return g, fmt.Errorf("revoke grant %q in %q: %w", id, s.path, err)
+	}
+	return g, nil
+}
+
+func (s *Store) query(ctx context.Context, q string, args ...any) (all []grant.Grant, err error) {
+	rows, err := s.db.QueryContext(ctx, q, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		g, err := readGrant(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, g)
+	}
+	return all, rows.Err()
+}
+
+// readGrant reads one row, strictly.
+func readGrant(row interface{ Scan(...any) error }) (grant.Grant, error) {
+	var g grant.Grant
+	var text, outcome, span string
+	var until, created, revoked sql.NullInt64
+	err := row.Scan(&g.ID, &g.Principal, &g.Pack, &g.Digest, &text, &outcome, &span, &until, &g.Lifespan.Session, &g.Origin, &g.Reason, &created, &revoked)
+	if err != nil {
+		return grant.Grant{}, err
+	}
+	g.Lifespan.Until, g.Created, g.Revoked = toTime(until), toTime(created), toTime(revoked)
+	o, err1 := word(outcome, grant.Deny, grant.Allow)
+	sp, err2 := word(span, grant.Once, grant.Session, grant.Until, grant.Always)
+	c, err3 := capability.Parse(text)
+	if err3 == nil && c.Display() != text {
+		err3 = fmt.Errorf("the capability %q is not written as %q", text, c.Display())
+	}
+	g.Outcome, g.Lifespan.Span, g.Capability = o, sp, c
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return grant.Grant{}, fmt.Errorf("grant %q: %w", g.ID, err)
+	}
+	if err := g.Check(); err != nil {
+		return grant.Grant{}, fmt.Errorf("grant %q: %w", g.ID, err)
+	}
+	return g, nil
+}
+
+// word returns the value that is spelled so.
+func word[T fmt.Stringer](text string, values ...T) (none T, err error) {
+	i := slices.IndexFunc(values, func(v T) bool { return v.String() == text })
+	if i < 0 {
+		return none, fmt.Errorf("expected one of %v, found %q", values, text)
+	}
+	return values[i], nil
+}
+
+// exists makes ErrExists of the error of a second row with one key.
+func exists(err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
+		return ErrExists
+	}
+	return err
+}
+
+func fromTime(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: t.UnixNano(), Valid: !t.IsZero()}
+}
+
+func toTime(n sql.NullInt64) time.Time {
+	if !n.Valid {
+		return time.Time{}
+	}
+	return time.Unix(0, n.Int64).UTC()
+}

@@ -1,0 +1,59 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// schema is what makes each version out of the one before; the number of its
+// steps is the version of a store. Times are nanoseconds since 1970, NULL for
+// the zero time. What is read is checked again in Go.
+var schema = []string{`
+CREATE TABLE grants (
+	id         TEXT NOT NULL PRIMARY KEY CHECK (id <> ''),
+	principal  TEXT NOT NULL,
+	pack       TEXT NOT NULL,
+	digest     TEXT NOT NULL,
+	capability TEXT NOT NULL CHECK (capability <> ''),
+	outcome    TEXT NOT NULL CHECK (outcome IN ('deny', 'allow')),
+	span       TEXT NOT NULL CHECK (span IN ('once', 'session', 'until', 'always')),
+	until      INTEGER,
+	session    TEXT NOT NULL,
+	origin     TEXT NOT NULL,
+	reason     TEXT NOT NULL,
+	created    INTEGER,
+	revoked    INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX standing ON grants (principal, pack) WHERE revoked IS NULL;
+CREATE TABLE sessions (
+	id         TEXT NOT NULL PRIMARY KEY CHECK (id <> ''),
+	principal  TEXT NOT NULL,
+	pack       TEXT NOT NULL,
+	digest     TEXT NOT NULL,
+	program    BLOB NOT NULL,
+	pid        INTEGER NOT NULL,
+	process    TEXT NOT NULL,
+	tier       TEXT NOT NULL,
+	started    INTEGER,
+	ended      INTEGER,
+	status     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+`}
+
+// migrate brings the store to the present version.
+func (s *Store) migrate() error {
+	return s.change(context.Background(), func(tx *sql.Tx) error {
+		var version int
+		if err := tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+			return err
+		}
+		for i := version; i < len(schema); i++ {
+			if _, err := tx.Exec(schema[i]); err != nil {
+				return fmt.Errorf("version %d: %w", i+1, err)
+			}
+		}
+		_, err := tx.Exec(fmt.Sprintf("PRAGMA user_version=%d", len(schema)))
+		return err
+	})
+}

@@ -1,0 +1,368 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/store"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 123, time.UTC)
+
+func open(t testing.TB, path string) *store.Store {
+	t.Helper()
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func allow(t testing.TB, id, text string) grant.Grant {
+	t.Helper()
+	c, err := capability.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return grant.Grant{
+		ID: id, Principal: "user:u", Pack: "pack", Digest: "sha256:00", Capability: c, Outcome: grant.Allow,
+		Lifespan: grant.Lifespan{Span: grant.Always}, Origin: "command line", Reason: "tests", Created: noon,
+	}
+}
+
+func TestGrants(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a b%3f?#", "ambit.db")
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, path)
+	odd, err := capability.ForPath(capability.FSRead, "/home/u/\xff\n*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []grant.Grant{allow(t, "g-1", "fs.read:/home/u"), allow(t, "g-2", "net.connect:example.org:443"), allow(t, "g-3", "fs.read:/x")}
+	want[1].Outcome = grant.Deny
+	want[1].Lifespan = grant.Lifespan{Span: grant.Until, Until: noon.Add(time.Hour)}
+	want[2].Capability, want[2].Lifespan = odd, grant.Lifespan{Span: grant.Session, Session: "s-1"}
+	other := allow(t, "g-4", "fs.read:/home/u")
+	other.Pack = ""
+	for _, g := range append(want, other) {
+		if err := s.AddGrant(t.Context(), g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // as written, and as read by another
+		got, err := s.Grants(t.Context(), "user:u", "pack")
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("got %+v, %v, want %+v", got, err, want)
+		}
+		s = open(t, path)
+	}
+	if err := s.AddGrant(t.Context(), want[0]); !errors.Is(err, store.ErrExists) {
+		t.Errorf("second g-1: got %v", err)
+	}
+	if err := s.AddGrant(t.Context(), grant.Grant{ID: "g-9"}); err == nil {
+		t.Error("a grant without a capability was added")
+	}
+	revoked, err := s.RevokeGrant(t.Context(), "g-1", noon)
+	if err != nil || !revoked.Revoked.Equal(noon) {
+		t.Errorf("revoke: got %+v, %v", revoked, err)
+	}
+	if _, err := s.RevokeGrant(t.Context(), "g-1", noon); !errors.Is(err, store.ErrRevoked) {
+		t.Errorf("revoke again: got %v", err)
+	}
+	if _, err := s.RevokeGrant(t.Context(), "g-none", noon); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("revoke unknown: got %v", err)
+	}
+	if got, err := s.Grants(t.Context(), "user:u", "pack"); err != nil || len(got) != 2 {
+		t.Errorf("after revoke: got %v, %v", got, err)
+	}
+	if got, err := s.AllGrants(t.Context()); err != nil || len(got) != 4 {
+		t.Errorf("all: got %d, %v", len(got), err)
+	}
+	left, _ := filepath.Glob(path + ".new*")
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 || len(left) > 0 {
+		t.Errorf("got mode %v, %v, left over %q", info.Mode(), err, left)
+	}
+}
+
+// raw runs SQL on the file behind the back of the store.
+func raw(t testing.TB, path string, queries ...string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range queries {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRefuse(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		spoil func(t *testing.T, path string)
+		want  string
+	}{
+		{"empty", func(t *testing.T, path string) { truncate(t, path, 0) }, "empty or cut off"},
+		{"a few bytes", func(t *testing.T, path string) { truncate(t, path, 50) }, "empty or cut off"},
+		{"a header", func(t *testing.T, path string) { truncate(t, path, 100) }, "cut off"},
+		{"a page", func(t *testing.T, path string) { truncate(t, path, 4096) }, "malformed"},
+		{"half", func(t *testing.T, path string) { truncate(t, path, 3*4096+100) }, "cut off"},
+		{"text", func(t *testing.T, path string) { write(t, path, strings.Repeat("hello\n", 100)) }, "not written by ambit"},
+		{"another database", func(t *testing.T, path string) { raw(t, path, "PRAGMA application_id=7") }, "not written by ambit"},
+		{"newer", func(t *testing.T, path string) { raw(t, path, "PRAGMA user_version=2") }, "version 2"},
+		{"folder", func(t *testing.T, path string) { os.Remove(path); os.Mkdir(path, 0o700) }, "not a file"},
+		{"written by others", func(t *testing.T, path string) { os.Chmod(path, 0o622) }, "others may write it"},
+		{"no tables", func(t *testing.T, path string) { raw(t, path, "DROP TABLE grants") }, "no such table"},
+		{"unknown outcome", spoil("outcome", "'maybe'"), `"maybe"`},
+		{"unknown span", spoil("span", "'often'"), `"often"`},
+		{"bad capability", spoil("capability", "'fs.read:/'"), "g-1"},
+		{"unknown capability", spoil("capability", "'fs.everything'"), "g-1"},
+		{"other spelling", spoil("capability", "'FsRead(/home/u)'"), "g-1"},
+		{"span without its time", spoil("span", "'until'"), "g-1"},
+		{"no id", spoil("id", "''"), "needs an id"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "ambit.db")
+			s := open(t, path)
+			if err := s.AddGrant(t.Context(), allow(t, "g-1", "fs.read:/home/u")); err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+			tc.spoil(t, path)
+			s, err := store.Open(path)
+			if err == nil {
+				var got []grant.Grant
+				if got, err = s.Grants(t.Context(), "user:u", "pack"); err == nil {
+					t.Fatalf("got %v and no error", got)
+				}
+				s.Close()
+			}
+			if !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v, want it to name the file and %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// spoil sets a column of the grant to an SQL value that its checks refuse.
+func spoil(column, value string) func(*testing.T, string) {
+	return func(t *testing.T, path string) {
+		raw(t, path, "PRAGMA ignore_check_constraints=1; UPDATE grants SET "+column+" = "+value)
+	}
+}
+
+func truncate(t *testing.T, path string, size int64) {
+	t.Helper()
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ambit.db")
+	open(t, path)
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var mode string
+	if err := db.QueryRow("PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
+		t.Errorf("got journal mode %q, %v", mode, err)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "ambit.db"))
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	want := []store.Session{
+		{ID: "s-1", Principal: "user:u", Pack: "p", Digest: "d", Program: "/bin/\xff", PID: os.Getpid(), Tier: "process", Started: noon},
+		{ID: "s-2", PID: cmd.Process.Pid, Started: noon.Add(1)},
+		{ID: "s-3", PID: os.Getpid(), Started: noon.Add(2)},
+	}
+	for i := range want {
+		if err := s.AddSession(t.Context(), want[i]); err != nil {
+			t.Fatal(err)
+		}
+		want[i].Status = store.Running
+	}
+	if err := s.EndSession(t.Context(), "s-3", "exited", noon.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	want[2].Status, want[2].Ended = "exited", noon.Add(time.Hour)
+	if got, err := s.Sessions(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	want[1].Status = store.Lost
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		got, err := s.Sessions(t.Context()) // a zombie is lost too
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reflect.DeepEqual(got, want) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+	}
+	_ = cmd.Wait()
+	if err := s.EndSession(t.Context(), "s-3", "exited", noon); !errors.Is(err, store.ErrEnded) {
+		t.Errorf("end again: got %v", err)
+	}
+	if err := s.EndSession(t.Context(), "s-9", "exited", noon); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("end unknown: got %v", err)
+	}
+	if err := s.AddSession(t.Context(), want[0]); !errors.Is(err, store.ErrExists) {
+		t.Errorf("add again: got %v", err)
+	}
+}
+
+func TestMain(m *testing.M) {
+	if args := os.Getenv("STORE_TEST_PROCESS"); args != "" {
+		path, name, _ := strings.Cut(args, " ")
+		if err := work(path, name); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// work is what one of the processes of TestHammerProcesses does.
+func work(path, name string) error {
+	ctx := context.Background()
+	s, err := store.Open(path)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for i := range 10 {
+		c, err := capability.Parse("fs.read:/home/u/" + name)
+		if err != nil {
+			return err
+		}
+		g := grant.Grant{ID: fmt.Sprintf("g-%s-%d", name, i), Principal: "user:u", Capability: c, Outcome: grant.Allow, Created: noon}
+		if err := s.AddGrant(ctx, g); err != nil {
+			return err
+		}
+		all, err := s.Grants(ctx, "user:u", "")
+		if err != nil || len(all) == 0 {
+			return fmt.Errorf("%d grants, %w", len(all), err)
+		}
+		if _, err := s.RevokeGrant(ctx, g.ID, noon); i%2 == 0 && err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestHammerProcesses has processes make the store at once, and then add, read
+// and revoke.
+func TestHammerProcesses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ambit.db")
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), fmt.Sprintf("STORE_TEST_PROCESS=%s p%d", path, i))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("process %d: %v: %s", i, err, out)
+			}
+		})
+	}
+	wg.Wait()
+	got, err := open(t, path).AllGrants(t.Context())
+	if err != nil || len(got) != 160 {
+		t.Errorf("got %d grants, %v", len(got), err)
+	}
+}
+
+// TestHammerOnce has several revoke one grant: one alone is told that it was first.
+func TestHammerOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ambit.db")
+	if err := open(t, path).AddGrant(t.Context(), allow(t, "g-1", "fs.read:/home/u")); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	first := 0
+	var wg sync.WaitGroup
+	for range 8 {
+		s := open(t, path)
+		wg.Go(func() {
+			_, err := s.RevokeGrant(context.Background(), "g-1", noon)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				first++
+			} else if !errors.Is(err, store.ErrRevoked) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if first != 1 {
+		t.Errorf("%d were first", first)
+	}
+}
+
+// BenchmarkOpenGrants is what a run pays: open, read the grants, close.
+func BenchmarkOpenGrants(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "ambit.db")
+	s := open(b, path)
+	for i := range 50 {
+		if err := s.AddGrant(b.Context(), allow(b, fmt.Sprintf("g-%d", i), fmt.Sprintf("fs.read:/home/u/%d", i))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	s.Close()
+	var opened time.Duration
+	for b.Loop() {
+		start := time.Now()
+		s, err := store.Open(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if got, err := s.Grants(b.Context(), "user:u", "pack"); err != nil || len(got) != 50 {
+			b.Fatal(len(got), err)
+		}
+		opened += time.Since(start)
+		s.Close()
+	}
+	b.ReportMetric(float64(opened.Microseconds())/float64(b.N), "µs-before-close/op")
+}
