@@ -197,7 +197,8 @@ func variable(s string) string {
 func program(s string) string {
 	rest, inPack := strings.CutPrefix(s, "./")
 	parts := strings.Split(rest, "/")
-	if rest == "" || argument(s) != "" || slices.Contains(parts, "..") || !inPack && len(parts) > 1 || rest[0] == '-' {
+	odd := func(part string) bool { return part == "" || part == "." || part == ".." }
+	if slices.ContainsFunc(parts, odd) || argument(s) != "" || !inPack && len(parts) > 1 || rest[0] == '-' {
 		return "a file of the pack such as ./run.py, or the name of a command"
 	}
 	return ""
