@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 
@@ -50,6 +51,7 @@ type chain struct {
 	good    mark   // the last good head
 	covered uint64 // records that good covers
 	at      int    // index of the entry that the fault was met at
+	missed  *Fault // a waypoint that the tree did not pass through
 	forged  bool   // the fault is one that no crash leaves
 }
 
@@ -72,7 +74,13 @@ func (c *chain) segment(n int, s scanned) *Fault {
 	name := segmentName(n)
 	switch {
 	case s.bad != nil:
-		return &Fault{Seq: c.tree.size + 1, File: name, Line: s.badLine, What: s.bad.Error()}
+		f := &Fault{Seq: c.tree.size + 1, File: name, Line: s.badLine, What: s.bad.Error()}
+		if s.badHead {
+			f.Seq, f.What = c.tree.size, "the head that signs it was changed: "+f.What
+		} else if errors.Is(s.bad, errNoNewline) {
+			f.Seq, f.What = c.covered+1, "the segment is cut off: "+f.What
+		}
+		return f
 	case len(s.entries) == 0:
 		return &Fault{Seq: c.tree.size + 1, File: name, What: "the segment is empty"}
 	case c.covered != c.tree.size:
@@ -113,8 +121,7 @@ func (c *chain) record(file string, e *entry) *Fault {
 	}
 	for _, w := range c.waypoints {
 		if w.head.Size == c.tree.size && w.head.Root != c.tree.root() {
-			c.forged = true
-			return &Fault{Seq: e.seq, File: file, Line: e.line, What: "this record or one before it is not the one that was there: " + w.what + " has another root"}
+			c.missed = &Fault{Seq: e.seq, File: file, Line: e.line, What: "this record or one before it is not the one that was there: " + w.what + " has another root"}
 		}
 	}
 	return nil
@@ -175,6 +182,9 @@ func (c *chain) head(file string, e *entry) *Fault {
 		if c.before != nil && c.intact(c.before) {
 			f.What = "the head that signs it was changed: its root is another"
 		}
+	case c.missed != nil:
+		c.forged = true
+		return c.missed
 	default:
 		return nil
 	}

@@ -65,6 +65,8 @@ func appendString(b []byte, s string) []byte {
 		switch c := s[i]; {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
+		case c == '\n':
+			b = append(b, '\\', 'n')
 		case c < ' ' || c == 0x7f:
 			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
 		default:

@@ -34,6 +34,7 @@ type scanned struct {
 	// after it is not in entries.
 	bad           error
 	badLine       int
+	badHead       bool // it begins like a head
 	headsAfterBad int
 	endsInHead    bool // the last line of the segment is a head
 }
@@ -51,7 +52,7 @@ func scan(r io.Reader) (scanned, error) {
 		s.endsInHead = err == nil && e.isHead
 		switch {
 		case s.bad == nil && err != nil:
-			s.bad, s.badLine = err, line
+			s.bad, s.badLine, s.badHead = err, line, e.isHead
 		case s.bad != nil && s.endsInHead:
 			s.headsAfterBad++
 		case s.bad == nil:
