@@ -40,7 +40,7 @@ func denied(r Request, denies []grant.Grant) Reason {
 	g := first(denies)
 	return Reason{
 		Rule: Denied, Grant: g.ID, By: g.Capability,
-		Text: "you said no: " + who(r) + " may not " + g.Capability.Describe() + because(g),
+		Text: "a standing no: " + who(r) + " may not " + g.Capability.Describe() + because(g),
 		Fix:  command("ambit grants revoke", g.ID),
 	}
 }

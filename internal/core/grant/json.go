@@ -130,10 +130,11 @@ func instant(to *time.Time) func(json.RawMessage) error {
 			return err
 		}
 		t, err := time.Parse(time.RFC3339Nano, s)
-		if err != nil {
+		t = t.UTC()
+		if err != nil || t.Year() < 0 || t.Year() > 9999 { // an offset can carry it out of what can be written
 			return fmt.Errorf("expected a time such as 2026-01-02T15:04:05Z, found %q", s)
 		}
-		*to = t.UTC()
+		*to = t
 		return nil
 	}
 }

@@ -1,0 +1,202 @@
+package decision_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/core/manifest"
+)
+
+// few are capabilities that have to do with each other.
+var few = []string{
+	"fs.read:/a", "fs.read:/a/b", "fs.read:/a/*", "fs.write:/a", "fs.write:/a/b", "fs.append:/a/b", "fs.read:/ab", "fs.read:~/a", "fs.read:a",
+	"net.connect:*", "net.connect:a.com", "net.connect:a.com:443", "net.connect:127.0.0.1", "process.spawn", "process.spawn:/a/b", "host.execute", "",
+}
+
+// slowly answers obviously what Decide answers with reasons: may it be done? It
+// knows neither reasons nor order, only what must all hold.
+func slowly(r decision.Request, in decision.Input) decision.Outcome {
+	// What is denied, by anybody whose word counts.
+	denials := append([]capability.Capability{}, in.Policy.Forbid...)
+	var allowed []capability.Capability
+	for _, g := range in.Grants {
+		mine := g.Principal == r.Subject.Principal && g.Pack == r.Subject.Pack
+		switch {
+		case !mine || !g.Revoked.IsZero():
+		case g.Outcome != grant.Allow:
+			sane := g.Lifespan.Check() == nil
+			over := !g.Lifespan.Until.IsZero() && !in.Now.Before(g.Lifespan.Until)
+			elsewhere := g.Lifespan.Session != "" && g.Lifespan.Session != r.Subject.Session
+			if g.Capability.IsZero() || sane && (over || elsewhere) {
+				continue
+			}
+			denials = append(denials, g.Capability)
+		case g.Lifespan == grant.Lifespan{Span: grant.Always},
+			g.Lifespan.Span == grant.Session && g.Lifespan.Until.IsZero() && g.Lifespan.Session != "" && g.Lifespan.Session == r.Subject.Session,
+			g.Lifespan.Span == grant.Until && g.Lifespan.Session == "" && in.Now.Before(g.Lifespan.Until),
+			g.Lifespan.Span == grant.Once && (g.Lifespan.Until.IsZero() || in.Now.Before(g.Lifespan.Until)) &&
+				(g.Lifespan.Session == "" || g.Lifespan.Session == r.Subject.Session):
+			allowed = append(allowed, g.Capability)
+		}
+	}
+	parts := []string{r.Capability.String()}
+	if scope, ok := strings.CutPrefix(parts[0], "fs.write:"); ok {
+		parts = append(parts, "fs.read:"+scope, "fs.append:"+scope)
+	}
+	for _, d := range denials {
+		for _, p := range parts {
+			part, err := capability.Parse(p)
+			if err != nil || !d.Resolved() || d.Covers(part) {
+				return decision.Deny
+			}
+		}
+	}
+	declared := in.Manifest.Open
+	for _, w := range in.Manifest.Wants {
+		declared = declared || w.Capability.Covers(r.Capability)
+	}
+	if !declared || !r.Capability.Resolved() {
+		return decision.Deny
+	}
+	for _, c := range append(allowed, in.Policy.Preapprove...) {
+		if c.Covers(r.Capability) {
+			return decision.Allow
+		}
+	}
+	if r.CanAsk {
+		return decision.Ask
+	}
+	return decision.Deny
+}
+
+// draw makes values from choices, so that rapid and the fuzzer share them.
+type draw func(n int) int
+
+func (d draw) capability() capability.Capability {
+	c := capability.Capability{}
+	_ = c.UnmarshalText([]byte(few[d(len(few))]))
+	return c
+}
+
+func (d draw) capabilities() []capability.Capability {
+	out := make([]capability.Capability, d(3))
+	for i := range out {
+		out[i] = d.capability()
+	}
+	return out
+}
+
+func (d draw) time() time.Time {
+	return []time.Time{{}, now.Add(-time.Hour), now, now.Add(time.Hour)}[d(4)]
+}
+
+func (d draw) text() string { return []string{"", "s", "t"}[d(3)] }
+
+func (d draw) grant() grant.Grant {
+	g := grant.Grant{
+		ID: []string{"g-1", "g-2", "g-3"}[d(3)], Principal: []string{"u", "u", "v"}[d(3)], Pack: []string{"p", "p", ""}[d(3)],
+		Capability: d.capability(), Outcome: grant.Outcome([]int{0, 1, 1, 1, 2}[d(5)]),
+		Lifespan: grant.Lifespan{Span: grant.Span([]int{0, 1, 2, 3, 3, 3, 4}[d(7)])},
+	}
+	if d(2) == 0 {
+		g.Lifespan.Session, g.Lifespan.Until = d.text(), d.time()
+	}
+	if d(8) == 0 {
+		g.Revoked = now
+	}
+	return g
+}
+
+func (d draw) input() (decision.Request, decision.Input) {
+	r := decision.Request{
+		ID: "d-1", Subject: decision.Subject{Principal: "u", Pack: "p", Session: d.text()}, Capability: d.capability(), CanAsk: d(2) == 0,
+	}
+	in := decision.Input{Manifest: manifest.Manifest{Open: d(2) == 0}, Now: now}
+	for range d(4) {
+		in.Manifest.Wants = append(in.Manifest.Wants, manifest.Want{Capability: d.capability()})
+	}
+	for range d(6) {
+		in.Grants = append(in.Grants, d.grant())
+	}
+	if d(2) == 0 {
+		in.Policy = decision.Policy{Forbid: d.capabilities(), Preapprove: d.capabilities()}
+	}
+	return r, in
+}
+
+// laws are what holds of every decision.
+func laws(t interface{ Fatalf(string, ...any) }, d draw) {
+	r, in := d.input()
+	got := decision.Decide(r, in)
+	if want := slowly(r, in); got.Outcome != want {
+		t.Fatalf("%+v\n%+v\ngot %+v\nwant %s", r, in, got, want)
+	}
+	if len(got.Reasons) == 0 || got.Reasons[0].Text == "" {
+		t.Fatalf("%+v gives no reason", got)
+	}
+
+	shuffled := in
+	shuffled.Grants = append([]grant.Grant{}, in.Grants...)
+	seed := rand.New(rand.NewPCG(uint64(d(100)), 1))
+	seed.Shuffle(len(in.Grants), func(i, j int) {
+		shuffled.Grants[i], shuffled.Grants[j] = shuffled.Grants[j], shuffled.Grants[i]
+	})
+	if again := decision.Decide(r, shuffled); !cmp.Equal(again, got, capabilities) {
+		t.Fatalf("another order of grants, another answer:\n%+v\n%+v", got, again)
+	}
+
+	none := in
+	none.Grants, none.Policy.Preapprove = nil, nil
+	if d := decision.Decide(r, none); d.Outcome == decision.Allow {
+		t.Fatalf("allowed by nobody: %+v", d)
+	}
+	tighter := in
+	deny := d.grant()
+	deny.Outcome = grant.Deny
+	tighter.Grants = append([]grant.Grant{deny}, in.Grants...)
+	tighter.Policy.Forbid = append(d.capabilities(), in.Policy.Forbid...)
+	if d := decision.Decide(r, tighter); d.Outcome == decision.Allow && got.Outcome != decision.Allow || d.Outcome == decision.Ask && got.Outcome == decision.Deny {
+		t.Fatalf("one denial more turned %+v into %+v", got, d)
+	}
+	undeclared := in
+	undeclared.Manifest = manifest.Manifest{}
+	if d := decision.Decide(r, undeclared); d.Outcome != decision.Deny {
+		t.Fatalf("nothing was declared, and yet %+v", d)
+	}
+	if narrower := d.capability(); got.Outcome == decision.Allow && narrower.Resolved() && r.Capability.Covers(narrower) {
+		r.Capability = narrower
+		if d := decision.Decide(r, in); d.Outcome != decision.Allow && d.Reasons[0].Rule != decision.Denied && d.Reasons[0].Rule != decision.Forbidden {
+			t.Fatalf("more was allowed, but %s is not: %+v", narrower, d)
+		}
+	}
+}
+
+func TestLaws(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		laws(t, func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "choice") })
+	})
+}
+
+// FuzzDecide feeds the same laws with the fuzzer's choices.
+func FuzzDecide(f *testing.F) {
+	f.Add([]byte("some bytes to choose by, as many as it takes for a few grants and a policy"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, choices []byte) {
+		laws(t, func(n int) int {
+			if len(choices) == 0 {
+				return 0
+			}
+			c := int(choices[0]) % n
+			choices = choices[1:]
+			return c
+		})
+	})
+}
