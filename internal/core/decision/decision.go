@@ -28,7 +28,6 @@ package decision
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -158,15 +157,18 @@ func check(r Request, in Input) error {
 	if !r.Capability.Resolved() {
 		return fmt.Errorf("the request's capability %q is not resolved", r.Capability.Display())
 	}
-	for _, f := range in.Policy.Forbid {
-		if !f.Resolved() {
-			return fmt.Errorf("the policy forbids %q, which is not resolved", f.Display())
+	unresolved := func(c capability.Capability) bool { return !c.Resolved() }
+	if slices.ContainsFunc(in.Policy.Forbid, unresolved) {
+		return fmt.Errorf("the policy forbids %q, which is not resolved", least(in.Policy.Forbid, unresolved).Display())
+	}
+	var denies []capability.Capability
+	for _, g := range in.Grants {
+		if g.Outcome != grant.Allow && !g.Capability.IsZero() && concerns(g, r, in.Now) {
+			denies = append(denies, g.Capability)
 		}
 	}
-	for _, g := range in.Grants {
-		if g.Outcome != grant.Allow && !g.Capability.IsZero() && !g.Capability.Resolved() && concerns(g, r, in.Now) {
-			return errors.New("a standing deny on " + g.Capability.Display() + " is not resolved")
-		}
+	if slices.ContainsFunc(denies, unresolved) {
+		return fmt.Errorf("a standing deny on %q is not resolved", least(denies, unresolved).Display())
 	}
 	return nil
 }
@@ -205,7 +207,7 @@ func first(grants []grant.Grant) grant.Grant {
 			strings.Compare(a.ID, b.ID),
 			strings.Compare(a.Capability.String(), b.Capability.String()),
 			strings.Compare(a.Reason, b.Reason),
-			strings.Compare(a.Origin, b.Origin),
+			strings.Compare(a.Lifespan.String(), b.Lifespan.String()),
 		)
 	})
 }

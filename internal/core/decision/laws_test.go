@@ -2,6 +2,7 @@ package decision_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,12 @@ func (d draw) input() (decision.Request, decision.Input) {
 	return r, in
 }
 
+func reversed(list []capability.Capability) []capability.Capability {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
+}
+
 // laws are what holds of every decision.
 func laws(t interface{ Fatalf(string, ...any) }, d draw) {
 	r, in := d.input()
@@ -149,8 +156,10 @@ func laws(t interface{ Fatalf(string, ...any) }, d draw) {
 	seed.Shuffle(len(in.Grants), func(i, j int) {
 		shuffled.Grants[i], shuffled.Grants[j] = shuffled.Grants[j], shuffled.Grants[i]
 	})
+	shuffled.Policy.Forbid = reversed(in.Policy.Forbid)
+	shuffled.Policy.Preapprove = reversed(in.Policy.Preapprove)
 	if again := decision.Decide(r, shuffled); !cmp.Equal(again, got, capabilities) {
-		t.Fatalf("another order of grants, another answer:\n%+v\n%+v", got, again)
+		t.Fatalf("another order, another answer:\n%+v\n%+v", got, again)
 	}
 
 	none := in
