@@ -1,0 +1,191 @@
+package enforce
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"ambit.dev/ambit/internal/core/capability"
+)
+
+// DefaultDisk is the size of each private directory where no limit is set.
+const DefaultDisk = 1 << 30
+
+// Compile makes the plan of the process tier.
+//
+// Security: every capability of the effective set is either in the plan or an
+// error. Layers without which nothing is a boundary (Landlock, a way to make
+// the namespaces) are required; there is no plan without them.
+func Compile(in Input, f Facts) (Plan, error) {
+	if err := required(f); err != nil {
+		return Plan{}, err
+	}
+	set, err := sortOut(in)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{
+		Session: in.Session, Tier: "process", Program: in.Program,
+		UID: f.UID, GID: f.GID, Hostname: "ambit",
+		Namespaces: []string{"mount", "pid", "net", "ipc", "uts", "cgroup"},
+		Landlock:   Landlock{ABI: f.LandlockABI},
+		Filter: Filter{
+			NoSpawn: set.noSpawn(), LimitExec: set.limitExec(),
+			WatchConnect: true, WatchOpens: in.WatchOpens,
+		},
+		Limits: limits(in.Limits, f),
+	}
+	if f.UserNamespace {
+		p.Namespaces = append([]string{"user"}, p.Namespaces...)
+	}
+	if set.limitExec() {
+		p.Landlock.LimitExecute = true
+		for _, o := range set.executables() {
+			p.Landlock.Execute = append(p.Landlock.Execute, o.Path)
+		}
+	}
+	if p.View, err = layOut(in, set); err != nil {
+		return Plan{}, err
+	}
+	return p, nil
+}
+
+func required(f Facts) error {
+	if f.LandlockABI < MinLandlockABI {
+		return fmt.Errorf("the process tier needs Landlock version %d or later, this kernel offers %d: run `ambit doctor`", MinLandlockABI, f.LandlockABI)
+	}
+	if !f.UserNamespace && f.UID != 0 {
+		return errors.New("the process tier needs user namespaces, and this user may not make them: run `ambit doctor`")
+	}
+	return nil
+}
+
+func limits(l Limits, f Facts) LimitPlan {
+	p := LimitPlan{Limits: l, ByCgroup: f.CgroupLimits}
+	if f.CgroupLimits {
+		return p
+	}
+	for _, b := range []struct {
+		name  string
+		value int64
+	}{{"memory", l.Memory}, {"pids", l.PIDs}, {"cpu", l.CPU}} {
+		if b.value > 0 {
+			p.Weaker = append(p.Weaker, b.name)
+		}
+	}
+	return p
+}
+
+// effective is the effective set, sorted by what enforces it.
+type effective struct {
+	grants   []Entry // binds, in no order
+	masks    []Entry
+	spawnAll bool
+	spawn    []Object // of scoped process.spawn
+	scoped   bool     // there is a scoped process.spawn
+	start    []Object // what starts the program
+	adHoc    bool
+}
+
+func (e *effective) limitExec() bool { return !e.adHoc && !e.spawnAll }
+func (e *effective) noSpawn() bool   { return e.limitExec() && !e.scoped }
+
+func (e *effective) executables() []Object { return append(slices.Clone(e.start), e.spawn...) }
+
+func sortOut(in Input) (*effective, error) {
+	set := &effective{adHoc: in.AdHoc, start: in.Executables}
+	for _, c := range in.Effective {
+		if err := set.add(c, in.Objects[c.String()]); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range in.Volumes {
+		set.grants = append(set.grants, Entry{Op: OpBind, Path: v.Target, Source: v.Source.Path, Dir: v.Source.Dir,
+			Write: v.Write, Dev: v.Source.Dev, Ino: v.Source.Ino})
+	}
+	for _, c := range in.Masked {
+		if err := set.mask(c, in.Objects[c.String()]); err != nil {
+			return nil, err
+		}
+	}
+	return set, nil
+}
+
+func (e *effective) add(c capability.Capability, objects []Object) error {
+	switch c.Kind() {
+	case capability.FSRead, capability.FSWrite:
+		for _, o := range objects {
+			if own(o.Path) {
+				return &CannotEnforce{c.Display(), o.Path + " is the sandbox's own, the host's cannot be shown"}
+			}
+			e.grants = append(e.grants, bind(o, c.Kind() == capability.FSWrite))
+		}
+	case capability.ProcessSpawn:
+		if c.Scope() == "" {
+			e.spawnAll = true
+			return nil
+		}
+		e.scoped = true
+		e.spawn = append(e.spawn, objects...)
+	case capability.FSAppend:
+		return &CannotEnforce{c.Display(), "the process tier has no way to let a file only grow"}
+	default:
+		return &CannotEnforce{c.Display(), "the process tier has nothing that provides " + string(c.Kind())}
+	}
+	return nil
+}
+
+// mask closes c inside what is granted. A denial of something that nobody
+// could reach needs nothing.
+func (e *effective) mask(c capability.Capability, objects []Object) error {
+	switch c.Kind() {
+	case capability.FSRead, capability.FSWrite, capability.FSAppend, capability.ProcessSpawn:
+	default:
+		return nil
+	}
+	if pattern, ok := c.Pattern(); ok && len(objects) == 0 {
+		if _, literal := pattern.Literal(); literal {
+			return &CannotEnforce{"the denial of " + c.Display(), "it does not exist yet, and what is made there later could not be hidden; grant less, or create it first"}
+		}
+	}
+	for _, o := range objects {
+		m := bind(o, false)
+		if c.Kind() == capability.FSRead || c.Kind() == capability.ProcessSpawn {
+			m.Op, m.Source = OpMask, ""
+		}
+		e.masks = append(e.masks, m)
+	}
+	return nil
+}
+
+func bind(o Object, write bool) Entry {
+	return Entry{Op: OpBind, Path: o.Path, Source: o.Path, Dir: o.Dir, Write: write, Dev: o.Dev, Ino: o.Ino}
+}
+
+func bareSpawn(c capability.Capability) bool {
+	return c.Kind() == capability.ProcessSpawn && c.Scope() == ""
+}
+
+// own reports whether the view has something of its own at p.
+func own(p string) bool { return within(p, "/proc") || within(p, "/dev") }
+
+// within reports whether p is dir or beneath it, by whole components.
+func within(p, dir string) bool {
+	return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/") //nolint:forbidigo // the separator is part of the prefix
+}
+
+// byPath orders parents before children.
+func byPath(a, b string) int {
+	return strings.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))
+}
+
+// parents are the directories above p, from the top, without the root.
+func parents(p string) (up []string) {
+	for d := path.Dir(p); d != "/"; d = path.Dir(d) {
+		up = append(up, d)
+	}
+	slices.Reverse(up)
+	return up
+}

@@ -1,0 +1,202 @@
+// Package enforce turns what may be done into what a tier applies.
+//
+// Compile is pure: facts about the host and the effective set go in, a Plan
+// comes out. The Plan is plain data that can be printed, compared and audited;
+// a tier sees nothing else. What is not in the Plan is not permitted.
+//
+// Invariants: a capability that this host or tier cannot enforce is an error
+// that names it, never ignored; a layer that the Plan promises and that does
+// not hold stops the launch; parents stand before children in Plan.View.
+//
+// Layer: above core, below the mechanisms and the tiers.
+package enforce
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"ambit.dev/ambit/internal/core/capability"
+)
+
+// Facts are what the host offers, read before a Plan is made. The zero value
+// offers nothing.
+type Facts struct {
+	UID, GID      int
+	UserNamespace bool // new user namespaces can be made by this user
+	LandlockABI   int  // 0: no Landlock
+	FUSE          bool // /dev/fuse can be opened
+	CgroupLimits  bool // memory, pids and CPU limits can be set by cgroup here
+}
+
+// MinLandlockABI is the first version with scopes for signals and abstract
+// unix sockets (Linux 6.12).
+const MinLandlockABI = 6
+
+// An Object is one file or directory of the host that a capability reaches,
+// found once and held to: Dev and Ino are compared when it is mounted.
+type Object struct {
+	Path     string `json:"path"` // without symbolic links
+	Dir      bool   `json:"dir,omitempty"`
+	Dev, Ino uint64 `json:"-"`
+	// Links are the symbolic links on the way from the granted spelling to
+	// Path, so that the program can use the same spelling.
+	Links []Link `json:"links,omitempty"`
+}
+
+// A Link is a symbolic link to be shown in the view.
+type Link struct{ Path, Target string }
+
+// A File is a small file that is written into the view.
+type File struct {
+	Path    string
+	Content []byte
+}
+
+// A Volume shows an object of the host at another path of the view.
+type Volume struct {
+	Source Object
+	Target string
+	Write  bool
+}
+
+// Base is the part of the host that every program sees: system programs and
+// libraries, and nothing of the user's.
+type Base struct {
+	Dirs     []Object // shown read-only
+	Programs []string // the directories among and beneath them that hold programs
+	Links    []Link
+	Files    []File
+}
+
+// Home says what the program has for a home directory.
+type Home string
+
+// The kinds of home: none, a directory that is gone at the end, or one that
+// the pack keeps.
+const (
+	HomeNone      Home = "none"
+	HomeEphemeral Home = "ephemeral"
+	HomePrivate   Home = "private"
+)
+
+// Program is what is started.
+type Program struct {
+	Path string   `json:"path"` // in the view
+	Argv []string `json:"argv"`
+	Dir  string   `json:"dir"`
+	Env  []string `json:"env"`
+}
+
+// Input is everything that Compile needs besides Facts.
+type Input struct {
+	Session   string
+	Effective []capability.Capability // resolved; what was decided Allow
+	Masked    []capability.Capability // resolved; standing denials inside what is allowed
+	// Objects are the host's objects for each path capability of Effective and
+	// Masked, by its String. A literal path has one; a glob has its matches.
+	Objects map[string][]Object
+	Volumes []Volume
+	Base    Base
+	Program Program
+	// Executables are the objects that start the program: itself, its
+	// interpreter, its loader.
+	Executables []Object
+	AdHoc       bool // an ad hoc run may start what the base view has
+	HomePath    string
+	Home        Home
+	PrivateHome *Object // with HomePrivate
+	Limits      Limits
+	WatchOpens  bool // have the notifier see opens, to report denials
+}
+
+// Limits are upper bounds; zero means no bound of ours.
+type Limits struct {
+	Memory int64         `json:"memory,omitempty"` // bytes
+	PIDs   int64         `json:"pids,omitempty"`
+	CPU    int64         `json:"cpu,omitempty"` // thousandths of a core
+	Wall   time.Duration `json:"wall,omitempty"`
+	Disk   int64         `json:"disk,omitempty"` // bytes in each private directory, and of each file
+	FDs    int64         `json:"fds,omitempty"`
+}
+
+// Stdio are the program's first three descriptors.
+type Stdio struct{ In, Out, Err *os.File }
+
+// A Tier applies plans at one strength.
+type Tier interface {
+	Name() string
+	// Start builds the sandbox, tries each layer, and leaves the program
+	// waiting at its threshold. It fails if a promised layer does not hold.
+	Start(ctx context.Context, p Plan, io Stdio) (Session, error)
+}
+
+// A Session is a program inside its sandbox. It is used by one goroutine,
+// apart from Signal and Kill.
+type Session interface {
+	Report() Report
+	Release() error         // lets the program begin
+	Wait() (Result, error)  // until the program and all it started have ended
+	Signal(os.Signal) error // to the program
+	Kill() error            // all of it, at once
+	PID() int               // of the sandbox's init, as the host sees it
+	Denials() <-chan Denial // what the kernel refused and the supervisor saw; closed at the end
+}
+
+// A Denial is something that the program tried and that its Plan does not have.
+type Denial struct {
+	Kind    capability.Kind
+	Target  string // path, or address:port
+	PID     int    // as the host sees it
+	Program string // name of the process
+	Call    string // the system call
+}
+
+// Result says how a program ended.
+type Result struct {
+	Exit   int // the exit status, or 128+N
+	Signal int // the signal that ended it, or 0
+	// Limit names the bound that ended it ("wall", "memory", "pids"), or "".
+	Limit string
+	// CannotExec is set when the kernel refused to execute the program.
+	CannotExec error
+}
+
+// Report says what a tier promised and whether each layer holds.
+type Report struct {
+	Tier   string  `json:"tier"`
+	Layers []Layer `json:"layers"`
+}
+
+// A Layer is one mechanism. Weaker is set when it is the named weaker way.
+type Layer struct {
+	Name     string `json:"name"`
+	Promised bool   `json:"promised"`
+	Holds    bool   `json:"holds"`
+	Weaker   bool   `json:"weaker,omitempty"`
+	Detail   string `json:"detail,omitempty"`
+}
+
+// Broken are the names of promised layers that do not hold.
+func (r Report) Broken() (names []string) {
+	for _, l := range r.Layers {
+		if l.Promised && !l.Holds {
+			names = append(names, l.Name+": "+l.Detail)
+		}
+	}
+	return names
+}
+
+// CannotEnforce says that a capability has no meaning for this tier or host.
+type CannotEnforce struct {
+	Capability string
+	Why        string
+}
+
+func (e *CannotEnforce) Error() string {
+	return fmt.Sprintf("%s cannot be enforced here: %s", e.Capability, e.Why)
+}
+
+func join(names []string) string { return strings.Join(names, ", ") }

@@ -1,0 +1,235 @@
+package enforce
+
+import (
+	"fmt"
+	"path"
+	"slices"
+)
+
+// layout collects what the view has, by path.
+type layout struct {
+	mounts map[string]Entry // what is mounted: binds, tmpfs, proc, devpts
+	masks  []Entry
+	links  map[string]string
+	files  map[string][]byte
+}
+
+// layOut makes the ordered view.
+func layOut(in Input, set *effective) ([]Entry, error) {
+	l := &layout{mounts: map[string]Entry{}, links: map[string]string{}, files: map[string][]byte{}, masks: set.masks}
+	l.system(in)
+	l.base(in.Base, set)
+	l.home(in)
+	for _, e := range set.grants {
+		l.grant(e)
+	}
+	for _, o := range set.executables() {
+		e := bind(o, false)
+		e.Exec = true
+		l.grant(e)
+		l.show(o.Links)
+	}
+	for _, objects := range in.Objects {
+		for _, o := range objects {
+			l.show(o.Links)
+		}
+	}
+	return l.order()
+}
+
+// system is what every view has: proc, a small dev, private temporary files.
+func (l *layout) system(in Input) {
+	size := in.Limits.Disk
+	if size == 0 {
+		size = DefaultDisk
+	}
+	exec := in.AdHoc || slices.ContainsFunc(in.Effective, bareSpawn)
+	l.mounts["/proc"] = Entry{Op: OpProc, Path: "/proc", Dir: true}
+	l.mounts["/tmp"] = Entry{Op: OpTmpfs, Path: "/tmp", Dir: true, Write: true, Exec: exec, Size: size, Mode: 0o1777}
+	l.mounts["/dev/shm"] = Entry{Op: OpTmpfs, Path: "/dev/shm", Dir: true, Write: true, Size: size, Mode: 0o1777}
+	l.mounts["/dev/pts"] = Entry{Op: OpDevpts, Path: "/dev/pts", Dir: true, Write: true}
+	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
+		p := "/dev/" + name
+		l.mounts[p] = Entry{Op: OpBind, Path: p, Source: p, Write: true, Device: true}
+	}
+	for name, target := range map[string]string{
+		"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0",
+		"stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
+	} {
+		l.links["/dev/"+name] = target
+	}
+	l.links["/var/tmp"] = "/tmp"
+	l.links["/var/run"] = "/run"
+}
+
+// base is the part of the host that every program sees. Where the plan limits
+// what may be executed, the directories of programs hold only that.
+func (l *layout) base(b Base, set *effective) {
+	for _, o := range b.Dirs {
+		e := bind(o, false)
+		e.Exec = true
+		l.mounts[o.Path] = e
+	}
+	l.show(b.Links)
+	for _, f := range b.Files {
+		l.files[f.Path] = f.Content
+	}
+	if !set.limitExec() {
+		return
+	}
+	for _, p := range b.Programs {
+		l.mounts[p] = Entry{Op: OpTmpfs, Path: p, Dir: true, Exec: true, Size: 1 << 20, Mode: 0o755}
+	}
+}
+
+func (l *layout) home(in Input) {
+	if in.HomePath == "" || in.HomePath == "/" {
+		return
+	}
+	switch in.Home {
+	case HomeEphemeral:
+		t := l.mounts["/tmp"]
+		t.Path, t.Mode = in.HomePath, 0o700
+		l.mounts[in.HomePath] = t
+	case HomePrivate:
+		if o := in.PrivateHome; o != nil {
+			e := bind(*o, true)
+			e.Path, e.Exec = in.HomePath, l.mounts["/tmp"].Exec
+			l.mounts[in.HomePath] = e
+		}
+	}
+}
+
+// grant adds a bind; on one path the wider right wins, and a grant replaces
+// what is private there.
+func (l *layout) grant(e Entry) {
+	if old, ok := l.mounts[e.Path]; ok && old.Op == OpBind && old.Source == e.Source {
+		e.Write, e.Exec = e.Write || old.Write, e.Exec || old.Exec
+	}
+	l.mounts[e.Path] = e
+}
+
+func (l *layout) show(links []Link) {
+	for _, k := range links {
+		l.links[k.Path] = k.Target
+	}
+}
+
+// order puts parents before children, makes mount points, and leaves out what
+// a wider mount covers already.
+func (l *layout) order() ([]Entry, error) {
+	var all []Entry
+	for _, e := range l.mounts {
+		if !l.covered(e) {
+			all = append(all, e)
+		}
+	}
+	for p, target := range l.links {
+		if l.leadsThrough(p) {
+			continue // something granted needs a real directory there
+		}
+		all = append(all, Entry{Op: OpLink, Path: p, Source: target})
+	}
+	for p, content := range l.files {
+		all = append(all, Entry{Op: OpFile, Path: p, Content: content, Mode: 0o644})
+	}
+	slices.SortFunc(all, func(a, b Entry) int { return byPath(a.Path, b.Path) })
+	o := orderer{made: map[string]Entry{"/": {Op: OpTmpfs, Path: "/"}}}
+	for _, e := range all {
+		if err := o.add(e); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(l.masks, func(a, b Entry) int { return byPath(a.Path, b.Path) })
+	for _, m := range l.masks {
+		if o.owner(m.Path).Op == OpBind || o.made[m.Path].Op == OpBind {
+			o.out = append(o.out, m)
+		}
+	}
+	return o.out, nil
+}
+
+// leadsThrough reports whether a mount lies at p or beneath.
+func (l *layout) leadsThrough(p string) bool {
+	for m := range l.mounts {
+		if within(m, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// covered reports whether a bind of the same tree with at least the same
+// rights stands above e.
+func (l *layout) covered(e Entry) bool {
+	if e.Op != OpBind || e.Source != e.Path || e.Device {
+		return false
+	}
+	up := parents(e.Path)
+	slices.Reverse(up)
+	for _, p := range up {
+		if m, ok := l.mounts[p]; ok {
+			return m.Op == OpBind && m.Source == p && (m.Write || !e.Write) && (m.Exec || !e.Exec)
+		}
+	}
+	return false
+}
+
+// orderer emits entries and remembers what stands where.
+type orderer struct {
+	out  []Entry
+	made map[string]Entry
+}
+
+// owner is the mount that p lies on, not counting one at p itself.
+func (o *orderer) owner(p string) Entry {
+	for d := path.Dir(p); ; d = path.Dir(d) {
+		if e, ok := o.made[d]; ok && e.Op != OpDir {
+			return e
+		}
+		if d == "/" {
+			return Entry{}
+		}
+	}
+}
+
+func (o *orderer) add(e Entry) error {
+	owner := o.owner(e.Path)
+	switch {
+	case owner.Op == OpTmpfs:
+		o.point(e)
+	case e.Op == OpLink:
+		return nil // the host's own link is there already
+	case owner.Op == OpBind && e.Op == OpBind && e.Source == e.Path && owner.Source == owner.Path:
+	case owner.Op == OpBind && e.Op == OpTmpfs && owner.Source == owner.Path:
+	default:
+		return fmt.Errorf("cannot show %q in the view: it would lie inside %q, which is the host's", e.Path, owner.Path)
+	}
+	if e.Op != OpDir {
+		o.made[e.Path] = e
+	}
+	o.out = append(o.out, e)
+	return nil
+}
+
+// point makes the directories above e, and the object that it is mounted on.
+func (o *orderer) point(e Entry) {
+	owner := o.owner(e.Path)
+	for _, d := range parents(e.Path) {
+		if _, ok := o.made[d]; !ok && within(d, owner.Path) {
+			o.dir(d)
+		}
+	}
+	switch {
+	case e.Op == OpLink || e.Op == OpFile:
+	case e.Dir:
+		o.dir(e.Path)
+	default:
+		o.out = append(o.out, Entry{Op: OpFile, Path: e.Path, Mode: 0o644})
+	}
+}
+
+func (o *orderer) dir(p string) {
+	o.made[p] = Entry{Op: OpDir, Path: p}
+	o.out = append(o.out, Entry{Op: OpDir, Path: p, Mode: 0o755})
+}

@@ -1,0 +1,132 @@
+//go:build linux && amd64
+
+package namespace
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	maxErrno = 4095
+	none     = ^uintptr(0)
+	// opStore is not a system call: it stores arg[1] at the address arg[0].
+	opStore = none
+)
+
+// These five are not public API. The runtime's source names them as used by
+// others (gVisor) and promises to keep their signatures.
+
+//go:linkname entersyscall runtime.entersyscall
+func entersyscall()
+
+//go:linkname exitsyscall runtime.exitsyscall
+func exitsyscall()
+
+//go:linkname beforeFork syscall.runtime_BeforeFork
+func beforeFork()
+
+//go:linkname afterFork syscall.runtime_AfterFork
+func afterFork()
+
+//go:linkname afterForkInChild syscall.runtime_AfterForkInChild
+func afterForkInChild()
+
+// vforkClone is clone(2) on the caller's own stack.
+func vforkClone(flags uintptr) uintptr
+
+// forkExec tells the scheduler that this thread is in a system call for as long
+// as the child needs. Without that the thread keeps its P: a collection that
+// starts meanwhile waits for it, it waits for the child, and the child may wait
+// for an answer (seccomp notification) from a goroutine that the collection has
+// stopped. All three would wait for ever.
+//
+// In the child it may not allocate, grow the stack, take a lock or store a
+// pointer: the memory is the parent's, and its collector may be running.
+//
+//go:norace
+//go:nosplit
+func forkExec(l *List) (int, syscall.Errno) {
+	entersyscall()
+	beforeFork()
+	r := vforkClone(l.Flags | syscall.CLONE_VM | syscall.CLONE_VFORK | uintptr(syscall.SIGCHLD))
+	if r != 0 {
+		afterFork()
+		exitsyscall()
+		if r > none-maxErrno {
+			return 0, syscall.Errno(-r)
+		}
+		return int(r), 0
+	}
+	afterForkInChild()
+	for i := 0; i < len(l.steps); i++ {
+		if !l.do(&l.steps[i]) {
+			l.failed = i + 1
+			exit()
+		}
+	}
+	_, _, e := syscall.RawSyscall6(unix.SYS_EXECVEAT, l.execFD, l.path, l.argv, l.envv, unix.AT_EMPTY_PATH, 0)
+	l.failed, l.errno = len(l.steps)+1, e
+	exit()
+	return 0, 0
+}
+
+// do performs one step in the child and reports whether it did what it must.
+//
+//go:norace
+//go:nosplit
+func (l *List) do(s *step) bool {
+	a := s.arg
+	for j := range a {
+		if s.slots&(1<<j) != 0 {
+			a[j] = l.slots[a[j]]
+		}
+	}
+	if s.expect == mustEqual || s.expect == mustDiffer {
+		return equal(*(**byte)(unsafe.Pointer(&a[0])), *(**byte)(unsafe.Pointer(&a[1])), a[2]) == (s.expect == mustEqual)
+	}
+	if s.nr == opStore {
+		**(**uintptr)(unsafe.Pointer(&a[0])) = a[1]
+		return true
+	}
+	r, _, e := syscall.RawSyscall6(s.nr, a[0], a[1], a[2], a[3], a[4], a[5])
+	if s.keep >= 0 {
+		l.slots[s.keep] = r
+	}
+	switch s.expect {
+	case mustSucceed:
+		l.errno = e
+		return e == 0
+	case mustFail:
+		if uintptr(e) == s.want {
+			return true
+		}
+		l.errno = e
+		return false
+	case mustYield:
+		l.errno = e
+		return e == 0 && r == s.want
+	}
+	return true
+}
+
+//go:norace
+//go:nosplit
+func equal(a, b *byte, n uintptr) bool {
+	for i := uintptr(0); i < n; i++ {
+		if *(*byte)(unsafe.Add(unsafe.Pointer(a), i)) != *(*byte)(unsafe.Add(unsafe.Pointer(b), i)) {
+			return false
+		}
+	}
+	return true
+}
+
+//go:norace
+//go:nosplit
+func exit() {
+	for {
+		syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 253, 0, 0)
+	}
+}

@@ -1,0 +1,198 @@
+// Package namespace starts a process in new namespaces without running any Go
+// code in it.
+//
+// A List is a row of raw system calls that is prepared in full, strings and
+// structures included, before the process exists. The process is made with
+// clone(CLONE_VM|CLONE_VFORK), runs the row, and ends it with an execve; no
+// second start of a Go runtime and no helper program is paid for. Between
+// clone and execve it shares the parent's memory but neither its descriptors
+// nor its namespaces.
+//
+// The package also holds the image of the init process: a few hundred bytes
+// of machine code, process 1 of the sandbox, which waits until it is released,
+// starts the program, passes signals on and reaps.
+//
+// It knows nothing of views, filters or limits: whoever builds the List does.
+package namespace
+
+import (
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Slot names the result of an earlier call of the List.
+type Slot int
+
+// An Arg is one argument of a call: a number, the address of prepared memory,
+// or the result of an earlier call.
+type Arg struct {
+	value uintptr
+	slot  bool
+}
+
+// N is a number. Negative numbers are passed as the kernel expects them.
+func N[T ~int | ~int32 | ~int64 | ~uint32 | ~uint64 | ~uintptr](v T) Arg {
+	return Arg{value: uintptr(v)}
+}
+
+// Result is the result of the call that kept it in s.
+func Result(s Slot) Arg { return Arg{value: uintptr(s), slot: true} }
+
+// CWD is AT_FDCWD.
+var CWD = N(unix.AT_FDCWD)
+
+// A List is a prepared row of raw system calls. It is not safe for concurrent
+// use and serves one Start.
+type List struct {
+	// Flags are clone flags: CLONE_NEW… of the namespaces to make.
+	Flags uintptr
+
+	steps            []step
+	slots            []uintptr
+	path, argv, envv uintptr
+	execFD           uintptr
+
+	failed int // 0: execve succeeded; n: step n failed; len(steps)+1: execve failed
+	errno  syscall.Errno
+
+	alive []any // what the addresses point to
+}
+
+type step struct {
+	nr     uintptr
+	arg    [6]uintptr
+	slots  uint8 // bit i: arg[i] is the number of a slot
+	expect uint8
+	keep   int32 // slot for the result, -1: none
+	want   uintptr
+	what   string
+}
+
+// What a step must do, or the start is refused.
+const (
+	mustSucceed uint8 = iota
+	maySucceed
+	mustFail  // with the errno in want
+	mustYield // the value in want
+	mustEqual // not a call: arg[2] bytes at arg[0] and arg[1]
+	mustDiffer
+)
+
+// A Step is a call that was added; its methods say what is expected of it.
+type Step struct {
+	l *List
+	i int
+}
+
+// NewSlot reserves a place for a result.
+func (l *List) NewSlot() Slot {
+	l.slots = append(l.slots, 0)
+	return Slot(len(l.slots) - 1)
+}
+
+// Call adds a system call. what describes it in errors, as in "mount /proc".
+func (l *List) Call(what string, nr uintptr, args ...Arg) Step {
+	s := step{nr: nr, keep: -1, what: what}
+	for i, a := range args {
+		s.arg[i] = a.value
+		if a.slot {
+			s.slots |= 1 << i
+		}
+	}
+	l.steps = append(l.steps, s)
+	return Step{l, len(l.steps) - 1}
+}
+
+// Keep stores the result in s.
+func (s Step) Keep(slot Slot) Step { s.l.steps[s.i].keep = int32(slot); return s }
+
+// May lets the call fail.
+func (s Step) May() Step { s.l.steps[s.i].expect = maySucceed; return s }
+
+// MustFail refuses the start unless the call fails with errno. It is how a
+// layer is tried after it was applied.
+func (s Step) MustFail(errno syscall.Errno) Step {
+	s.l.steps[s.i].expect, s.l.steps[s.i].want = mustFail, uintptr(errno)
+	return s
+}
+
+// MustYield refuses the start unless the call returns v.
+func (s Step) MustYield(v uintptr) Step {
+	s.l.steps[s.i].expect, s.l.steps[s.i].want = mustYield, v
+	return s
+}
+
+// Equal refuses the start unless both pieces of memory are alike when the row
+// reaches this point. The slices must have one length.
+func (l *List) Equal(what string, a, b []byte) { l.compare(what, a, b, mustEqual) }
+
+func (l *List) compare(what string, a, b []byte, expect uint8) {
+	s := l.Call(what, 0, l.Bytes(a), l.Bytes(b), N(len(a)))
+	l.steps[s.i].expect = expect
+}
+
+// WriteFile adds open, write and close of an existing file beneath dir.
+func (l *List) WriteFile(what string, dir Arg, path, text string) {
+	fd := l.NewSlot()
+	l.Call(what, unix.SYS_OPENAT, dir, l.Str(path), N(unix.O_WRONLY|unix.O_CLOEXEC)).Keep(fd)
+	l.Call(what, unix.SYS_WRITE, Result(fd), l.Str(text), N(len(text))).MustYield(uintptr(len(text)))
+	l.Call(what, unix.SYS_CLOSE, Result(fd))
+}
+
+// Exec sets what the process executes at the end: an open descriptor of a
+// program, with its arguments and environment.
+func (l *List) Exec(fd int, argv, env []string) {
+	l.execFD, l.path = uintptr(fd), l.Str("").value
+	l.argv, l.envv = l.strv(argv), l.strv(env)
+}
+
+// A StepError says which step of the row failed, and how.
+type StepError struct {
+	What  string
+	Errno syscall.Errno // 0: the call did something else than it must
+}
+
+func (e *StepError) Error() string {
+	if e.Errno == 0 {
+		return e.What + ": it did not do what it must"
+	}
+	return fmt.Sprintf("%s: %v", e.What, e.Errno)
+}
+
+// Unwrap gives the errno to errors.Is.
+func (e *StepError) Unwrap() error {
+	if e.Errno == 0 {
+		return nil
+	}
+	return e.Errno
+}
+
+// Start makes the process and returns its id when it has executed its program.
+// The caller holds the OS thread locked until the process has ended, because
+// the kernel binds PR_SET_PDEATHSIG to the thread that cloned.
+//
+// Security: a step that does not do what it must ends the process before it
+// has executed anything, and Start answers the error. Nothing is left behind.
+func (l *List) Start() (int, error) {
+	syscall.ForkLock.Lock()
+	pid, errno := forkExec(l)
+	syscall.ForkLock.Unlock()
+	if errno != 0 {
+		return 0, fmt.Errorf("clone: %w", errno)
+	}
+	if l.failed == 0 {
+		return pid, nil
+	}
+	for {
+		if _, err := unix.Wait4(pid, nil, 0, nil); err != unix.EINTR {
+			break
+		}
+	}
+	what := "execute init"
+	if l.failed <= len(l.steps) {
+		what = l.steps[l.failed-1].what
+	}
+	return 0, &StepError{What: what, Errno: l.errno}
+}

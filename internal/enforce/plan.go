@@ -1,0 +1,107 @@
+package enforce
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
+
+// Plan is a sandbox as data. The zero Plan permits nothing and starts nothing.
+type Plan struct {
+	Session    string    `json:"session"`
+	Tier       string    `json:"tier"`
+	Program    Program   `json:"program"`
+	Namespaces []string  `json:"namespaces"`
+	UID        int       `json:"uid"`
+	GID        int       `json:"gid"`
+	Hostname   string    `json:"hostname"`
+	View       []Entry   `json:"view"`
+	Landlock   Landlock  `json:"landlock"`
+	Filter     Filter    `json:"filter"`
+	Limits     LimitPlan `json:"limits"`
+}
+
+// Op is what an Entry puts at its path.
+type Op string
+
+// The ways to put something into a view.
+const (
+	OpDir    Op = "dir"
+	OpFile   Op = "file"
+	OpLink   Op = "link"
+	OpBind   Op = "bind"
+	OpTmpfs  Op = "tmpfs"
+	OpProc   Op = "proc"
+	OpDevpts Op = "devpts"
+	OpMask   Op = "mask" // an empty read-only object on top
+)
+
+// An Entry is one thing of the view. Entries are applied in order.
+type Entry struct {
+	Op     Op     `json:"op"`
+	Path   string `json:"path"`
+	Source string `json:"source,omitempty"` // bind: the host's object; link: its target
+	Write  bool   `json:"write,omitempty"`
+	Exec   bool   `json:"exec,omitempty"`
+	Device bool   `json:"device,omitempty"` // device files work beneath
+	Dir    bool   `json:"dir,omitempty"`    // bind, mask: the object is a directory
+	Size   int64  `json:"size,omitempty"`   // tmpfs: bytes
+	Mode   uint32 `json:"mode,omitempty"`
+
+	Content  Content `json:"content,omitempty"`
+	Dev, Ino uint64  `json:"-"`
+}
+
+// Content is the content of a small file; as JSON it is its size and digest.
+type Content []byte
+
+// MarshalJSON prints size and SHA-256, which is what an audit needs.
+func (c Content) MarshalJSON() ([]byte, error) {
+	sum := sha256.Sum256(c)
+	return json.Marshal(fmt.Sprintf("%d bytes sha256:%s", len(c), hex.EncodeToString(sum[:8])))
+}
+
+// Landlock is the plan for the Landlock domain: all file rights beneath the
+// view's root, nothing else.
+type Landlock struct {
+	ABI int `json:"abi"`
+	// Execute are the paths of the view that may be executed. Empty with
+	// LimitExecute: none. Without LimitExecute: every file.
+	LimitExecute bool     `json:"limit_execute"`
+	Execute      []string `json:"execute,omitempty"`
+}
+
+// Filter says which calls the system call filter holds beside its fixed table.
+type Filter struct {
+	NoSpawn      bool `json:"no_spawn,omitempty"`
+	LimitExec    bool `json:"limit_exec,omitempty"`
+	WatchConnect bool `json:"watch_connect,omitempty"`
+	WatchOpens   bool `json:"watch_opens,omitempty"`
+}
+
+// LimitPlan says how each bound is kept.
+type LimitPlan struct {
+	Limits
+	ByCgroup bool     `json:"by_cgroup,omitempty"` // memory, pids and CPU
+	Weaker   []string `json:"weaker,omitempty"`    // bounds that only resource limits keep here
+}
+
+// Text prints the plan for people and golden files: indented JSON.
+func (p Plan) Text() []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(p); err != nil {
+		return fmt.Appendf(nil, "internal error: print plan: %v\n", err)
+	}
+	return b.Bytes()
+}
+
+// Digest identifies the plan in reports and records.
+func (p Plan) Digest() string {
+	sum := sha256.Sum256(p.Text())
+	return "sha256:" + hex.EncodeToString(sum[:])
+}

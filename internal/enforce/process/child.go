@@ -1,0 +1,354 @@
+//go:build linux
+
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/landlock"
+	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/seccomp"
+)
+
+// Names of steps that explain looks for.
+const stepProc = "mount a fresh /proc"
+
+// num is a number as an argument.
+func num(n int) namespace.Arg { return namespace.N(n) }
+
+// A builder prepares the row of calls that turns a new process into the
+// sandbox's init. The order is that of the calls in build.
+type builder struct {
+	plan enforce.Plan
+	list *namespace.List
+
+	parent, child int   // ends of the line between launcher and init
+	stdio         []int // copies
+	host, proc    int   // the host's / and /proc
+	self          int   // pidfd of the launcher
+	init, ruleset int
+	procs         []int // cgroup.procs files
+
+	root namespace.Slot // the view's root mount
+	mask namespace.Slot // the launcher's umask
+	open []int          // to be closed after the start
+}
+
+func newBuilder(p enforce.Plan, io enforce.Stdio) (b *builder, err error) {
+	b = &builder{plan: p, list: &namespace.List{}, parent: -1}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	take := func(to *int, what string, open func() (int, error)) {
+		if err != nil {
+			return
+		}
+		fd, e := open()
+		if e != nil {
+			err = fmt.Errorf("%s: %w", what, e)
+			return
+		}
+		b.open = append(b.open, fd)
+		*to = fd
+		if fd < 16 {
+			if *to, err = high(fd); err == nil {
+				b.open = append(b.open, *to)
+			}
+		}
+	}
+	take(&b.host, "open /", func() (int, error) { return unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
+	take(&b.proc, "open /proc", func() (int, error) { return unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
+	take(&b.self, "open the launcher", func() (int, error) { return unix.PidfdOpen(os.Getpid(), 0) })
+	take(&b.init, "open the init program", namespace.OpenInit)
+	take(&b.ruleset, "open a ruleset", func() (int, error) { return rulesetFor(p) })
+	for _, f := range []*os.File{io.In, io.Out, io.Err} {
+		var fd int
+		take(&fd, "standard descriptors", func() (int, error) { return dup(f) })
+		b.stdio = append(b.stdio, fd)
+	}
+	if err != nil {
+		return b, err
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return b, fmt.Errorf("make the line to init: %w", err)
+	}
+	b.parent = pair[0]
+	b.open = append(b.open, pair[1])
+	take(&b.child, "make the line to init", func() (int, error) { return high(pair[1]) })
+	return b, err
+}
+
+// close closes what the launcher needs no longer.
+func (b *builder) close() {
+	if b.parent >= 0 {
+		b.open = append(b.open, b.parent)
+		b.parent = -1
+	}
+	for _, fd := range b.open {
+		_ = unix.Close(fd) // copies and O_PATH descriptors: nothing can be lost
+	}
+	b.open = nil
+}
+
+func (b *builder) holds() bool { return options(b.plan.Filter).Holds() }
+
+// user reports whether the plan has a user namespace.
+func (b *builder) user() bool { return slices.Contains(b.plan.Namespaces, "user") }
+
+// build lays out the whole row.
+func (b *builder) build() error {
+	l := b.list
+	b.mask = l.NewSlot()
+	all := &unix.Sigset_t{}
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	l.Call("block signals", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), namespace.Pointer(l, all), num(0), num(8))
+	l.Call("set umask", unix.SYS_UMASK, num(0)).Keep(b.mask)
+	b.dieWithLauncher()
+	if err := b.enterNamespaces(); err != nil {
+		return err
+	}
+	if err := b.buildView(); err != nil {
+		return err
+	}
+	if b.user() && b.plan.UID == 0 {
+		// Root mounts with its own rights, so that it can grant what belongs to
+		// others, and enters its user namespace afterwards.
+		l.Call("enter a user namespace", unix.SYS_UNSHARE, num(unix.CLONE_NEWUSER))
+		b.mapIDs()
+	}
+	b.landlockRules()
+	b.limits()
+	b.dropCapabilities()
+	b.dieWithLauncher() // once more: a change of credentials clears it
+	b.confine()
+	l.Call("enter the working directory", unix.SYS_CHDIR, l.Str(b.plan.Program.Dir))
+	l.Call("restore umask", unix.SYS_UMASK, namespace.Result(b.mask))
+	for i, fd := range b.stdio {
+		l.Call("set up standard descriptors", unix.SYS_DUP3, num(fd), num(i), num(0))
+	}
+	l.Call("set up the line to init", unix.SYS_DUP3, num(b.child), num(3), num(0))
+	if err := b.filter(); err != nil {
+		return err
+	}
+	l.Call("close other descriptors", unix.SYS_CLOSE_RANGE, num(4), namespace.N(uint64(^uint32(0))), num(unix.CLOSE_RANGE_CLOEXEC))
+	argv := append([]string{"ambit-init", b.plan.Program.Path}, b.plan.Program.Argv...)
+	l.Exec(b.init, argv, b.plan.Program.Env)
+	return nil
+}
+
+// dieWithLauncher has the kernel kill this process when the launcher's thread
+// dies, and refuses the start when it is dead already.
+//
+// Security: between clone and the prctl a dead launcher goes unnoticed; the
+// poll of its pidfd closes that gap.
+func (b *builder) dieWithLauncher() {
+	l := b.list
+	l.Call("bind the sandbox's life to the launcher", unix.SYS_PRCTL, num(unix.PR_SET_PDEATHSIG), num(int(unix.SIGKILL)))
+	fd := &unix.PollFd{Fd: int32(b.self), Events: unix.POLLIN}
+	zero := &unix.Timespec{}
+	l.Call("see that the launcher lives", unix.SYS_PPOLL, namespace.Pointer(l, fd), num(1), namespace.Pointer(l, zero), num(0), num(0)).MustYield(0)
+}
+
+var cloneFlags = map[string]uintptr{
+	"user": unix.CLONE_NEWUSER, "mount": unix.CLONE_NEWNS, "pid": unix.CLONE_NEWPID, "net": unix.CLONE_NEWNET,
+	"ipc": unix.CLONE_NEWIPC, "uts": unix.CLONE_NEWUTS, "cgroup": 0, // unshared below, after joining a group
+}
+
+func (b *builder) enterNamespaces() error {
+	l, p := b.list, b.plan
+	for _, name := range p.Namespaces {
+		flag, ok := cloneFlags[name]
+		if !ok {
+			return fmt.Errorf("internal error: namespace %q", name)
+		}
+		if name == "user" && p.UID == 0 {
+			continue
+		}
+		l.Flags |= flag
+	}
+	if b.user() && p.UID != 0 {
+		b.mapIDs()
+	}
+	for _, fd := range b.procs {
+		l.Call("join the control group", unix.SYS_WRITE, num(fd), l.Str("0"), num(1)).MustYield(1)
+	}
+	l.Call("enter a cgroup namespace", unix.SYS_UNSHARE, num(unix.CLONE_NEWCGROUP))
+	l.Call("set the host name", unix.SYS_SETHOSTNAME, l.Str(p.Hostname), num(len(p.Hostname)))
+	b.loopback()
+	return nil
+}
+
+// mapIDs maps the user and the group onto themselves, and no other.
+func (b *builder) mapIDs() {
+	p := b.plan
+	b.list.WriteFile("deny setgroups", num(b.proc), "self/setgroups", "deny")
+	b.list.WriteFile("map the user", num(b.proc), "self/uid_map", fmt.Sprintf("%d %d 1\n", p.UID, p.UID))
+	b.list.WriteFile("map the group", num(b.proc), "self/gid_map", fmt.Sprintf("%d %d 1\n", p.GID, p.GID))
+}
+
+// loopback brings up lo: programs talk to themselves over it.
+func (b *builder) loopback() {
+	l := b.list
+	fd := l.NewSlot()
+	ifreq := &struct {
+		name  [unix.IFNAMSIZ]byte
+		flags uint16
+		_     [22]byte
+	}{flags: unix.IFF_UP | unix.IFF_RUNNING}
+	copy(ifreq.name[:], "lo")
+	const what = "bring up the loopback interface"
+	l.Call(what, unix.SYS_SOCKET, num(unix.AF_INET), num(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), num(0)).Keep(fd)
+	l.Call(what, unix.SYS_IOCTL, namespace.Result(fd), num(unix.SIOCSIFFLAGS), namespace.Pointer(l, ifreq))
+	l.Call(what, unix.SYS_CLOSE, namespace.Result(fd))
+}
+
+// dropCapabilities leaves none, nor a way to one by execve as uid 0.
+func (b *builder) dropCapabilities() {
+	l := b.list
+	// SECBIT_NOROOT, _NO_SETUID_FIXUP, _NO_CAP_AMBIENT_RAISE with their locks,
+	// and the lock of _KEEP_CAPS (capabilities(7)).
+	const bits = 0xef
+	l.Call("lock the secure bits", unix.SYS_PRCTL, num(unix.PR_SET_SECUREBITS), num(bits))
+	for c := range lastCapability() + 1 {
+		l.Call("drop the bounding set", unix.SYS_PRCTL, num(unix.PR_CAPBSET_DROP), num(c))
+	}
+	hdr := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := &[2]unix.CapUserData{}
+	l.Call("drop all capabilities", unix.SYS_CAPSET, namespace.Pointer(l, hdr), namespace.Pointer(l, data))
+}
+
+// lastCapability is the highest capability that this kernel knows.
+func lastCapability() int {
+	text, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	if err == nil {
+		if n, err := strconv.Atoi(string(text[:max(0, len(text)-1)])); err == nil {
+			return n
+		}
+	}
+	return unix.CAP_LAST_CAP
+}
+
+// landlockRules allows all file rights beneath the view's root, execution only
+// where the plan says, and the terminal or files that the person redirected.
+func (b *builder) landlockRules() {
+	p := b.plan
+	rights := landlock.AllFS(p.Landlock.ABI)
+	if p.Landlock.LimitExecute {
+		rights &^= landlock.Execute
+		for _, path := range p.Landlock.Execute {
+			b.allow("allow execution of "+path, path, landlock.Execute)
+		}
+	}
+	b.allow("allow the view", "/", rights)
+	for i, fd := range b.stdio {
+		if rights := stdioRights(fd, p.Landlock.ABI); rights != 0 {
+			b.rule(fmt.Sprintf("allow descriptor %d", i), num(fd), rights)
+		}
+	}
+}
+
+// stdioRights lets a program open its own standard descriptors by name again
+// (/dev/stderr), with no more rights than they have.
+func stdioRights(fd, abi int) uint64 {
+	var st unix.Stat_t
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil || unix.Fstat(fd, &st) != nil {
+		return 0
+	}
+	var r, w uint64 = unix.LANDLOCK_ACCESS_FS_READ_FILE, unix.LANDLOCK_ACCESS_FS_WRITE_FILE
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFCHR:
+		r |= unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
+		w |= unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
+	case unix.S_IFREG:
+		w |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
+		if flags&unix.O_APPEND != 0 {
+			w = 0 // it may only grow, and a second open could do more
+		}
+	default:
+		return 0
+	}
+	var rights uint64
+	if mode := flags & unix.O_ACCMODE; mode != unix.O_WRONLY {
+		rights |= r
+	}
+	if mode := flags & unix.O_ACCMODE; mode != unix.O_RDONLY {
+		rights |= w
+	}
+	return rights & landlock.AllFS(abi)
+}
+
+func (b *builder) allow(what, path string, rights uint64) {
+	fd := b.list.NewSlot()
+	b.list.Call(what, unix.SYS_OPENAT, namespace.CWD, b.list.Str(path), num(unix.O_PATH|unix.O_CLOEXEC)).Keep(fd)
+	b.rule(what, namespace.Result(fd), rights)
+	b.list.Call(what, unix.SYS_CLOSE, namespace.Result(fd))
+}
+
+func (b *builder) rule(what string, fd namespace.Arg, rights uint64) {
+	attr := &struct {
+		rights uint64
+		fd     uint64 // the kernel reads the low half
+	}{rights: rights}
+	b.list.Store(what, &attr.fd, fd)
+	b.list.Call(what, unix.SYS_LANDLOCK_ADD_RULE, num(b.ruleset), num(landlock.RulePathBeneath), namespace.Pointer(b.list, attr), num(0))
+}
+
+// confine enters the Landlock domain and tries it at once.
+//
+// Security: with the descriptor of the host's root, which a domain that does
+// not hold would let through, a directory is opened; only EACCES goes on.
+func (b *builder) confine() {
+	l := b.list
+	l.Call("set no_new_privs", unix.SYS_PRCTL, num(unix.PR_SET_NO_NEW_PRIVS), num(1), num(0), num(0), num(0))
+	l.Call("enter the Landlock domain", unix.SYS_LANDLOCK_RESTRICT_SELF, num(b.ruleset), namespace.N(landlock.RestrictFlags(b.plan.Landlock.ABI)))
+	l.Call("try Landlock", unix.SYS_OPENAT, num(b.host), l.Str("."), num(unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)).MustFail(unix.EACCES)
+}
+
+// filter installs the system call filter, hands its listener to the launcher,
+// and tries one refused call that succeeds without it.
+func (b *builder) filter() error {
+	l := b.list
+	o := options(b.plan.Filter)
+	rules, err := seccomp.Filter(o)
+	if err != nil {
+		return fmt.Errorf("make the filter: %w", err)
+	}
+	program, err := seccomp.Program(rules)
+	if err != nil {
+		return fmt.Errorf("make the filter: %w", err)
+	}
+	listener := l.NewSlot()
+	l.Call("install the filter", unix.SYS_SECCOMP, num(unix.SECCOMP_SET_MODE_FILTER), namespace.N(o.Flags()), namespace.Pointer(l, &program)).Keep(listener)
+	if o.Holds() {
+		l.Send("hand over the listener", 3, listener)
+		l.Call("hand over the listener", unix.SYS_CLOSE, namespace.Result(listener))
+	}
+	buf := make([]byte, 8)
+	iov := &unix.Iovec{Base: &buf[0], Len: 8}
+	arg := namespace.Pointer(l, iov)
+	l.Call("try the filter", unix.SYS_PROCESS_VM_READV, num(1), arg, num(1), arg, num(1), num(0)).MustFail(unix.EPERM)
+	return nil
+}
+
+// limits sets the resource limits.
+func (b *builder) limits() {
+	l := b.list
+	for _, r := range resourceLimits(b.plan.Limits) {
+		l.Call("set the limit of "+r.name, unix.SYS_PRLIMIT64, num(0), num(r.resource), namespace.Pointer(l, &unix.Rlimit{Cur: r.soft, Max: r.hard}), num(0))
+	}
+}
+
+var errNoInit = errors.New("the sandbox's init ended without a word")

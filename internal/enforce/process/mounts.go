@@ -1,0 +1,173 @@
+//go:build linux
+
+package process
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/namespace"
+)
+
+// buildView adds the calls that make the private view and enter it.
+//
+// Security: each object of the host is opened without following links and its
+// device and inode are compared with those that were decided about, before it
+// is mounted; mount points are opened beneath the view's root without
+// following links. The root is read-only in the end, so nothing that a program
+// writes can be lost in it.
+func (b *builder) buildView() error {
+	l := b.list
+	l.Call("make mounts private", unix.SYS_MOUNT, l.Str("none"), l.Str("/"), num(0), num(unix.MS_REC|unix.MS_PRIVATE), num(0))
+	b.root = b.newMount("make the view", "tmpfs", 0, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
+	mounts := make([]namespace.Slot, len(b.plan.View))
+	for i, e := range b.plan.View {
+		fd, err := b.detached(e)
+		if err != nil {
+			return err
+		}
+		mounts[i] = fd
+	}
+	// All sources are open: from here on the host's tree may be covered.
+	b.move("place the view", b.root, namespace.CWD, "/proc")
+	for i, e := range b.plan.View {
+		b.place(e, mounts[i])
+	}
+	for i, e := range b.plan.View {
+		if e.Op == enforce.OpTmpfs && !e.Write {
+			b.readOnly("close "+e.Path, mounts[i])
+		}
+	}
+	b.readOnly("close the view's root", b.root)
+	l.Call("enter the view", unix.SYS_FCHDIR, namespace.Result(b.root))
+	l.Call("enter the view", unix.SYS_PIVOT_ROOT, l.Str("."), l.Str("."))
+	l.Call("leave the host's tree", unix.SYS_UMOUNT2, l.Str("."), num(unix.MNT_DETACH))
+	l.Call("enter the view", unix.SYS_CHDIR, l.Str("/"))
+	return nil
+}
+
+// mountAttrSize is MOUNT_ATTR_SIZE_VER0.
+const mountAttrSize = 32
+
+const noSlot = namespace.Slot(-1)
+
+// detached makes the mount that e puts into the view, not yet attached.
+func (b *builder) detached(e enforce.Entry) (namespace.Slot, error) {
+	switch e.Op {
+	case enforce.OpDir, enforce.OpFile, enforce.OpLink:
+		return noSlot, nil
+	case enforce.OpBind:
+		return b.bind(e), nil
+	case enforce.OpTmpfs:
+		return b.newMount("make "+e.Path, "tmpfs", noExec(e),
+			[2]string{"size", strconv.FormatInt(e.Size, 10)}, [2]string{"mode", fmt.Sprintf("%#o", e.Mode)}), nil
+	case enforce.OpProc:
+		// Read-only: to a uid 0 without capabilities the kernel still lets its
+		// settings be written by the file's mode alone.
+		return b.newMount(stepProc, "proc", unix.MOUNT_ATTR_NOEXEC|unix.MOUNT_ATTR_RDONLY), nil
+	case enforce.OpDevpts:
+		return b.newMount("mount /dev/pts", "devpts", unix.MOUNT_ATTR_NOEXEC, [2]string{"mode", "0620"}, [2]string{"ptmxmode", "0666"}), nil
+	case enforce.OpMask:
+		if e.Dir {
+			return b.newMount("mask "+e.Path, "tmpfs", unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "4k"}, [2]string{"mode", "0"}), nil
+		}
+		// A device file on a mount without devices cannot be opened.
+		return b.bind(enforce.Entry{Op: enforce.OpBind, Path: e.Path, Source: "/dev/null"}), nil
+	}
+	return noSlot, fmt.Errorf("internal error: view entry %q at %q", e.Op, e.Path)
+}
+
+func noExec(e enforce.Entry) int {
+	if e.Exec {
+		return 0
+	}
+	return unix.MOUNT_ATTR_NOEXEC
+}
+
+// newMount makes a fresh file system, detached.
+func (b *builder) newMount(what, kind string, attr int, options ...[2]string) namespace.Slot {
+	l := b.list
+	fs, fd := l.NewSlot(), l.NewSlot()
+	l.Call(what, unix.SYS_FSOPEN, l.Str(kind), num(unix.FSOPEN_CLOEXEC)).Keep(fs)
+	for _, o := range options {
+		l.Call(what, unix.SYS_FSCONFIG, namespace.Result(fs), num(unix.FSCONFIG_SET_STRING), l.Str(o[0]), l.Str(o[1]), num(0))
+	}
+	l.Call(what, unix.SYS_FSCONFIG, namespace.Result(fs), num(unix.FSCONFIG_CMD_CREATE), num(0), num(0), num(0))
+	attr |= unix.MOUNT_ATTR_NOSUID
+	if kind != "devpts" {
+		attr |= unix.MOUNT_ATTR_NODEV
+	}
+	l.Call(what, unix.SYS_FSMOUNT, namespace.Result(fs), num(unix.FSMOUNT_CLOEXEC), num(attr)).Keep(fd)
+	l.Call(what, unix.SYS_CLOSE, namespace.Result(fs))
+	return fd
+}
+
+// bind clones the mounts at the host's object. Recursive: the mounts that a
+// less privileged namespace received are locked together, and a part of them
+// cannot be had alone.
+func (b *builder) bind(e enforce.Entry) namespace.Slot {
+	l := b.list
+	source, fd := l.NewSlot(), l.NewSlot()
+	what := "show " + e.Source
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(e.Source), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(source)
+	if e.Ino != 0 {
+		got, want := &unix.Stat_t{}, &unix.Stat_t{Dev: e.Dev, Ino: e.Ino}
+		l.Call(what, unix.SYS_FSTAT, namespace.Result(source), namespace.Pointer(l, got))
+		const identity = 16 // st_dev and st_ino stand first
+		l.Equal("show "+e.Source+", which was replaced while launching", namespace.Memory(got)[:identity], namespace.Memory(want)[:identity])
+	}
+	l.Call(what, unix.SYS_OPEN_TREE, namespace.Result(source), l.Str(""), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE))).Keep(fd)
+	l.Call(what, unix.SYS_CLOSE, namespace.Result(source))
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | uint64(noExec(e)), Propagation: unix.MS_PRIVATE}
+	if !e.Write {
+		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
+	}
+	if !e.Device {
+		attr.Attr_set |= unix.MOUNT_ATTR_NODEV
+	}
+	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE), namespace.Pointer(l, attr), num(mountAttrSize))
+	return fd
+}
+
+func (b *builder) readOnly(what string, fd namespace.Slot) {
+	l := b.list
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(mountAttrSize))
+}
+
+// place puts e at its path in the view.
+func (b *builder) place(e enforce.Entry, fd namespace.Slot) {
+	l := b.list
+	root, rel := namespace.Result(b.root), strings.TrimPrefix(e.Path, "/")
+	what := "make " + e.Path
+	switch e.Op {
+	case enforce.OpDir:
+		l.Call(what, unix.SYS_MKDIRAT, root, l.Str(rel), namespace.N(e.Mode))
+	case enforce.OpLink:
+		l.Call(what, unix.SYS_SYMLINKAT, l.Str(e.Source), root, l.Str(rel))
+	case enforce.OpFile:
+		file := l.NewSlot()
+		l.Call(what, unix.SYS_OPENAT, root, l.Str(rel), num(unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC), namespace.N(e.Mode)).Keep(file)
+		if len(e.Content) > 0 {
+			l.Call(what, unix.SYS_WRITE, namespace.Result(file), l.Bytes(e.Content), num(len(e.Content))).MustYield(uintptr(len(e.Content)))
+		}
+		l.Call(what, unix.SYS_CLOSE, namespace.Result(file))
+	default:
+		b.move("show "+e.Path, fd, root, rel)
+	}
+}
+
+// move attaches a detached mount at a path beneath dir.
+func (b *builder) move(what string, fd namespace.Slot, dir namespace.Arg, path string) {
+	l := b.list
+	point := l.NewSlot()
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	l.Call(what, unix.SYS_OPENAT2, dir, l.Str(path), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(point)
+	l.Call(what, unix.SYS_MOVE_MOUNT, namespace.Result(fd), l.Str(""), namespace.Result(point), l.Str(""), num(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+	l.Call(what, unix.SYS_CLOSE, namespace.Result(point))
+}

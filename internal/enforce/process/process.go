@@ -1,0 +1,200 @@
+//go:build linux
+
+// Package process is the process tier: it applies a Plan with the host's own
+// kernel. Namespaces and a private view take things away, Landlock makes sure
+// of what slipped in, and a system call filter closes what no other layer sees.
+//
+// Nothing needs root, and root is confined by the same code. The program is
+// process 2 of its own pid namespace; process 1 is a tiny init under the same
+// confinement, which waits at the threshold until every layer was read back.
+//
+// Invariants: a step of the set-up that does not do what it must ends the
+// launch; a promised layer that does not hold when it is read back ends it too;
+// when the launcher or the init dies, the kernel ends everything inside.
+//
+// Layer: a tier, over the mechanisms; it knows plans, not capabilities' rules.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/cgroup"
+	"ambit.dev/ambit/internal/enforce/landlock"
+	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/seccomp"
+)
+
+// Tier is the process tier. The zero value is ready.
+type Tier struct{}
+
+// Name is "process".
+func (Tier) Name() string { return "process" }
+
+// Start builds the sandbox and leaves the program at its threshold.
+//
+// Security: the returned session's program has not run yet, and every promised
+// layer was read back from the kernel. On an error nothing is left.
+func (Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enforce.Session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s, err := start(p, io)
+	if err != nil {
+		return nil, fmt.Errorf("build the sandbox: %w", err)
+	}
+	if s.report, err = readBack(s.pid, p, s.group); err != nil {
+		s.abandon()
+		return nil, fmt.Errorf("read the sandbox back: %w", err)
+	}
+	if broken := s.report.Broken(); broken != nil {
+		s.abandon()
+		return nil, fmt.Errorf("a promised layer does not hold: %v", broken)
+	}
+	return s, nil
+}
+
+// start prepares everything, clones, and leaves a goroutine on the thread that
+// cloned until the sandbox has ended.
+func start(p enforce.Plan, io enforce.Stdio) (*session, error) {
+	b, err := newBuilder(p, io)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	group, err := makeGroup(p)
+	if err != nil {
+		return nil, err
+	}
+	if group != nil {
+		b.procs = group.ProcsFDs()
+	}
+	if err := b.build(); err != nil {
+		return nil, errors.Join(err, removeGroup(group))
+	}
+	s := &session{plan: p, group: group, shown: shown(p), denials: make(chan enforce.Denial, 64), ended: make(chan struct{})}
+	if s.line, err = newLine(b.parent); err != nil {
+		return nil, errors.Join(err, removeGroup(group))
+	}
+	b.parent = -1
+	if b.holds() {
+		go s.watch()
+	} else {
+		close(s.denials)
+	}
+	started := make(chan error)
+	go s.keep(b.list, started)
+	if err := <-started; err != nil {
+		_ = s.line.Close()
+		return nil, errors.Join(explain(err), removeGroup(group))
+	}
+	return s, nil
+}
+
+// keep owns the thread to which the kernel binds the life of the sandbox.
+func (s *session) keep(list *namespace.List, started chan<- error) {
+	runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+	pid, err := list.Start()
+	runtime.KeepAlive(list)
+	s.pid = pid
+	started <- err
+	if err != nil {
+		return
+	}
+	for {
+		if _, err := unix.Wait4(pid, &s.status, 0, nil); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	close(s.ended)
+}
+
+// explain adds what a person can do about the failures that hosts cause.
+func explain(err error) error {
+	var step *namespace.StepError
+	if !errors.As(err, &step) {
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS) {
+			return fmt.Errorf("%w: this host does not let this user make namespaces; run `ambit doctor`", err)
+		}
+		return err
+	}
+	switch {
+	case step.What == stepProc && errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w: this host hides parts of /proc (as containers do), so a fresh one is refused; run `ambit doctor`", err)
+	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w: run `ambit doctor` to see which layer this host refuses", err)
+	}
+	return err
+}
+
+// shown are the paths at which the plan puts something real.
+func shown(p enforce.Plan) map[string]struct{} {
+	if !p.Filter.WatchOpens {
+		return nil
+	}
+	at := map[string]struct{}{}
+	for _, e := range p.View {
+		if e.Op != enforce.OpDir {
+			at[e.Path] = struct{}{}
+		}
+	}
+	return at
+}
+
+func makeGroup(p enforce.Plan) (*cgroup.Group, error) {
+	if !p.Limits.ByCgroup || (p.Limits.Memory == 0 && p.Limits.PIDs == 0 && p.Limits.CPU == 0) {
+		return nil, nil
+	}
+	f, err := cgroup.Find()
+	if err != nil {
+		return nil, fmt.Errorf("find control groups: %w", err)
+	}
+	g, err := cgroup.Create(f, p.Session, cgroup.Limits{MemoryBytes: p.Limits.Memory, PIDs: p.Limits.PIDs, CPUMilli: p.Limits.CPU})
+	if err != nil {
+		return nil, fmt.Errorf("make a control group: %w", err)
+	}
+	return g, nil
+}
+
+func removeGroup(g *cgroup.Group) error {
+	if g == nil {
+		return nil
+	}
+	return g.Remove()
+}
+
+// high moves a descriptor out of the way of 0 to 3, which the sandbox gets.
+func high(fd int) (int, error) {
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 16)
+	if err != nil {
+		return -1, fmt.Errorf("duplicate a descriptor: %w", err)
+	}
+	return n, nil
+}
+
+// options translates the plan for the filter.
+func options(f enforce.Filter) seccomp.Options {
+	return seccomp.Options{NoSpawn: f.NoSpawn, LimitExec: f.LimitExec, HoldConnect: f.WatchConnect, HoldOpen: f.WatchOpens}
+}
+
+// rulesetFor opens a Landlock ruleset that handles every file right.
+func rulesetFor(p enforce.Plan) (int, error) {
+	fd, err := landlock.Ruleset(p.Landlock.ABI)
+	if err != nil {
+		return -1, fmt.Errorf("make a Landlock ruleset: %w", err)
+	}
+	return fd, nil
+}
+
+func dup(f *os.File) (int, error) {
+	if f == nil {
+		return -1, errors.New("internal error: a standard descriptor is missing")
+	}
+	return high(int(f.Fd()))
+}

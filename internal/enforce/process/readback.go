@@ -1,0 +1,276 @@
+//go:build linux
+
+package process
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/cgroup"
+)
+
+// readBack asks the kernel what holds for the process at the threshold and
+// compares it with the plan. What cannot be asked (Landlock, the filter's
+// table) was tried by the process itself, which would not be there otherwise.
+func readBack(pid int, p enforce.Plan, group *cgroup.Group) (enforce.Report, error) {
+	r := enforce.Report{Tier: p.Tier}
+	dir := "/proc/" + strconv.Itoa(pid)
+	add := func(name string, detail string, err error) {
+		l := enforce.Layer{Name: name, Promised: true, Holds: err == nil, Detail: detail}
+		if err != nil {
+			l.Detail = err.Error()
+		}
+		r.Layers = append(r.Layers, l)
+	}
+	for _, name := range p.Namespaces {
+		add(name+" namespace", "", otherNamespace(dir, name))
+	}
+	status, err := readStatus(dir)
+	if err != nil {
+		return r, err
+	}
+	add("view", fmt.Sprintf("%d entries", len(p.View)), viewHolds(dir, p.View))
+	add("landlock", fmt.Sprintf("version %d, tried", p.Landlock.ABI), nil)
+	add("seccomp", "filter, tried", status.want("Seccomp", "2"))
+	add("no_new_privs", "", status.want("NoNewPrivs", "1"))
+	add("capabilities", "none", status.noCapabilities())
+	add("network", "only its own loopback", onlyLoopback(dir))
+	add("descriptors", "0, 1, 2", onlyStandard(dir))
+	limit := enforce.Layer{Name: "limits", Promised: true, Detail: limitWords(p.Limits), Weaker: len(p.Limits.Weaker) > 0}
+	if err := limitsHold(pid, p, group); err != nil {
+		limit.Detail = err.Error()
+	} else {
+		limit.Holds = true
+	}
+	r.Layers = append(r.Layers, limit)
+	return r, nil
+}
+
+func limitWords(l enforce.LimitPlan) string {
+	switch {
+	case len(l.Weaker) > 0:
+		return "no control group here: " + strings.Join(l.Weaker, ", ") + " bounded by process only"
+	case l.ByCgroup:
+		return "control group and resource limits"
+	}
+	return "resource limits"
+}
+
+var namespaceFile = map[string]string{"user": "user", "mount": "mnt", "pid": "pid", "net": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup"}
+
+func otherNamespace(dir, name string) error {
+	var inside, outside unix.Stat_t
+	file := "/ns/" + namespaceFile[name]
+	if err := unix.Stat(dir+file, &inside); err != nil {
+		return fmt.Errorf("look at its %s namespace: %w", name, err)
+	}
+	if err := unix.Stat("/proc/self"+file, &outside); err != nil {
+		return fmt.Errorf("look at the %s namespace: %w", name, err)
+	}
+	if inside.Ino == outside.Ino {
+		return fmt.Errorf("it is in the host's %s namespace", name)
+	}
+	return nil
+}
+
+// status is /proc/PID/status.
+type status map[string]string
+
+func readStatus(dir string) (status, error) {
+	text, err := os.ReadFile(dir + "/status")
+	if err != nil {
+		return nil, err
+	}
+	s := status{}
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok {
+			s[name] = strings.TrimSpace(value)
+		}
+	}
+	return s, nil
+}
+
+func (s status) want(name, value string) error {
+	if s[name] != value {
+		return fmt.Errorf("%s is %q, want %q", name, s[name], value)
+	}
+	return nil
+}
+
+func (s status) noCapabilities() error {
+	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+		if err := s.want(set, "0000000000000000"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func onlyLoopback(dir string) error {
+	text, err := os.ReadFile(dir + "/net/dev")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, _, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) != "lo" {
+			// Tunnels that the kernel makes in each new namespace have no way out.
+			if up, err := linkIsUp(dir, strings.TrimSpace(name)); err != nil || up {
+				return fmt.Errorf("it has the interface %s", strings.TrimSpace(name))
+			}
+		}
+	}
+	return nil
+}
+
+// linkIsUp looks for addresses of an interface: one that is down has none.
+func linkIsUp(dir, name string) (bool, error) {
+	text, err := os.ReadFile(dir + "/net/if_inet6")
+	if err != nil {
+		return false, err
+	}
+	routes, err := os.ReadFile(dir + "/net/route")
+	if err != nil {
+		return false, err
+	}
+	return slices.Contains(strings.Fields(string(text)), name) || slices.Contains(strings.Fields(string(routes)), name), nil
+}
+
+func onlyStandard(dir string) error {
+	entries, err := os.ReadDir(dir + "/fd")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !slices.Contains([]string{"0", "1", "2", "3"}, e.Name()) { // 3: init's line, closed before the program runs
+			return fmt.Errorf("descriptor %s is open", e.Name())
+		}
+	}
+	return nil
+}
+
+func limitsHold(pid int, p enforce.Plan, group *cgroup.Group) error {
+	for _, want := range resourceLimits(p.Limits) {
+		var got unix.Rlimit
+		if err := unix.Prlimit(pid, want.resource, nil, &got); err != nil {
+			return fmt.Errorf("read the limit of %s: %w", want.name, err)
+		}
+		if got.Cur != want.soft || got.Max != want.hard {
+			return fmt.Errorf("the limit of %s is %d, want %d", want.name, got.Cur, want.soft)
+		}
+	}
+	if group == nil {
+		return nil
+	}
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(string(text), group.Name()) {
+		return fmt.Errorf("it is not in the control group %s", group.Name())
+	}
+	return nil
+}
+
+// mountpoint is a line of mountinfo, see proc_pid_mountinfo(5).
+type mountpoint struct {
+	path, options string
+}
+
+// viewHolds compares the mounts with the plan: every mount of the plan is
+// there with its rights, and no other mount lies outside of what was granted.
+func viewHolds(dir string, view []enforce.Entry) error {
+	text, err := os.ReadFile(dir + "/mountinfo")
+	if err != nil {
+		return err
+	}
+	last, paths := map[string]mountpoint{}, []string{}
+	for scanner := bufio.NewScanner(bytes.NewReader(text)); scanner.Scan(); {
+		f := strings.Fields(scanner.Text())
+		if len(f) < 6 {
+			return fmt.Errorf("mountinfo has the line %q", scanner.Text())
+		}
+		m := mountpoint{unescape(f[4]), f[5]}
+		last[m.path] = m
+		paths = append(paths, m.path)
+	}
+	wanted := map[string]enforce.Entry{"/": {Op: enforce.OpTmpfs, Path: "/", Exec: true}}
+	for _, e := range view {
+		switch e.Op {
+		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask:
+			wanted[e.Path] = e
+		}
+	}
+	for p, e := range wanted {
+		m, ok := last[p]
+		if !ok {
+			return fmt.Errorf("nothing is mounted at %q", p)
+		}
+		if err := m.holds(e); err != nil {
+			return err
+		}
+	}
+	for _, p := range paths {
+		if err := expected(p, wanted, last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expected: a mount that is not the plan's came along with a grant's tree, and
+// has no more rights than the grant.
+func expected(p string, wanted map[string]enforce.Entry, last map[string]mountpoint) error {
+	if _, ok := wanted[p]; ok {
+		return nil
+	}
+	for d := path.Dir(p); ; d = path.Dir(d) {
+		if e, ok := wanted[d]; ok {
+			if e.Op != enforce.OpBind {
+				return fmt.Errorf("something is mounted at %q", p)
+			}
+			return last[p].holds(e)
+		}
+		if d == "/" {
+			return fmt.Errorf("something is mounted at %q", p)
+		}
+	}
+}
+
+// holds compares a mount's options with what its entry permits.
+func (m mountpoint) holds(e enforce.Entry) error {
+	options := strings.Split(m.options, ",")
+	for _, o := range []struct {
+		name string
+		want bool
+	}{{"ro", !e.Write || e.Op == enforce.OpMask}, {"nosuid", true}, {"nodev", !e.Device && e.Op != enforce.OpDevpts}, {"noexec", !e.Exec}} {
+		if o.want && !slices.Contains(options, o.name) {
+			return fmt.Errorf("the mount at %q is not %s", m.path, o.name)
+		}
+	}
+	return nil
+}
+
+// unescape undoes the octal escapes of mountinfo.
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

@@ -1,0 +1,181 @@
+//go:build linux
+
+package process
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/seccomp"
+)
+
+// A watcher answers the calls that the filter holds. It reports what will be
+// refused, and refuses what the plan limits by number alone: a second program,
+// a second process.
+type watcher struct {
+	s        *session
+	listener *seccomp.Listener
+	execs    int // calls that start the program: init's own, and the program's
+	forks    int // init's own
+}
+
+// The set-up itself makes these calls, before any code of the program runs.
+const (
+	ownExecs = 2
+	ownForks = 1
+)
+
+// watch serves the listener until the last process of the sandbox is gone.
+//
+// Security: when this ends early, held calls fail with ENOSYS: closed.
+func (s *session) watch() {
+	defer close(s.denials)
+	fd, err := s.line.descriptor()
+	if err != nil {
+		return // the start failed and says why
+	}
+	l, err := seccomp.NewListener(fd)
+	if err != nil {
+		_ = unix.Close(fd) // held calls fail from here on
+		return
+	}
+	defer l.Close() //nolint:errcheck // nothing is held any more
+	w := &watcher{s: s, listener: l}
+	_ = l.Serve(w.handle) // whatever ended it, what is held fails
+}
+
+func (w *watcher) handle(n seccomp.Notification) seccomp.Verdict {
+	switch n.Call {
+	case unix.SYS_CONNECT:
+		return w.connect(n)
+	case unix.SYS_EXECVE, unix.SYS_EXECVEAT:
+		return w.exec(n)
+	case unix.SYS_OPEN, unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_CREAT:
+		return w.opened(n)
+	}
+	return w.fork(n)
+}
+
+// connect lets the call run: the namespace has no way out, so the kernel
+// refuses. It is looked at for the report only.
+func (w *watcher) connect(n seccomp.Notification) seccomp.Verdict {
+	raw, err := seccomp.ReadBytes(n.PID, n.Args[1], int(min(n.Args[2], 128)))
+	if err != nil || !w.listener.Valid(n.ID) {
+		return seccomp.Go()
+	}
+	if to, ok := destination(raw); ok && !to.Addr().IsLoopback() {
+		w.report(n, capability.NetConnect, to.String(), "connect")
+	}
+	return seccomp.Go()
+}
+
+// destination reads a sockaddr_in or sockaddr_in6.
+func destination(raw []byte) (netip.AddrPort, bool) {
+	if len(raw) < 8 {
+		return netip.AddrPort{}, false
+	}
+	port := binary.BigEndian.Uint16(raw[2:])
+	switch family := binary.NativeEndian.Uint16(raw); {
+	case family == unix.AF_INET:
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(raw[4:8])), port), true
+	case family == unix.AF_INET6 && len(raw) >= 24:
+		return netip.AddrPortFrom(netip.AddrFrom16([16]byte(raw[8:24])).Unmap(), port), true
+	}
+	return netip.AddrPort{}, false
+}
+
+// exec refuses a second program where the plan permits none.
+//
+// Security: the first two calls come from init and from the process that
+// becomes the program, before any of its code runs; all later ones are refused
+// whatever they name, so nothing that the program can rewrite is decided on.
+func (w *watcher) exec(n seccomp.Notification) seccomp.Verdict {
+	if !w.s.plan.Filter.NoSpawn {
+		return w.opened(n)
+	}
+	if w.execs++; w.execs <= ownExecs {
+		return seccomp.Go()
+	}
+	name, _ := seccomp.ReadPath(n.PID, pathArgument(n)) // for the report; unreadable is empty
+	w.report(n, capability.ProcessSpawn, string(name), "execve")
+	return seccomp.Refuse(unix.EPERM)
+}
+
+func (w *watcher) fork(n seccomp.Notification) seccomp.Verdict {
+	if w.forks++; w.forks <= ownForks {
+		return seccomp.Go()
+	}
+	w.report(n, capability.ProcessSpawn, "", "fork")
+	return seccomp.Refuse(unix.EPERM)
+}
+
+// opened looks at the path of an open for the report; the view decides.
+func (w *watcher) opened(n seccomp.Notification) seccomp.Verdict {
+	name, err := seccomp.ReadPath(n.PID, pathArgument(n))
+	if err != nil || !w.listener.Valid(n.ID) {
+		return seccomp.Go()
+	}
+	if p, ok := absolute(n, string(name)); ok && w.s.hidden(p) {
+		w.report(n, capability.FSRead, p, "open")
+	}
+	return seccomp.Go()
+}
+
+// hidden reports whether the host has something at p that the plan does not
+// show. It is asked for the report only.
+func (s *session) hidden(p string) bool {
+	p = path.Clean(p)
+	for d := p; d != "/"; d = path.Dir(d) {
+		if _, ok := s.shown[d]; ok {
+			return false
+		}
+	}
+	_, err := os.Lstat(p)
+	return err == nil
+}
+
+func pathArgument(n seccomp.Notification) uint64 {
+	switch n.Call {
+	case unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_EXECVEAT:
+		return n.Args[1]
+	}
+	return n.Args[0]
+}
+
+// absolute makes the caller's path absolute, for display.
+func absolute(n seccomp.Notification, p string) (string, bool) {
+	if strings.HasPrefix(p, "/") { //nolint:forbidigo // the root, not a directory's name
+		return p, true
+	}
+	link := "cwd"
+	if n.Call != unix.SYS_OPEN && n.Call != unix.SYS_CREAT && n.Call != unix.SYS_EXECVE && int32(n.Args[0]) != unix.AT_FDCWD {
+		link = "fd/" + strconv.Itoa(int(int32(n.Args[0])))
+	}
+	dir, err := os.Readlink("/proc/" + strconv.Itoa(n.PID) + "/" + link)
+	if err != nil || p == "" {
+		return "", false
+	}
+	return dir + "/" + p, true
+}
+
+// report tells of a denial; when nobody listens fast enough it is dropped and
+// counted by the reader's own bound, never waited for.
+func (w *watcher) report(n seccomp.Notification, kind capability.Kind, target, call string) {
+	d := enforce.Denial{Kind: kind, Target: target, PID: n.PID, Call: call}
+	if name, err := os.ReadFile("/proc/" + strconv.Itoa(n.PID) + "/comm"); err == nil {
+		d.Program = strings.TrimSpace(string(name))
+	}
+	select {
+	case w.s.denials <- d:
+	default:
+		w.s.missed.Add(1)
+	}
+}

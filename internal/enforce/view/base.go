@@ -1,0 +1,122 @@
+package view
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"ambit.dev/ambit/internal/enforce"
+)
+
+// systemDirs are shown read-only where they are directories, and as links
+// where they are links (a merged /usr).
+var systemDirs = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}
+
+// programDirs are the directories of programs in systemDirs.
+var programDirs = []string{"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/usr/games", "/bin", "/sbin"}
+
+// etcDirs hold settings of system programs, without secrets: /etc/ssl/private
+// and the like stay out.
+var etcDirs = []string{"/etc/alternatives", "/etc/ssl/certs", "/etc/ca-certificates", "/etc/pki/tls/certs", "/etc/fonts", "/etc/perl", "/etc/python3", "/etc/java-17-openjdk", "/etc/X11/fonts", "/etc/terminfo"}
+
+// etcFiles are copied: they are small, and a copy costs less than a mount.
+var etcFiles = []string{
+	"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/localtime", "/etc/timezone", "/etc/os-release", "/etc/debian_version",
+	"/etc/mime.types", "/etc/protocols", "/etc/services", "/etc/shells", "/etc/inputrc", "/etc/magic", "/etc/locale.conf",
+	"/etc/ssl/openssl.cnf", "/etc/bash.bashrc", "/etc/profile", "/etc/nanorc", "/etc/vim/vimrc",
+}
+
+// maxCopy bounds a copied file; the linker's cache of a large system has some 300 KB.
+const maxCopy = 4 << 20
+
+// Who is the person for whom the program runs.
+type Who struct {
+	Name     string
+	UID, GID int
+	Home     string
+}
+
+// Base reads what every program sees of this host. Files with names of people
+// (passwd, group, hosts) are written anew and know root, nobody and the user.
+func Base(w Who) (enforce.Base, error) {
+	var b enforce.Base
+	for _, p := range append(systemDirs, etcDirs...) {
+		o, err := directory(p)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return b, err
+		case len(o.Links) > 0:
+			b.Links = append(b.Links, o.Links...)
+		default:
+			b.Dirs = append(b.Dirs, o)
+		}
+	}
+	for _, p := range programDirs {
+		if fi, err := os.Lstat(p); err == nil && fi.IsDir() {
+			b.Programs = append(b.Programs, p)
+		}
+	}
+	for _, p := range etcFiles {
+		content, err := small(p)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		case err != nil:
+			return b, err
+		default:
+			b.Files = append(b.Files, enforce.File{Path: p, Content: content})
+		}
+	}
+	b.Files = append(b.Files, w.files()...)
+	return b, nil
+}
+
+// directory is the directory at p itself; a link at p is answered as a link.
+func directory(p string) (enforce.Object, error) {
+	if target, err := os.Readlink(p); err == nil {
+		return enforce.Object{Path: p, Links: []enforce.Link{{Path: p, Target: target}}}, nil
+	}
+	return Resolve(p)
+}
+
+// small reads a file that is copied.
+func small(p string) ([]byte, error) {
+	f, err := os.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() || fi.Size() > maxCopy {
+		return nil, fmt.Errorf("read %q: not a regular file of at most %d bytes", p, maxCopy)
+	}
+	content := make([]byte, fi.Size())
+	n, err := f.ReadAt(content, 0)
+	if n == len(content) {
+		err = nil
+	}
+	return content, err
+}
+
+// files are the system files that name people and machines.
+func (w Who) files() []enforce.File {
+	passwd := "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+	group := "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"
+	if w.UID != 0 && w.UID != 65534 {
+		passwd += fmt.Sprintf("%s:x:%d:%d::%s:/bin/sh\n", w.Name, w.UID, w.GID, w.Home)
+		if w.GID != 0 && w.GID != 5 && w.GID != 65534 {
+			group += fmt.Sprintf("%s:x:%d:\n", w.Name, w.GID)
+		}
+	}
+	return []enforce.File{
+		{Path: "/etc/passwd", Content: []byte(passwd)},
+		{Path: "/etc/group", Content: []byte(group)},
+		{Path: "/etc/hosts", Content: []byte("127.0.0.1 localhost ambit\n::1 localhost\n")},
+		{Path: "/etc/hostname", Content: []byte("ambit\n")},
+		{Path: "/etc/nsswitch.conf", Content: []byte("passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n")},
+	}
+}

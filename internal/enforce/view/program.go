@@ -1,0 +1,106 @@
+package view
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"ambit.dev/ambit/internal/enforce"
+)
+
+// maxInterpreters bounds scripts whose interpreter is a script; the kernel's
+// own bound is four (fs/exec.c).
+const maxInterpreters = 4
+
+// Executables finds what the kernel opens to execute the program at p: the
+// program, the interpreters of its scripts, its loader. look finds a command
+// name as env(1) would.
+func Executables(p string, look func(name string) (string, error)) ([]enforce.Object, error) {
+	var found []enforce.Object
+	for range maxInterpreters + 1 {
+		o, err := Resolve(p)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, o)
+		next, loader, err := startedBy(o.Path)
+		if err != nil {
+			return nil, err
+		}
+		if loader != "" {
+			l, err := Resolve(loader)
+			if err != nil {
+				return nil, fmt.Errorf("loader of %q: %w", p, err)
+			}
+			return append(found, l), nil
+		}
+		if len(next) == 0 {
+			return found, nil
+		}
+		p = next[0]
+		if path.Base(p) != "env" || len(next) < 2 {
+			continue
+		}
+		env, err := Executables(p, look)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, env...)
+		if p, err = look(envCommand(next[1:])); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%q: more than %d interpreters", p, maxInterpreters)
+}
+
+// envCommand is the command that `env` with these words runs.
+func envCommand(words []string) string {
+	for _, w := range words {
+		if w != "-S" && !strings.Contains(w, "=") {
+			return w
+		}
+	}
+	return ""
+}
+
+// startedBy reads the head of a program: the words of its #! line, or the path
+// of its ELF loader. Neither: it starts by itself, or the kernel will refuse it.
+func startedBy(p string) (words []string, loader string, err error) {
+	f, err := os.Open(p)
+	if errors.Is(err, os.ErrPermission) {
+		return nil, "", nil // executable but not readable: a program without a script line
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	head := make([]byte, 256)
+	n, err := f.Read(head)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, "", err
+	}
+	head = head[:n]
+	if line, ok := bytes.CutPrefix(head, []byte("#!")); ok {
+		line, _, _ = bytes.Cut(line, []byte("\n"))
+		return strings.Fields(string(line)), "", nil
+	}
+	if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
+		return nil, "", nil
+	}
+	program, err := elf.NewFile(f)
+	if err != nil {
+		return nil, "", fmt.Errorf("read %q: %w", p, err)
+	}
+	for _, s := range program.Progs {
+		if s.Type == elf.PT_INTERP {
+			name, err := io.ReadAll(io.LimitReader(s.Open(), 4096))
+			return nil, string(bytes.TrimRight(name, "\x00")), err
+		}
+	}
+	return nil, "", nil
+}
