@@ -104,7 +104,8 @@ type Input struct {
 	// Executables are the objects that start the program: itself, its
 	// interpreter, its loader.
 	Executables []Object
-	AdHoc       bool // an ad hoc run may start what the base view has
+	Pack        *Object // the pack's own folder, shown read-only
+	AdHoc       bool    // an ad hoc run may start what the base view has
 	HomePath    string
 	Home        Home
 	PrivateHome *Object // with HomePrivate

@@ -20,6 +20,9 @@ func layOut(in Input, set *effective) ([]Entry, error) {
 	l.system(in)
 	l.base(in.Base, set)
 	l.home(in)
+	if in.Pack != nil {
+		l.grant(bind(*in.Pack, false))
+	}
 	for _, e := range set.grants {
 		l.grant(e)
 	}

@@ -78,7 +78,7 @@ func start(p enforce.Plan, io enforce.Stdio) (*session, error) {
 	if err := b.build(); err != nil {
 		return nil, errors.Join(err, removeGroup(group))
 	}
-	s := &session{plan: p, group: group, shown: shown(p), denials: make(chan enforce.Denial, 64), ended: make(chan struct{})}
+	s := &session{plan: p, group: group, denials: make(chan enforce.Denial, 64), ended: make(chan struct{})}
 	if s.line, err = newLine(b.parent); err != nil {
 		return nil, errors.Join(err, removeGroup(group))
 	}
@@ -131,20 +131,6 @@ func explain(err error) error {
 		return fmt.Errorf("%w: run `ambit doctor` to see which layer this host refuses", err)
 	}
 	return err
-}
-
-// shown are the paths at which the plan puts something real.
-func shown(p enforce.Plan) map[string]struct{} {
-	if !p.Filter.WatchOpens {
-		return nil
-	}
-	at := map[string]struct{}{}
-	for _, e := range p.View {
-		if e.Op != enforce.OpDir {
-			at[e.Path] = struct{}{}
-		}
-	}
-	return at
 }
 
 func makeGroup(p enforce.Plan) (*cgroup.Group, error) {

@@ -26,7 +26,6 @@ type session struct {
 	pid     int // of init, as the host sees it
 	line    *line
 	group   *cgroup.Group
-	shown   map[string]struct{}
 	report  enforce.Report
 	denials chan enforce.Denial
 	missed  atomic.Int64 // denials that nobody took in time

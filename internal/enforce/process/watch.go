@@ -4,6 +4,8 @@ package process
 
 import (
 	"encoding/binary"
+	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path"
@@ -129,17 +131,15 @@ func (w *watcher) opened(n seccomp.Notification) seccomp.Verdict {
 	return seccomp.Go()
 }
 
-// hidden reports whether the host has something at p that the plan does not
-// show. It is asked for the report only.
+// hidden reports whether the host has something at p that the view has not.
+// It is asked for the report only.
 func (s *session) hidden(p string) bool {
 	p = path.Clean(p)
-	for d := p; d != "/"; d = path.Dir(d) {
-		if _, ok := s.shown[d]; ok {
-			return false
-		}
+	if _, err := os.Lstat(p); err != nil {
+		return false
 	}
-	_, err := os.Lstat(p)
-	return err == nil
+	_, err := os.Lstat("/proc/" + strconv.Itoa(s.pid) + "/root" + p)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func pathArgument(n seccomp.Notification) uint64 {

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/enforce/view"
+	"ambit.dev/ambit/internal/store"
+)
+
+// Exit statuses of our own. Any other is the program's.
+const (
+	exitFailed   = 125 // ambit could not confine or start it, or its input was bad
+	exitDenied   = 126 // the launch was denied
+	exitNotFound = 127 // there is no such command
+)
+
+// An exitError ends ambit with a status. Without an error nothing is printed.
+type exitError struct {
+	status int
+	err    error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return "exit status " + strconv.Itoa(e.status)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// app is what every command shares: where to read and write, and where the
+// state lies.
+type app struct {
+	in       *os.File
+	out, err *os.File
+	stateDir string
+	json     bool
+	now      func() time.Time
+}
+
+// run runs one command line and answers the exit status.
+func run(args []string, in, out, errOut *os.File) int {
+	a := &app{in: in, out: out, err: errOut, now: time.Now}
+	root := a.root(args)
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.Execute()
+	if err == nil {
+		return 0
+	}
+	status := exitFailed
+	var exit *exitError
+	if errors.As(err, &exit) {
+		status = exit.status
+		err = exit.err
+	}
+	if err != nil {
+		fmt.Fprintf(errOut, "ambit: %v\n", err)
+	}
+	return status
+}
+
+// root makes the command tree. A run needs none of the other commands, and
+// making them is time that every run would pay.
+func (a *app) root(args []string) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ambit",
+		Short: "Run software that nobody has reason to trust, with exactly the capabilities it was granted",
+		Example: `  ambit run -- python3 script.py                    nothing of yours is there
+  ambit run --allow fs.read:. -- grep -r TODO .     it may read this folder
+  ambit audit ls                                    what was decided and denied
+  ambit doctor                                      what holds on this machine`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVar(&a.stateDir, "state-dir", "", "where grants and the log are kept (default $AMBIT_STATE_DIR, else $XDG_STATE_HOME/ambit)")
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
+	root.AddCommand(a.runCommand())
+	if len(args) > 0 && args[0] == "run" {
+		return root
+	}
+	root.AddCommand(a.otherCommands()...)
+	return root
+}
+
+// state is the directory of grants and log.
+func (a *app) state() (string, error) {
+	dir := a.stateDir
+	if dir == "" {
+		dir = os.Getenv("AMBIT_STATE_DIR")
+	}
+	if dir == "" {
+		if xdg := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(xdg) {
+			dir = filepath.Join(xdg, "ambit")
+		}
+	}
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("find the state directory: %w; set AMBIT_STATE_DIR", err)
+		}
+		dir = filepath.Join(home, ".local", "state", "ambit")
+	}
+	return filepath.Abs(dir)
+}
+
+// openLog opens the audit log, making it where there is none.
+func (a *app) openLog() (*audit.Log, error) {
+	dir, err := a.state()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the state directory: %w", err)
+	}
+	l, err := audit.Open(filepath.Join(dir, "audit"), audit.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("the audit log cannot be written: %w", err)
+	}
+	return l, nil
+}
+
+// openStore opens the store of grants, making it where there is none.
+func (a *app) openStore() (*store.Store, error) {
+	dir, err := a.state()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the state directory: %w", err)
+	}
+	return store.Open(filepath.Join(dir, "ambit.db"))
+}
+
+// auditDir is where the log lies.
+func (a *app) auditDir() (string, error) {
+	dir, err := a.state()
+	return filepath.Join(dir, "audit"), err
+}
+
+// principal names the person in grants and records.
+func principal() string { return "uid:" + strconv.Itoa(os.Getuid()) }
+
+// who describes the person to the view. HOME may be unset or strange; then
+// there is no home.
+func who() view.Who {
+	home, err := os.UserHomeDir()
+	if err != nil || !filepath.IsAbs(home) {
+		home = ""
+	}
+	name := os.Getenv("USER")
+	if !plainName(name) {
+		name = "user"
+	}
+	return view.Who{Name: name, UID: os.Getuid(), GID: os.Getgid(), Home: filepath.Clean(home)}
+}
+
+// plainName keeps what goes into a passwd file harmless.
+func plainName(s string) bool {
+	for _, r := range s {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 32
+}
+
+// base is what ~ and relative paths on the command line mean.
+func base() (capability.Base, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return capability.Base{}, fmt.Errorf("find the working directory: %w", err)
+	}
+	return capability.Base{Home: who().Home, Dir: dir}, nil
+}
+
+// printf writes for people.
+func printf(w io.Writer, format string, args ...any) {
+	fmt.Fprintf(w, format, args...) //nolint:errcheck // a closed terminal has nobody to tell
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/cgroup"
+	"ambit.dev/ambit/internal/enforce/landlock"
+	"ambit.dev/ambit/internal/enforce/view"
+	"ambit.dev/ambit/internal/session"
+	"ambit.dev/ambit/internal/store"
+)
+
+// facts reads what a launch needs to know of this host. What it promises is
+// tried when it is applied; `ambit doctor` looks deeper.
+func facts(w view.Who) enforce.Facts {
+	f := enforce.Facts{UID: w.UID, GID: w.GID}
+	f.LandlockABI, _ = landlock.ABI() // 0 where there is none, and Compile refuses
+	if text, err := os.ReadFile("/proc/sys/user/max_user_namespaces"); err == nil {
+		n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		f.UserNamespace = err == nil && n > 0
+	}
+	if g, err := cgroup.Find(); err == nil {
+		f.CgroupLimits = g.Usable()
+	}
+	return f
+}
+
+// objects finds what the path capabilities of the plan reach.
+func (s *prepared) objects(in *enforce.Input) error {
+	for _, c := range in.Effective {
+		if err := s.object(in, c, true); err != nil {
+			return err
+		}
+	}
+	for _, c := range in.Masked {
+		if err := s.object(in, c, false); err != nil {
+			return err
+		}
+	}
+	for _, v := range s.volumes {
+		in.Volumes = append(in.Volumes, v.shown)
+	}
+	return nil
+}
+
+func (s *prepared) object(in *enforce.Input, c capability.Capability, must bool) error {
+	pattern, ok := c.Pattern()
+	if !ok {
+		return nil
+	}
+	if path, literal := pattern.Literal(); literal && c.Kind() == capability.ProcessSpawn && must {
+		found, err := view.Executables(path, s.lookPath)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Display(), err)
+		}
+		in.Objects[c.String()] = found
+		return nil
+	}
+	found, err := view.Objects(c)
+	if errors.Is(err, fs.ErrNotExist) && !must {
+		return nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s was granted, but there is nothing at that path; create it first, or grant the directory above", c.Display())
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Display(), err)
+	}
+	if path, literal := pattern.Literal(); literal && must && len(found) == 1 && found[0].Path != path {
+		return fmt.Errorf("%s now leads to %s, which was not granted", c.Display(), capability.Printable(found[0].Path))
+	}
+	in.Objects[c.String()] = found
+	return nil
+}
+
+// home decides what the program has for a home directory.
+func (s *prepared) home(in *enforce.Input) error {
+	text := s.flags.home
+	if text == "" {
+		text = s.manifest.Home
+	}
+	if in.Home = enforce.Home(text); text == "" {
+		in.Home = enforce.HomeEphemeral
+	}
+	if o, err := view.Resolve(s.base.Home); err == nil {
+		in.HomePath, in.Base.Links = o.Path, append(in.Base.Links, o.Links...)
+	}
+	switch in.Home {
+	case enforce.HomeNone:
+		in.HomePath = ""
+	case enforce.HomeEphemeral:
+	case enforce.HomePrivate:
+		return s.privateHome(in)
+	default:
+		return fmt.Errorf("--home %q: want none, ephemeral or private", text)
+	}
+	return nil
+}
+
+// privateHome is a directory of the state that the pack keeps.
+func (s *prepared) privateHome(in *enforce.Input) error {
+	name := s.subject.Pack
+	if name == "" {
+		return errors.New("--home private is kept for a pack; this run has none")
+	}
+	dir, err := s.app.state()
+	if err != nil {
+		return err
+	}
+	dir = filepath.Join(dir, "homes", name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the private home: %w", err)
+	}
+	o, err := view.Resolve(dir)
+	in.PrivateHome = &o
+	return err
+}
+
+// workDir is the person's working directory where the view has it, the pack's
+// folder for a pack, else the home.
+func (s *prepared) workDir(in enforce.Input) string {
+	switch {
+	case s.packDir != "":
+		return s.packDir
+	case s.shows(s.base.Dir):
+		return s.base.Dir
+	case in.HomePath != "":
+		return in.HomePath
+	}
+	return "/"
+}
+
+// defaultPIDs bounds a fork bomb where nobody set a bound.
+const defaultPIDs = 4096
+
+// limits reads the manifest's bounds and then the flags'.
+func (s *prepared) limits() (enforce.Limits, error) {
+	l := enforce.Limits{PIDs: defaultPIDs}
+	for name, value := range s.manifest.Limits {
+		if err := setLimit(&l, name, value); err != nil {
+			return l, fmt.Errorf("manifest: %w", err)
+		}
+	}
+	for _, text := range s.flags.limits {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return l, fmt.Errorf("--limit %s: want NAME=VALUE", capability.Printable(text))
+		}
+		if err := setLimit(&l, name, value); err != nil {
+			return l, err
+		}
+	}
+	return l, nil
+}
+
+func setLimit(l *enforce.Limits, name, value string) (err error) {
+	switch name {
+	case "memory":
+		l.Memory, err = parseSize(value)
+	case "disk":
+		l.Disk, err = parseSize(value)
+	case "pids":
+		l.PIDs, err = parseCount(value)
+	case "fds":
+		l.FDs, err = parseCount(value)
+	case "cpu":
+		var cores float64
+		if cores, err = strconv.ParseFloat(value, 64); err == nil && (cores < 0.01 || cores > 4096) {
+			err = errors.New("want cores, as in 1.5")
+		}
+		l.CPU = int64(cores * 1000)
+	case "wall":
+		if l.Wall, err = time.ParseDuration(value); err == nil && l.Wall <= 0 {
+			err = errors.New("want a time, as in 30s or 5m")
+		}
+	default:
+		return fmt.Errorf("limit %s: there are memory, pids, cpu, wall, disk and fds", capability.Printable(name))
+	}
+	if err != nil {
+		return fmt.Errorf("limit %s=%s: %w", name, capability.Printable(value), err)
+	}
+	return nil
+}
+
+// parseSize reads bytes with an optional K, M, G or T (powers of 1024).
+func parseSize(text string) (int64, error) {
+	shift, digits := 0, text
+	if i := strings.IndexByte("KMGT", lastByte(text)); i >= 0 {
+		shift, digits = 10*(i+1), text[:len(text)-1]
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n <= 0 || n > 1<<62>>shift {
+		return 0, errors.New("want a size, as in 512M or 2G")
+	}
+	return n << shift, nil
+}
+
+func lastByte(s string) byte {
+	if s == "" {
+		return 0
+	}
+	return s[len(s)-1]
+}
+
+func parseCount(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 || n > 1<<30 {
+		return 0, errors.New("want a number above 0")
+	}
+	return n, nil
+}
+
+// register tells the store of the session; unregister of its end. They are for
+// lists; what is evidence stands in the log.
+func (s *prepared) register(ctx context.Context, a *app) {
+	row := store.Session{ID: s.spec.ID, Principal: s.spec.Principal, Pack: s.spec.Pack, Digest: s.spec.Digest,
+		Program: s.spec.Plan.Program.Path, PID: os.Getpid(), Tier: s.spec.Plan.Tier, Started: a.now()}
+	if err := s.store.AddSession(ctx, row); err != nil {
+		printf(a.err, "ambit: the session is not listed: %v\n", err)
+	}
+}
+
+func (s *prepared) unregister(ctx context.Context, a *app, res session.Result) {
+	status := "exit " + strconv.Itoa(res.Exit)
+	if err := s.store.EndSession(ctx, s.spec.ID, status, a.now()); err != nil {
+		printf(a.err, "ambit: the session's end is not listed: %v\n", err)
+	}
+}

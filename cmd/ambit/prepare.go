@@ -1,0 +1,379 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/core/manifest"
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/view"
+	"ambit.dev/ambit/internal/session"
+	"ambit.dev/ambit/internal/store"
+)
+
+// prepared is a launch that was decided and compiled, with what it keeps open.
+type prepared struct {
+	app      *app
+	flags    *runFlags
+	base     capability.Base
+	manifest manifest.Manifest
+	packDir  string // "" for an ad hoc run
+	subject  decision.Subject
+	policy   decision.Policy
+	given    []grant.Grant // by flags, for this session
+	stored   []grant.Grant
+	volumes  []volume
+	argv     []string
+
+	log   *audit.Log
+	store *store.Store
+	spec  session.Spec
+}
+
+// close closes log and store; their writes were durable when they returned.
+func (s *prepared) close() {
+	if s.log != nil {
+		_ = s.log.Close()
+	}
+	if s.store != nil {
+		_ = s.store.Close()
+	}
+}
+
+// prepare reads everything, has the gate decide, and compiles the plan.
+func (a *app) prepare(ctx context.Context, f *runFlags, argv []string) (_ *prepared, err error) {
+	s := &prepared{app: a, flags: f, argv: argv}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.base, err = base(); err != nil {
+		return nil, err
+	}
+	if err := s.readManifest(); err != nil {
+		return nil, err
+	}
+	s.subject = decision.Subject{Principal: principal(), Session: audit.NewID("s"), Pack: s.manifest.ID}
+	if s.packDir != "" {
+		s.subject.Digest = s.manifest.Digest()
+	}
+	if err := s.readFlags(); err != nil {
+		return nil, err
+	}
+	if s.policy, err = readPolicy(s.base); err != nil {
+		return nil, err
+	}
+	if err := s.openState(ctx); err != nil {
+		return nil, err
+	}
+	program, err := s.findProgram()
+	if err != nil {
+		return nil, err
+	}
+	effective, err := s.decide(ctx, program)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.compile(effective, program)
+}
+
+// readManifest reads the pack's manifest, or makes the one of an ad hoc run.
+func (s *prepared) readManifest() error {
+	if s.flags.pack == "" {
+		if len(s.argv) == 0 {
+			return errors.New("nothing to run: give a command after --, or a --pack")
+		}
+		s.manifest = manifest.AdHoc(s.argv)
+		return nil
+	}
+	m, dir, err := readPack(s.flags.pack)
+	if err != nil {
+		return err
+	}
+	s.packDir = dir
+	if s.manifest, err = m.Resolve(capability.Base{Home: s.base.Home, Dir: dir}); err != nil {
+		return fmt.Errorf("manifest of %q: %w", s.flags.pack, err)
+	}
+	s.argv = append(slices.Clone(m.Entry), s.argv...)
+	if len(s.argv) == 0 {
+		return fmt.Errorf("pack %q has no entry to run", s.flags.pack)
+	}
+	return nil
+}
+
+// readPack reads the manifest of the pack in a folder, which stays as it is
+// written: unresolved.
+func readPack(dir string) (manifest.Manifest, string, error) {
+	dir, err := filepath.Abs(dir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return manifest.Manifest{}, "", fmt.Errorf("find the pack: %w", err)
+	}
+	for _, name := range []string{manifest.File, manifest.ForeignFile} {
+		path := filepath.Join(dir, name)
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return manifest.Manifest{}, "", fmt.Errorf("read the manifest: %w", err)
+		}
+		m, err := manifest.Parse(path, text)
+		return m, dir, err
+	}
+	return manifest.Manifest{}, "", fmt.Errorf("%q is not a pack: it has neither %s nor %s", dir, manifest.File, manifest.ForeignFile)
+}
+
+// readFlags parses the capabilities that were given for this session.
+func (s *prepared) readFlags() error {
+	for _, set := range []struct {
+		flag    string
+		texts   []string
+		outcome grant.Outcome
+	}{{"--allow", s.flags.allow, grant.Allow}, {"--deny", s.flags.deny, grant.Deny}} {
+		for _, text := range set.texts {
+			c, err := s.parse(text)
+			if err != nil {
+				return fmt.Errorf("%s %s: %w", set.flag, capability.Printable(text), err)
+			}
+			s.give(c, set.outcome)
+		}
+	}
+	return s.readVolumes()
+}
+
+// parse reads a capability of the command line. A path that leads through
+// symbolic links means what they lead to now; whoever changes a link afterwards
+// changes nothing.
+func (s *prepared) parse(text string) (capability.Capability, error) {
+	c, err := capability.Parse(text)
+	if err != nil {
+		return c, err
+	}
+	return settle(c, s.base)
+}
+
+// settle resolves c and follows the links of a literal path.
+func settle(c capability.Capability, b capability.Base) (capability.Capability, error) {
+	c, err := c.Resolve(b)
+	if err != nil {
+		return c, err
+	}
+	pattern, ok := c.Pattern()
+	if !ok {
+		return c, nil
+	}
+	literal, ok := pattern.Literal()
+	if !ok {
+		return c, nil
+	}
+	real, err := filepath.EvalSymlinks(literal)
+	if err != nil || real == literal {
+		return c, nil // what is not there is refused when its object is looked for
+	}
+	return capability.ForPath(c.Kind(), real)
+}
+
+// give adds a grant for this session alone.
+func (s *prepared) give(c capability.Capability, o grant.Outcome) {
+	s.given = append(s.given, grant.Grant{
+		ID: audit.NewID("g"), Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest,
+		Capability: c, Outcome: o, Lifespan: grant.Lifespan{Span: grant.Session, Session: s.subject.Session},
+		Origin: "command line", Created: s.app.now(),
+	})
+}
+
+func (s *prepared) openState(ctx context.Context) (err error) {
+	if s.store, err = s.app.openStore(); err != nil {
+		return err
+	}
+	if s.log, err = s.app.openLog(); err != nil {
+		return err
+	}
+	s.stored, err = s.store.Grants(ctx, s.subject.Principal, s.subject.Pack)
+	return err
+}
+
+// decide asks the gate about everything that was declared or allowed, and
+// returns the effective set. What a person allowed by name and the gate denies
+// denies the launch.
+func (s *prepared) decide(ctx context.Context, program program) ([]capability.Capability, error) {
+	requests, named := s.requests(program)
+	answers := decideOnly(requests, s.input())
+	if !s.flags.plan {
+		answers = s.gate(s.manifest).CheckAll(ctx, requests)
+	}
+	if s.packDir != "" && len(s.volumes) > 0 {
+		sources, ds := s.checkSources(ctx)
+		for _, r := range sources {
+			named[r.Capability] = true
+		}
+		requests, answers = append(requests, sources...), append(answers, ds...)
+	}
+	return s.sort(requests, named, answers)
+}
+
+// grants are those of the store and those of the flags.
+func (s *prepared) grants() []grant.Grant { return slices.Concat(s.stored, s.given) }
+
+func (s *prepared) input() decision.Input {
+	return decision.Input{Manifest: s.manifest, Grants: s.grants(), Policy: s.policy, Now: s.app.now()}
+}
+
+func decideOnly(requests []decision.Request, in decision.Input) (ds []decision.Decision) {
+	for _, r := range requests {
+		ds = append(ds, decision.Decide(r, in))
+	}
+	return ds
+}
+
+// requests are the questions of a launch: the program of an ad hoc run, what
+// the flags allow, what the manifest declares, what was granted before. named
+// are those that a person put by name now.
+func (s *prepared) requests(p program) (requests []decision.Request, named map[capability.Capability]bool) {
+	named = map[capability.Capability]bool{}
+	why := map[capability.Capability]string{}
+	if s.packDir == "" {
+		if c, err := capability.ForPath(capability.ProcessSpawn, p.real); err == nil {
+			s.give(c, grant.Allow)
+			why[c] = "the command that was given"
+		}
+	}
+	sources := map[capability.Capability]bool{} // of a pack's volumes; asked about apart
+	if s.packDir != "" {
+		for _, v := range s.volumes {
+			sources[v.source] = true
+		}
+	}
+	for _, g := range s.given {
+		if g.Outcome == grant.Allow && !sources[g.Capability] {
+			named[g.Capability] = true
+		}
+	}
+	ask := slices.Collect(maps.Keys(named))
+	for _, w := range s.manifest.Wants {
+		ask = append(ask, w.Capability)
+		why[w.Capability] = w.Reason
+	}
+	for _, g := range s.stored {
+		if g.Outcome == grant.Allow && g.Applies(s.app.now(), s.subject.Session) {
+			ask = append(ask, g.Capability)
+		}
+	}
+	slices.SortFunc(ask, func(a, b capability.Capability) int { return strings.Compare(a.String(), b.String()) })
+	for _, c := range slices.Compact(ask) {
+		requests = append(requests, decision.Request{ID: audit.NewID("d"), Subject: s.subject, Capability: c, Why: why[c]})
+	}
+	return requests, named
+}
+
+// sort splits the answers into the effective set and denials.
+func (s *prepared) sort(requests []decision.Request, named map[capability.Capability]bool, answers []decision.Decision) (effective []capability.Capability, err error) {
+	denied := false
+	for i, d := range answers {
+		r := requests[i]
+		switch {
+		case d.Outcome == decision.Allow:
+			effective = append(effective, r.Capability)
+		case named[r.Capability] || failed(d):
+			denied = true
+			s.app.refusal(r, d)
+		default:
+			s.app.ungranted(s.manifest, r, d)
+		}
+	}
+	if denied {
+		return nil, &exitError{status: exitDenied}
+	}
+	return effective, nil
+}
+
+// withoutVolumes leaves out what volumes show: they are in the plan as volumes.
+func (s *prepared) withoutVolumes(effective []capability.Capability) []capability.Capability {
+	return slices.DeleteFunc(slices.Clone(effective), func(c capability.Capability) bool {
+		return slices.ContainsFunc(s.volumes, func(v volume) bool { return v.source == c || v.target == c })
+	})
+}
+
+// masks are standing denials inside what is allowed.
+func (s *prepared) masks(effective []capability.Capability) (masked []capability.Capability) {
+	for _, g := range s.grants() {
+		if g.Outcome != grant.Deny || !g.Applies(s.app.now(), s.subject.Session) {
+			continue
+		}
+		inside := func(c capability.Capability) bool {
+			return slices.ContainsFunc(c.Parts(), func(p capability.Capability) bool { return p.Covers(g.Capability) })
+		}
+		if slices.ContainsFunc(effective, inside) || g.Capability.Kind() == capability.ProcessSpawn {
+			masked = append(masked, g.Capability)
+		}
+	}
+	for _, c := range s.policy.Forbid {
+		if slices.ContainsFunc(effective, func(e capability.Capability) bool { return e.Covers(c) }) {
+			masked = append(masked, c)
+		}
+	}
+	return masked
+}
+
+// compile finds the objects and makes the plan.
+func (s *prepared) compile(effective []capability.Capability, p program) error {
+	in := enforce.Input{
+		Session: s.subject.Session, Effective: s.withoutVolumes(effective), Masked: s.masks(effective),
+		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.flags.watchOpens,
+		HomePath: s.base.Home,
+	}
+	w := who()
+	var err error
+	if in.Base, err = view.Base(w); err != nil {
+		return fmt.Errorf("read the base view: %w", err)
+	}
+	if err := s.objects(&in); err != nil {
+		return err
+	}
+	if err := s.home(&in); err != nil {
+		return err
+	}
+	if in.Limits, err = s.limits(); err != nil {
+		return err
+	}
+	in.Executables = p.objects
+	if s.packDir != "" {
+		pack, err := view.Resolve(s.packDir)
+		if err != nil {
+			return err
+		}
+		in.Pack = &pack
+	}
+	dir, home := s.workDir(in), in.HomePath
+	if home == "" {
+		home = "/nonexistent"
+	}
+	in.Program = enforce.Program{Path: p.path, Argv: p.argv, Dir: dir, Env: s.environment(dir, home)}
+	plan, err := enforce.Compile(in, facts(w))
+	if err != nil {
+		return err
+	}
+	s.spec = session.Spec{
+		ID: s.subject.Session, Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest,
+		Plan: plan, Stdio: enforce.Stdio{In: s.app.in, Out: s.app.out, Err: s.app.err},
+	}
+	for _, c := range effective {
+		s.spec.Effective = append(s.spec.Effective, c.String())
+	}
+	return nil
+}

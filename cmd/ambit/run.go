@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/process"
+	"ambit.dev/ambit/internal/session"
+)
+
+// runFlags are the flags of ambit run.
+type runFlags struct {
+	pack, home, tier          string
+	allow, deny, volumes, env []string
+	limits                    []string
+	plan, watchOpens          bool
+}
+
+func (a *app) runCommand() *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use:   "run [flags] [--] COMMAND [ARG…]",
+		Short: "Run a program with exactly the capabilities that it was granted",
+		Long: `Run a program in a sandbox of its own. Without a pack it sees the system's
+programs and libraries, read-only, an empty home and an empty /tmp, and nothing
+of yours; no network; no other process. Each --allow adds one capability.
+
+The arguments reach the program byte for byte. Its exit status is ambit's own;
+125: it could not be confined or started; 126: the launch was denied; 127: there
+is no such command; 128+N: signal N ended it.`,
+		Example: `  ambit run -- python3 -c 'print(1)'
+  ambit run --allow fs.read:. --allow fs.write:./out -- make report
+  ambit run --pack examples/packs/history-report
+  ambit run --allow 'fs.read:~/Documents/*.pdf' -- pdftotext ~/Documents/a.pdf -
+  ambit run --limit memory=512M --limit wall=30s -- ./untrusted
+  ambit run --plan -- true                          print what would be enforced`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.launch(cmd.Context(), f, args) },
+	}
+	fl := cmd.Flags()
+	fl.SetInterspersed(false)
+	fl.StringVar(&f.pack, "pack", "", "run the pack in this `folder`, with what it was granted")
+	fl.StringArrayVar(&f.allow, "allow", nil, "grant a `capability` for this session, as in fs.read:PATH")
+	fl.StringArrayVar(&f.deny, "deny", nil, "deny a `capability` for this session, also inside what is allowed")
+	fl.StringArrayVarP(&f.volumes, "volume", "v", nil, "show a path of the host at another: `SRC:DST:ro|rw`")
+	fl.StringArrayVar(&f.env, "env", nil, "let an environment variable through, or set it: `NAME[=VALUE]`")
+	fl.StringArrayVar(&f.limits, "limit", nil, "bound memory, pids, cpu, wall, disk or fds: `NAME=VALUE`")
+	fl.StringVar(&f.home, "home", "", "home directory: `none`, ephemeral (gone at the end) or private (kept for the pack)")
+	fl.StringVar(&f.tier, "tier", "auto", "strength of isolation: auto or `process`")
+	fl.BoolVar(&f.plan, "plan", false, "print the plan and start nothing")
+	fl.BoolVar(&f.watchOpens, "watch-files", false, "report files that were denied, too; slower for programs that open many")
+	return cmd
+}
+
+// launch goes from words to a running program: read, decide, compile, run.
+func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
+	if f.tier != "auto" && f.tier != "process" {
+		return fmt.Errorf("tier %q: this version has the process tier only; use --tier process", f.tier)
+	}
+	s, err := a.prepare(ctx, f, argv)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if f.plan {
+		_, err := a.out.Write(s.spec.Plan.Text())
+		return err
+	}
+	return a.supervise(ctx, s)
+}
+
+// supervise runs the prepared session and turns its end into an exit status.
+func (a *app) supervise(ctx context.Context, s *prepared) error {
+	sigs := &signals{}
+	defer sigs.stop()
+	r := session.Runner{
+		Tier: process.Tier{}, Log: s.log, Now: a.now,
+		Denied:  a.denied,
+		Started: func(inside enforce.Session, rep enforce.Report) { a.weaker(rep); sigs.forward(inside) },
+	}
+	s.register(ctx, a)
+	res, err := r.Run(ctx, s.spec)
+	s.unregister(ctx, a, res)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		text, err := res.JSON()
+		if err != nil {
+			return err
+		}
+		printf(a.err, "%s\n", text)
+	}
+	if res.CannotExec != nil {
+		return cannotExec(s.spec.Plan.Program.Path, res.CannotExec)
+	}
+	if res.Limit != "" && !a.json {
+		printf(a.err, "ambit: ended by the limit of %s\n", res.Limit)
+	}
+	if res.Exit != 0 {
+		return &exitError{status: res.Exit}
+	}
+	return nil
+}
+
+func cannotExec(path string, cause error) error {
+	err := fmt.Errorf("cannot execute %q: %w", path, cause)
+	if errors.Is(cause, os.ErrNotExist) {
+		return &exitError{exitNotFound, err}
+	}
+	return &exitError{exitFailed, err}
+}
+
+// weaker says which bounds are kept in the named weaker way.
+func (a *app) weaker(rep enforce.Report) {
+	if a.json {
+		return
+	}
+	for _, l := range rep.Layers {
+		if l.Weaker {
+			printf(a.err, "ambit: %s: %s\n", l.Name, l.Detail)
+		}
+	}
+}
+
+// denied prints the line of one denial.
+func (a *app) denied(id string, d enforce.Denial) {
+	if a.json {
+		return
+	}
+	c, fix := string(d.Kind), ""
+	if d.Target != "" {
+		c += ":" + d.Target
+	}
+	switch d.Kind {
+	case capability.FSRead, capability.ProcessSpawn:
+		fix = " allow: --allow " + shellWord(c)
+	}
+	printf(a.err, "ambit: denied %s (not granted) [%s]%s\n", capability.Printable(c), id, fix)
+}

@@ -1,0 +1,202 @@
+// Package session runs a plan from its launch to its end and leaves the trail:
+// what was promised and holds, what was denied on the way, how it ended.
+//
+// Invariants: the program does not begin before the record of its launch is
+// durable; when a record cannot be written the launch does not happen; the end
+// is recorded after everything inside has ended.
+//
+// It decides nothing: the plan was made from decisions. Layer: over core,
+// audit and enforce; command line and server use it.
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/enforce"
+)
+
+// Recorder writes records; it returns when they are durable.
+type Recorder interface {
+	Append(context.Context, ...audit.Record) ([]audit.Record, error)
+}
+
+// Spec is what is run, for whom.
+type Spec struct {
+	ID        string
+	Principal string
+	Pack      string // id, "" for an ad hoc run
+	Digest    string
+	Effective []string // the effective set, as text
+	Plan      enforce.Plan
+	Stdio     enforce.Stdio
+}
+
+// Runner runs sessions.
+type Runner struct {
+	Tier enforce.Tier
+	Log  Recorder
+	Now  func() time.Time
+	// Denied is told of each denial, with the id of its durable record. It is
+	// called by one goroutine.
+	Denied func(id string, d enforce.Denial)
+	// Started is called once the program runs. The session's Signal and Kill
+	// may be used until Run returns.
+	Started func(enforce.Session, enforce.Report)
+}
+
+// Result says how a session went.
+type Result struct {
+	enforce.Result
+	Report   enforce.Report
+	Denials  int
+	Duration time.Duration
+}
+
+// Run builds the sandbox, records, lets the program begin, and waits.
+//
+// Security: every way out before Release ends the sandbox with its program
+// never having run.
+func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
+	begin := r.Now()
+	inside, err := r.Tier.Start(ctx, s.Plan, s.Stdio)
+	if err != nil {
+		return Result{}, errors.Join(err, r.refused(ctx, s, err))
+	}
+	res := Result{Report: inside.Report()}
+	if err := r.launch(ctx, s, inside); err != nil {
+		_ = inside.Kill() // it may have ended by itself
+		_, _ = inside.Wait()
+		return res, fmt.Errorf("not launched, since the launch could not be recorded: %w", err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { res.Denials = r.denials(ctx, s, inside) })
+	if r.Started != nil {
+		r.Started(inside, res.Report)
+	}
+	if err := inside.Release(); err != nil {
+		_ = inside.Kill()
+	}
+	ended, err := inside.Wait()
+	wg.Wait()
+	res.Result, res.Duration = ended, r.Now().Sub(begin)
+	return res, errors.Join(err, r.ended(ctx, s, res))
+}
+
+// record makes a record of s.
+func (s Spec) record(b audit.Body) (audit.Record, error) {
+	rec, err := audit.New(b)
+	rec.Session, rec.Principal, rec.Pack = s.ID, s.Principal, s.Pack
+	return rec, err
+}
+
+func (r Runner) write(ctx context.Context, s Spec, bodies ...audit.Body) error {
+	var recs []audit.Record
+	for _, b := range bodies {
+		rec, err := s.record(b)
+		if err != nil {
+			return err
+		}
+		recs = append(recs, rec)
+	}
+	_, err := r.Log.Append(ctx, recs...)
+	return err
+}
+
+// launch records what is about to run and what its tier achieved.
+func (r Runner) launch(ctx context.Context, s Spec, inside enforce.Session) error {
+	p := s.Plan.Program
+	return r.write(ctx, s, audit.LaunchBody{
+		Argv: audit.Texts(p.Argv), Program: audit.Text(p.Path), Dir: audit.Text(p.Dir), Digest: s.Digest,
+		Tier: s.Plan.Tier, PID: inside.PID(), Capabilities: audit.Texts(s.Effective),
+	}, report(inside.Report(), s.Plan))
+}
+
+func report(rep enforce.Report, p enforce.Plan) audit.ReportBody {
+	b := audit.ReportBody{Tier: rep.Tier, Notes: []audit.Text{audit.Text("plan " + p.Digest())}}
+	for _, l := range rep.Layers {
+		b.Layers = append(b.Layers, audit.LayerBody{Name: l.Name, Promised: l.Promised, Holds: l.Holds, Detail: audit.Text(l.Detail)})
+	}
+	return b
+}
+
+func (r Runner) refused(ctx context.Context, s Spec, cause error) error {
+	return r.write(ctx, s, audit.EndBody{Status: "refused", Exit: 125, Error: audit.Text(cause.Error())})
+}
+
+func (r Runner) ended(ctx context.Context, s Spec, res Result) error {
+	b := audit.EndBody{Status: "exited", Exit: res.Exit, Duration: res.Duration}
+	if res.Signal != 0 {
+		b.Status, b.Signal = "killed", unix.SignalName(unix.Signal(res.Signal))
+	}
+	if res.Limit != "" {
+		b.Status = "limit " + res.Limit
+	}
+	if res.CannotExec != nil {
+		b.Status, b.Error = "refused", audit.Text(res.CannotExec.Error())
+	}
+	return r.write(ctx, s, b)
+}
+
+// Bounds of one session's denial records: a program that tries the same thing
+// in a loop must not fill the disk.
+const maxDenials = 1000
+
+// denials records each denial once per object, and answers how many there were.
+func (r Runner) denials(ctx context.Context, s Spec, inside enforce.Session) int {
+	type object struct{ kind, target string }
+	seen, total := map[object]bool{}, 0
+	for d := range inside.Denials() {
+		total++
+		key := object{string(d.Kind), d.Target}
+		if seen[key] || len(seen) >= maxDenials {
+			continue
+		}
+		seen[key] = true
+		id, err := r.denial(ctx, s, d)
+		if err != nil {
+			_ = inside.Kill() // nothing may happen that leaves no trace
+			fmt.Fprintf(os.Stderr, "ambit: ended: a denial could not be recorded: %v\n", err)
+			continue
+		}
+		if r.Denied != nil {
+			r.Denied(id, d)
+		}
+	}
+	return total
+}
+
+func (r Runner) denial(ctx context.Context, s Spec, d enforce.Denial) (string, error) {
+	capability := string(d.Kind)
+	if d.Target != "" {
+		capability += ":" + d.Target
+	}
+	rec, err := s.record(audit.DenialBody{Layer: s.Plan.Tier, Program: audit.Text(d.Program), PID: d.PID, Action: d.Call,
+		Capability: audit.Text(capability), Object: audit.Text(d.Target), Count: 1, Text: "not granted"})
+	if err != nil {
+		return "", err
+	}
+	rec.ID = audit.NewID("d")
+	_, err = r.Log.Append(ctx, rec)
+	return rec.ID, err
+}
+
+// JSON is the result for programs.
+func (res Result) JSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Exit     int            `json:"exit"`
+		Signal   int            `json:"signal,omitempty"`
+		Limit    string         `json:"limit,omitempty"`
+		Denials  int            `json:"denials"`
+		Duration string         `json:"duration"`
+		Report   enforce.Report `json:"report"`
+	}{res.Exit, res.Signal, res.Limit, res.Denials, res.Duration.String(), res.Report})
+}
