@@ -36,6 +36,9 @@ type prepared struct {
 	volumes  []volume
 	argv     []string
 
+	questions []questions
+	named     map[capability.Capability]bool // what a person put by name now
+
 	log   *audit.Log
 	store *store.Store
 	spec  session.Spec
@@ -82,11 +85,19 @@ func (a *app) prepare(ctx context.Context, f *runFlags, argv []string) (_ *prepa
 	if err != nil {
 		return nil, err
 	}
-	effective, err := s.decide(ctx, program)
+	effective, err := s.decide(program)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.recordDenied(ctx))
 	}
 	return s, s.compile(effective, program)
+}
+
+// recordDenied makes the answers of a denied launch durable.
+func (s *prepared) recordDenied(ctx context.Context) error {
+	if s.flags.plan {
+		return nil
+	}
+	return s.record(ctx)
 }
 
 // readManifest reads the pack's manifest, or makes the one of an ad hoc run.
@@ -208,44 +219,64 @@ func (s *prepared) openState(ctx context.Context) (err error) {
 	return err
 }
 
-// decide asks the gate about everything that was declared or allowed, and
-// returns the effective set. What a person allowed by name and the gate denies
-// denies the launch.
-func (s *prepared) decide(ctx context.Context, program program) ([]capability.Capability, error) {
-	requests, named := s.requests(program)
-	answers := decideOnly(requests, s.input())
-	if !s.flags.plan {
-		answers = s.gate(s.manifest).CheckAll(ctx, requests)
-	}
-	if s.packDir != "" && len(s.volumes) > 0 {
-		sources, ds := s.checkSources(ctx)
-		for _, r := range sources {
-			named[r.Capability] = true
+// decide works out what the gate will answer about everything that was
+// declared or allowed, and returns the effective set. What a person allowed by
+// name and the gate denies denies the launch.
+func (s *prepared) decide(p program) ([]capability.Capability, error) {
+	s.ask(p)
+	for i := range s.questions {
+		q := &s.questions[i]
+		for _, r := range q.requests {
+			in := decision.Input{Manifest: q.manifest, Grants: s.grants(), Policy: s.policy, Now: s.app.now()}
+			q.answers = append(q.answers, decision.Decide(r, in))
 		}
-		requests, answers = append(requests, sources...), append(answers, ds...)
 	}
-	return s.sort(requests, named, answers)
+	return s.sort()
+}
+
+// record puts the same questions to the gate, which makes the answers durable.
+// It runs while the sandbox is built; the launch rests on its answers.
+func (s *prepared) record(ctx context.Context) error {
+	for _, q := range s.questions {
+		for i, d := range s.gate(q.manifest).CheckAll(ctx, q.requests) {
+			if d.Outcome != q.answers[i].Outcome {
+				return fmt.Errorf("%s: %s", q.requests[i].Capability.Display(), reason(d))
+			}
+		}
+	}
+	return nil
+}
+
+// questions are requests that are decided under one manifest.
+type questions struct {
+	manifest manifest.Manifest
+	requests []decision.Request
+	answers  []decision.Decision
+}
+
+// ask collects the questions. The sources of a pack's volumes are asked about
+// apart: its manifest cannot know them, but what is forbidden or denied stays so.
+func (s *prepared) ask(p program) {
+	s.named = map[capability.Capability]bool{}
+	s.questions = []questions{{manifest: s.manifest, requests: s.requests(p)}}
+	if s.packDir == "" || len(s.volumes) == 0 {
+		return
+	}
+	sources := questions{manifest: manifest.Manifest{Open: true}}
+	for _, v := range s.volumes {
+		s.named[v.source] = true
+		sources.requests = append(sources.requests, decision.Request{ID: audit.NewID("d"), Subject: s.subject,
+			Capability: v.source, Why: "shown at " + v.target.Scope()})
+	}
+	s.questions = append(s.questions, sources)
 }
 
 // grants are those of the store and those of the flags.
 func (s *prepared) grants() []grant.Grant { return slices.Concat(s.stored, s.given) }
 
-func (s *prepared) input() decision.Input {
-	return decision.Input{Manifest: s.manifest, Grants: s.grants(), Policy: s.policy, Now: s.app.now()}
-}
-
-func decideOnly(requests []decision.Request, in decision.Input) (ds []decision.Decision) {
-	for _, r := range requests {
-		ds = append(ds, decision.Decide(r, in))
-	}
-	return ds
-}
-
 // requests are the questions of a launch: the program of an ad hoc run, what
-// the flags allow, what the manifest declares, what was granted before. named
-// are those that a person put by name now.
-func (s *prepared) requests(p program) (requests []decision.Request, named map[capability.Capability]bool) {
-	named = map[capability.Capability]bool{}
+// the flags allow, what the manifest declares, what was granted before.
+func (s *prepared) requests(p program) (requests []decision.Request) {
 	why := map[capability.Capability]string{}
 	if s.packDir == "" {
 		if c, err := capability.ForPath(capability.ProcessSpawn, p.real); err == nil {
@@ -261,10 +292,10 @@ func (s *prepared) requests(p program) (requests []decision.Request, named map[c
 	}
 	for _, g := range s.given {
 		if g.Outcome == grant.Allow && !sources[g.Capability] {
-			named[g.Capability] = true
+			s.named[g.Capability] = true
 		}
 	}
-	ask := slices.Collect(maps.Keys(named))
+	ask := slices.Collect(maps.Keys(s.named))
 	for _, w := range s.manifest.Wants {
 		ask = append(ask, w.Capability)
 		why[w.Capability] = w.Reason
@@ -278,22 +309,24 @@ func (s *prepared) requests(p program) (requests []decision.Request, named map[c
 	for _, c := range slices.Compact(ask) {
 		requests = append(requests, decision.Request{ID: audit.NewID("d"), Subject: s.subject, Capability: c, Why: why[c]})
 	}
-	return requests, named
+	return requests
 }
 
 // sort splits the answers into the effective set and denials.
-func (s *prepared) sort(requests []decision.Request, named map[capability.Capability]bool, answers []decision.Decision) (effective []capability.Capability, err error) {
+func (s *prepared) sort() (effective []capability.Capability, err error) {
 	denied := false
-	for i, d := range answers {
-		r := requests[i]
-		switch {
-		case d.Outcome == decision.Allow:
-			effective = append(effective, r.Capability)
-		case named[r.Capability] || failed(d):
-			denied = true
-			s.app.refusal(r, d)
-		default:
-			s.app.ungranted(s.manifest, r, d)
+	for _, q := range s.questions {
+		for i, d := range q.answers {
+			r := q.requests[i]
+			switch {
+			case d.Outcome == decision.Allow:
+				effective = append(effective, r.Capability)
+			case s.named[r.Capability] || failed(d):
+				denied = true
+				s.app.refusal(r, d)
+			default:
+				s.app.ungranted(s.manifest, r, d)
+			}
 		}
 	}
 	if denied {
@@ -369,7 +402,7 @@ func (s *prepared) compile(effective []capability.Capability, p program) error {
 		return err
 	}
 	s.spec = session.Spec{
-		ID: s.subject.Session, Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest,
+		ID: s.subject.Session, Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest, Decide: s.record,
 		Plan: plan, Stdio: enforce.Stdio{In: s.app.in, Out: s.app.out, Err: s.app.err},
 	}
 	for _, c := range effective {

@@ -8,7 +8,6 @@ import (
 
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
-	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/core/manifest"
 	"ambit.dev/ambit/internal/enforce"
@@ -80,23 +79,6 @@ func (s *prepared) readVolumes() error {
 		}
 	}
 	return nil
-}
-
-// checkSources asks the gate about the sources of a pack's volumes: the
-// manifest cannot know them, but what is forbidden or denied stays so.
-func (s *prepared) checkSources(ctx context.Context) ([]decision.Request, []decision.Decision) {
-	var requests []decision.Request
-	for _, v := range s.volumes {
-		requests = append(requests, decision.Request{ID: audit.NewID("d"), Subject: s.subject, Capability: v.source,
-			Why: "shown at " + v.target.Scope()})
-	}
-	open := manifest.Manifest{Open: true}
-	if s.flags.plan {
-		in := s.input()
-		in.Manifest = open
-		return requests, decideOnly(requests, in)
-	}
-	return requests, s.gate(open).CheckAll(ctx, requests)
 }
 
 // gate makes the one answerer for a manifest.

@@ -11,16 +11,21 @@ func failed(d decision.Decision) bool {
 	return len(d.Reasons) == 0 || d.Reasons[0].Rule == decision.Erred
 }
 
+// reason is the first reason of a decision, in words.
+func reason(d decision.Decision) string {
+	if len(d.Reasons) == 0 {
+		return "no reason"
+	}
+	return capability.Printable(d.Reasons[0].Text)
+}
+
 // refusal prints the line of a denial that stops the launch.
 func (a *app) refusal(r decision.Request, d decision.Decision) {
-	why, fix := "no reason", ""
-	if len(d.Reasons) > 0 {
-		why = d.Reasons[0].Text
-		if d.Reasons[0].Fix != "" {
-			fix = " " + d.Reasons[0].Fix
-		}
+	fix := ""
+	if len(d.Reasons) > 0 && d.Reasons[0].Fix != "" {
+		fix = " " + d.Reasons[0].Fix
 	}
-	printf(a.err, "ambit: denied %s (%s) [%s]%s\n", r.Capability.Display(), capability.Printable(why), r.ID, fix)
+	printf(a.err, "ambit: denied %s (%s) [%s]%s\n", r.Capability.Display(), reason(d), r.ID, fix)
 }
 
 // ungranted tells of what a pack declares and nobody granted: the pack runs

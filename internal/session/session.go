@@ -1,12 +1,15 @@
 // Package session runs a plan from its launch to its end and leaves the trail:
 // what was promised and holds, what was denied on the way, how it ended.
 //
-// Invariants: the program does not begin before the record of its launch is
-// durable; when a record cannot be written the launch does not happen; the end
-// is recorded after everything inside has ended.
+// Invariants: the program does not begin before its decisions and the record
+// of its launch are durable; when a record cannot be written the launch does
+// not happen; the end is recorded after everything inside has ended.
 //
-// It decides nothing: the plan was made from decisions. Layer: over core,
-// audit and enforce; command line and server use it.
+// The sandbox is built while the records become durable: both take time, and
+// an empty sandbox acts on nothing.
+//
+// It decides nothing itself. Layer: over core, audit and enforce; command line
+// and server use it.
 package session
 
 import (
@@ -36,8 +39,12 @@ type Spec struct {
 	Pack      string // id, "" for an ad hoc run
 	Digest    string
 	Effective []string // the effective set, as text
-	Plan      enforce.Plan
-	Stdio     enforce.Stdio
+	// Decide puts the requests on which Plan rests to the gate, which makes the
+	// answers durable. An error, or an answer that the Plan does not rest on,
+	// ends the launch.
+	Decide func(context.Context) error
+	Plan   enforce.Plan
+	Stdio  enforce.Stdio
 }
 
 // Runner runs sessions.
@@ -67,28 +74,40 @@ type Result struct {
 // never having run.
 func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 	begin := r.Now()
+	recorded := make(chan error, 1)
+	go func() { recorded <- r.launch(ctx, s) }()
 	inside, err := r.Tier.Start(ctx, s.Plan, s.Stdio)
+	if failed := <-recorded; failed != nil {
+		if inside != nil {
+			discard(inside)
+		}
+		return Result{}, fmt.Errorf("not launched: %w", failed)
+	}
 	if err != nil {
 		return Result{}, errors.Join(err, r.refused(ctx, s, err))
 	}
 	res := Result{Report: inside.Report()}
-	if err := r.launch(ctx, s, inside); err != nil {
-		_ = inside.Kill() // it may have ended by itself
-		_, _ = inside.Wait()
-		return res, fmt.Errorf("not launched, since the launch could not be recorded: %w", err)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() { res.Denials = r.denials(ctx, s, inside) })
 	if r.Started != nil {
 		r.Started(inside, res.Report)
 	}
 	if err := inside.Release(); err != nil {
-		_ = inside.Kill()
+		discard(inside)
+		return res, errors.Join(err, r.refused(ctx, s, err))
 	}
+	var wg sync.WaitGroup
+	var reported error
+	wg.Go(func() { reported = r.write(ctx, s, report(res.Report)) })
+	wg.Go(func() { res.Denials = r.denials(ctx, s, inside) })
 	ended, err := inside.Wait()
 	wg.Wait()
 	res.Result, res.Duration = ended, r.Now().Sub(begin)
-	return res, errors.Join(err, r.ended(ctx, s, res))
+	return res, errors.Join(err, reported, r.ended(ctx, s, res))
+}
+
+// discard ends a sandbox whose program was not released.
+func discard(inside enforce.Session) {
+	_ = inside.Kill() // it may have ended by itself
+	_, _ = inside.Wait()
 }
 
 // record makes a record of s.
@@ -111,17 +130,25 @@ func (r Runner) write(ctx context.Context, s Spec, bodies ...audit.Body) error {
 	return err
 }
 
-// launch records what is about to run and what its tier achieved.
-func (r Runner) launch(ctx context.Context, s Spec, inside enforce.Session) error {
+// launch has the decisions made durable, and then what is about to run.
+func (r Runner) launch(ctx context.Context, s Spec) error {
+	if err := s.Decide(ctx); err != nil {
+		return err
+	}
 	p := s.Plan.Program
-	return r.write(ctx, s, audit.LaunchBody{
+	err := r.write(ctx, s, audit.LaunchBody{
 		Argv: audit.Texts(p.Argv), Program: audit.Text(p.Path), Dir: audit.Text(p.Dir), Digest: s.Digest,
-		Tier: s.Plan.Tier, PID: inside.PID(), Capabilities: audit.Texts(s.Effective),
-	}, report(inside.Report(), s.Plan))
+		Tier: s.Plan.Tier, Capabilities: audit.Texts(s.Effective),
+	})
+	if err != nil {
+		return fmt.Errorf("the launch could not be recorded: %w", err)
+	}
+	return nil
 }
 
-func report(rep enforce.Report, p enforce.Plan) audit.ReportBody {
-	b := audit.ReportBody{Tier: rep.Tier, Notes: []audit.Text{audit.Text("plan " + p.Digest())}}
+// report is what the tier achieved, read back.
+func report(rep enforce.Report) audit.ReportBody {
+	b := audit.ReportBody{Tier: rep.Tier}
 	for _, l := range rep.Layers {
 		b.Layers = append(b.Layers, audit.LayerBody{Name: l.Name, Promised: l.Promised, Holds: l.Holds, Detail: audit.Text(l.Detail)})
 	}

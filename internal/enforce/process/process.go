@@ -83,16 +83,24 @@ func start(p enforce.Plan, io enforce.Stdio) (*session, error) {
 		return nil, errors.Join(err, removeGroup(group))
 	}
 	b.parent = -1
+	listening := make(chan error, 1)
 	if b.holds() {
-		go s.watch()
+		go s.watch(listening)
 	} else {
 		close(s.denials)
+		listening <- nil
 	}
 	started := make(chan error)
 	go s.keep(b.list, started)
 	if err := <-started; err != nil {
 		_ = s.line.Close()
 		return nil, errors.Join(explain(err), removeGroup(group))
+	}
+	// The listener was sent before clone returned. It is taken off the line
+	// before anything else comes over it.
+	if err := <-listening; err != nil {
+		s.abandon()
+		return nil, fmt.Errorf("receive the listener: %w", err)
 	}
 	return s, nil
 }

@@ -35,18 +35,21 @@ const (
 	ownForks = 1
 )
 
-// watch serves the listener until the last process of the sandbox is gone.
+// watch takes the listener off the line, says so, and serves it until the last
+// process of the sandbox is gone.
 //
 // Security: when this ends early, held calls fail with ENOSYS: closed.
-func (s *session) watch() {
+func (s *session) watch(listening chan<- error) {
 	defer close(s.denials)
 	fd, err := s.line.descriptor()
-	if err != nil {
-		return // the start failed and says why
+	var l *seccomp.Listener
+	if err == nil {
+		if l, err = seccomp.NewListener(fd); err != nil {
+			_ = unix.Close(fd) // held calls fail from here on
+		}
 	}
-	l, err := seccomp.NewListener(fd)
+	listening <- err
 	if err != nil {
-		_ = unix.Close(fd) // held calls fail from here on
 		return
 	}
 	defer l.Close() //nolint:errcheck // nothing is held any more
