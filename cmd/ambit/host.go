@@ -30,7 +30,11 @@ func facts(w view.Who) enforce.Facts {
 		f.UserNamespace = err == nil && n > 0
 	}
 	if g, err := cgroup.Find(); err == nil {
-		f.CgroupLimits = g.Usable()
+		for _, name := range []string{"memory", "pids", "cpu"} {
+			if _, ok := g.Offers(name); ok {
+				f.Cgroup = append(f.Cgroup, name)
+			}
+		}
 	}
 	return f
 }

@@ -37,6 +37,9 @@ func Compile(in Input, f Facts) (Plan, error) {
 		},
 		Limits: limits(in.Limits, f),
 	}
+	if slices.Contains(p.Limits.Weaker, "cpu") {
+		return Plan{}, errors.New("a limit of cpu needs a control group, and none can be had here: run `ambit doctor`, or use a limit of wall time")
+	}
 	if f.UserNamespace {
 		p.Namespaces = append([]string{"user"}, p.Namespaces...)
 	}
@@ -63,15 +66,16 @@ func required(f Facts) error {
 }
 
 func limits(l Limits, f Facts) LimitPlan {
-	p := LimitPlan{Limits: l, ByCgroup: f.CgroupLimits}
-	if f.CgroupLimits {
-		return p
-	}
+	p := LimitPlan{Limits: l}
 	for _, b := range []struct {
 		name  string
 		value int64
 	}{{"memory", l.Memory}, {"pids", l.PIDs}, {"cpu", l.CPU}} {
-		if b.value > 0 {
+		switch {
+		case b.value == 0:
+		case slices.Contains(f.Cgroup, b.name):
+			p.Cgroup = append(p.Cgroup, b.name)
+		default:
 			p.Weaker = append(p.Weaker, b.name)
 		}
 	}

@@ -25,10 +25,10 @@ import (
 // offers nothing.
 type Facts struct {
 	UID, GID      int
-	UserNamespace bool // new user namespaces can be made by this user
-	LandlockABI   int  // 0: no Landlock
-	FUSE          bool // /dev/fuse can be opened
-	CgroupLimits  bool // memory, pids and CPU limits can be set by cgroup here
+	UserNamespace bool     // new user namespaces can be made by this user
+	LandlockABI   int      // 0: no Landlock
+	FUSE          bool     // /dev/fuse can be opened
+	Cgroup        []string // what can be limited by control group here: memory, pids, cpu
 }
 
 // MinLandlockABI is the first version with scopes for signals and abstract
@@ -160,7 +160,8 @@ type Result struct {
 	Exit   int // the exit status, or 128+N
 	Signal int // the signal that ended it, or 0
 	// Limit names the bound that ended it ("wall", "memory", "pids"), or "".
-	Limit string
+	Limit     string
+	LimitText string // in words, "" where nothing more is known
 	// CannotExec is set when the kernel refused to execute the program.
 	CannotExec error
 }

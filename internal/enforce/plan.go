@@ -84,8 +84,8 @@ type Filter struct {
 // LimitPlan says how each bound is kept.
 type LimitPlan struct {
 	Limits
-	ByCgroup bool     `json:"by_cgroup,omitempty"` // memory, pids and CPU
-	Weaker   []string `json:"weaker,omitempty"`    // bounds that only resource limits keep here
+	Cgroup []string `json:"cgroup,omitempty"` // bounds kept for the sandbox as a whole
+	Weaker []string `json:"weaker,omitempty"` // bounds that only resource limits keep here, by process
 }
 
 // Text prints the plan for people and golden files: indented JSON.

@@ -3,6 +3,8 @@
 package process
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce"
@@ -34,13 +36,10 @@ func resourceLimits(p enforce.LimitPlan) []resourceLimit {
 	if p.Disk > 0 {
 		ls = append(ls, bounded("file size", unix.RLIMIT_FSIZE, p.Disk))
 	}
-	if p.ByCgroup {
-		return ls
-	}
-	if p.Memory > 0 {
+	if slices.Contains(p.Weaker, "memory") {
 		ls = append(ls, bounded("memory", unix.RLIMIT_DATA, p.Memory))
 	}
-	if p.PIDs > 0 {
+	if slices.Contains(p.Weaker, "pids") {
 		ls = append(ls, bounded("processes", unix.RLIMIT_NPROC, p.PIDs))
 	}
 	return ls

@@ -141,19 +141,27 @@ func explain(err error) error {
 	return err
 }
 
+// makeGroup makes the control group for the bounds that the plan keeps by one.
 func makeGroup(p enforce.Plan) (*cgroup.Group, error) {
-	if !p.Limits.ByCgroup || (p.Limits.Memory == 0 && p.Limits.PIDs == 0 && p.Limits.CPU == 0) {
+	if len(p.Limits.Cgroup) == 0 {
 		return nil, nil
 	}
 	f, err := cgroup.Find()
 	if err != nil {
-		return nil, fmt.Errorf("find control groups: %w", err)
+		return nil, err
 	}
-	g, err := cgroup.Create(f, p.Session, cgroup.Limits{MemoryBytes: p.Limits.Memory, PIDs: p.Limits.PIDs, CPUMilli: p.Limits.CPU})
-	if err != nil {
-		return nil, fmt.Errorf("make a control group: %w", err)
+	var l cgroup.Limits
+	for _, name := range p.Limits.Cgroup {
+		switch name {
+		case "memory":
+			l.MemoryBytes = p.Limits.Memory
+		case "pids":
+			l.PIDs = p.Limits.PIDs
+		case "cpu":
+			l.CPUMilli = p.Limits.CPU
+		}
 	}
-	return g, nil
+	return cgroup.Create(f, p.Session, l)
 }
 
 func removeGroup(g *cgroup.Group) error {

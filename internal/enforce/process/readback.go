@@ -59,7 +59,7 @@ func limitWords(l enforce.LimitPlan) string {
 	switch {
 	case len(l.Weaker) > 0:
 		return "no control group here: " + strings.Join(l.Weaker, ", ") + " bounded by process only"
-	case l.ByCgroup:
+	case len(l.Cgroup) > 0:
 		return "control group and resource limits"
 	}
 	return "resource limits"
@@ -170,14 +170,7 @@ func limitsHold(pid int, p enforce.Plan, group *cgroup.Group) error {
 	if group == nil {
 		return nil
 	}
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
-	if err != nil {
-		return err
-	}
-	if !strings.Contains(string(text), group.Name()) {
-		return fmt.Errorf("it is not in the control group %s", group.Name())
-	}
-	return nil
+	return group.Has(pid)
 }
 
 // mountpoint is a line of mountinfo, see proc_pid_mountinfo(5).

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -102,6 +103,7 @@ func (s *session) Wait() (enforce.Result, error) {
 	if s.group != nil {
 		if stats, e := s.group.Stats(); e == nil && r.Limit == "" {
 			r.Limit = hit(stats)
+			r.LimitText = strings.Join(stats.Reached(s.group.Limits()), "; ")
 		}
 		err = errors.Join(err, s.group.Remove())
 	}
