@@ -21,7 +21,7 @@ import (
 type entry func(o seccomp.Options, filtered bool)
 
 func children() map[string]entry {
-	all := map[string]entry{"probes": probeAll}
+	all := map[string]entry{"probes": probeAll, "held": heldEntry}
 	maps.Copy(all, nativeChildren())
 	return all
 }
@@ -36,6 +36,10 @@ type order struct {
 const orderVariable = "AMBIT_SECCOMP_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	if script := os.Getenv(scriptVariable); script != "" && os.Args[0] == "script" {
+		scripts[script]()
+		os.Exit(0)
+	}
 	text := os.Getenv(orderVariable)
 	if text == "" {
 		os.Exit(m.Run())

@@ -102,7 +102,11 @@ func combine(vectors [][6]uint64, values map[uint32]bool, set func(*[6]uint64, u
 
 func (t test) interesting() []uint32 {
 	if t.kind == in || t.kind == notIn {
-		return append([]uint32{0, t.values[len(t.values)-1] + 1, t.mask}, t.values...)
+		some := []uint32{0, t.mask}
+		for _, v := range t.values {
+			some = append(some, v, v+1, v^t.mask, v|1<<31)
+		}
+		return some
 	}
 	return []uint32{0, t.mask, t.mask & -t.mask, ^t.mask}
 }

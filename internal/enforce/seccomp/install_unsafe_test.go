@@ -14,7 +14,9 @@ import (
 
 // install puts the filter over the calling thread, which stays locked to its
 // goroutine, and returns the listener or -1.
-func install(o seccomp.Options) (int, error) {
+func install(o seccomp.Options) (int, error) { return installWith(o, o.Flags()) }
+
+func installWith(o seccomp.Options, flags uintptr) (int, error) {
 	runtime.LockOSThread()
 	filter, err := seccomp.Filter(o)
 	if err != nil {
@@ -27,7 +29,7 @@ func install(o seccomp.Options) (int, error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return -1, fmt.Errorf("set no_new_privs: %w", err)
 	}
-	fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, o.Flags(), uintptr(unsafe.Pointer(&program)))
+	fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&program)))
 	runtime.KeepAlive(filter)
 	if e != 0 {
 		return -1, fmt.Errorf("install filter: %w", e)
