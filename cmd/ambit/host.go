@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/cgroup"
@@ -22,12 +24,16 @@ import (
 
 // facts reads what a launch needs to know of this host. What it promises is
 // tried when it is applied; `ambit doctor` looks deeper.
-func facts(w view.Who) enforce.Facts {
+func facts(w view.Who, l enforce.Limits) enforce.Facts {
 	f := enforce.Facts{UID: w.UID, GID: w.GID}
 	f.LandlockABI, _ = landlock.ABI() // 0 where there is none, and Compile refuses
 	if text, err := os.ReadFile("/proc/sys/user/max_user_namespaces"); err == nil {
 		n, err := strconv.Atoi(strings.TrimSpace(string(text)))
 		f.UserNamespace = err == nil && n > 0
+	}
+	f.PIDMax = release() >= 6_14
+	if l.Memory == 0 && l.PIDs == 0 && l.CPU == 0 && (f.PIDMax || w.UID != 0) {
+		return f // no control group is needed
 	}
 	if g, err := cgroup.Find(); err == nil {
 		for _, name := range []string{"memory", "pids", "cpu"} {
@@ -37,6 +43,19 @@ func facts(w view.Who) enforce.Facts {
 		}
 	}
 	return f
+}
+
+// release is the kernel's version as a number: 6.14 is 614.
+func release() int {
+	var u unix.Utsname
+	var major, minor int
+	if err := unix.Uname(&u); err != nil {
+		return 0
+	}
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); err != nil {
+		return 0
+	}
+	return major*100 + minor
 }
 
 // objects finds what the path capabilities of the plan reach.
@@ -144,12 +163,9 @@ func (s *prepared) workDir(in enforce.Input) string {
 	return "/"
 }
 
-// defaultPIDs bounds a fork bomb where nobody set a bound.
-const defaultPIDs = 4096
-
 // limits reads the manifest's bounds and then the flags'.
 func (s *prepared) limits() (enforce.Limits, error) {
-	l := enforce.Limits{PIDs: defaultPIDs}
+	var l enforce.Limits
 	for name, value := range s.manifest.Limits {
 		if err := setLimit(&l, name, value); err != nil {
 			return l, fmt.Errorf("manifest: %w", err)
@@ -226,17 +242,25 @@ func parseCount(text string) (int64, error) {
 
 // register tells the store of the session; unregister of its end. They are for
 // lists; what is evidence stands in the log.
-func (s *prepared) register(ctx context.Context, a *app) {
+func (s *prepared) register(ctx context.Context) {
+	db, err := s.store()
+	if err != nil {
+		return // it was open a moment ago
+	}
 	row := store.Session{ID: s.spec.ID, Principal: s.spec.Principal, Pack: s.spec.Pack, Digest: s.spec.Digest,
-		Program: s.spec.Plan.Program.Path, PID: os.Getpid(), Tier: s.spec.Plan.Tier, Started: a.now()}
-	if err := s.store.AddSession(ctx, row); err != nil {
-		printf(a.err, "ambit: the session is not listed: %v\n", err)
+		Program: s.spec.Plan.Program.Path, PID: os.Getpid(), Tier: s.spec.Plan.Tier, Started: s.app.now()}
+	if err := db.AddSession(ctx, row); err != nil {
+		printf(s.app.err, "ambit: the session is not listed: %v\n", err)
 	}
 }
 
-func (s *prepared) unregister(ctx context.Context, a *app, res session.Result) {
+func (s *prepared) unregister(ctx context.Context, res session.Result) {
+	db, err := s.store()
+	if err != nil {
+		return
+	}
 	status := "exit " + strconv.Itoa(res.Exit)
-	if err := s.store.EndSession(ctx, s.spec.ID, status, a.now()); err != nil {
-		printf(a.err, "ambit: the session's end is not listed: %v\n", err)
+	if err := db.EndSession(ctx, s.spec.ID, status, s.app.now()); err != nil {
+		printf(s.app.err, "ambit: the session's end is not listed: %v\n", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
@@ -39,24 +40,54 @@ type prepared struct {
 	questions []questions
 	named     map[capability.Capability]bool // what a person put by name now
 
-	log   *audit.Log
-	store *store.Store
+	log   opening[*audit.Log]
+	store opening[*store.Store]
 	spec  session.Spec
+}
+
+// An opening is a part that is opened meanwhile: on the way of a run there is
+// other work to do before it is needed.
+type opening[T any] func() (T, error)
+
+// open begins to open a part. The opening may be called any number of times.
+func open[T any](f func() (T, error)) opening[T] {
+	type result struct {
+		part T
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		part, err := f()
+		done <- result{part, err}
+	}()
+	return sync.OnceValues(func() (T, error) {
+		r := <-done
+		return r.part, r.err
+	})
 }
 
 // close closes log and store; their writes were durable when they returned.
 func (s *prepared) close() {
-	if s.log != nil {
-		_ = s.log.Close()
+	if l, err := s.log(); err == nil {
+		_ = l.Close()
 	}
-	if s.store != nil {
-		_ = s.store.Close()
+	if db, err := s.store(); err == nil {
+		_ = db.Close()
 	}
+}
+
+// Append writes to the log once it is open; it makes prepared a recorder.
+func (s *prepared) Append(ctx context.Context, records ...audit.Record) ([]audit.Record, error) {
+	l, err := s.log()
+	if err != nil {
+		return nil, err
+	}
+	return l.Append(ctx, records...)
 }
 
 // prepare reads everything, has the gate decide, and compiles the plan.
 func (a *app) prepare(ctx context.Context, f *runFlags, argv []string) (_ *prepared, err error) {
-	s := &prepared{app: a, flags: f, argv: argv}
+	s := &prepared{app: a, flags: f, argv: argv, log: open(a.openLog), store: open(a.openStore)}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -78,7 +109,12 @@ func (a *app) prepare(ctx context.Context, f *runFlags, argv []string) (_ *prepa
 	if s.policy, err = readPolicy(s.base); err != nil {
 		return nil, err
 	}
-	if err := s.openState(ctx); err != nil {
+	w := who()
+	base, err := view.Base(w)
+	if err != nil {
+		return nil, fmt.Errorf("read the base view: %w", err)
+	}
+	if err := s.readGrants(ctx); err != nil {
 		return nil, err
 	}
 	program, err := s.findProgram()
@@ -89,7 +125,7 @@ func (a *app) prepare(ctx context.Context, f *runFlags, argv []string) (_ *prepa
 	if err != nil {
 		return nil, errors.Join(err, s.recordDenied(ctx))
 	}
-	return s, s.compile(effective, program)
+	return s, s.compile(effective, program, base, w)
 }
 
 // recordDenied makes the answers of a denied launch durable.
@@ -208,14 +244,12 @@ func (s *prepared) give(c capability.Capability, o grant.Outcome) {
 	})
 }
 
-func (s *prepared) openState(ctx context.Context) (err error) {
-	if s.store, err = s.app.openStore(); err != nil {
+func (s *prepared) readGrants(ctx context.Context) error {
+	db, err := s.store()
+	if err != nil {
 		return err
 	}
-	if s.log, err = s.app.openLog(); err != nil {
-		return err
-	}
-	s.stored, err = s.store.Grants(ctx, s.subject.Principal, s.subject.Pack)
+	s.stored, err = db.Grants(ctx, s.subject.Principal, s.subject.Pack)
 	return err
 }
 
@@ -364,16 +398,11 @@ func (s *prepared) masks(effective []capability.Capability) (masked []capability
 }
 
 // compile finds the objects and makes the plan.
-func (s *prepared) compile(effective []capability.Capability, p program) error {
+func (s *prepared) compile(effective []capability.Capability, p program, base enforce.Base, w view.Who) error {
 	in := enforce.Input{
 		Session: s.subject.Session, Effective: s.withoutVolumes(effective), Masked: s.masks(effective),
 		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.flags.watchOpens,
-		HomePath: s.base.Home,
-	}
-	w := who()
-	var err error
-	if in.Base, err = view.Base(w); err != nil {
-		return fmt.Errorf("read the base view: %w", err)
+		HomePath: s.base.Home, Base: base,
 	}
 	if err := s.objects(&in); err != nil {
 		return err
@@ -381,6 +410,7 @@ func (s *prepared) compile(effective []capability.Capability, p program) error {
 	if err := s.home(&in); err != nil {
 		return err
 	}
+	var err error
 	if in.Limits, err = s.limits(); err != nil {
 		return err
 	}
@@ -397,7 +427,7 @@ func (s *prepared) compile(effective []capability.Capability, p program) error {
 		home = "/nonexistent"
 	}
 	in.Program = enforce.Program{Path: p.path, Argv: p.argv, Dir: dir, Env: s.environment(dir, home)}
-	plan, err := enforce.Compile(in, facts(w))
+	plan, err := enforce.Compile(in, facts(w, in.Limits))
 	if err != nil {
 		return err
 	}

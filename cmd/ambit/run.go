@@ -79,13 +79,18 @@ func (a *app) supervise(ctx context.Context, s *prepared) error {
 	sigs := &signals{}
 	defer sigs.stop()
 	r := session.Runner{
-		Tier: process.Tier{}, Log: s.log, Now: a.now,
+		Tier: process.Tier{}, Log: s, Now: a.now,
 		Denied:  a.denied,
 		Started: func(inside enforce.Session, rep enforce.Report) { a.weaker(rep); sigs.forward(inside) },
 	}
-	s.register(ctx, a)
+	listed := make(chan struct{})
+	go func() {
+		defer close(listed)
+		s.register(ctx)
+	}()
 	res, err := r.Run(ctx, s.spec)
-	s.unregister(ctx, a, res)
+	<-listed
+	s.unregister(ctx, res)
 	if err != nil {
 		return err
 	}
@@ -100,7 +105,7 @@ func (a *app) supervise(ctx context.Context, s *prepared) error {
 		return cannotExec(s.spec.Plan.Program.Path, res.CannotExec)
 	}
 	if res.Limit != "" && !a.json {
-		printf(a.err, "ambit: ended by the limit of %s\n", res.Limit)
+		printf(a.err, "ambit: the limit of %s was reached%s\n", res.Limit, words(res.LimitText))
 	}
 	if res.Exit != 0 {
 		return &exitError{status: res.Exit}

@@ -84,7 +84,7 @@ func (s *prepared) readVolumes() error {
 // gate makes the one answerer for a manifest.
 func (s *prepared) gate(m manifest.Manifest) *gate.Gate {
 	return gate.New(gate.Config{
-		Manifest: m, Policy: s.policy, Log: s.log, Now: s.app.now,
+		Manifest: m, Policy: s.policy, Log: s, Now: s.app.now,
 		Grants: func(context.Context) ([]grant.Grant, error) { return s.grants(), nil },
 		NewID:  func() string { return audit.NewID("d") },
 	})

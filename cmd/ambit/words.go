@@ -11,6 +11,14 @@ func failed(d decision.Decision) bool {
 	return len(d.Reasons) == 0 || d.Reasons[0].Rule == decision.Erred
 }
 
+// words puts an explanation in brackets, if there is one.
+func words(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
+}
+
 // reason is the first reason of a decision, in words.
 func reason(d decision.Decision) string {
 	if len(d.Reasons) == 0 {

@@ -13,6 +13,10 @@ import (
 // DefaultDisk is the size of each private directory where no limit is set.
 const DefaultDisk = 1 << 30
 
+// DefaultPIDs bounds the processes and threads of a sandbox where no limit is
+// set.
+const DefaultPIDs = 4096
+
 // Compile makes the plan of the process tier.
 //
 // Security: every capability of the effective set is either in the plan or an
@@ -67,6 +71,13 @@ func required(f Facts) error {
 
 func limits(l Limits, f Facts) LimitPlan {
 	p := LimitPlan{Limits: l}
+	if l.PIDs == 0 { // a fork bomb is bounded, whoever forgot to
+		if f.PIDMax {
+			p.PIDMax = DefaultPIDs
+		} else {
+			l.PIDs, p.Limits.PIDs = DefaultPIDs, DefaultPIDs
+		}
+	}
 	for _, b := range []struct {
 		name  string
 		value int64

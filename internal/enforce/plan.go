@@ -84,8 +84,9 @@ type Filter struct {
 // LimitPlan says how each bound is kept.
 type LimitPlan struct {
 	Limits
-	Cgroup []string `json:"cgroup,omitempty"` // bounds kept for the sandbox as a whole
-	Weaker []string `json:"weaker,omitempty"` // bounds that only resource limits keep here, by process
+	Cgroup []string `json:"cgroup,omitempty"`  // bounds kept for the sandbox as a whole
+	PIDMax int64    `json:"pid_max,omitempty"` // bound of the pid namespace, where nobody asked for another
+	Weaker []string `json:"weaker,omitempty"`  // bounds that only resource limits keep here, by process
 }
 
 // Text prints the plan for people and golden files: indented JSON.

@@ -185,9 +185,28 @@ func (b *builder) enterNamespaces() error {
 		l.Call("join the control group", unix.SYS_WRITE, num(fd), l.Str("0"), num(1)).MustYield(1)
 	}
 	l.Call("enter a cgroup namespace", unix.SYS_UNSHARE, num(unix.CLONE_NEWCGROUP))
+	b.boundPIDs()
 	l.Call("set the host name", unix.SYS_SETHOSTNAME, l.Str(p.Hostname), num(len(p.Hostname)))
 	b.loopback()
 	return nil
+}
+
+// boundPIDs sets the highest process id of the new pid namespace, and with it
+// the number of processes. The file is that of the caller's namespace, whatever
+// /proc it is opened in (pid_namespace(7)).
+func (b *builder) boundPIDs() {
+	if b.plan.Limits.PIDMax == 0 {
+		return
+	}
+	l := b.list
+	const what = "bound the processes of the pid namespace"
+	text := strconv.FormatInt(b.plan.Limits.PIDMax, 10) + "\n"
+	b.list.WriteFile(what, num(b.proc), "sys/kernel/pid_max", text)
+	fd, got := l.NewSlot(), make([]byte, len(text))
+	l.Call(what, unix.SYS_OPENAT, num(b.proc), l.Str("sys/kernel/pid_max"), num(unix.O_RDONLY|unix.O_CLOEXEC)).Keep(fd)
+	l.Call(what, unix.SYS_READ, namespace.Result(fd), l.Bytes(got), num(len(got)))
+	l.Equal(what, got, []byte(text))
+	l.Call(what, unix.SYS_CLOSE, namespace.Result(fd))
 }
 
 // mapIDs maps the user and the group onto themselves, and no other.

@@ -18,7 +18,7 @@ var programDirs = []string{"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/loca
 
 // etcDirs hold settings of system programs, without secrets: /etc/ssl/private
 // and the like stay out.
-var etcDirs = []string{"/etc/alternatives", "/etc/ssl/certs", "/etc/ca-certificates", "/etc/pki/tls/certs", "/etc/fonts", "/etc/perl", "/etc/python3", "/etc/java-17-openjdk", "/etc/X11/fonts", "/etc/terminfo"}
+var etcDirs = []string{"/etc/alternatives", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/fonts", "/etc/java-17-openjdk"}
 
 // etcFiles are copied: they are small, and a copy costs less than a mount.
 var etcFiles = []string{
