@@ -1,0 +1,3 @@
+module ambit.dev/ambit/test/bench
+
+go 1.26.0

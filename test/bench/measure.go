@@ -1,0 +1,454 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// samples are the times of one thing done again and again.
+type samples []time.Duration
+
+func (s samples) min() time.Duration {
+	if len(s) == 0 {
+		return 0
+	}
+	return slices.Min(s)
+}
+
+func (s samples) median() time.Duration {
+	if len(s) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(s))
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+}
+
+// many is what starting a hundred at once came to.
+type many struct {
+	Wall     samples
+	Failed   int
+	Orphans  int // processes left over after all launchers had ended
+	Survived int // of ten: still running after their launcher was killed
+}
+
+// memory is what the processes around one idle program take.
+type memory struct {
+	Processes int
+	PSS       int64 // bytes, shared memory counted once
+}
+
+type measurer struct {
+	*place
+	*results
+	rounds   int
+	deadline time.Time
+	token    int
+}
+
+func (m *measurer) measure(part string) error {
+	switch part {
+	case "start":
+		return m.start()
+	case "many":
+		return m.many()
+	case "memory":
+		return m.memory()
+	case "jobs":
+		return m.jobs()
+	default:
+		return m.audit()
+	}
+}
+
+// eachRound calls f for every peer in every round, in an order that turns.
+func (m *measurer) eachRound(rounds int, f func(peer) error) error {
+	for round := range rounds {
+		if round > 2 && time.Now().After(m.deadline) {
+			say("  the time is up after %d of %d rounds", round, rounds)
+			m.Skipped = append(m.Skipped, fmt.Sprintf("%d of %d rounds", rounds-round, rounds))
+			return nil
+		}
+		for i := range m.Peers {
+			if err := f(m.Peers[(i+round)%len(m.Peers)]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// command makes one that runs args in b the way of one.
+func (m *measurer) command(one peer, b box, args ...string) (*exec.Cmd, error) {
+	argv, err := one.argv(b, args)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir, cmd.Env = b.dir, m.environment()
+	return cmd, nil
+}
+
+func (m *measurer) time(one peer, b box, args ...string) (time.Duration, error) {
+	cmd, err := m.command(one, b, args...)
+	if err != nil {
+		return 0, err
+	}
+	var problem strings.Builder
+	cmd.Stderr = &problem
+	began := time.Now()
+	err = cmd.Run()
+	took := time.Since(began)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %s: %w: %s", one.Name, args[0], err, problem.String())
+	}
+	return took, nil
+}
+
+// start is from the launcher's start to its exit, for /bin/true.
+func (m *measurer) start() error {
+	m.Start, m.InTree = map[string]samples{}, map[string]samples{}
+	inTree := m.grants()
+	inTree.write, inTree.dir = []string{m.tree}, m.tree
+	return m.eachRound(m.rounds, func(one peer) error {
+		few, err := m.time(one, m.grants(), "/bin/true")
+		if err != nil {
+			return err
+		}
+		tree, err := m.time(one, inTree, "/bin/true")
+		m.Start[one.Name] = append(m.Start[one.Name], few)
+		m.InTree[one.Name] = append(m.InTree[one.Name], tree)
+		return err
+	})
+}
+
+const crowd = 100
+
+// many starts a hundred at once in one folder, and then kills launchers.
+func (m *measurer) many() error {
+	m.Many = map[string]many{}
+	err := m.eachRound(3, func(one peer) error {
+		got := m.Many[one.Name]
+		token := m.newToken()
+		cmds := make([]*exec.Cmd, crowd)
+		for i := range cmds {
+			var err error
+			if cmds[i], err = m.command(one, m.grants(), "/bin/true", token); err != nil {
+				return err
+			}
+		}
+		var mutex sync.Mutex
+		var wait sync.WaitGroup
+		began := time.Now()
+		for _, cmd := range cmds {
+			wait.Go(func() {
+				if err := cmd.Run(); err != nil {
+					mutex.Lock()
+					got.Failed++
+					mutex.Unlock()
+				}
+			})
+		}
+		wait.Wait()
+		got.Wall = append(got.Wall, time.Since(began))
+		time.Sleep(300 * time.Millisecond)
+		left := processesWith(token)
+		got.Orphans += len(left)
+		kill(left)
+		m.Many[one.Name] = got
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, one := range m.Peers {
+		got := m.Many[one.Name]
+		if got.Survived, err = m.survivors(one); err != nil {
+			return err
+		}
+		m.Many[one.Name] = got
+	}
+	return nil
+}
+
+// survivors counts the programs that go on after kill -9 of their launcher.
+func (m *measurer) survivors(one peer) (int, error) {
+	seconds := m.newToken()
+	var cmds []*exec.Cmd
+	for range 10 {
+		cmd, err := m.idle(one, seconds)
+		if err != nil {
+			return 0, err
+		}
+		cmds = append(cmds, cmd)
+	}
+	if one.Name != "plain" { // there the launcher is the program
+		for _, cmd := range cmds {
+			_ = cmd.Process.Kill()
+		}
+		time.Sleep(time.Second)
+	}
+	payloads := 0
+	left := processesWith(seconds)
+	for _, pid := range left {
+		if isPayload(pid, seconds) {
+			payloads++
+		}
+	}
+	kill(left)
+	for _, cmd := range cmds {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	if one.Name == "plain" {
+		return 0, nil
+	}
+	return payloads, nil
+}
+
+// idle starts a program that sleeps and waits until it does.
+func (m *measurer) idle(one peer, seconds string) (*exec.Cmd, error) {
+	before := payloads(seconds)
+	cmd, err := m.command(one, m.grants(), "/bin/sleep", seconds)
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	for range 500 {
+		if payloads(seconds) > before {
+			return cmd, nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	return nil, fmt.Errorf("%s: an idle program did not start within 5 s", one.Name)
+}
+
+// memory adds up what all processes between the launcher and the program take.
+func (m *measurer) memory() error {
+	m.Memory = map[string]memory{}
+	for _, one := range m.Peers {
+		seconds := m.newToken()
+		cmd, err := m.idle(one, seconds)
+		if err != nil {
+			return err
+		}
+		time.Sleep(200 * time.Millisecond)
+		var got memory
+		for _, pid := range family(cmd.Process.Pid) {
+			if isPayload(pid, seconds) {
+				continue
+			}
+			pss, err := pssOf(pid)
+			if err != nil {
+				got.PSS = -1
+				break
+			}
+			got.Processes++
+			got.PSS += pss
+		}
+		m.Memory[one.Name] = got
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		time.Sleep(100 * time.Millisecond)
+		kill(processesWith(seconds))
+	}
+	return nil
+}
+
+// newToken is a number of seconds that nobody else sleeps, to know our
+// processes by.
+func (m *measurer) newToken() string {
+	m.token++
+	return fmt.Sprintf("60.%07d%03d", os.Getpid(), m.token)
+}
+
+func arguments(pid int) []string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil || len(text) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
+}
+
+func pids() (all []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			all = append(all, pid)
+		}
+	}
+	return all
+}
+
+func processesWith(token string) (found []int) {
+	for _, pid := range pids() {
+		if pid != os.Getpid() && slices.Contains(arguments(pid), token) {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+func isPayload(pid int, seconds string) bool {
+	args := arguments(pid)
+	return len(args) == 2 && filepath.Base(args[0]) == "sleep" && args[1] == seconds
+}
+
+func payloads(seconds string) (n int) {
+	for _, pid := range pids() {
+		if isPayload(pid, seconds) {
+			n++
+		}
+	}
+	return n
+}
+
+func kill(some []int) {
+	for _, pid := range some {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// family is a process and all that descends from it.
+func family(top int) []int {
+	children := map[int][]int{}
+	for _, pid := range pids() {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			continue
+		}
+		// The name in brackets may hold anything; the parent is the second after it.
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		if parent, err := strconv.Atoi(fields[1]); err == nil {
+			children[parent] = append(children[parent], pid)
+		}
+	}
+	all := []int{top}
+	for i := 0; i < len(all); i++ {
+		all = append(all, children[all[i]]...)
+	}
+	return all
+}
+
+func pssOf(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "Pss:" {
+			kb, err := strconv.ParseInt(f[1], 10, 64)
+			return kb << 10, err
+		}
+	}
+	return 0, fmt.Errorf("no Pss in smaps_rollup of %d", pid)
+}
+
+// ------------------------------------------------------------------ jobs
+
+// job is real work, timed inside the sandbox.
+type job struct {
+	Name   string            `json:"name"`
+	Argv   []string          `json:"argv"`
+	Dir    string            `json:"dir"`
+	Env    map[string]string `json:"env"`
+	Repeat int               `json:"repeat"`
+	Clean  string            `json:"clean,omitempty"` // removed before each time
+}
+
+// timer runs a job some times and prints how long each took, in nanoseconds.
+// It is the same program inside and outside.
+const timer = `
+import json, os, subprocess, sys, time
+job = json.loads(sys.argv[1])
+env = dict(os.environ, **job["env"])
+took = []
+for _ in range(job["repeat"]):
+    if job.get("clean") and os.path.exists(job["clean"]):
+        os.remove(job["clean"])
+    began = time.perf_counter_ns()
+    done = subprocess.run(job["argv"], cwd=job["dir"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    took.append(time.perf_counter_ns() - began)
+    if done.returncode != 0:
+        sys.exit("%s: exit %d: %s" % (job["name"], done.returncode, done.stderr.decode("utf-8", "replace")))
+print(json.dumps(took))
+`
+
+func goEnvironment(cache string) []string {
+	return []string{"GOCACHE=" + cache, "GOPATH=/tmp/go", "GOTOOLCHAIN=local", "GOFLAGS=", "GOENV=off", "CGO_ENABLED=0", "GOTELEMETRY=off"}
+}
+
+func (p *place) goBuild() job {
+	env := map[string]string{"HOME": "/tmp"}
+	for _, e := range goEnvironment(p.cache) {
+		name, value, _ := strings.Cut(e, "=")
+		env[name] = value
+	}
+	program := filepath.Join(p.out, "hello", "hello")
+	return job{Name: "go build", Argv: []string{filepath.Join(p.gorot, "bin", "go"), "build", "-o", program, "."},
+		Dir: filepath.Join(p.out, "hello"), Env: env, Clean: program}
+}
+
+// allJobs are timed in this order.
+func (p *place) allJobs() []job {
+	none := map[string]string{}
+	return []job{
+		{Name: "git status", Argv: []string{"git", "-c", "safe.directory=*", "status", "--porcelain"}, Dir: p.tree,
+			Env: map[string]string{"GIT_OPTIONAL_LOCKS": "0", "HOME": "/tmp"}},
+		{Name: "tar", Argv: []string{"sh", "-c", "tar -cf - . | cat"}, Dir: p.tree, Env: none},
+		{Name: "find -size", Argv: []string{"find", ".", "-size", "+7k"}, Dir: p.tree, Env: none},
+		{Name: "python3 import", Argv: []string{"/usr/bin/python3", "-c", "import asyncio, email, http.client, json, sqlite3, ssl, xml.dom"}, Dir: p.out, Env: none},
+		p.goBuild(),
+		{Name: "300 forks", Argv: []string{"sh", "-c", "i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done"}, Dir: p.out, Env: none},
+	}
+}
+
+func (m *measurer) jobs() error {
+	m.Jobs = map[string]map[string]samples{}
+	b := box{read: []string{m.one, m.gorot}, write: []string{m.out, m.tree}, dir: m.out}
+	for _, j := range m.allJobs() {
+		j.Repeat = 2
+		text, err := json.Marshal(j)
+		if err != nil {
+			return err
+		}
+		m.Jobs[j.Name] = map[string]samples{}
+		say("  %s", j.Name)
+		err = m.eachRound(max(m.rounds/3, 1), func(one peer) error {
+			cmd, err := m.command(one, b, "/usr/bin/python3", "-c", timer, string(text))
+			if err != nil {
+				return err
+			}
+			var problem strings.Builder
+			cmd.Stderr = &problem
+			out, err := cmd.Output()
+			var took []time.Duration
+			if err == nil {
+				err = json.Unmarshal(out, &took)
+			}
+			if err != nil {
+				line := strings.TrimSpace(problem.String())
+				say("  %s cannot: %v: %s", one.Name, err, line)
+				return nil
+			}
+			m.Jobs[j.Name][one.Name] = append(m.Jobs[j.Name][one.Name], took...)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

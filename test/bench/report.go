@@ -1,0 +1,245 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// host is what the numbers depend on.
+type host struct {
+	Kernel, CPU, Load, User string
+	CPUs                    int
+}
+
+func readHost() host {
+	h := host{CPUs: runtime.NumCPU(), User: "an ordinary user"}
+	if os.Getuid() == 0 {
+		h.User = "root"
+	}
+	read := func(name string) string {
+		text, _ := os.ReadFile(name)
+		return strings.TrimSpace(string(text))
+	}
+	h.Kernel = read("/proc/sys/kernel/osrelease")
+	h.Load, _, _ = strings.Cut(read("/proc/loadavg"), " ")
+	for line := range strings.Lines(read("/proc/cpuinfo")) {
+		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
+			h.CPU = strings.TrimSpace(value)
+			break
+		}
+	}
+	return h
+}
+
+// The targets that are judged.
+const (
+	startTarget   = 1.5  // × bubblewrap
+	treeTarget    = 1.10 // × the same in a small folder
+	manyTarget    = 2.0  // × bubblewrap
+	memoryTarget  = 12.0 // MB
+	jobTarget     = 1.15 // × plain
+	groupTarget   = 10_000.0
+	durableTarget = time.Millisecond
+	verifyTarget  = 10 * time.Second
+)
+
+// verdict is one number beside its target.
+type verdict struct {
+	What, Number, Target string
+	Met                  bool
+}
+
+func ratio(a, b time.Duration) float64 {
+	if b == 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}
+
+func times(r float64) string {
+	if r == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f×", r)
+}
+
+func ms(d time.Duration) string {
+	if d == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f", float64(d)/float64(time.Millisecond))
+}
+
+// verdicts judges Ambit's medians. What was not measured is not in it.
+func (r *results) verdicts() (all []verdict) {
+	add := func(what, number, target string, met bool) { all = append(all, verdict{what, number, target, met}) }
+	atMost := func(what string, got, limit float64, of string) {
+		if got > 0 {
+			add(what, times(got), fmt.Sprintf("≤ %.2f× %s", limit, of), got <= limit)
+		}
+	}
+	ours, bwrap := r.Start["ambit"], r.Start["bubblewrap"]
+	atMost("start to exit of `/bin/true`, audit on, three grants", ratio(ours.median(), bwrap.median()), startTarget, "bubblewrap")
+	atMost("the same with a folder of 20,000 files granted", ratio(r.InTree["ambit"].median(), ours.median()), treeTarget, "a small folder")
+	if m, ok := r.Many["ambit"]; ok {
+		atMost("100 at once", ratio(m.Wall.median(), r.Many["bubblewrap"].Wall.median()), manyTarget, "bubblewrap")
+		add("100 at once: failed", fmt.Sprint(m.Failed), "0", m.Failed == 0)
+		add("100 at once: processes left over", fmt.Sprint(m.Orphans), "0", m.Orphans == 0)
+		add("programs that outlive a killed launcher, of 10", fmt.Sprint(m.Survived), "0", m.Survived == 0)
+	}
+	if m, ok := r.Memory["ambit"]; ok && m.PSS >= 0 {
+		mb := float64(m.PSS) / 1e6
+		add("memory of one sandbox's supervisors (PSS)", fmt.Sprintf("%.1f MB", mb), fmt.Sprintf("≤ %.0f MB", memoryTarget), mb <= memoryTarget)
+	}
+	for _, name := range r.jobNames() {
+		if ours, ok := r.Jobs[name]["ambit"]; ok {
+			atMost(name, ratio(ours.median(), r.Jobs[name]["plain"].median()), jobTarget, "plain")
+		}
+	}
+	if len(r.Audit.Durable) > 0 {
+		d := r.Audit.Durable.median()
+		add("audit: one durable record", fmt.Sprintf("%.2f ms", float64(d)/1e6), "≤ 1 ms", d <= durableTarget)
+	}
+	if len(r.Audit.Grouped) > 0 {
+		rate := slices.Sorted(slices.Values(r.Audit.Grouped))[len(r.Audit.Grouped)/2]
+		add("audit: records in groups", fmt.Sprintf("%.0f a second", rate), "≥ 10,000 a second", rate >= groupTarget)
+	}
+	if r.Audit.Verify > 0 {
+		add("audit: verify 1,000,000 records", fmt.Sprintf("%.1f s", r.Audit.Verify.Seconds()), "< 10 s", r.Audit.Verify < verifyTarget)
+	}
+	return all
+}
+
+// jobNames are those that were measured, in the order of allJobs.
+func (r *results) jobNames() (names []string) {
+	for _, j := range (&place{}).allJobs() {
+		if _, ok := r.Jobs[j.Name]; ok {
+			names = append(names, j.Name)
+		}
+	}
+	return names
+}
+
+// markdown is the whole report.
+func (r *results) markdown() string {
+	var b strings.Builder
+	p := func(format string, a ...any) { fmt.Fprintf(&b, format, a...) }
+	table := func(head ...string) {
+		p("| %s |\n|%s\n", strings.Join(head, " | "), strings.Repeat(" --- |", len(head)))
+	}
+	row := func(cells ...string) { p("| %s |\n", strings.Join(cells, " | ")) }
+
+	p("# What Ambit costs\n\nMade by `make bench`; do not edit. Measured beside other sandboxes on one host, in one run, interleaved: trust the ratios, not the milliseconds.\n\n")
+	p("Host: %d × %s, Linux %s, load %s at the start, as %s; %d rounds in %s.\n", r.Host.CPUs, r.Host.CPU, r.Host.Kernel, r.Host.Load, r.Host.User, r.Rounds, r.Took)
+	var versions []string
+	for _, one := range r.Peers {
+		if one.Version != "" {
+			versions = append(versions, one.Name+" "+one.Version)
+		}
+	}
+	p("With %s.", strings.Join(versions, ", "))
+	for _, left := range r.Left {
+		p(" Left out: %s.", left)
+	}
+	for _, skipped := range r.Skipped {
+		p(" Left out for lack of time: %s.", skipped)
+	}
+	p("\n")
+
+	if v := r.verdicts(); len(v) > 0 {
+		p("\n## Against the targets\n\nMedians.\n\n")
+		table("what", "measured", "target", "")
+		for _, one := range v {
+			met := "met"
+			if !one.Met {
+				met = "**not met**"
+			}
+			row(one.What, one.Number, one.Target, met)
+		}
+	}
+	if len(r.Start) > 0 {
+		p("\n## Start to exit of `/bin/true`\n\n![](start.svg)\n\n")
+		p("Ambit with three grants and a durable audit record; bubblewrap and runc with the same folders, firejail with as much of that as it can. Milliseconds.\n\n")
+		table("", "minimum", "median", "median × plain", "median × bubblewrap", "20,000 files, median", "× small folder")
+		for _, one := range r.Peers {
+			s, t := r.Start[one.Name], r.InTree[one.Name]
+			row(one.Name, ms(s.min()), ms(s.median()), times(ratio(s.median(), r.Start["plain"].median())),
+				times(ratio(s.median(), r.Start["bubblewrap"].median())), ms(t.median()), times(ratio(t.median(), s.median())))
+		}
+	}
+	if len(r.Many) > 0 {
+		p("\n## A hundred at once\n\nA hundred launchers of `/bin/true` started together in one folder, three times; then ten sleeping programs whose launchers are killed with SIGKILL.\n\n")
+		table("", "wall, median, s", "× bubblewrap", "failed of 300", "left over", "outlive the launcher, of 10")
+		for _, one := range r.Peers {
+			m := r.Many[one.Name]
+			row(one.Name, fmt.Sprintf("%.2f", m.Wall.median().Seconds()), times(ratio(m.Wall.median(), r.Many["bubblewrap"].Wall.median())),
+				fmt.Sprint(m.Failed), fmt.Sprint(m.Orphans), fmt.Sprint(m.Survived))
+		}
+	}
+	if len(r.Memory) > 0 {
+		p("\n## Memory of the supervisors\n\nProportional set size of every process around one idle program, the program left out.\n\n")
+		table("", "processes", "PSS, MB")
+		for _, one := range r.Peers {
+			m := r.Memory[one.Name]
+			size := fmt.Sprintf("%.1f", float64(m.PSS)/1e6)
+			if m.PSS < 0 {
+				size = "not readable by this user"
+			}
+			row(one.Name, fmt.Sprint(m.Processes), size)
+		}
+	}
+	if names := r.jobNames(); len(names) > 0 {
+		p("\n## Jobs, without the start\n\n![](jobs.svg)\n\n")
+		p("Each job runs twice inside one sandbox and is timed there, again and again; nothing is subtracted. `git status`, `tar` and `find` work on a repository of 20,000 files; `go build` links a small program. Medians: plain in milliseconds, the others × plain; in brackets minimum × minimum.\n\n")
+		head := []string{""}
+		for _, one := range r.Peers {
+			head = append(head, one.Name)
+		}
+		table(head...)
+		for _, name := range names {
+			cells := []string{name}
+			for _, one := range r.Peers {
+				s, plain := r.Jobs[name][one.Name], r.Jobs[name]["plain"]
+				switch {
+				case len(s) == 0:
+					cells = append(cells, "fails")
+				case one.Name == "plain":
+					cells = append(cells, ms(s.median())+" ms")
+				default:
+					cells = append(cells, fmt.Sprintf("%s (%.2f)", times(ratio(s.median(), plain.median())), ratio(s.min(), plain.min())))
+				}
+			}
+			row(cells...)
+		}
+	}
+	if r.Audit.Problem != "" {
+		p("\nThe audit log was not measured: its benchmarks failed.\n")
+	}
+	return b.String()
+}
+
+// save writes the page and its charts. A run of only some parts keeps the
+// charts of the others and replaces the page.
+func (r *results) save(dir, text string) error {
+	files := map[string]string{"README.md": text}
+	if len(r.Start) > 0 {
+		files["start.svg"] = r.startChart()
+	}
+	if len(r.Jobs) > 0 {
+		files["jobs.svg"] = r.jobsChart()
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
