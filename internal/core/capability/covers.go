@@ -1,6 +1,9 @@
 package capability
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // implied lists the kinds that a kind covers beside itself, with the same scope.
 var implied = map[Kind][]Kind{
@@ -16,11 +19,22 @@ func (c Capability) Covers(d Capability) bool {
 	switch {
 	case c.scope == "" || c.scope == d.scope:
 		return true
-	case d.scope == "":
+	case d.scope == "", r.path && apart(c.scope, d.scope):
 		return false
 	default:
 		return r.parsed(c.scope).Covers(r.parsed(d.scope))
 	}
+}
+
+// apart reports whether an absolute path scope cannot cover another, by a look
+// at the directories that come before its first glob: they have to be the
+// other's too. It spares parsing the many grants that have nothing to do with a
+// request.
+func apart(c, d string) bool {
+	if i := strings.IndexAny(c, `*?[`); i >= 0 {
+		c = c[:i]
+	}
+	return strings.HasPrefix(c, "/") && !strings.HasPrefix(d, c[:strings.LastIndexByte(c, '/')+1])
 }
 
 // Parts returns c and, with the same scope, every other kind that it permits:

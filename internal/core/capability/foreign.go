@@ -42,7 +42,7 @@ func parseForeign(text string) (Capability, *fault) {
 			}
 		}
 	}
-	return Capability{}, faultf(0, "expected a kind such as fs.read or net.connect (`ambit help capabilities` lists them)")
+	return Capability{}, faultf(0, "expected a kind of capability, one of %s", similar(text))
 }
 
 // parse reads word if it is spelled in a's way.

@@ -1,6 +1,6 @@
 package capability
 
-import "slices"
+import "strings"
 
 // Kind is the family and verb of a capability, such as "fs.read".
 type Kind string
@@ -152,11 +152,38 @@ func (k Kind) Meaning() string {
 	return ""
 }
 
-// find returns the row of a kind.
-func find(k Kind) (*row, bool) {
-	i := slices.IndexFunc(rows, func(r row) bool { return r.kind == k })
-	if i < 0 {
-		return nil, false
+// byKind finds the row of a kind.
+var byKind = func() map[Kind]*row {
+	m := make(map[Kind]*row, len(rows))
+	for i := range rows {
+		m[rows[i].kind] = &rows[i]
 	}
-	return &rows[i], true
+	return m
+}()
+
+func find(k Kind) (*row, bool) {
+	r, ok := byKind[k]
+	return r, ok
+}
+
+// similar returns the kinds that a mistaken one may have meant: those of its
+// family, or else one of each family.
+func similar(text string) string {
+	family, _, _ := strings.Cut(text, ".")
+	var same, first []string
+	seen := map[string]bool{}
+	for _, k := range Kinds() {
+		f, _, _ := strings.Cut(string(k), ".")
+		if f == family {
+			same = append(same, string(k))
+		}
+		if !seen[f] {
+			first = append(first, f+".…")
+		}
+		seen[f] = true
+	}
+	if same == nil {
+		same = first
+	}
+	return strings.Join(same, ", ")
 }

@@ -49,7 +49,7 @@ func everyKind(t testing.TB) []capability.Capability {
 	for _, k := range capability.Kinds() {
 		texts := scopes[k]
 		if strings.HasPrefix(string(k), "fs.") {
-			texts = []string{"/a", "/a/b", "/a/*", "/a/**/*.c", "/b", "~", "~/a", ".", "./a", "./~a"}
+			texts = []string{"/a", "/a/b", "/a/*", "/a/**/*.c", "/b", "~", "~/a", ".", "./a", "./~a", "*.c", "a/?", "~/*", "~/a/**/b", `/a/\*`, `/a/\*/b`, "/**/b"}
 		}
 		if texts == nil {
 			texts = []string{""}
@@ -223,6 +223,10 @@ func FuzzParseCapability(f *testing.F) {
 			}
 		}
 		c.Broad()
+		for _, other := range []string{"fs.write:/**/a", "fs.write:*/a", "fs.write:~/?", "net.connect:*.a.com", "process.spawn"} {
+			must(t, other).Covers(c)
+			c.Covers(must(t, other))
+		}
 		if r, err := c.Resolve(capability.Base{Home: "/home/u", Dir: "/work"}); err == nil && !r.Resolved() {
 			t.Fatalf("%q resolves to %q", c, r)
 		}

@@ -18,8 +18,9 @@ func TestRefuse(t *testing.T) {
 		msg    string
 	}{
 		{"", 0, "found nothing"},
-		{"nonsense:x", 0, "expected a kind"},
+		{"nonsense:x", 0, "one of fs.…, net.…, dns.…"},
 		{"FS.READ:/a", 0, "expected a kind"},
+		{"fs.eat:/a", 0, "one of fs.read, fs.write, fs.append"},
 		{"fs.read" + strings.Repeat("a", 20000), 16640, "at most 16640 bytes"},
 		{"process.kill:", 12, "takes no scope"},
 		{"process.kill:x", 12, "takes no scope"},
@@ -179,7 +180,7 @@ func TestSyntaxError(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	_, err = capability.Parse(strings.Repeat("x", 500))
-	if got := err.Error(); len(got) > 300 || !strings.Contains(got, `xx"…`) {
+	if got := err.Error(); len(got) > 600 || !strings.Contains(got, `xx"…`) {
 		t.Errorf("got %s", got)
 	}
 }

@@ -95,7 +95,7 @@ var refused = []struct {
 
 	{"capabilities as an object", fmt.Sprintf(minimal, `, "capabilities": {}`), 1, 65, "expected capabilities, a list", true},
 	{"capability as a number", fmt.Sprintf(minimal, `, "capabilities": [1]`), 1, 66, "expected a text in double quotes, found a number", true},
-	{"unknown capability", fmt.Sprintf(minimal, `, "capabilities": ["fs.eat:/a"]`), 1, 67, "expected a kind such as", false},
+	{"unknown capability", fmt.Sprintf(minimal, `, "capabilities": ["fs.eat:/a"]`), 1, 67, "expected a kind of capability", false},
 	{"everything", fmt.Sprintf(minimal, `, "capabilities": ["fs.read:/"]`), 1, 75, "whole file system", false},
 	{"everything, escaped", fmt.Sprintf(minimal, `, "capabilities": ["fs.read\u003a/"]`), 1, 66, "whole file system", false},
 	{"capability twice", fmt.Sprintf(minimal, `, "capabilities": ["host.execute", "require_host_execution"]`), 1, 82, "found host.execute again", false},
@@ -146,7 +146,7 @@ func TestRefuseForeign(t *testing.T) {
 		`{"name": "My pack"}`:                    "expected the key \"id\"",
 		`{"id": "a", "id": "b"}`:                 `"id" was there before`,
 		`{"id": "a", "tools": 1, "tools": 2}`:    `"tools" was there before`,
-		`{"id": "a", "capabilities": ["x.y.z"]}`: "aip.json:1:31: expected a kind such as",
+		`{"id": "a", "capabilities": ["x.y.z"]}`: "aip.json:1:31: expected a kind of capability",
 		`{"id": "a", "capabilities": "fs"}`:      "a list in [ ], found a text",
 	} {
 		_, err := manifest.Parse("aip.json", []byte(text))
