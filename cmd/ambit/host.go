@@ -76,8 +76,14 @@ func (s *prepared) objects(in *enforce.Input) error {
 	return nil
 }
 
+var errNothingThere = errors.New("there is nothing at that path")
+
 func (s *prepared) object(in *enforce.Input, c capability.Capability, must bool) error {
-	pattern, ok := c.Pattern()
+	named := c
+	if as, ok := s.spelled[c]; ok {
+		named = as
+	}
+	pattern, ok := named.Pattern()
 	if !ok {
 		return nil
 	}
@@ -89,17 +95,18 @@ func (s *prepared) object(in *enforce.Input, c capability.Capability, must bool)
 		in.Objects[c.String()] = found
 		return nil
 	}
-	found, err := view.Objects(c)
+	found, err := view.Objects(named)
 	if errors.Is(err, fs.ErrNotExist) && !must {
 		return nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s was granted, but there is nothing at that path; create it first, or grant the directory above", c.Display())
+		return fmt.Errorf("%s was granted, but %w; create it first, or grant the directory above", c.Display(), errNothingThere)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Display(), err)
 	}
-	if path, literal := pattern.Literal(); literal && must && len(found) == 1 && found[0].Path != path {
+	settled, _ := c.Pattern()
+	if path, literal := settled.Literal(); literal && must && len(found) == 1 && found[0].Path != path {
 		return fmt.Errorf("%s now leads to %s, which was not granted", c.Display(), capability.Printable(found[0].Path))
 	}
 	in.Objects[c.String()] = found

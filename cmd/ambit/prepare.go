@@ -36,6 +36,9 @@ type prepared struct {
 	stored   []grant.Grant
 	volumes  []volume
 	argv     []string
+	// spelled are the capabilities whose path leads through links, as they were
+	// written, by what they were settled to.
+	spelled map[capability.Capability]capability.Capability
 
 	questions []questions
 	named     map[capability.Capability]bool // what a person put by name now
@@ -87,7 +90,8 @@ func (s *prepared) Append(ctx context.Context, records ...audit.Record) ([]audit
 
 // prepare reads everything, has the gate decide, and compiles the plan.
 func (a *app) prepare(ctx context.Context, f *runFlags, argv []string) (_ *prepared, err error) {
-	s := &prepared{app: a, flags: f, argv: argv, log: open(a.openLog), store: open(a.openStore)}
+	s := &prepared{app: a, flags: f, argv: argv, log: open(a.openLog), store: open(a.openStore),
+		spelled: map[capability.Capability]capability.Capability{}}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -99,10 +103,7 @@ func (a *app) prepare(ctx context.Context, f *runFlags, argv []string) (_ *prepa
 	if err := s.readManifest(); err != nil {
 		return nil, err
 	}
-	s.subject = decision.Subject{Principal: principal(), Session: audit.NewID("s"), Pack: s.manifest.ID}
-	if s.packDir != "" {
-		s.subject.Digest = s.manifest.Digest()
-	}
+	s.subject.Principal, s.subject.Session, s.subject.Pack = principal(), audit.NewID("s"), s.manifest.ID
 	if err := s.readFlags(); err != nil {
 		return nil, err
 	}
@@ -150,9 +151,14 @@ func (s *prepared) readManifest() error {
 		return err
 	}
 	s.packDir = dir
-	if s.manifest, err = m.Resolve(capability.Base{Home: s.base.Home, Dir: dir}); err != nil {
-		return fmt.Errorf("manifest of %q: %w", s.flags.pack, err)
+	if err := fits(m.Kind, s.flags.tier); err != nil {
+		return fmt.Errorf("pack %q: %w", s.flags.pack, err)
 	}
+	b := capability.Base{Home: s.base.Home, Dir: dir}
+	if s.manifest, err = resolveManifest(m, b); err != nil {
+		return err
+	}
+	s.spelled, s.subject.Digest = spellings(m, b), m.Digest()
 	s.argv = append(slices.Clone(m.Entry), s.argv...)
 	if len(s.argv) == 0 {
 		return fmt.Errorf("pack %q has no entry to run", s.flags.pack)
@@ -211,28 +217,14 @@ func (s *prepared) parse(text string) (capability.Capability, error) {
 	if err != nil {
 		return c, err
 	}
-	return settle(c, s.base)
-}
-
-// settle resolves c and follows the links of a literal path.
-func settle(c capability.Capability, b capability.Base) (capability.Capability, error) {
-	c, err := c.Resolve(b)
+	named, err := c.Resolve(s.base)
 	if err != nil {
 		return c, err
 	}
-	pattern, ok := c.Pattern()
-	if !ok {
-		return c, nil
+	if c, err = settle(named, s.base); err == nil && c != named {
+		s.spelled[c] = named
 	}
-	literal, ok := pattern.Literal()
-	if !ok {
-		return c, nil
-	}
-	real, err := filepath.EvalSymlinks(literal)
-	if err != nil || real == literal {
-		return c, nil // what is not there is refused when its object is looked for
-	}
-	return capability.ForPath(c.Kind(), real)
+	return c, err
 }
 
 // give adds a grant for this session alone.
@@ -357,9 +349,9 @@ func (s *prepared) sort() (effective []capability.Capability, err error) {
 				effective = append(effective, r.Capability)
 			case s.named[r.Capability] || failed(d):
 				denied = true
-				s.app.refusal(r, d)
+				s.refusal(r, d)
 			default:
-				s.app.ungranted(s.manifest, r, d)
+				s.ungranted(s.manifest, r, d)
 			}
 		}
 	}

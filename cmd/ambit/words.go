@@ -1,8 +1,12 @@
 package main
 
 import (
+	"os"
+	"strings"
+
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/core/manifest"
 )
 
@@ -28,19 +32,96 @@ func reason(d decision.Decision) string {
 }
 
 // refusal prints the line of a denial that stops the launch.
-func (a *app) refusal(r decision.Request, d decision.Decision) {
+func (s *prepared) refusal(r decision.Request, d decision.Decision) {
 	fix := ""
-	if len(d.Reasons) > 0 && d.Reasons[0].Fix != "" {
-		fix = " " + d.Reasons[0].Fix
+	if len(d.Reasons) > 0 {
+		fix = s.remedy(r, d.Reasons[0])
 	}
-	printf(a.err, "ambit: denied %s (%s) [%s]%s\n", r.Capability.Display(), reason(d), r.ID, fix)
+	if fix != "" {
+		fix = " to change it: " + fix
+	}
+	printf(s.app.err, "ambit: denied %s (%s) [%s]%s\n", r.Capability.Display(), reason(d), r.ID, fix)
+}
+
+// remedy is what the person at this command line can do about a denial.
+func (s *prepared) remedy(r decision.Request, why decision.Reason) string {
+	for _, g := range s.given {
+		if why.Grant == g.ID {
+			return "leave out --deny " + shellWord(g.Capability.Display())
+		}
+	}
+	return remedy(r.Capability, string(why.Rule), why.Grant, s.flags.pack)
+}
+
+// remedy is the one command that would change a decision, "" if a command
+// cannot.
+func remedy(c capability.Capability, rule, id, pack string) string {
+	switch decision.Rule(rule) {
+	case decision.Denied, decision.Allowed:
+		return "ambit grants revoke " + shellWord(id)
+	case decision.NotGranted:
+		cmd := "ambit grants add "
+		if pack != "" {
+			cmd += "--pack " + shellWord(pack) + " "
+		}
+		if c.Broad() {
+			cmd += "--broad "
+		}
+		return cmd + shellWord(c.Display())
+	}
+	return ""
 }
 
 // ungranted tells of what a pack declares and nobody granted: the pack runs
 // without it.
-func (a *app) ungranted(m manifest.Manifest, r decision.Request, d decision.Decision) {
-	if w, ok := m.Declares(r.Capability); a.json || ok && w.Optional {
+func (s *prepared) ungranted(m manifest.Manifest, r decision.Request, d decision.Decision) {
+	if w, ok := m.Declares(r.Capability); s.app.json || ok && w.Optional {
 		return
 	}
-	a.refusal(r, d)
+	s.refusal(r, d)
+}
+
+// broadly is how a capability stands in a list: wide ones are marked.
+func broadly(c capability.Capability) string {
+	if c.Broad() {
+		return c.Display() + " (broad)"
+	}
+	return c.Display()
+}
+
+// sentence says exactly what a grant gives, to whom and for how long.
+func (a *app) sentence(g grant.Grant, whom string) string {
+	text := gives(g, whom)
+	if g.Lifespan.Span == grant.Always {
+		text += ", until you revoke it"
+	} else {
+		text += ", " + a.lasts(g)
+	}
+	if g.Outcome == grant.Allow && g.Capability.Broad() {
+		text += " (broad)"
+	}
+	return text
+}
+
+// gives says what a grant gives or refuses to whom.
+func gives(g grant.Grant, whom string) string {
+	may := " may "
+	if g.Outcome != grant.Allow {
+		may = " may not "
+	}
+	text := capability.Printable(whom) + may + g.Capability.Describe()
+	if pattern, ok := g.Capability.Pattern(); ok && g.Capability.Kind() != capability.ProcessSpawn {
+		path, _ := pattern.Literal()
+		if fi, err := os.Stat(path); err == nil && fi.IsDir() {
+			text += " and what is beneath it"
+		}
+	}
+	return text
+}
+
+func capitalized(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
