@@ -76,7 +76,7 @@ func run(args []string, in, out, errOut *os.File) int {
 // root makes the command tree. A run needs none of the other commands, and
 // making them is time that every run would pay.
 func (a *app) root(args []string) *cobra.Command {
-	root := &cobra.Command{
+	root := group(&cobra.Command{
 		Use:   "ambit",
 		Short: "Run software that nobody has reason to trust, with exactly the capabilities it was granted",
 		Example: `  ambit run -- python3 script.py                    nothing of yours is there
@@ -85,7 +85,8 @@ func (a *app) root(args []string) *cobra.Command {
   ambit doctor                                      what holds on this machine`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-	}
+	})
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().StringVar(&a.stateDir, "state-dir", "", "where grants and the log are kept (default $AMBIT_STATE_DIR, else $XDG_STATE_HOME/ambit)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.runCommand())
@@ -93,6 +94,7 @@ func (a *app) root(args []string) *cobra.Command {
 		return root
 	}
 	root.AddCommand(a.otherCommands()...)
+	a.completeRun(root)
 	return root
 }
 

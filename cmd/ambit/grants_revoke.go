@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/store"
+)
+
+func (a *app) grantsRevoke() *cobra.Command {
+	var pack string
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "revoke {ID… | --pack PACK | --all}",
+		Short: "Take grants and denials back",
+		Long: `Take back grants and denials: those with the given ids, with --pack all of one
+pack, with --all all of yours. Programs that run already keep what they have.`,
+		Example: `  ambit grants revoke g-7f3ak2mq5x
+  ambit grants revoke --pack org.example.notes
+  ambit grants revoke --all`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.revokeGrants(cmd.Context(), pack, all, args)
+		},
+		ValidArgsFunction: a.completeGrants,
+	}
+	cmd.Flags().StringVar(&pack, "pack", "", "all of this `PACK`, by its id or folder")
+	cmd.Flags().BoolVar(&all, "all", false, "all of yours")
+	return cmd
+}
+
+func (a *app) revokeGrants(ctx context.Context, pack string, all bool, ids []string) error {
+	if ways := count(pack != "", all, len(ids) > 0); ways != 1 {
+		return errors.New("name what to revoke in one way: ids (`ambit grants ls` shows them), --pack or --all")
+	}
+	stored, err := a.storedGrants(ctx)
+	if err != nil {
+		return err
+	}
+	chosen, err := a.toRevoke(stored, pack, ids)
+	if err != nil {
+		return err
+	}
+	if err := a.takeBack(ctx, chosen); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(append([]grant.Grant{}, chosen...))
+	}
+	for _, g := range chosen {
+		printf(a.out, "%s  Revoked: %s.\n", g.ID, gives(g, grantName(g)))
+	}
+	if len(chosen) == 0 {
+		printf(a.err, "There was nothing to revoke.\n")
+	}
+	return nil
+}
+
+// toRevoke chooses, and refuses all if one of the ids is wrong.
+func (a *app) toRevoke(stored []grant.Grant, pack string, ids []string) (chosen []grant.Grant, err error) {
+	if len(ids) == 0 {
+		if pack != "" {
+			if pack, err = packID(pack); err != nil {
+				return nil, err
+			}
+		}
+		for _, g := range stored {
+			if a.standing(g) && g.Principal == principal() && (pack == "" || g.Pack == pack) {
+				chosen = append(chosen, g)
+			}
+		}
+		return chosen, nil
+	}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		i := slices.IndexFunc(stored, func(g grant.Grant) bool { return g.ID == id })
+		switch {
+		case i < 0:
+			return nil, fmt.Errorf("there is no grant %q; `ambit grants ls` lists them", id)
+		case !stored[i].Revoked.IsZero():
+			return nil, fmt.Errorf("the grant %s was revoked before, %s", id, stored[i].Revoked.Local().Format(minute))
+		}
+		chosen = append(chosen, stored[i])
+	}
+	return chosen, nil
+}
+
+// takeBack records and then revokes.
+func (a *app) takeBack(ctx context.Context, grants []grant.Grant) error {
+	if len(grants) == 0 {
+		return nil
+	}
+	s, err := a.openStore()
+	if err != nil {
+		return err
+	}
+	defer s.Close() //nolint:errcheck // its writes are durable when they return
+	if err := a.recordGrants(ctx, grants, true); err != nil {
+		return err
+	}
+	for _, g := range grants {
+		if _, err := s.RevokeGrant(ctx, g.ID, a.now()); err != nil && !errors.Is(err, store.ErrRevoked) {
+			return err
+		}
+	}
+	return nil
+}
+
+func grantName(g grant.Grant) string {
+	if g.Pack == "" {
+		return "every command that is run without a pack"
+	}
+	return "the pack " + g.Pack
+}
+
+func count(ways ...bool) (n int) {
+	for _, w := range ways {
+		if w {
+			n++
+		}
+	}
+	return n
+}

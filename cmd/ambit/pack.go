@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/core/manifest"
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/view"
+)
+
+func (a *app) packCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "pack",
+		Short: "Look at packs",
+		Example: `  ambit pack check examples/packs/history-report
+  ambit pack check --json .`,
+	})
+	cmd.AddCommand(&cobra.Command{
+		Use:   "check FOLDER",
+		Short: "Check a pack's manifest and say what it asks for",
+		Long: `Read the manifest in a folder and say who the pack is, whether it can be started,
+what it asks for and why, what of that was granted, and what this host cannot
+enforce. Nothing is run and nothing is recorded. The exit status is 125 if the
+manifest is wrong or the pack could not run here with all that it asks for.`,
+		Example: `  ambit pack check examples/packs/history-report
+  ambit pack check --json . | jq .capabilities`,
+		Args: exactly(1, "the folder of a pack"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.checkPack(cmd.Context(), args[0]) },
+	})
+	return cmd
+}
+
+// packReport is what is said of a pack.
+type packReport struct {
+	ID           string            `json:"id"`
+	Name         string            `json:"name,omitempty"`
+	Version      string            `json:"version,omitempty"`
+	Kind         manifest.Kind     `json:"kind"`
+	Description  string            `json:"description,omitempty"`
+	Folder       string            `json:"folder"`
+	Source       string            `json:"source"`
+	Digest       string            `json:"digest"`
+	Entry        []string          `json:"entry"`
+	Program      string            `json:"program,omitempty"` // what the entry leads to
+	Home         string            `json:"home"`
+	Env          []string          `json:"env,omitempty"`
+	Limits       map[string]string `json:"limits,omitempty"`
+	Capabilities []wantReport      `json:"capabilities"`
+	Problems     []string          `json:"problems"` // what keeps it from running here
+}
+
+// wantReport is what is said of one capability that a pack asks for.
+type wantReport struct {
+	Capability capability.Capability `json:"capability"` // settled
+	Meaning    string                `json:"meaning"`
+	Reason     string                `json:"reason,omitempty"`
+	Optional   bool                  `json:"optional,omitempty"`
+	Broad      bool                  `json:"broad,omitempty"`
+	Granted    bool                  `json:"granted"`
+	Why        string                `json:"why"` // why it is granted, or not
+	Problem    string                `json:"problem,omitempty"`
+	Note       string                `json:"note,omitempty"`
+}
+
+func (a *app) checkPack(ctx context.Context, dir string) error {
+	r, err := a.examine(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		err = a.printJSON(r)
+	} else {
+		err = a.printPack(r)
+	}
+	if err != nil || len(r.Problems) == 0 {
+		return err
+	}
+	return fmt.Errorf("pack %q could not run here with all that it asks for: %s", dir, capability.Printable(strings.Join(r.Problems, "; ")))
+}
+
+// examine reads a pack as a run would and compiles a plan for each capability,
+// to find out what this host cannot enforce.
+func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
+	s := &prepared{app: a, flags: &runFlags{pack: dir, plan: true, tier: "process"}, spelled: map[capability.Capability]capability.Capability{}}
+	var err error
+	if s.base, err = base(); err != nil {
+		return packReport{}, err
+	}
+	m, _, err := readPack(dir)
+	if err != nil {
+		return packReport{}, err
+	}
+	r := packReport{ID: m.ID, Name: m.Name, Version: m.Version, Kind: m.Kind, Description: m.Description, Source: m.Source,
+		Digest: m.Digest(), Entry: m.Entry, Home: m.Home, Env: m.Env, Limits: m.Limits, Capabilities: []wantReport{}, Problems: []string{}}
+	if err := fits(m.Kind, "process"); err != nil {
+		r.Problems = append(r.Problems, err.Error())
+		s.flags.tier = "" // looked at all the same
+		return r, nil
+	}
+	if err := s.readManifest(); err != nil {
+		return r, err
+	}
+	r.Folder = s.packDir
+	if s.policy, err = readPolicy(s.base); err != nil {
+		return r, err
+	}
+	stored, err := a.storedGrants(ctx)
+	if err != nil {
+		return r, err
+	}
+	program, err := s.findProgram()
+	if err != nil {
+		r.Problems = append(r.Problems, "its entry: "+err.Error())
+	}
+	r.Program = program.real
+	in := decision.Input{Manifest: s.manifest, Grants: stored, Policy: s.policy, Now: a.now()}
+	for _, w := range s.manifest.Wants {
+		d := decision.Decide(decision.Request{Subject: s.subject, Capability: w.Capability}, in)
+		wr := wantReport{Capability: w.Capability, Meaning: w.Capability.Describe(), Reason: w.Reason, Optional: w.Optional,
+			Broad: w.Capability.Broad(), Granted: d.Outcome == decision.Allow, Why: d.Reasons[0].Text}
+		s.enforceable(&wr, program)
+		if wr.Problem != "" && !w.Optional {
+			r.Problems = append(r.Problems, wr.Problem)
+		}
+		r.Capabilities = append(r.Capabilities, wr)
+	}
+	return r, nil
+}
+
+// enforceable compiles a plan that has this capability alone.
+func (s *prepared) enforceable(w *wantReport, p program) {
+	if p.real == "" {
+		p.argv = s.argv // the entry was not found; a plan can be made all the same
+	}
+	var cannot *enforce.CannotEnforce
+	person := who()
+	seen, err := view.Base(person)
+	if err == nil {
+		err = s.compile([]capability.Capability{w.Capability}, p, seen, person)
+	}
+	switch {
+	case errors.As(err, &cannot):
+		w.Problem = cannot.Error()
+	case errors.Is(err, errNothingThere) || errors.Is(err, fs.ErrNotExist):
+		w.Note = "there is nothing at that path yet; a run that was granted it would be refused"
+	case err != nil:
+		w.Problem = err.Error()
+	}
+}
+
+func (a *app) printPack(r packReport) error {
+	rows := [][]string{
+		{"pack", r.ID}, {"name", strings.TrimSpace(r.Name + " " + r.Version)}, {"kind", string(r.Kind)}, {"about", r.Description},
+		{"manifest", r.Source}, {"digest", r.Digest}, {"entry", entryWords(r)}, {"home", r.Home},
+		{"env", strings.Join(r.Env, " ")}, {"limits", limitList(r.Limits)},
+	}
+	rows = slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })
+	if err := table(a.out, nil, rows); err != nil {
+		return err
+	}
+	if len(r.Capabilities) == 0 {
+		printf(a.out, "\nIt asks for nothing.\n")
+		return nil
+	}
+	printf(a.out, "\nIt asks to\n")
+	for _, w := range r.Capabilities {
+		printf(a.out, "  %s\n", capability.Printable(wantLine(w)))
+		if w.Problem != "" {
+			printf(a.out, "      cannot be had here: %s\n", capability.Printable(w.Problem))
+		}
+		if w.Note != "" {
+			printf(a.out, "      %s\n", capability.Printable(w.Note))
+		}
+	}
+	return nil
+}
+
+func wantLine(w wantReport) string {
+	line := w.Meaning
+	if w.Reason != "" {
+		line += ": " + strconv.Quote(w.Reason)
+	}
+	for _, mark := range []struct {
+		set  bool
+		word string
+	}{{w.Broad, "broad"}, {w.Optional, "optional"}, {w.Granted, "granted"}, {!w.Granted, "not granted"}} {
+		if mark.set {
+			line += " [" + mark.word + "]"
+		}
+	}
+	return line
+}
+
+func entryWords(r packReport) string {
+	var words []string
+	for _, w := range r.Entry {
+		words = append(words, shellWord(w))
+	}
+	line := strings.Join(words, " ")
+	if r.Program == "" {
+		return line + " (not found)"
+	}
+	return line + " (" + r.Program + ")"
+}
+
+func limitList(limits map[string]string) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		all = append(all, name+"="+limits[name])
+	}
+	return strings.Join(all, " ")
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"ambit.dev/ambit/internal/core/capability"
+)
+
+// capabilitiesTopic is the text of `ambit help capabilities`.
+func capabilitiesTopic() *cobra.Command {
+	return &cobra.Command{
+		Use:   "capabilities",
+		Short: "The vocabulary of what can be granted",
+		Long:  capabilitiesText(),
+	}
+}
+
+func capabilitiesText() string {
+	var b strings.Builder
+	b.WriteString(`A capability is written KIND or KIND:SCOPE. A path covers itself and all beneath
+it; *, ? and […] match inside one name, ** across names; ~ is your home; other
+paths are relative to the working directory or, in a manifest, to its folder.
+
+`)
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, k := range capability.Kinds() {
+		_, _ = t.Write([]byte("  " + string(k) + "\t" + k.Meaning() + "\n")) // a strings.Builder takes all
+	}
+	_ = t.Flush()
+	b.WriteString(`
+The process tier enforces fs.read, fs.write and process.spawn. A launch that was
+granted anything else is refused: what cannot be enforced is not ignored.
+`)
+	return b.String()
+}
