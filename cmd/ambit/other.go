@@ -4,5 +4,13 @@ import "github.com/spf13/cobra"
 
 // otherCommands are all but run.
 func (a *app) otherCommands() []*cobra.Command {
-	return nil
+	return []*cobra.Command{
+		a.grantsCommand(),
+		a.packCommand(),
+		a.whyCommand(),
+		a.doctorCommand(),
+		a.versionCommand(),
+		a.attemptCommand(),
+		capabilitiesTopic(),
+	}
 }
