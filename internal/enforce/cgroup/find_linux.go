@@ -22,7 +22,7 @@ type Facts struct {
 // A Hierarchy is one mounted tree of cgroups, as seen from our own place in it.
 type Hierarchy struct {
 	Mount       string
-	Own         string   // directory of our own cgroup, beneath Mount
+	Own         string   // directory of our own cgroup, beneath Mount; of the one above where a launcher stepped aside
 	Controllers []string // that our own cgroup may hand down
 	Writable    bool     // a child of our own cgroup can be made, and we can move into it
 	Why         string   // why not
@@ -136,6 +136,11 @@ func (m mount) hierarchy(place string) Hierarchy {
 func (h *Hierarchy) lookUnified() {
 	if h.Own == "" {
 		return
+	}
+	// A launcher that stepped aside, and all that it started, divides the
+	// cgroup that it stepped aside in.
+	if strings.HasPrefix(filepath.Base(h.Own), prefix+launcherName+".") {
+		h.Own = filepath.Dir(h.Own)
 	}
 	text, err := os.ReadFile(filepath.Join(h.Own, "cgroup.controllers"))
 	if err != nil {

@@ -62,7 +62,7 @@ func create(h host, f Facts, name string, l Limits) (_ *Group, err error) {
 	if err := l.check(); err != nil {
 		return nil, fmt.Errorf("create cgroup: %w", err)
 	}
-	if name == "" || strings.ContainsAny(name, "/.\x00\n") {
+	if name == "" || name == launcherName || strings.ContainsAny(name, "/.\x00\n") {
 		return nil, fmt.Errorf("create cgroup: name %q", name)
 	}
 	self, err := ourselves()

@@ -15,6 +15,9 @@ import (
 // prefix begins the name of every directory that this package makes.
 const prefix = "ambit-"
 
+// launcherName is that of the cgroup into which a launcher steps aside.
+const launcherName = "launcher"
+
 // A launcher is the process that made a group: its id, where that id means
 // something, and when it started, since ids come back.
 type launcher struct {
@@ -126,10 +129,6 @@ func (f Facts) parents() (dirs []string) {
 		add(f.Unified.Own)
 		if os.Geteuid() == 0 {
 			add(f.Unified.Mount)
-		}
-		// Whoever was moved into a child by its launcher has its groups beside it.
-		if _, ours := parseDirectory(filepath.Base(f.Unified.Own)); ours {
-			add(filepath.Dir(f.Unified.Own))
 		}
 	}
 	for _, h := range f.Legacy {

@@ -78,7 +78,7 @@ func (h host) stepDown(dir string, self launcher) (back func() error, err error)
 		return nil, fmt.Errorf("%d other processes are in %s, so it cannot be divided: start in a cgroup of its own, "+
 			"for example with systemd-run --user --scope -p Delegate=yes", len(others), dir)
 	}
-	child := filepath.Join(dir, self.directory("launcher"))
+	child := filepath.Join(dir, self.directory(launcherName))
 	if err := h.mkdir(child); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}

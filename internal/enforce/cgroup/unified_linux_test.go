@@ -90,6 +90,20 @@ func TestUnifiedEnable(t *testing.T) {
 	}
 }
 
+// TestUnifiedAside finds the cgroup that a launcher stepped aside in, and never
+// the one above a sandbox's group, where the group's limits do not hold.
+func TestUnifiedAside(t *testing.T) {
+	aside := cgroup.DirectoryOf("launcher", 1, 2, 3)
+	f, dir := fakeTree(t, "/a.scope/"+aside, "pids\n", "")
+	if f.Unified.Own != filepath.Dir(dir) {
+		t.Errorf("aside: own cgroup %q", f.Unified.Own)
+	}
+	f, dir = fakeTree(t, "/a.scope/"+cgroup.DirectoryOf("s1", 1, 2, 3), "pids\n", "")
+	if f.Unified.Own != dir {
+		t.Errorf("in a group: own cgroup %q", f.Unified.Own)
+	}
+}
+
 // TestUnifiedFailure has a kernel without one of the files: nothing is left.
 func TestUnifiedFailure(t *testing.T) {
 	f, own := fakeTree(t, "/a.scope", "memory pids\n", "memory pids\n")

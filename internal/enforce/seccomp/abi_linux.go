@@ -134,6 +134,7 @@ var numbers = []numbering{
 	{"umount2", 166, 39},
 	{"unshare", 272, 97},
 	{"userfaultfd", 323, 282},
+	{"ustat", 136, none},
 	{"vfork", 58, none},
 	{"vhangup", 153, 58},
 }

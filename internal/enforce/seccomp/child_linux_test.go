@@ -21,7 +21,7 @@ import (
 type entry func(o seccomp.Options, filtered bool)
 
 func children() map[string]entry {
-	all := map[string]entry{"probes": probeAll, "held": heldEntry}
+	all := map[string]entry{"probes": probeAll, "held": heldEntry, "program": becomeProgram}
 	maps.Copy(all, nativeChildren())
 	return all
 }

@@ -24,6 +24,7 @@ func nativeProbes() []probe {
 		{name: "iopl", try: call(unix.SYS_IOPL, 4), want: "EPERM", control: "EINVAL ENOSYS"},
 		{name: "ioperm", try: call(unix.SYS_IOPERM, 1<<20, 1, 1), want: "EPERM", control: "EINVAL ENOSYS"},
 		{name: "modify_ldt", try: call(unix.SYS_MODIFY_LDT, 99), want: "EPERM"},
+		{name: "ustat", try: ustat, want: "EPERM"},
 		{name: "chmod", try: file(func(p string, _ int) error { return raw(unix.SYS_CHMOD, path(p), 0o6755) }), want: "EPERM"},
 		{name: "mknod", try: made("oldnode", func(p string) error { return raw(unix.SYS_MKNOD, path(p), unix.S_IFREG|0o4755, 0) }), want: "EPERM"},
 		{name: "mkdir", try: made("olddirectory", func(p string) error { return raw(unix.SYS_MKDIR, path(p), 0o4755) }), want: "EPERM"},
@@ -33,6 +34,14 @@ func nativeProbes() []probe {
 }
 
 var kept [][]byte
+
+func ustat() error {
+	var root unix.Stat_t
+	if err := unix.Stat("/", &root); err != nil {
+		return err
+	}
+	return raw(unix.SYS_USTAT, uintptr(root.Dev), address(make([]byte, 64)))
+}
 
 func nativeChildren() map[string]entry {
 	return map[string]entry{"int80": callInt80, "x32": callX32}

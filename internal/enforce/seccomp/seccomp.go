@@ -28,7 +28,7 @@ package seccomp
 type Options struct {
 	// NoSpawn holds execve, execveat and every fork, vfork and clone that makes
 	// a process rather than a thread. The first of them is the start of the
-	// program itself.
+	// program itself: whoever answers must not be who waits for that start.
 	NoSpawn bool
 	// LimitExec refuses memfd_create without MFD_NOEXEC_SEAL: a memory file
 	// could be executed though no mount of the view is executable.

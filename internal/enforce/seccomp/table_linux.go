@@ -74,6 +74,7 @@ func refusals() []rule {
 	add(always(eperm, whyView, "mount", "umount2", "pivot_root", "chroot", "fsopen", "fsconfig", "fsmount", "fspick",
 		"open_tree", "open_tree_attr", "move_mount", "mount_setattr")...)
 	add(always(eperm, whyHandle, "open_by_handle_at", "name_to_handle_at", "fanotify_init")...)
+	add(always(eperm, "tells about any file system of the host by its device number", "ustat")...)
 	add(always(eperm, whyOthers, "process_vm_readv", "process_vm_writev", "process_madvise", "pidfd_getfd", "kcmp")...)
 	add(always(eperm, whyRing, "io_uring_setup", "io_uring_enter", "io_uring_register")...)
 	// userfaultfd also stretches any race in the kernel for as long as one likes.
