@@ -9,13 +9,20 @@ import (
 // A Table is what the tests of the assembler see: rules for one abi, decided
 // by the assembled program or slowly, rule by rule.
 type Table struct {
-	abi   abi
-	rules []rule
+	abi      abi
+	rules    []rule
+	byNumber map[uint32][]rule // in the order of rules
 }
 
 func TableFor(goarch string, o Options) Table {
 	i := slices.IndexFunc(abis, func(a abi) bool { return a.goarch == goarch })
-	return Table{abis[i], rules(o)}
+	t := Table{abis[i], rules(o), map[uint32][]rule{}}
+	for _, r := range t.rules {
+		if nr, has, _ := t.abi.lookup(r.call); has {
+			t.byNumber[nr] = append(t.byNumber[nr], r)
+		}
+	}
+	return t
 }
 
 func (t Table) Assemble() ([]unix.SockFilter, error) { return t.abi.assemble(t.rules) }
@@ -32,8 +39,8 @@ func (t Table) Decide(audit, nr uint32, args [6]uint64) uint32 {
 	case !slices.ContainsFunc(t.abi.reviewed, func(s span) bool { return s.first <= nr && nr <= s.last }):
 		return uint32(refuse(unix.ENOSYS))
 	}
-	for _, r := range t.rules {
-		if n, has, _ := t.abi.lookup(r.call); has && n == nr && r.holds(args) {
+	for _, r := range t.byNumber[nr] {
+		if r.holds(args) {
 			return uint32(r.act)
 		}
 	}
@@ -60,10 +67,7 @@ func (t Table) Number(call string) (uint32, bool) {
 // values that some test of its rules tells apart, over zeros and over ones.
 func (t Table) Witnesses(nr uint32) [][6]uint64 {
 	var low, high [6]map[uint32]bool
-	for _, r := range t.rules {
-		if n, has, _ := t.abi.lookup(r.call); !has || n != nr {
-			continue
-		}
+	for _, r := range t.byNumber[nr] {
 		for _, c := range r.tests {
 			half := &low[c.arg]
 			if c.high {

@@ -298,9 +298,9 @@ func probeAll(o seccomp.Options, filtered bool) {
 }
 
 // TestInstalled makes every refusal happen in the kernel, and every attempt
-// once without the filter.
+// once without the filter. That control means something for root only: to
+// others the kernel answers EPERM by itself.
 func TestInstalled(t *testing.T) {
-	needRoot(t)
 	everything := seccomp.Options{LimitExec: true, KeepDeathSignal: true}
 	open := runChild(t, order{Child: "probes"})
 	plain := runChild(t, order{Child: "probes", Filtered: true})
@@ -308,6 +308,9 @@ func TestInstalled(t *testing.T) {
 	for _, p := range probes() {
 		if got := full[p.name]; got != p.want {
 			t.Errorf("%s: %s, want %s", p.name, got, p.want)
+		}
+		if os.Geteuid() != 0 {
+			continue
 		}
 		if p.options != (seccomp.Options{}) && plain[p.name] != "ok" {
 			t.Errorf("%s without its option: %s", p.name, plain[p.name])

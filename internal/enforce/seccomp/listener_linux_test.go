@@ -199,6 +199,10 @@ func TestServe(t *testing.T) {
 	got := finish(t, l, out, func(n seccomp.Notification) seccomp.Verdict {
 		if n.Call == unix.SYS_EXECVE {
 			execs++
+			// SIGURG is the Go runtime's own, with which it interrupts threads.
+			if mask := signalMask(t); !blocks(mask, unix.SIGURG) || !blocks(mask, unix.SIGTERM) {
+				t.Errorf("the serving thread blocks only %#x", mask.Val)
+			}
 		}
 		switch path(n) {
 		case "/held/refuse":
@@ -364,15 +368,18 @@ func TestServeRestoresThread(t *testing.T) {
 	l, _, out := start(t, seccomp.Options{HoldConnect: true}, "exit", true)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	mask := func() (m unix.Sigset_t) {
-		if err := unix.PthreadSigmask(unix.SIG_BLOCK, nil, &m); err != nil {
-			t.Fatal(err)
-		}
-		return m
-	}
-	before := mask()
+	before := signalMask(t)
 	finish(t, l, out, func(seccomp.Notification) seccomp.Verdict { return seccomp.Go() })
-	if after := mask(); after != before {
+	if after := signalMask(t); after != before {
 		t.Errorf("signal mask %v, was %v", after, before)
 	}
 }
+
+func signalMask(t *testing.T) (m unix.Sigset_t) {
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, nil, &m); err != nil {
+		t.Error(err)
+	}
+	return m
+}
+
+func blocks(m unix.Sigset_t, s syscall.Signal) bool { return m.Val[0]>>(s-1)&1 == 1 }

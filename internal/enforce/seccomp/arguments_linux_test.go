@@ -1,0 +1,102 @@
+package seccomp_test
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/seccomp"
+)
+
+// TestArguments states by hand what the rules on arguments must come to; the
+// other tests compare with the table itself.
+func TestArguments(t *testing.T) {
+	const (
+		anything = 0xdeadbeef00000000 // in the half that the kernel does not look at
+		thread   = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD
+		tmpfile  = unix.O_TMPFILE &^ unix.O_DIRECTORY
+		sigchld  = uint64(unix.SIGCHLD)
+	)
+	spawn, open := seccomp.Options{NoSpawn: true}, seccomp.Options{HoldOpen: true}
+	send, exec := seccomp.Options{HoldSendto: true}, seccomp.Options{LimitExec: true}
+	death := seccomp.Options{KeepDeathSignal: true}
+	for _, c := range []struct {
+		options seccomp.Options
+		call    string
+		args    [6]uint64
+		want    string
+	}{
+		{spawn, "clone", [6]uint64{thread}, "allow"},
+		{spawn, "clone", [6]uint64{thread | unix.CLONE_NEWUSER}, "EPERM"},
+		{spawn, "clone", [6]uint64{sigchld}, "hold"},
+		{spawn, "clone", [6]uint64{sigchld | unix.CLONE_VM | unix.CLONE_VFORK}, "hold"},
+		{spawn, "clone", [6]uint64{sigchld | unix.CLONE_NEWPID}, "EPERM"},
+		{spawn, "clone", [6]uint64{anything | sigchld}, "hold"},
+		{spawn, "clone3", [6]uint64{}, "ENOSYS"},
+		{spawn, "execve", [6]uint64{}, "hold"},
+		{spawn, "execveat", [6]uint64{}, "hold"},
+		{seccomp.Options{}, "clone", [6]uint64{sigchld | unix.CLONE_NEWTIME}, "allow"}, // part of the signal's number there
+		{seccomp.Options{}, "unshare", [6]uint64{unix.CLONE_NEWTIME}, "EPERM"},
+		{seccomp.Options{}, "unshare", [6]uint64{unix.CLONE_FS | unix.CLONE_FILES}, "allow"},
+
+		{open, "openat", [6]uint64{0, 0, unix.O_CREAT, 0o4755}, "EPERM"},
+		{open, "openat", [6]uint64{0, 0, unix.O_CREAT | anything, 0o2755 | anything}, "EPERM"},
+		{open, "openat", [6]uint64{0, 0, unix.O_RDONLY, 0o6777}, "hold"},
+		{open, "openat", [6]uint64{0, 0, unix.O_CREAT, 0o1777}, "hold"},
+		{open, "openat2", [6]uint64{}, "ENOSYS"},
+		{seccomp.Options{}, "openat", [6]uint64{0, 0, tmpfile, 0o4755}, "EPERM"},
+		{seccomp.Options{}, "openat", [6]uint64{0, 0, unix.O_DIRECTORY, 0o4755}, "allow"},
+		{seccomp.Options{}, "fchmod", [6]uint64{3, 0o2000}, "EPERM"},
+		{seccomp.Options{}, "fchmod", [6]uint64{3, 0o1777}, "allow"},
+		{seccomp.Options{}, "fchmodat", [6]uint64{3, 0, 0o4000}, "EPERM"},
+		{seccomp.Options{}, "fchmodat2", [6]uint64{3, 0, 0o4000}, "EPERM"},
+		{seccomp.Options{}, "mknodat", [6]uint64{3, 0, 0o104755}, "EPERM"},
+		{seccomp.Options{}, "mkdirat", [6]uint64{3, 0, 0o2755}, "EPERM"},
+		{seccomp.Options{}, "chmod", [6]uint64{0, 0o4000}, "EPERM"},
+		{seccomp.Options{}, "creat", [6]uint64{0, 0o4000}, "EPERM"},
+		{seccomp.Options{}, "mknod", [6]uint64{0, 0o4000}, "EPERM"},
+		{seccomp.Options{}, "mkdir", [6]uint64{0, 0o4000}, "EPERM"},
+		{seccomp.Options{}, "open", [6]uint64{0, unix.O_CREAT, 0o4000}, "EPERM"},
+
+		{seccomp.Options{}, "socket", [6]uint64{unix.AF_INET | anything, unix.SOCK_STREAM}, "allow"},
+		{seccomp.Options{}, "socket", [6]uint64{unix.AF_ALG | anything, unix.SOCK_SEQPACKET}, "EAFNOSUPPORT"},
+		{seccomp.Options{}, "socket", [6]uint64{unix.AF_INET, unix.SOCK_SEQPACKET | unix.SOCK_CLOEXEC}, "ESOCKTNOSUPPORT"}, // SCTP
+		{seccomp.Options{}, "socket", [6]uint64{unix.AF_INET6, 6}, "ESOCKTNOSUPPORT"},                                      // DCCP
+		{seccomp.Options{}, "socket", [6]uint64{unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP}, "EPROTONOSUPPORT"},
+		{seccomp.Options{}, "socket", [6]uint64{unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW}, "EPROTONOSUPPORT"},
+		{seccomp.Options{}, "socket", [6]uint64{unix.AF_UNIX, unix.SOCK_SEQPACKET, 7}, "allow"}, // the kernel's to refuse
+		{seccomp.Options{}, "socket", [6]uint64{unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER}, "EPROTONOSUPPORT"},
+		{seccomp.Options{}, "socketpair", [6]uint64{unix.AF_TIPC}, "EAFNOSUPPORT"},
+		{seccomp.Options{}, "ioctl", [6]uint64{0, unix.TIOCSTI | anything}, "EPERM"},
+		{seccomp.Options{}, "ioctl", [6]uint64{0, unix.TIOCGWINSZ}, "allow"},
+		{seccomp.Options{}, "personality", [6]uint64{0x40000}, "allow"},
+		{seccomp.Options{}, "personality", [6]uint64{0x40000 | 0x400000}, "EPERM"},
+
+		{send, "sendto", [6]uint64{3, 1, 1, 0, 0, 0}, "allow"},
+		{send, "sendto", [6]uint64{3, 1, 1, 0, 0x1000, 16}, "hold"},
+		{send, "sendto", [6]uint64{3, 1, 1, 0, 1 << 40, 16}, "hold"},
+		{exec, "memfd_create", [6]uint64{0, unix.MFD_CLOEXEC}, "EACCES"},
+		{exec, "memfd_create", [6]uint64{0, unix.MFD_CLOEXEC | unix.MFD_NOEXEC_SEAL}, "allow"},
+		{death, "prctl", [6]uint64{unix.PR_SET_PDEATHSIG, 0}, "EPERM"},
+		{death, "prctl", [6]uint64{unix.PR_SET_PDEATHSIG, 9}, "allow"},
+		{death, "prctl", [6]uint64{unix.PR_SET_NAME, 0}, "allow"},
+		{seccomp.Options{AllowPtrace: true}, "ptrace", [6]uint64{}, "allow"},
+		{seccomp.Options{AllowPtrace: true}, "process_vm_writev", [6]uint64{}, "EPERM"},
+		{seccomp.Options{HoldConnect: true}, "connect", [6]uint64{}, "hold"},
+	} {
+		for _, arch := range architectures {
+			table := seccomp.TableFor(arch, c.options)
+			nr, has := table.Number(c.call)
+			if !has {
+				continue
+			}
+			program, err := table.Assemble()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := seccomp.ActionName(newMachine(t, program).run(t, table.Audit(), nr, c.args)); got != c.want {
+				t.Errorf("%s %s%#x %+v: %s, want %s", arch, c.call, c.args, c.options, got, c.want)
+			}
+		}
+	}
+}
