@@ -1,0 +1,242 @@
+package enforce_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/enforce"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func caps(t *testing.T, texts ...string) (cs []capability.Capability) {
+	t.Helper()
+	for _, text := range texts {
+		c, err := capability.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err = c.Resolve(capability.Base{Home: "/home/u", Dir: "/work"}); err != nil {
+			t.Fatal(err)
+		}
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+func dir(path string) enforce.Object  { return enforce.Object{Path: path, Dir: true, Dev: 1, Ino: 2} }
+func file(path string) enforce.Object { return enforce.Object{Path: path, Dev: 1, Ino: 3} }
+
+// host is a Debian-like machine, and facts what it offers.
+func host() enforce.Input {
+	return enforce.Input{
+		Session: "s-test", AdHoc: true, HomePath: "/home/u", Home: enforce.HomeEphemeral,
+		Objects: map[string][]enforce.Object{},
+		Base: enforce.Base{
+			Dirs:     []enforce.Object{dir("/usr"), dir("/etc/ssl/certs")},
+			Programs: []string{"/usr/bin"},
+			Links:    []enforce.Link{{Path: "/bin", Target: "usr/bin"}, {Path: "/lib64", Target: "usr/lib64"}},
+			Files:    []enforce.File{{Path: "/etc/passwd", Content: []byte("root:x:0:0::/root:/bin/sh\n")}},
+		},
+		Program:     enforce.Program{Path: "/usr/bin/true", Argv: []string{"true"}, Dir: "/", Env: []string{"PATH=/usr/bin"}},
+		Executables: []enforce.Object{file("/usr/bin/true"), file("/usr/lib64/ld-linux-x86-64.so.2")},
+	}
+}
+
+func facts() enforce.Facts {
+	return enforce.Facts{UID: 1000, GID: 1000, UserNamespace: true, LandlockABI: 7, PIDMax: true}
+}
+
+// cases are the golden plans: what a manifest or the flags grant, on host.
+var cases = []struct {
+	name   string
+	change func(t *testing.T, in *enforce.Input, f *enforce.Facts)
+}{
+	{"nothing-granted", func(*testing.T, *enforce.Input, *enforce.Facts) {}},
+	{"directory-read-and-write", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		in.Effective = caps(t, "fs.read:~/proj", "fs.write:~/proj/out")
+		in.Objects["fs.read:/home/u/proj"] = []enforce.Object{dir("/home/u/proj")}
+		in.Objects["fs.write:/home/u/proj/out"] = []enforce.Object{dir("/home/u/proj/out")}
+	}},
+	{"write-covers-nested-read", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		in.Effective = caps(t, "fs.write:/work", "fs.read:/work/sub")
+		in.Objects["fs.write:/work"] = []enforce.Object{dir("/work")}
+		in.Objects["fs.read:/work/sub"] = []enforce.Object{dir("/work/sub")}
+	}},
+	{"glob-grants-matches-only", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		in.Effective = caps(t, "fs.read:~/Documents/*.pdf")
+		in.Objects["fs.read:/home/u/Documents/*.pdf"] = []enforce.Object{file("/home/u/Documents/a.pdf"), file("/home/u/Documents/b c.pdf")}
+	}},
+	{"masks", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		in.Effective = caps(t, "fs.write:/work")
+		in.Masked = caps(t, "fs.read:/work/.env", "fs.write:/work/.git", "fs.read:/work/secrets", "fs.read:/elsewhere", "net.connect:evil.example")
+		in.Objects["fs.write:/work"] = []enforce.Object{dir("/work")}
+		in.Objects["fs.read:/work/.env"] = []enforce.Object{file("/work/.env")}
+		in.Objects["fs.write:/work/.git"] = []enforce.Object{dir("/work/.git")}
+		in.Objects["fs.read:/work/secrets"] = []enforce.Object{dir("/work/secrets")}
+		in.Objects["fs.read:/elsewhere"] = []enforce.Object{dir("/elsewhere")}
+	}},
+	{"links-on-the-way", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		in.Effective = caps(t, "fs.read:/data/u/proj")
+		o := dir("/data/u/proj")
+		o.Links = []enforce.Link{{Path: "/home", Target: "/data"}}
+		in.Objects["fs.read:/data/u/proj"] = []enforce.Object{o}
+		in.HomePath = "/data/u"
+	}},
+	{"pack-without-spawn", func(_ *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		pack := dir("/opt/pack")
+		in.AdHoc, in.Pack = false, &pack
+	}},
+	{"pack-with-scoped-spawn", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		pack := dir("/opt/pack")
+		in.AdHoc, in.Pack = false, &pack
+		in.Effective = caps(t, "process.spawn:/usr/bin/git")
+		in.Objects["process.spawn:/usr/bin/git"] = []enforce.Object{file("/usr/bin/git"), file("/usr/lib64/ld-linux-x86-64.so.2")}
+	}},
+	{"pack-with-any-spawn", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		in.AdHoc, in.Effective = false, caps(t, "process.spawn")
+	}},
+	{"volume-at-another-path", func(_ *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		in.Volumes = []enforce.Volume{{Source: dir("/srv/a"), Target: "/input"}, {Source: dir("/srv/b"), Target: "/output", Write: true}}
+	}},
+	{"home-none", func(_ *testing.T, in *enforce.Input, _ *enforce.Facts) { in.Home, in.HomePath = enforce.HomeNone, "" }},
+	{"home-private", func(_ *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		o := dir("/home/u/.local/state/ambit/homes/p")
+		in.Home, in.PrivateHome = enforce.HomePrivate, &o
+	}},
+	{"limits-by-cgroup", func(_ *testing.T, in *enforce.Input, f *enforce.Facts) {
+		in.Limits = enforce.Limits{Memory: 1 << 20, PIDs: 10, CPU: 500, Wall: time.Minute, Disk: 1 << 20, FDs: 64}
+		f.Cgroup = []string{"memory", "pids", "cpu"}
+	}},
+	{"limits-weaker", func(_ *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		in.Limits = enforce.Limits{Memory: 1 << 20, PIDs: 10}
+	}},
+	{"root-without-user-namespaces", func(_ *testing.T, _ *enforce.Input, f *enforce.Facts) {
+		f.UID, f.GID, f.UserNamespace, f.PIDMax = 0, 0, false, false
+	}},
+}
+
+func TestGolden(t *testing.T) {
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			in, f := host(), facts()
+			tc.change(t, &in, &f)
+			p, err := enforce.Compile(in, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", tc.name+".json")
+			if *update {
+				if err := os.WriteFile(golden, p.Text(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := p.Text(); !bytes.Equal(got, want) {
+				t.Errorf("plan differs from %s (go test -update, then read the difference):\n%s", golden, got)
+			}
+		})
+	}
+}
+
+// TestParentsFirst holds the order of every golden plan: what lies in a
+// directory comes after it, and nothing twice.
+func TestParentsFirst(t *testing.T) {
+	for _, tc := range cases {
+		in, f := host(), facts()
+		tc.change(t, &in, &f)
+		p, err := enforce.Compile(in, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, e := range p.View {
+			for _, later := range p.View[i+1:] {
+				if strings.HasPrefix(e.Path, later.Path+"/") && later.Op != enforce.OpMask {
+					t.Errorf("%s: %s stands before %s", tc.name, e.Path, later.Path)
+				}
+			}
+		}
+	}
+}
+
+// TestCannotEnforce: what this tier cannot do stops the launch, by name.
+func TestCannotEnforce(t *testing.T) {
+	for _, text := range []string{
+		"fs.append:/work/log", "net.connect:api.github.com:443", "net.listen:8080", "dns.lookup:example.com/A", "process.kill",
+		"audio.play", "gpu.compute", "usb.device:1d6b:0002", "wayland.surface", "clipboard.read", "systemd.unit:a.service",
+		"kernel.module:loop", "agent.spawn", "fleet.control", "secret.read:token", "inference.use:openai/gpt", "db.query:main",
+		"storage.read:k", "media.fetch:example.com", "ui.tab.open", "browser.visit:example.com", "notebook.run", "tool.call:s/t", "host.execute",
+	} {
+		in := host()
+		in.Effective = caps(t, text)
+		_, err := enforce.Compile(in, facts())
+		var cannot *enforce.CannotEnforce
+		if !errors.As(err, &cannot) || !strings.Contains(err.Error(), string(in.Effective[0].Kind())) {
+			t.Errorf("%s: got %v, want an error that names it", text, err)
+		}
+	}
+}
+
+// TestEveryKindHasAnAnswer: no kind is passed over in silence.
+func TestEveryKindHasAnAnswer(t *testing.T) {
+	for _, k := range capability.Kinds() {
+		switch k {
+		case capability.FSRead, capability.FSWrite, capability.ProcessSpawn:
+			continue
+		}
+		c, err := capability.Parse(string(k))
+		if err != nil {
+			continue // it needs a scope; TestCannotEnforce has one
+		}
+		in := host()
+		in.Effective = []capability.Capability{c}
+		if _, err := enforce.Compile(in, facts()); err == nil {
+			t.Errorf("%s: the launch went on", k)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		want   string
+		change func(in *enforce.Input, f *enforce.Facts)
+	}{
+		{"no Landlock", "needs Landlock", func(_ *enforce.Input, f *enforce.Facts) { f.LandlockABI = 0 }},
+		{"old Landlock", "needs Landlock", func(_ *enforce.Input, f *enforce.Facts) { f.LandlockABI = enforce.MinLandlockABI - 1 }},
+		{"no user namespaces", "needs user namespaces", func(_ *enforce.Input, f *enforce.Facts) { f.UserNamespace = false }},
+		{"zero facts", "needs", func(_ *enforce.Input, f *enforce.Facts) { *f = enforce.Facts{} }},
+		{"cpu without a control group", "limit of cpu", func(in *enforce.Input, _ *enforce.Facts) { in.Limits.CPU = 1000 }},
+		{"the host's proc", "/proc is the sandbox's own", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Effective = caps(t, "fs.read:/proc/1")
+			in.Objects["fs.read:/proc/1"] = []enforce.Object{dir("/proc/1")}
+		}},
+		{"a device", "/dev/sda is the sandbox's own", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Effective = caps(t, "fs.read:/dev/sda")
+			in.Objects["fs.read:/dev/sda"] = []enforce.Object{file("/dev/sda")}
+		}},
+		{"a mask that is not there yet", "does not exist yet", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Effective, in.Masked = caps(t, "fs.write:/work"), caps(t, "fs.write:/work/.git")
+			in.Objects["fs.write:/work"] = []enforce.Object{dir("/work")}
+		}},
+		{"a volume inside the system", "would lie inside", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/usr/srv"}}
+		}},
+	} {
+		in, f := host(), facts()
+		tc.change(&in, &f)
+		if _, err := enforce.Compile(in, f); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
+		}
+	}
+}
