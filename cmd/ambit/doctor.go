@@ -110,7 +110,7 @@ func (a *app) scenarioPlan(self string, s probe.Scenario) (enforce.Plan, error) 
 		if err != nil {
 			return enforce.Plan{}, err
 		}
-		if in.Objects[c.String()], err = view.Objects(c); err != nil {
+		if in.Objects[c.String()], err = one(s.Read); err != nil {
 			return enforce.Plan{}, err
 		}
 		in.Effective = append(in.Effective, c)

@@ -263,11 +263,41 @@ func (s *prepared) decide(p program) ([]capability.Capability, error) {
 // record puts the same questions to the gate, which makes the answers durable.
 // It runs while the sandbox is built; the launch rests on its answers.
 func (s *prepared) record(ctx context.Context) error {
+	used := map[string]bool{}
 	for _, q := range s.questions {
 		for i, d := range s.gate(q.manifest).CheckAll(ctx, q.requests) {
 			if d.Outcome != q.answers[i].Outcome {
 				return fmt.Errorf("%s: %s", q.requests[i].Capability.Display(), reason(d))
 			}
+			for _, r := range d.Reasons {
+				used[r.Grant] = true
+			}
+		}
+	}
+	return s.useUp(ctx, used)
+}
+
+// useUp ends the stored grants for once on which this launch rests. Of two
+// launches at once one finds its grant gone, and does not happen.
+func (s *prepared) useUp(ctx context.Context, used map[string]bool) error {
+	for _, g := range s.stored {
+		if g.Lifespan.Span != grant.Once || g.Outcome != grant.Allow || !used[g.ID] {
+			continue
+		}
+		rec, err := audit.New(audit.GrantBody{Grant: g.ID, Capability: audit.Text(g.Capability.String()), Revoked: true, Reason: "used"})
+		if err != nil {
+			return err
+		}
+		rec.Session, rec.Principal, rec.Pack = s.subject.Session, s.subject.Principal, s.subject.Pack
+		if _, err := s.Append(ctx, rec); err != nil {
+			return fmt.Errorf("record the use of grant %s: %w", g.ID, err)
+		}
+		db, err := s.store()
+		if err != nil {
+			return err
+		}
+		if _, err := db.RevokeGrant(ctx, g.ID, s.app.now()); err != nil {
+			return fmt.Errorf("use grant %s: %w", g.ID, err)
 		}
 	}
 	return nil
@@ -368,22 +398,27 @@ func (s *prepared) withoutVolumes(effective []capability.Capability) []capabilit
 	})
 }
 
-// masks are standing denials inside what is allowed.
+// masks are the denials that may lie inside what is allowed. One that lies
+// elsewhere does no harm: there is nothing to hide.
 func (s *prepared) masks(effective []capability.Capability) (masked []capability.Capability) {
+	denials := slices.Clone(s.policy.Forbid)
 	for _, g := range s.grants() {
-		if g.Outcome != grant.Deny || !g.Applies(s.app.now(), s.subject.Session) {
-			continue
-		}
-		inside := func(c capability.Capability) bool {
-			return slices.ContainsFunc(c.Parts(), func(p capability.Capability) bool { return p.Covers(g.Capability) })
-		}
-		if slices.ContainsFunc(effective, inside) || g.Capability.Kind() == capability.ProcessSpawn {
-			masked = append(masked, g.Capability)
+		if g.Outcome == grant.Deny && g.Applies(s.app.now(), s.subject.Session) {
+			denials = append(denials, g.Capability)
 		}
 	}
-	for _, c := range s.policy.Forbid {
-		if slices.ContainsFunc(effective, func(e capability.Capability) bool { return e.Covers(c) }) {
-			masked = append(masked, c)
+	for _, d := range denials {
+		pattern, path := d.Pattern()
+		glob := false
+		if path {
+			_, literal := pattern.Literal()
+			glob = !literal
+		}
+		inside := func(e capability.Capability) bool {
+			return slices.ContainsFunc(e.Parts(), func(p capability.Capability) bool { return p.Covers(d) })
+		}
+		if glob || d.Kind() == capability.ProcessSpawn || slices.ContainsFunc(effective, inside) {
+			masked = append(masked, d)
 		}
 	}
 	return masked

@@ -142,7 +142,7 @@ func (a *app) denied(id string, d enforce.Denial) {
 	if d.Target != "" {
 		c += ":" + d.Target
 	}
-	switch d.Kind {
+	switch capability.Kind(d.Kind) {
 	case capability.FSRead, capability.ProcessSpawn:
 		fix = " allow: --allow " + shellWord(c)
 	}

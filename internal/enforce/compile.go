@@ -160,8 +160,12 @@ func (e *effective) mask(c capability.Capability, objects []Object) error {
 	default:
 		return nil
 	}
-	if pattern, ok := c.Pattern(); ok && len(objects) == 0 {
-		if _, literal := pattern.Literal(); literal {
+	if pattern, ok := c.Pattern(); ok {
+		_, literal := pattern.Literal()
+		if !literal && c.Kind() != capability.FSRead && len(e.grants) > 0 {
+			return &CannotEnforce{"the denial of " + c.Display(), "files with such names could be made later; deny a directory, or grant less"}
+		}
+		if literal && len(objects) == 0 {
 			return &CannotEnforce{"the denial of " + c.Display(), "it does not exist yet, and what is made there later could not be hidden; grant less, or create it first"}
 		}
 	}

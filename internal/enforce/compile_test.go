@@ -217,7 +217,7 @@ func TestRefusals(t *testing.T) {
 		{"no user namespaces", "needs user namespaces", func(_ *enforce.Input, f *enforce.Facts) { f.UserNamespace = false }},
 		{"zero facts", "needs", func(_ *enforce.Input, f *enforce.Facts) { *f = enforce.Facts{} }},
 		{"cpu without a control group", "limit of cpu", func(in *enforce.Input, _ *enforce.Facts) { in.Limits.CPU = 1000 }},
-		{"the host's proc", "/proc is the sandbox's own", func(in *enforce.Input, _ *enforce.Facts) {
+		{"the host's proc", "/proc/1 is the sandbox's own", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Effective = caps(t, "fs.read:/proc/1")
 			in.Objects["fs.read:/proc/1"] = []enforce.Object{dir("/proc/1")}
 		}},

@@ -149,7 +149,7 @@ type Session interface {
 
 // A Denial is something that the program tried and that its Plan does not have.
 type Denial struct {
-	Kind    capability.Kind
+	Kind    string // of the capability that is missing: net.connect, process.spawn, fs.read
 	Target  string // path, or address:port
 	PID     int    // as the host sees it
 	Program string // name of the process

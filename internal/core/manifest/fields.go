@@ -125,7 +125,7 @@ func (r reader) entry(m *Manifest) field {
 func (r reader) limits(m *Manifest) field {
 	return func(v hujson.Value) error {
 		fields := map[string]field{}
-		for name, rule := range map[string]rule{"memory": size, "disk": size, "processes": count, "cpu": cores, "time": duration} {
+		for name, rule := range map[string]rule{"memory": size, "disk": size, "pids": count, "cpu": cores, "wall": duration, "fds": count} {
 			fields[name] = func(v hujson.Value) error {
 				var s string
 				err := r.into(&s, rule)(v)

@@ -27,7 +27,7 @@ const full = `// a pack
     "fs.read:/a/\\x0a\u00e9😀\ud83d\ude00\\\\",
   ],
   "env": ["TZ", "LANG"],
-  "limits": {"memory": "512M", "disk": "2G", "processes": "64", "cpu": "0.5", "time": "1h30m"},
+  "limits": {"memory": "512M", "disk": "2G", "pids": "64", "cpu": "0.5", "wall": "1h30m", "fds": "256"},
   "home": "private",
 }
 `
@@ -71,7 +71,7 @@ func TestParse(t *testing.T) {
 			{Capability: parse("fs.read:/a/\né😀😀\\\\")},
 		},
 		Env:    []string{"TZ", "LANG"},
-		Limits: map[string]string{"memory": "512M", "disk": "2G", "processes": "64", "cpu": "0.5", "time": "1h30m"},
+		Limits: map[string]string{"memory": "512M", "disk": "2G", "pids": "64", "cpu": "0.5", "wall": "1h30m", "fds": "256"},
 		Home:   manifest.HomePrivate, Source: manifest.File,
 	}
 	if diff := cmp.Diff(want, got, capabilities); diff != "" {
@@ -116,7 +116,7 @@ func TestCanonicalBytes(t *testing.T) {
 		`{"capability":"net.connect:api.github.com:443","methods":["POST"]}],` +
 		`"description":"Reads.\n\tWrites.","entry":["python3","./report.py","","/x -y;$(z)"],"env":["LANG","TZ"],"home":"private",` +
 		`"id":"org.example.history","kind":"cli-tool",` +
-		`"limits":{"cpu":"0.5","disk":"2G","memory":"512M","processes":"64","time":"1h30m"},"name":"History","version":"1.0"}`
+		`"limits":{"cpu":"0.5","disk":"2G","fds":"256","memory":"512M","pids":"64","wall":"1h30m"},"name":"History","version":"1.0"}`
 	if got := string(m.Canonical()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/seccomp"
 )
@@ -77,7 +76,7 @@ func (w *watcher) connect(n seccomp.Notification) seccomp.Verdict {
 		return seccomp.Go()
 	}
 	if to, ok := destination(raw); ok && !to.Addr().IsLoopback() {
-		w.report(n, capability.NetConnect, to.String(), "connect")
+		w.report(n, "net.connect", to.String(), "connect")
 	}
 	return seccomp.Go()
 }
@@ -110,7 +109,7 @@ func (w *watcher) exec(n seccomp.Notification) seccomp.Verdict {
 		return seccomp.Go()
 	}
 	name, _ := seccomp.ReadPath(n.PID, pathArgument(n)) // for the report; unreadable is empty
-	w.report(n, capability.ProcessSpawn, string(name), "execve")
+	w.report(n, "process.spawn", string(name), "execve")
 	return seccomp.Refuse(unix.EPERM)
 }
 
@@ -118,7 +117,7 @@ func (w *watcher) fork(n seccomp.Notification) seccomp.Verdict {
 	if w.forks++; w.forks <= ownForks {
 		return seccomp.Go()
 	}
-	w.report(n, capability.ProcessSpawn, "", "fork")
+	w.report(n, "process.spawn", "", "fork")
 	return seccomp.Refuse(unix.EPERM)
 }
 
@@ -129,7 +128,7 @@ func (w *watcher) opened(n seccomp.Notification) seccomp.Verdict {
 		return seccomp.Go()
 	}
 	if p, ok := absolute(n, string(name)); ok && w.s.hidden(p) {
-		w.report(n, capability.FSRead, p, "open")
+		w.report(n, "fs.read", p, "open")
 	}
 	return seccomp.Go()
 }
@@ -171,7 +170,7 @@ func absolute(n seccomp.Notification, p string) (string, bool) {
 
 // report tells of a denial; when nobody listens fast enough it is dropped and
 // counted by the reader's own bound, never waited for.
-func (w *watcher) report(n seccomp.Notification, kind capability.Kind, target, call string) {
+func (w *watcher) report(n seccomp.Notification, kind, target, call string) {
 	d := enforce.Denial{Kind: kind, Target: target, PID: n.PID, Call: call}
 	if name, err := os.ReadFile("/proc/" + strconv.Itoa(n.PID) + "/comm"); err == nil {
 		d.Program = strings.TrimSpace(string(name))

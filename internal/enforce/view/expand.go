@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 
-	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/enforce"
 )
 
@@ -17,23 +16,16 @@ const (
 	maxVisited = 100_000
 )
 
-// Objects finds what a path capability reaches: the object of a literal path,
-// or the matches of a glob. A glob's matches that are symbolic links are left
-// out: what they lead to was not granted.
-func Objects(c capability.Capability) ([]enforce.Object, error) {
-	pattern, ok := c.Pattern()
-	if !ok {
-		return nil, nil
-	}
-	if literal, ok := pattern.Literal(); ok {
-		o, err := Resolve(literal)
-		if err != nil {
-			return nil, err
-		}
-		return []enforce.Object{o}, nil
-	}
+// A Pattern is a glob over absolute paths.
+type Pattern interface {
+	MatchExact(path string) bool // not what lies beneath a match, but the match itself
+}
+
+// Expand finds the objects at a path and beneath it that match a glob now. Matches that are symbolic
+// links are left out: what they lead to was not granted.
+func Expand(pattern Pattern, at string) ([]enforce.Object, error) {
 	x := expansion{pattern: pattern}
-	root, err := Resolve(pattern.Root())
+	root, err := Resolve(at)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // nothing matches yet
 	}
@@ -41,14 +33,12 @@ func Objects(c capability.Capability) ([]enforce.Object, error) {
 		return nil, err
 	}
 	// Matching is by the granted spelling, what is mounted by the real path.
-	if err := x.walk(pattern.Root(), root); err != nil {
-		return nil, fmt.Errorf("find the files of %s: %w", c.Display(), err)
-	}
-	return x.found, nil
+	err = x.walk(at, root)
+	return x.found, err
 }
 
 type expansion struct {
-	pattern capability.Pattern
+	pattern Pattern
 	found   []enforce.Object
 	visited int
 }
