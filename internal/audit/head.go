@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -93,13 +92,14 @@ func (h Head) appendLine(b []byte) []byte {
 
 // parseHeadLine reads a head line, without checking the signature.
 func parseHeadLine(line []byte) (Head, error) {
-	var v struct {
-		Head string `json:"head"`
+	text, rest, ok := "", []byte(nil), false
+	if quoted, found := bytes.CutPrefix(line, []byte(`{"head":`)); found {
+		text, rest, ok = splitString(quoted)
 	}
-	if err := json.Unmarshal(line, &v); err != nil {
-		return Head{}, fmt.Errorf("not a signed head: %v", err)
+	if !ok || string(rest) != "}" {
+		return Head{}, errors.New("not a signed head")
 	}
-	h, err := splitHead(v.Head)
+	h, err := splitHead(text)
 	if err == nil && !bytes.Equal(h.appendLine(nil), line) {
 		err = errors.New("not a signed head as this program writes it")
 	}

@@ -144,13 +144,40 @@ func splitString(b []byte) (s string, rest []byte, ok bool) {
 			if bytes.IndexByte(b[1:i], '\\') < 0 {
 				return string(b[1:i]), b[i+1:], true
 			}
-			err := json.Unmarshal(b[:i+1], &s)
-			return s, b[i+1:], err == nil
+			s, ok = unescape(b[1:i])
+			return s, b[i+1:], ok
 		case '\\':
 			i++
 		}
 	}
 	return "", nil, false
+}
+
+// unescape undoes the escapes of appendString, and knows no others.
+func unescape(b []byte) (string, bool) {
+	out := make([]byte, 0, len(b))
+	for len(b) > 0 {
+		i := bytes.IndexByte(b, '\\')
+		if i < 0 {
+			return string(append(out, b...)), true
+		}
+		out, b = append(out, b[:i]...), b[i+1:]
+		switch {
+		case len(b) > 0 && (b[0] == '"' || b[0] == '\\'):
+			out, b = append(out, b[0]), b[1:]
+		case len(b) > 0 && b[0] == 'n':
+			out, b = append(out, '\n'), b[1:]
+		case len(b) >= 5 && b[0] == 'u':
+			c, err := strconv.ParseUint(string(b[1:5]), 16, 7)
+			if err != nil {
+				return "", false
+			}
+			out, b = append(out, byte(c)), b[5:]
+		default:
+			return "", false
+		}
+	}
+	return string(out), true
 }
 
 // checkNew says whether r may be appended, and returns it with its body compact.
