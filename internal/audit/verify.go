@@ -14,9 +14,12 @@ import (
 
 // VerifyOptions of Verify. The zero value trusts the key.pub of the log.
 type VerifyOptions struct {
-	Key      string                         // the text of a key.pub that was kept elsewhere; "" for the log's own
-	Head     string                         // a signed head that was kept elsewhere; "" for none
-	Progress func(records uint64, of int64) // called now and then with the records checked and the bytes of the log; may be nil
+	Key  string // the text of a key.pub that was kept elsewhere; "" for the log's own
+	Head string // a signed head that was kept elsewhere; "" for none
+
+	// Progress, if not nil, is called after each segment with the records and
+	// bytes that were checked, and the bytes of the log.
+	Progress func(records uint64, done, total int64)
 }
 
 // VerifyResult tells what was verified.
@@ -142,6 +145,10 @@ func (c *chain) walk(snap snapshot, opt VerifyOptions, result *VerifyResult) err
 			}()
 		}
 	}()
+	var total int64
+	for _, size := range snap.sizes {
+		total += size
+	}
 	i := 0
 	for j := range jobs {
 		<-j.done
@@ -166,7 +173,7 @@ func (c *chain) walk(snap snapshot, opt VerifyOptions, result *VerifyResult) err
 		}
 		result.Bytes += snap.sizes[i]
 		if opt.Progress != nil {
-			opt.Progress(c.covered, result.Bytes)
+			opt.Progress(c.covered, result.Bytes, total)
 		}
 		i++
 	}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/capability"
+)
+
+func (a auditIO) list() *cobra.Command {
+	var f auditFilter
+	n := 50
+	cmd := &cobra.Command{
+		Use:   "ls",
+		Short: "List the last records, one a line, oldest first",
+		Example: `  ambit audit ls
+  ambit audit ls -n 0 --session s-4k2m
+  ambit audit ls --kind decision --since 2h
+  ambit audit ls --json`,
+		Args: a.arguments(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			dir, err := a.dir()
+			if err != nil {
+				return err
+			}
+			keep, err := f.compile(a.now())
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				n = -1
+			} else if n < 0 {
+				return fmt.Errorf("-n: expected how many, found %d", n)
+			}
+			records, err := audit.Last(dir, n, keep)
+			if err != nil {
+				return err
+			}
+			if *a.json {
+				return a.printJSON(append([]audit.Record{}, records...))
+			}
+			return a.table(records)
+		},
+	}
+	f.flags(cmd)
+	cmd.Flags().IntVarP(&n, "number", "n", n, "how many at most; 0: all")
+	return cmd
+}
+
+func (a auditIO) table(records []audit.Record) error {
+	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, r := range records {
+		when := r.Time.In(a.now().Location()).Format("2006-01-02 15:04:05.000")
+		row := []string{fmt.Sprint(r.Seq), when, string(r.Kind), auditOr(r.ID, "-"), auditOr(r.Session, "-"), auditSummary(r)}
+		for i := range row {
+			row[i] = capability.Printable(row[i])
+		}
+		fmt.Fprintln(t, strings.Join(row, "\t")) //nolint:errcheck // Flush tells
+	}
+	return t.Flush()
+}
+
+func auditOr(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// auditSummary is a record in a few words.
+func auditSummary(r audit.Record) string {
+	body, err := r.Decode()
+	if err != nil {
+		return "unreadable: " + err.Error()
+	}
+	switch b := body.(type) {
+	case *audit.OpenBody:
+		return "log " + b.Origin + " begins"
+	case *audit.RepairBody:
+		return fmt.Sprintf("%d bytes of an unfinished write were cut off %s", b.Bytes, b.Segment)
+	case *audit.LaunchBody:
+		return auditJoin(b.Tier, "runs", auditWords(b.Argv), auditIn(b.Dir))
+	case *audit.EndBody:
+		text := auditJoin(b.Status, b.Signal, string(b.Error))
+		if b.Signal == "" {
+			text = auditJoin(b.Status, fmt.Sprint(b.Exit), string(b.Error))
+		}
+		return text
+	case *audit.DecisionBody:
+		rule := ""
+		if len(b.Reasons) > 0 {
+			rule = "(" + b.Reasons[0].Rule + ")"
+		}
+		return auditJoin(b.Outcome, string(b.Capability), rule, string(b.Program))
+	case *audit.DenialBody:
+		return auditJoin(b.Layer, "stopped", b.Action, auditOr(string(b.Capability), string(b.Object)), string(b.Program), string(b.Text))
+	case *audit.GrantBody:
+		if b.Revoked {
+			return auditJoin(b.Grant, string(b.Capability), string(b.Reason))
+		}
+		return auditJoin(b.Grant, b.Outcome, string(b.Capability), b.Span, string(b.Reason))
+	case *audit.ReportBody:
+		return auditJoin(b.Tier, auditLayers(b.Layers))
+	}
+	return ""
+}
+
+func auditLayers(layers []audit.LayerBody) string {
+	holds, broken := 0, []string{"does not hold:"}
+	for _, l := range layers {
+		if l.Holds {
+			holds++
+		} else if l.Promised {
+			broken = append(broken, l.Name)
+		}
+	}
+	text := fmt.Sprintf("%d of %d layers hold", holds, len(layers))
+	if len(broken) > 1 {
+		text += "; " + strings.Join(broken, " ")
+	}
+	return text
+}
+
+func auditIn(dir audit.Text) string {
+	if dir == "" {
+		return ""
+	}
+	return "in " + string(dir)
+}
+
+func auditWords(argv []audit.Text) string {
+	words := make([]string, len(argv))
+	for i, s := range argv {
+		if words[i] = string(s); strings.ContainsAny(words[i], " \t\n'\"\\") || s == "" {
+			words[i] = fmt.Sprintf("%q", string(s))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// auditJoin joins the words that are there.
+func auditJoin(words ...string) string {
+	var there []string
+	for _, w := range words {
+		if w != "" {
+			there = append(there, w)
+		}
+	}
+	return strings.Join(there, " ")
+}
+
+func (a auditIO) show() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show ID|NUMBER",
+		Short: "Show all of one record",
+		Example: `  ambit audit show d-7f3ak2mq5x
+  ambit audit show 12 --json`,
+		Args: a.arguments(1, "the id or number of one record"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			dir, err := a.dir()
+			if err != nil {
+				return err
+			}
+			r, err := audit.Lookup(dir, args[0])
+			if err != nil {
+				return err
+			}
+			if *a.json {
+				return a.printJSON(r)
+			}
+			return a.details(r)
+		},
+	}
+}
+
+// details prints a record, a field a line, and its body as it stands.
+func (a auditIO) details(r audit.Record) error {
+	var body bytes.Buffer
+	if err := json.Indent(&body, r.Body, "", "  "); err != nil {
+		return err
+	}
+	for _, f := range []struct{ name, value string }{
+		{"number", fmt.Sprint(r.Seq)}, {"id", r.ID}, {"kind", string(r.Kind)}, {"time", r.Time.Format("2006-01-02T15:04:05.999999999Z07:00")},
+		{"session", r.Session}, {"principal", r.Principal}, {"pack", r.Pack}, {"summary", auditSummary(r)}, {"prev", r.Prev},
+	} {
+		if f.value != "" {
+			a.printf(a.out, "%-10s %s\n", f.name, capability.Printable(f.value))
+		}
+	}
+	for line := range strings.Lines(body.String()) {
+		a.printf(a.out, "%s\n", capability.Printable(strings.TrimSuffix(line, "\n")))
+	}
+	return nil
+}
+
+func (a auditIO) export() *cobra.Command {
+	var f auditFilter
+	var output string
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write records as JSON lines",
+		Long: `Write records as JSON, one a line, oldest first. An export is for other programs
+to read. It proves nothing: for that, copy the folder of the log, or use prove.`,
+		Example: `  ambit audit export -o records.jsonl
+  ambit audit export --kind denial --since 7d | jq .body`,
+		Args: a.arguments(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			dir, err := a.dir()
+			if err != nil {
+				return err
+			}
+			keep, err := f.compile(a.now())
+			if err != nil {
+				return err
+			}
+			return a.save(output, func(w io.Writer) error { return exportRecords(w, dir, keep) })
+		},
+	}
+	f.flags(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "", "write to this new `file`")
+	return cmd
+}
+
+func exportRecords(w io.Writer, dir string, keep func(audit.Record) bool) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for r, err := range audit.Read(dir) {
+		if err != nil {
+			return err
+		}
+		if keep(r) {
+			if err := enc.Encode(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ambit.dev/ambit/internal/audit"
+)
+
+// auditRun runs one audit command on the log in dir.
+func auditRun(t *testing.T, dir string, args ...string) (out string, err error) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	asJSON := false
+	root := &cobra.Command{Use: "ambit", SilenceUsage: true, SilenceErrors: true}
+	root.PersistentFlags().BoolVar(&asJSON, "json", false, "")
+	root.AddCommand(newAuditCommand(auditIO{
+		dir: func() (string, error) { return dir, nil },
+		out: &stdout, err: &stderr, json: &asJSON,
+		now: func() time.Time { return time.Now().UTC() },
+	}))
+	root.SetOut(&stdout)
+	root.SetErr(&stderr)
+	root.SetArgs(append([]string{"audit"}, args...))
+	err = root.Execute()
+	return stdout.String(), err
+}
+
+// auditLog makes a log with a record of each of some kinds.
+func auditLog(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "audit")
+	l, err := audit.Open(dir, audit.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for id, body := range map[string]audit.Body{
+		"d-1": audit.DecisionBody{Capability: "fs.read:/home/u/a", Outcome: "deny", Reasons: []audit.ReasonBody{{Rule: "not granted"}}, Program: "cat"},
+	} {
+		r, err := audit.New(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ID, r.Session = id, "s-1"
+		if _, err := l.Append(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, body := range []audit.Body{
+		audit.LaunchBody{Argv: []audit.Text{"sh", "-c", "echo\x1b[31m \xff"}, Tier: "process", Dir: "/tmp"},
+		audit.DenialBody{Layer: "seccomp", Action: "ptrace", Program: "gdb"},
+		audit.ReportBody{Tier: "process", Layers: []audit.LayerBody{{Name: "landlock", Promised: true, Holds: true}, {Name: "pids", Promised: true}}},
+		audit.GrantBody{Grant: "g-1", Outcome: "allow", Capability: "fs.read:/x", Span: "always"},
+		audit.EndBody{Status: "exited", Exit: 3},
+	} {
+		r, err := audit.New(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Session = "s-2"
+		if _, err := l.Append(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestAuditList(t *testing.T) {
+	dir := auditLog(t)
+	for _, tc := range []struct {
+		args  []string
+		lines int
+		want  string
+	}{
+		{nil, 7, "deny fs.read:/home/u/a (not granted) cat"},
+		{nil, 7, `process runs sh -c "echo\x1b[31m \xff" in /tmp`},
+		{nil, 7, "seccomp stopped ptrace gdb"},
+		{nil, 7, "1 of 2 layers hold; does not hold: pids"},
+		{nil, 7, "g-1 allow fs.read:/x always"},
+		{nil, 7, "exited 3"},
+		{[]string{"-n", "2"}, 2, "exited 3"},
+		{[]string{"-n", "0"}, 7, "begins"},
+		{[]string{"--session", "s-1"}, 1, "d-1"},
+		{[]string{"--kind", "denial"}, 1, "ptrace"},
+		{[]string{"--since", "1h"}, 7, ""},
+		{[]string{"--since", "2999-01-01"}, 0, ""},
+		{[]string{"--until", "3d"}, 0, ""},
+	} {
+		out, err := auditRun(t, dir, append([]string{"ls"}, tc.args...)...)
+		if err != nil || strings.Count(out, "\n") != tc.lines || !strings.Contains(out, tc.want) || strings.ContainsAny(out, "\x1b\xff") {
+			t.Errorf("ls %q: got %v and\n%s, want %d lines with %q", tc.args, err, out, tc.lines, tc.want)
+		}
+	}
+	for _, args := range [][]string{{"ls", "x"}, {"ls", "--kind", "x"}, {"ls", "--since", "x"}, {"ls", "-n", "-1"}, {"show"}, {"show", "d-none"}, {"frobnicate"}} {
+		if out, err := auditRun(t, dir, args...); err == nil {
+			t.Errorf("%q: got %s", args, out)
+		}
+	}
+	out, err := auditRun(t, dir, "ls", "--json", "--session", "s-1")
+	var records []audit.Record
+	if err != nil || json.Unmarshal([]byte(out), &records) != nil || len(records) != 1 || records[0].ID != "d-1" {
+		t.Errorf("got %s, %v", out, err)
+	}
+	if out, err := auditRun(t, dir, "show", "d-1"); err != nil || !strings.Contains(out, "number     2\n") || !strings.Contains(out, `"outcome": "deny"`) {
+		t.Errorf("got %s, %v", out, err)
+	}
+	if out, err := auditRun(t, dir, "export", "--kind", "decision"); err != nil || strings.Count(out, "\n") != 1 {
+		t.Errorf("got %s, %v", out, err)
+	}
+	if _, err := auditRun(t, t.TempDir(), "ls"); err == nil {
+		t.Error("a folder without a log was listed")
+	}
+}
+
+func TestAuditVerify(t *testing.T) {
+	dir := auditLog(t)
+	elsewhere := t.TempDir()
+	head, proof, key := filepath.Join(elsewhere, "head"), filepath.Join(elsewhere, "proof"), filepath.Join(elsewhere, "key.pub")
+	out, err := auditRun(t, dir, "head")
+	if err != nil || os.WriteFile(head, []byte(out), 0o600) != nil {
+		t.Fatal(out, err)
+	}
+	public, err := os.ReadFile(filepath.Join(dir, "key.pub"))
+	if err != nil || os.WriteFile(key, public, 0o600) != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ args, want string }{
+		{"verify", "7 records in 1 segments: intact"},
+		{"verify", "not checked"},
+		{"verify --key KEY --head HEAD", "intact"},
+		{"verify --json", `"ok": true`},
+		{"head --json", `"size": 7`},
+		{"prove d-1 -o PROOF", ""},
+		{"check-proof PROOF", "record 2 of 7"},
+		{"check-proof PROOF --key KEY", `"outcome": "deny"`},
+		{"check-proof PROOF --key KEY --json", `"pinned": true`},
+		{"prove 3", `"index": 2`},
+	} {
+		args := strings.NewReplacer("KEY", key, "HEAD", head, "PROOF", proof).Replace(tc.args)
+		if out, err := auditRun(t, dir, strings.Fields(args)...); err != nil || !strings.Contains(out, tc.want) {
+			t.Errorf("%s: got %v and\n%s, want %q", tc.args, err, out, tc.want)
+		}
+	}
+	if _, err := auditRun(t, dir, "prove", "d-1", "-o", proof); err == nil {
+		t.Error("the proof was replaced")
+	}
+	segment := filepath.Join(dir, "00000001.log")
+	b, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(segment, bytes.Replace(b, []byte("ptrace"), []byte("getpid"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := auditRun(t, dir, "verify"); err == nil || !strings.Contains(err.Error(), "record 4 (00000001.log:") {
+		t.Errorf("got %v, want record 4", err)
+	}
+	if out, err := auditRun(t, dir, "verify", "--json"); err == nil || !strings.Contains(out, `"ok": false`) || !strings.Contains(out, `"seq": 4`) {
+		t.Errorf("got %v, %s", err, out)
+	}
+}
