@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,17 +14,9 @@ import (
 	"ambit.dev/ambit/internal/audit"
 )
 
-// auditIO is what the audit commands read and write.
-type auditIO struct {
-	dir      func() (string, error) // the folder of the log
-	out, err io.Writer
-	json     *bool
-	now      func() time.Time
-}
-
-// newAuditCommand lists, verifies and proves what the log holds.
-func newAuditCommand(a auditIO) *cobra.Command {
-	cmd := &cobra.Command{
+// auditCommand lists, verifies and proves what the log holds.
+func (a *app) auditCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
 		Use:   "audit",
 		Short: "Read, verify and prove the record of what was asked, answered and done",
 		Long: `The audit log records each decision before it is acted upon, and each denial.
@@ -41,38 +32,9 @@ key elsewhere to tell:
   ambit audit verify
   ambit audit prove d-7f3ak2mq5x -o proof.json
   ambit audit check-proof proof.json --key key.pub`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("there is no command %q of %s; `%s --help` lists them", args[0], cmd.CommandPath(), cmd.CommandPath())
-			}
-			return cmd.Help()
-		},
-	}
-	cmd.AddCommand(a.list(), a.show(), a.verify(), a.prove(), a.checkProof(), a.export(), a.head())
+	})
+	cmd.AddCommand(a.auditList(), a.auditShow(), a.auditVerify(), a.auditProve(), a.auditCheckProof(), a.auditExport(), a.auditHead())
 	return cmd
-}
-
-func (a auditIO) printf(w io.Writer, format string, args ...any) {
-	fmt.Fprintf(w, format, args...) //nolint:errcheck // a closed terminal has nobody to tell
-}
-
-// printJSON writes one indented JSON document.
-func (a auditIO) printJSON(v any) error {
-	enc := json.NewEncoder(a.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-// arguments refuses another number of arguments, in words.
-func (auditIO) arguments(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			return fmt.Errorf("%s takes %s, found %d arguments; see `%s --help`", cmd.CommandPath(), what, len(args), cmd.CommandPath())
-		}
-		return nil
-	}
 }
 
 // auditFilter says which records are wanted.
@@ -131,7 +93,7 @@ func auditTime(text string, now time.Time) (time.Time, error) {
 
 // save writes to a new file, or to standard output if the name is "" or "-". A
 // file that exists is not replaced, and one that was not written whole is removed.
-func (a auditIO) save(name string, write func(io.Writer) error) (err error) {
+func (a *app) auditSave(name string, write func(io.Writer) error) (err error) {
 	if name == "" || name == "-" {
 		return write(a.out)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +13,7 @@ import (
 	"ambit.dev/ambit/internal/core/capability"
 )
 
-func (a auditIO) list() *cobra.Command {
+func (a *app) auditList() *cobra.Command {
 	var f auditFilter
 	n := 50
 	cmd := &cobra.Command{
@@ -24,9 +23,9 @@ func (a auditIO) list() *cobra.Command {
   ambit audit ls -n 0 --session s-4k2m
   ambit audit ls --kind decision --since 2h
   ambit audit ls --json`,
-		Args: a.arguments(0, "no arguments"),
+		Args: nothing,
 		RunE: func(*cobra.Command, []string) error {
-			dir, err := a.dir()
+			dir, err := a.auditDir()
 			if err != nil {
 				return err
 			}
@@ -43,10 +42,10 @@ func (a auditIO) list() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if *a.json {
+			if a.json {
 				return a.printJSON(append([]audit.Record{}, records...))
 			}
-			return a.table(records)
+			return a.auditTable(records)
 		},
 	}
 	f.flags(cmd)
@@ -54,17 +53,13 @@ func (a auditIO) list() *cobra.Command {
 	return cmd
 }
 
-func (a auditIO) table(records []audit.Record) error {
-	t := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	for _, r := range records {
+func (a *app) auditTable(records []audit.Record) error {
+	rows := make([][]string, len(records))
+	for i, r := range records {
 		when := r.Time.In(a.now().Location()).Format("2006-01-02 15:04:05.000")
-		row := []string{fmt.Sprint(r.Seq), when, string(r.Kind), auditOr(r.ID, "-"), auditOr(r.Session, "-"), auditSummary(r)}
-		for i := range row {
-			row[i] = capability.Printable(row[i])
-		}
-		fmt.Fprintln(t, strings.Join(row, "\t")) //nolint:errcheck // Flush tells
+		rows[i] = []string{fmt.Sprint(r.Seq), when, string(r.Kind), auditOr(r.ID, "-"), auditOr(r.Session, "-"), auditSummary(r)}
 	}
-	return t.Flush()
+	return table(a.out, nil, rows)
 }
 
 func auditOr(s, otherwise string) string {
@@ -156,15 +151,15 @@ func auditJoin(words ...string) string {
 	return strings.Join(there, " ")
 }
 
-func (a auditIO) show() *cobra.Command {
+func (a *app) auditShow() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ID|NUMBER",
 		Short: "Show all of one record",
 		Example: `  ambit audit show d-7f3ak2mq5x
   ambit audit show 12 --json`,
-		Args: a.arguments(1, "the id or number of one record"),
+		Args: exactly(1, "the id or number of one record"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			dir, err := a.dir()
+			dir, err := a.auditDir()
 			if err != nil {
 				return err
 			}
@@ -172,16 +167,16 @@ func (a auditIO) show() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if *a.json {
+			if a.json {
 				return a.printJSON(r)
 			}
-			return a.details(r)
+			return a.auditDetails(r)
 		},
 	}
 }
 
 // details prints a record, a field a line, and its body as it stands.
-func (a auditIO) details(r audit.Record) error {
+func (a *app) auditDetails(r audit.Record) error {
 	var body bytes.Buffer
 	if err := json.Indent(&body, r.Body, "", "  "); err != nil {
 		return err
@@ -191,16 +186,16 @@ func (a auditIO) details(r audit.Record) error {
 		{"session", r.Session}, {"principal", r.Principal}, {"pack", r.Pack}, {"summary", auditSummary(r)}, {"prev", r.Prev},
 	} {
 		if f.value != "" {
-			a.printf(a.out, "%-10s %s\n", f.name, capability.Printable(f.value))
+			printf(a.out, "%-10s %s\n", f.name, capability.Printable(f.value))
 		}
 	}
 	for line := range strings.Lines(body.String()) {
-		a.printf(a.out, "%s\n", capability.Printable(strings.TrimSuffix(line, "\n")))
+		printf(a.out, "%s\n", capability.Printable(strings.TrimSuffix(line, "\n")))
 	}
 	return nil
 }
 
-func (a auditIO) export() *cobra.Command {
+func (a *app) auditExport() *cobra.Command {
 	var f auditFilter
 	var output string
 	cmd := &cobra.Command{
@@ -210,9 +205,9 @@ func (a auditIO) export() *cobra.Command {
 to read. It proves nothing: for that, copy the folder of the log, or use prove.`,
 		Example: `  ambit audit export -o records.jsonl
   ambit audit export --kind denial --since 7d | jq .body`,
-		Args: a.arguments(0, "no arguments"),
+		Args: nothing,
 		RunE: func(*cobra.Command, []string) error {
-			dir, err := a.dir()
+			dir, err := a.auditDir()
 			if err != nil {
 				return err
 			}
@@ -220,7 +215,7 @@ to read. It proves nothing: for that, copy the folder of the log, or use prove.`
 			if err != nil {
 				return err
 			}
-			return a.save(output, func(w io.Writer) error { return exportRecords(w, dir, keep) })
+			return a.auditSave(output, func(w io.Writer) error { return exportRecords(w, dir, keep) })
 		},
 	}
 	f.flags(cmd)

@@ -3,34 +3,38 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/spf13/cobra"
 
 	"ambit.dev/ambit/internal/audit"
 )
 
-// auditRun runs one audit command on the log in dir.
+// auditRun runs one audit command on the log in dir/audit.
 func auditRun(t *testing.T, dir string, args ...string) (out string, err error) {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	asJSON := false
-	root := &cobra.Command{Use: "ambit", SilenceUsage: true, SilenceErrors: true}
-	root.PersistentFlags().BoolVar(&asJSON, "json", false, "")
-	root.AddCommand(newAuditCommand(auditIO{
-		dir: func() (string, error) { return dir, nil },
-		out: &stdout, err: &stderr, json: &asJSON,
-		now: func() time.Time { return time.Now().UTC() },
-	}))
-	root.SetOut(&stdout)
-	root.SetErr(&stderr)
-	root.SetArgs(append([]string{"audit"}, args...))
-	err = root.Execute()
-	return stdout.String(), err
+	folder := t.TempDir()
+	var files [2]*os.File
+	for i := range files {
+		var err error
+		if files[i], err = os.Create(filepath.Join(folder, fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+		defer files[i].Close()
+	}
+	status := run(append([]string{"--state-dir", filepath.Dir(dir), "audit"}, args...), os.Stdin, files[0], files[1])
+	text, err1 := os.ReadFile(files[0].Name())
+	words, err2 := os.ReadFile(files[1].Name())
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	if status != 0 {
+		return string(text), fmt.Errorf("exit status %d: %s", status, words)
+	}
+	return string(text), nil
 }
 
 // auditLog makes a log with a record of each of some kinds.

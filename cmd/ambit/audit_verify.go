@@ -21,7 +21,7 @@ type auditVerdict struct {
 	Fault *audit.Fault `json:"fault,omitempty"`
 }
 
-func (a auditIO) verify() *cobra.Command {
+func (a *app) auditVerify() *cobra.Command {
 	var key, head string
 	cmd := &cobra.Command{
 		Use:   "verify",
@@ -33,20 +33,20 @@ Without --key and --head it cannot see that somebody who could read the key
 wrote another history, nor that the whole folder was put back to an older copy.`,
 		Example: `  ambit audit verify
   ambit audit verify --key somewhere/else/key.pub --head somewhere/else/head`,
-		Args: a.arguments(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error { return a.runVerify(key, head) },
+		Args: nothing,
+		RunE: func(*cobra.Command, []string) error { return a.verifyLog(key, head) },
 	}
 	cmd.Flags().StringVar(&key, "key", "", "a `file` with the public key that the log must have, kept elsewhere")
 	cmd.Flags().StringVar(&head, "head", "", "a `file` with an earlier head that the log must have grown from (see audit head)")
 	return cmd
 }
 
-func (a auditIO) runVerify(keyFile, headFile string) error {
-	dir, err := a.dir()
+func (a *app) verifyLog(keyFile, headFile string) error {
+	dir, err := a.auditDir()
 	if err != nil {
 		return err
 	}
-	opt := audit.VerifyOptions{Progress: a.progress()}
+	opt := audit.VerifyOptions{Progress: a.auditProgress()}
 	if opt.Key, err = auditFile(keyFile); err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (a auditIO) runVerify(keyFile, headFile string) error {
 	res, err := audit.Verify(dir, opt)
 	var fault *audit.Fault
 	if errors.As(err, &fault) {
-		if *a.json {
+		if a.json {
 			if err := a.printJSON(auditVerdict{VerifyResult: res, Fault: fault}); err != nil {
 				return err
 			}
@@ -66,28 +66,28 @@ func (a auditIO) runVerify(keyFile, headFile string) error {
 	if err != nil {
 		return err
 	}
-	if *a.json {
+	if a.json {
 		return a.printJSON(auditVerdict{OK: true, VerifyResult: res})
 	}
-	a.printf(a.out, "%d records in %d segments: intact, signed by %s\n", res.Records, res.Segments, capability.Printable(res.Head.Origin))
+	printf(a.out, "%d records in %d segments: intact, signed by %s\n", res.Records, res.Segments, capability.Printable(res.Head.Origin))
 	if res.Uncommitted > 0 {
-		a.printf(a.out, "%d bytes after the last head are of a write that did not end; nobody relied on them, and the next record replaces them\n", res.Uncommitted)
+		printf(a.out, "%d bytes after the last head are of a write that did not end; nobody relied on them, and the next record replaces them\n", res.Uncommitted)
 	}
 	if opt.Key == "" && opt.Head == "" {
-		a.printf(a.out, "not checked: whether the holder of the key wrote another history (--key, --head)\n")
+		printf(a.out, "not checked: whether the holder of the key wrote another history (--key, --head)\n")
 	}
 	return nil
 }
 
 // progress reports on what takes longer than two seconds.
-func (a auditIO) progress() func(uint64, int64, int64) {
+func (a *app) auditProgress() func(uint64, int64) {
 	next := time.Now().Add(2 * time.Second)
-	return func(records uint64, done, total int64) {
-		if *a.json || time.Now().Before(next) {
+	return func(records uint64, _ int64) {
+		if a.json || time.Now().Before(next) {
 			return
 		}
 		next = time.Now().Add(2 * time.Second)
-		a.printf(a.err, "ambit: checked %d records, %d%%\n", records, 100*done/max(1, total))
+		printf(a.err, "ambit: checked %d records\n", records)
 	}
 }
 
@@ -113,7 +113,7 @@ func auditFile(name string) (string, error) {
 	return string(b), err
 }
 
-func (a auditIO) prove() *cobra.Command {
+func (a *app) auditProve() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "prove ID|NUMBER",
@@ -121,9 +121,9 @@ func (a auditIO) prove() *cobra.Command {
 		Long: `Make a file that proves that a record is in the log: the record, its path in the
 Merkle tree, a signed head and the public key. check-proof checks it.`,
 		Example: `  ambit audit prove d-7f3ak2mq5x -o proof.json`,
-		Args:    a.arguments(1, "the id or number of one record"),
+		Args:    exactly(1, "the id or number of one record"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			dir, err := a.dir()
+			dir, err := a.auditDir()
 			if err != nil {
 				return err
 			}
@@ -131,7 +131,7 @@ Merkle tree, a signed head and the public key. check-proof checks it.`,
 			if err != nil {
 				return err
 			}
-			return a.save(output, func(w io.Writer) error {
+			return a.auditSave(output, func(w io.Writer) error {
 				enc := json.NewEncoder(w)
 				enc.SetEscapeHTML(false)
 				enc.SetIndent("", "  ")
@@ -143,7 +143,7 @@ Merkle tree, a signed head and the public key. check-proof checks it.`,
 	return cmd
 }
 
-func (a auditIO) checkProof() *cobra.Command {
+func (a *app) auditCheckProof() *cobra.Command {
 	var keyFile string
 	cmd := &cobra.Command{
 		Use:   "check-proof FILE",
@@ -151,7 +151,7 @@ func (a auditIO) checkProof() *cobra.Command {
 		Long: `Check a file that prove made, and show the record that it proves. Without --key
 it says only that somebody signed it: anybody can make a key.`,
 		Example: `  ambit audit check-proof proof.json --key key.pub`,
-		Args:    a.arguments(1, "one file"),
+		Args:    exactly(1, "one file"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			data, err := auditFile(args[0])
 			if err != nil {
@@ -161,14 +161,14 @@ it says only that somebody signed it: anybody can make a key.`,
 			if err != nil {
 				return err
 			}
-			return a.runCheckProof(data, key)
+			return a.checkProof(data, key)
 		},
 	}
 	cmd.Flags().StringVar(&keyFile, "key", "", "a `file` with the public key that must have signed it")
 	return cmd
 }
 
-func (a auditIO) runCheckProof(data, key string) error {
+func (a *app) checkProof(data, key string) error {
 	p, err := audit.ParseProof([]byte(data))
 	if err != nil {
 		return err
@@ -177,7 +177,7 @@ func (a auditIO) runCheckProof(data, key string) error {
 	if err != nil {
 		return fmt.Errorf("the proof does not hold: %w", err)
 	}
-	if *a.json {
+	if a.json {
 		return a.printJSON(struct {
 			OK     bool         `json:"ok"`
 			Pinned bool         `json:"pinned"`
@@ -185,14 +185,14 @@ func (a auditIO) runCheckProof(data, key string) error {
 			Head   audit.Head   `json:"head"`
 		}{true, key != "", r, h})
 	}
-	a.printf(a.out, "record %d of %d is in the log of %s\n", r.Seq, h.Size, capability.Printable(h.Origin))
+	printf(a.out, "record %d of %d is in the log of %s\n", r.Seq, h.Size, capability.Printable(h.Origin))
 	if key == "" {
-		a.printf(a.out, "not checked: whose key it is (--key)\n")
+		printf(a.out, "not checked: whose key it is (--key)\n")
 	}
-	return a.details(r)
+	return a.auditDetails(r)
 }
 
-func (a auditIO) head() *cobra.Command {
+func (a *app) auditHead() *cobra.Command {
 	return &cobra.Command{
 		Use:   "head",
 		Short: "Print the last signed head, to keep elsewhere",
@@ -200,9 +200,9 @@ func (a auditIO) head() *cobra.Command {
 tree. Kept where who could change the log cannot reach it, it holds the log to
 everything it covers: ambit audit verify --head FILE.`,
 		Example: `  ambit audit head > somewhere/else/head`,
-		Args:    a.arguments(0, "no arguments"),
+		Args:    nothing,
 		RunE: func(*cobra.Command, []string) error {
-			dir, err := a.dir()
+			dir, err := a.auditDir()
 			if err != nil {
 				return err
 			}
@@ -210,13 +210,13 @@ everything it covers: ambit audit verify --head FILE.`,
 			if err != nil {
 				return err
 			}
-			if *a.json {
+			if a.json {
 				return a.printJSON(struct {
 					audit.Head
 					Key string `json:"key"`
 				}{h, key})
 			}
-			a.printf(a.out, "%s", h.Note)
+			printf(a.out, "%s", h.Note)
 			return nil
 		},
 	}

@@ -7,6 +7,7 @@ func (a *app) otherCommands() []*cobra.Command {
 	return []*cobra.Command{
 		a.grantsCommand(),
 		a.packCommand(),
+		a.auditCommand(),
 		a.whyCommand(),
 		a.doctorCommand(),
 		a.versionCommand(),

@@ -29,7 +29,9 @@ func takeSnapshot(dir string) (snapshot, error) {
 	if err == nil {
 		defer unlock()
 	}
-	if s.segments, err = listSegments(dir); err != nil {
+	if s.segments, err = listSegments(dir); errors.Is(err, os.ErrNotExist) {
+		return s, fmt.Errorf("there is no audit log in %q (%w): nothing was recorded yet", dir, os.ErrNotExist)
+	} else if err != nil {
 		return s, fmt.Errorf("read audit log: %w", err)
 	}
 	for _, n := range s.segments {
@@ -41,7 +43,7 @@ func takeSnapshot(dir string) (snapshot, error) {
 	}
 	s.head, s.headErr = readFile(filepath.Join(dir, "head"), headSize+1)
 	if len(s.segments) == 0 && errors.Is(s.headErr, os.ErrNotExist) {
-		return s, fmt.Errorf("read audit log %q: there is none", dir)
+		return s, fmt.Errorf("there is no audit log in %q (%w): nothing was recorded yet", dir, os.ErrNotExist)
 	}
 	if info, err := os.Lstat(filepath.Join(dir, "hashes")); err == nil {
 		s.hashes = info.Size()

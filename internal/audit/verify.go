@@ -18,8 +18,8 @@ type VerifyOptions struct {
 	Head string // a signed head that was kept elsewhere; "" for none
 
 	// Progress, if not nil, is called after each segment with the records and
-	// bytes that were checked, and the bytes of the log.
-	Progress func(records uint64, done, total int64)
+	// the bytes that were checked.
+	Progress func(records uint64, bytes int64)
 }
 
 // VerifyResult tells what was verified.
@@ -145,10 +145,6 @@ func (c *chain) walk(snap snapshot, opt VerifyOptions, result *VerifyResult) err
 			}()
 		}
 	}()
-	var total int64
-	for _, size := range snap.sizes {
-		total += size
-	}
 	i := 0
 	for j := range jobs {
 		<-j.done
@@ -173,7 +169,7 @@ func (c *chain) walk(snap snapshot, opt VerifyOptions, result *VerifyResult) err
 		}
 		result.Bytes += snap.sizes[i]
 		if opt.Progress != nil {
-			opt.Progress(c.covered, result.Bytes, total)
+			opt.Progress(c.covered, result.Bytes)
 		}
 		i++
 	}
