@@ -1,6 +1,11 @@
 package seccomp
 
-import "golang.org/x/sys/unix"
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
 
 // An abi is one way to number system calls.
 type abi struct {
@@ -39,13 +44,12 @@ const x32Bit = 0x40000000
 // lookup returns the number of a call. It is absent where the table says none;
 // a name that the table does not have is a mistake in the rules, known false.
 func (a abi) lookup(call string) (nr uint32, has, known bool) {
-	for _, n := range numbers {
-		if n.call == call {
-			nr := a.number(n)
-			return uint32(nr), nr != none, true
-		}
+	i, known := slices.BinarySearchFunc(numbers, call, func(n numbering, c string) int { return strings.Compare(n.call, c) })
+	if !known {
+		return 0, false, false
 	}
-	return 0, false, false
+	n := a.number(numbers[i])
+	return uint32(n), n != none, true
 }
 
 // none says that an architecture does not have a call.
@@ -56,7 +60,7 @@ type numbering struct {
 	amd64, arm64 int
 }
 
-// numbers has every call that a rule names. TestNumbers compares it with
+// numbers has every call that a rule names, sorted. TestNumbers compares it with
 // golang.org/x/sys for both architectures.
 var numbers = []numbering{
 	{"acct", 163, 89},

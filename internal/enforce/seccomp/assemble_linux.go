@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,11 +40,10 @@ func ins(code uint16, k uint32, t, f int) unix.SockFilter {
 	return unix.SockFilter{Code: code, K: k, Jt: uint8(t), Jf: uint8(f)}
 }
 
-// A branch is one call's number and the instructions that decide it, which end
-// in a return on every way through.
+// A branch is one call's number and its rules, in order.
 type branch struct {
 	number uint32
-	code   []unix.SockFilter
+	rules  []*rule
 }
 
 // assemble makes the program of a table.
@@ -52,11 +52,11 @@ func (a abi) assemble(rs []rule) ([]unix.SockFilter, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree, err := search(branches)
+	const usual = 512 // instructions
+	p, err := search(append(make([]unix.SockFilter, 0, usual), a.head()...), branches)
 	if err != nil {
 		return nil, err
 	}
-	p := append(a.head(), tree...)
 	if len(p) > maxProgram {
 		return nil, fmt.Errorf("filter of %d instructions; the kernel takes %d", len(p), maxProgram)
 	}
@@ -91,69 +91,62 @@ func (a abi) head() []unix.SockFilter {
 
 // branches gathers the rules by call, in order of number.
 func (a abi) branches(rs []rule) ([]branch, error) {
-	byNumber := map[uint32][]rule{}
-	for _, r := range rs {
-		nr, has, known := a.lookup(r.call)
+	bs := make([]branch, 0, len(rs))
+	for i := range rs {
+		nr, has, known := a.lookup(rs[i].call)
 		if !known {
-			return nil, fmt.Errorf("internal error: no number for %q", r.call)
+			return nil, fmt.Errorf("internal error: no number for %q", rs[i].call)
 		}
-		if has {
-			byNumber[nr] = append(byNumber[nr], r)
+		if !has {
+			continue
 		}
+		at, found := slices.BinarySearchFunc(bs, nr, func(b branch, nr uint32) int { return cmp.Compare(b.number, nr) })
+		if !found {
+			bs = slices.Insert(bs, at, branch{number: nr})
+		}
+		bs[at].rules = append(bs[at].rules, &rs[i])
 	}
-	var out []branch
-	for nr, rs := range byNumber {
-		code, err := decide(rs)
-		if err != nil {
-			return nil, fmt.Errorf("rules of %q: %w", rs[0].call, err)
-		}
-		out = append(out, branch{nr, code})
-	}
-	slices.SortFunc(out, func(a, b branch) int { return int(a.number) - int(b.number) })
-	return out, nil
+	return bs, nil
 }
 
-// search finds the branch by halves. The kernel runs a new filter once for
-// every call number to find those that it always allows, so a long chain of
-// comparisons would cost at each start, even where calls never pass through it.
-func search(bs []branch) ([]unix.SockFilter, error) {
+// search appends to p what finds a branch by halves. The kernel runs a new
+// filter once for every call number to find those that it always allows, so a
+// long chain of comparisons would cost at each start, even where calls never
+// pass through it.
+func search(p []unix.SockFilter, bs []branch) (_ []unix.SockFilter, err error) {
 	const few = 3
 	if len(bs) <= few {
-		var p []unix.SockFilter
 		for _, b := range bs {
-			if len(b.code) > maxJump {
-				return nil, errFar
+			test := len(p)
+			if p, err = decide(append(p, ins(equal, b.number, 0, 0)), b.rules); err != nil {
+				return nil, fmt.Errorf("rules of %q: %w", b.rules[0].call, err)
 			}
-			p = append(p, ins(equal, b.number, 0, len(b.code)))
-			p = append(p, b.code...)
+			length := len(p) - 1 - test
+			if length > maxJump {
+				return nil, fmt.Errorf("rules of %q: %w", b.rules[0].call, errFar)
+			}
+			p[test].Jf = uint8(length)
 		}
 		return append(p, ins(ret, uint32(allow), 0, 0)), nil
 	}
 	mid := len(bs) / 2
-	low, err := search(bs[:mid])
-	if err != nil {
+	// A plain jump is 32 bits wide, unlike the others.
+	p = append(p, ins(least, bs[mid].number, 0, 1), ins(jump, 0, 0, 0))
+	far := len(p) - 1
+	if p, err = search(p, bs[:mid]); err != nil {
 		return nil, err
 	}
-	high, err := search(bs[mid:])
-	if err != nil {
-		return nil, err
-	}
-	p := []unix.SockFilter{
-		ins(least, bs[mid].number, 0, 1),
-		ins(jump, uint32(len(low)), 0, 0), // 32 bits wide, unlike the others
-	}
-	return append(append(p, low...), high...), nil
+	p[far].K = uint32(len(p) - 1 - far)
+	return search(p, bs[mid:])
 }
 
-// decide assembles the rules of one call: the first that acts returns.
-func decide(rs []rule) ([]unix.SockFilter, error) {
-	var p []unix.SockFilter
+// decide appends the rules of one call: the first that acts returns, and so
+// does what is left.
+func decide(p []unix.SockFilter, rs []*rule) (_ []unix.SockFilter, err error) {
 	for _, r := range rs {
-		code, err := r.assemble()
-		if err != nil {
+		if p, err = r.assemble(p); err != nil {
 			return nil, err
 		}
-		p = append(p, code...)
 		if len(r.tests) == 0 {
 			return p, nil
 		}
@@ -164,37 +157,38 @@ func decide(rs []rule) ([]unix.SockFilter, error) {
 // miss stands for the jump to the end of the rule until its length is known.
 const miss = maxJump
 
-// assemble returns the rule's action when its tests hold and runs off the end
-// when they do not.
-func (r rule) assemble() ([]unix.SockFilter, error) {
-	var p []unix.SockFilter
+// assemble appends code that returns the rule's action when its tests hold and
+// runs off its end when they do not.
+func (r *rule) assemble(p []unix.SockFilter) ([]unix.SockFilter, error) {
+	start := len(p)
 	for _, t := range r.tests {
-		p = append(p, t.assemble()...)
+		p = t.assemble(p)
 	}
 	p = append(p, ins(ret, uint32(r.act), 0, 0))
-	if len(p) >= miss {
+	own := p[start:]
+	if len(own) >= miss {
 		return nil, errFar
 	}
-	for i := range p {
-		end := uint8(len(p) - 1 - i)
-		if p[i].Jt == miss {
-			p[i].Jt = end
+	for i := range own {
+		end := uint8(len(own) - 1 - i)
+		if own[i].Jt == miss {
+			own[i].Jt = end
 		}
-		if p[i].Jf == miss {
-			p[i].Jf = end
+		if own[i].Jf == miss {
+			own[i].Jf = end
 		}
 	}
 	return p, nil
 }
 
-// assemble goes on behind its last instruction when the test holds, and jumps
-// to the end of the rule when it does not.
-func (t test) assemble() []unix.SockFilter {
+// assemble appends code that goes on behind its last instruction when the test
+// holds, and jumps to the end of the rule when it does not.
+func (t test) assemble(p []unix.SockFilter) []unix.SockFilter {
 	off := uint32(offArgs + 8*t.arg)
 	if t.high {
 		off += 4
 	}
-	p := []unix.SockFilter{ins(load, off, 0, 0)}
+	p = append(p, ins(load, off, 0, 0))
 	switch t.kind {
 	case anyBit:
 		return append(p, ins(bits, t.mask, 0, miss))

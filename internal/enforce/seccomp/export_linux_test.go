@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -125,9 +126,35 @@ func Numbers() map[string][2]int {
 	return m
 }
 
+func Sorted() bool {
+	return slices.IsSortedFunc(numbers, func(a, b numbering) int { return strings.Compare(a.call, b.call) })
+}
+
 func Calls(o Options) (calls []string) {
 	for _, r := range rules(o) {
 		calls = append(calls, r.call)
 	}
 	return calls
+}
+
+// AssembleWide assembles one rule with a test of many values.
+func AssembleWide(values int) error {
+	_, err := abis[0].assemble([]rule{{call: "ioctl", act: kill, tests: []test{is(1, make([]uint32, values)...)}}})
+	return err
+}
+
+// AssembleMany assembles many rules for one call, each short.
+func AssembleMany(n int) error {
+	var rs []rule
+	for range n {
+		rs = append(rs, rule{call: "ioctl", act: kill, tests: []test{is(1, 1)}})
+	}
+	_, err := abis[0].assemble(rs)
+	return err
+}
+
+// AssembleUnknown assembles a rule for a call without a number.
+func AssembleUnknown() error {
+	_, err := abis[0].assemble([]rule{{call: "absent", act: kill}})
+	return err
 }

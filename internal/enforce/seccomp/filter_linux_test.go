@@ -259,6 +259,9 @@ func TestHolds(t *testing.T) {
 
 // TestEachCallHasANumber finds rules that would vanish by a mistyped name.
 func TestEachCallHasANumber(t *testing.T) {
+	if !seccomp.Sorted() {
+		t.Error("the table of numbers is not sorted by name")
+	}
 	numbers := seccomp.Numbers()
 	named := map[string]bool{}
 	for _, o := range someOptions() {
@@ -288,4 +291,20 @@ func ExampleDescribe() {
 		}
 	}
 	// Output: setns EPERM
+}
+
+// TestTooFar checks that what does not fit a jump is an error, not a jump to
+// somewhere else.
+func TestTooFar(t *testing.T) {
+	for what, err := range map[string]error{
+		"a test of 300 values": seccomp.AssembleWide(300), "100 rules for a call": seccomp.AssembleMany(100),
+		"a call without a number": seccomp.AssembleUnknown(),
+	} {
+		if err == nil {
+			t.Errorf("%s was assembled", what)
+		}
+	}
+	if err := seccomp.AssembleWide(250); err != nil {
+		t.Errorf("a test of 250 values: %v", err)
+	}
 }
