@@ -391,6 +391,12 @@ func (s *prepared) sort() (effective []capability.Capability, err error) {
 	return effective, nil
 }
 
+// watchFiles reports whether opens are seen. A pack is a stranger's, and what it
+// tries is worth more than the microseconds.
+func (s *prepared) watchFiles() bool {
+	return s.flags.watch == "on" || s.flags.watch == "auto" && s.packDir != ""
+}
+
 // withoutVolumes leaves out what volumes show: they are in the plan as volumes.
 func (s *prepared) withoutVolumes(effective []capability.Capability) []capability.Capability {
 	return slices.DeleteFunc(slices.Clone(effective), func(c capability.Capability) bool {
@@ -428,7 +434,7 @@ func (s *prepared) masks(effective []capability.Capability) (masked []capability
 func (s *prepared) compile(effective []capability.Capability, p program, base enforce.Base, w view.Who) error {
 	in := enforce.Input{
 		Session: s.subject.Session, Effective: s.withoutVolumes(effective), Masked: s.masks(effective),
-		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.flags.watchOpens,
+		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.watchFiles(),
 		HomePath: s.base.Home, Base: base,
 	}
 	if err := s.objects(&in); err != nil {

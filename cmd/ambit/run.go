@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -16,10 +17,10 @@ import (
 
 // runFlags are the flags of ambit run.
 type runFlags struct {
-	pack, home, tier          string
+	pack, home, tier, watch   string
 	allow, deny, volumes, env []string
 	limits                    []string
-	plan, watchOpens          bool
+	plan                      bool
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -53,7 +54,7 @@ is no such command; 128+N: signal N ended it.`,
 	fl.StringVar(&f.home, "home", "", "home directory: `none`, ephemeral (gone at the end) or private (kept for the pack)")
 	fl.StringVar(&f.tier, "tier", "auto", "strength of isolation: auto or `process`")
 	fl.BoolVar(&f.plan, "plan", false, "print the plan and start nothing")
-	fl.BoolVar(&f.watchOpens, "watch-files", false, "report files that were denied, too; slower for programs that open many")
+	fl.StringVar(&f.watch, "watch-files", "auto", "report files that were not there for the program: `auto` (for packs), on or off; it costs some microseconds for each file opened")
 	return cmd
 }
 
@@ -61,6 +62,9 @@ is no such command; 128+N: signal N ended it.`,
 func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if f.tier != "auto" && f.tier != "process" {
 		return fmt.Errorf("tier %q: this version has the process tier only; use --tier process", f.tier)
+	}
+	if f.watch != "auto" && f.watch != "on" && f.watch != "off" {
+		return fmt.Errorf("--watch-files %q: want auto, on or off", f.watch)
 	}
 	s, err := a.prepare(ctx, f, argv)
 	if err != nil {
@@ -133,9 +137,20 @@ func (a *app) weaker(rep enforce.Report) {
 	}
 }
 
+// looked are the directories of the system where programs look around, and find
+// less than on the host. That is recorded, and no news to the person.
+var looked = []string{"/proc", "/sys", "/etc", "/run", "/var", "/dev"}
+
+func quiet(d enforce.Denial) bool {
+	return d.Kind == string(capability.FSRead) && slices.ContainsFunc(looked, func(dir string) bool { return under(d.Target, dir) })
+}
+
 // denied prints the line of one denial.
 func (a *app) denied(id string, d enforce.Denial) {
 	if a.json {
+		return
+	}
+	if quiet(d) {
 		return
 	}
 	c, fix := string(d.Kind), ""

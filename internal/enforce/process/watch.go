@@ -75,7 +75,11 @@ func (w *watcher) connect(n seccomp.Notification) seccomp.Verdict {
 	if err != nil || !w.listener.Valid(n.ID) {
 		return seccomp.Go()
 	}
-	if to, ok := destination(raw); ok && !to.Addr().IsLoopback() {
+	switch to, ok := destination(raw); {
+	case !ok:
+	case to.Port() == 53:
+		w.report(n, "dns.lookup", "", "connect") // the resolver asks before anything is connected
+	case !to.Addr().IsLoopback():
 		w.report(n, "net.connect", to.String(), "connect")
 	}
 	return seccomp.Go()
@@ -136,7 +140,9 @@ func (w *watcher) opened(n seccomp.Notification) seccomp.Verdict {
 // hidden reports whether the host has something at p that the view has not.
 // It is asked for the report only.
 func (s *session) hidden(p string) bool {
-	p = path.Clean(p)
+	if p = path.Clean(p); strings.HasPrefix(p, "/proc/") { //nolint:forbidigo // the separator is part of the prefix
+		return false // the sandbox has its own
+	}
 	if _, err := os.Lstat(p); err != nil {
 		return false
 	}
