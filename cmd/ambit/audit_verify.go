@@ -54,8 +54,7 @@ func (a *app) verifyLog(keyFile, headFile string) error {
 		return err
 	}
 	res, err := audit.Verify(dir, opt)
-	var fault *audit.Fault
-	if errors.As(err, &fault) {
+	if fault, ok := errors.AsType[*audit.Fault](err); ok {
 		if a.json {
 			if err := a.printJSON(auditVerdict{VerifyResult: res, Fault: fault}); err != nil {
 				return err
@@ -103,7 +102,7 @@ func auditFile(name string) (string, error) {
 		if f, err = os.Open(name); err != nil {
 			return "", err
 		}
-		defer f.Close() //nolint:errcheck // it was only read
+		defer f.Close()
 	}
 	const most = 16 << 20
 	b, err := io.ReadAll(io.LimitReader(f, most+1))

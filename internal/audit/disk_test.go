@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -207,9 +208,7 @@ func (d *simDisk) image(dir string, n int, l loss) error {
 			delete(pendingNames, c.name)
 		case "syncdir":
 			names = map[string]int{}
-			for k, v := range pendingNames {
-				names[k] = v
-			}
+			maps.Copy(names, pendingNames)
 		case "sync":
 			durable[c.inode] = apply(durable[c.inode], pending[c.inode])
 			pending[c.inode] = nil

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,7 +43,7 @@ func lock(ctx context.Context, dir string, how int) (unlock func(), err error) {
 func flock(ctx context.Context, f *os.File, how int) error {
 	fd := int(f.Fd())
 	err := retryLock(fd, how|syscall.LOCK_NB)
-	if err != syscall.EWOULDBLOCK {
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
 		if err != nil {
 			f.Close()
 		}
@@ -58,7 +59,7 @@ func flock(ctx context.Context, f *os.File, how int) error {
 		return err
 	case <-ctx.Done():
 		go func() {
-			<-locked
+			_ = <-locked // whatever it was, nobody holds it after this
 			f.Close()
 		}()
 		return ctx.Err()
@@ -67,7 +68,7 @@ func flock(ctx context.Context, f *os.File, how int) error {
 
 func retryLock(fd, how int) error {
 	for {
-		if err := syscall.Flock(fd, how); err != syscall.EINTR {
+		if err := syscall.Flock(fd, how); !errors.Is(err, syscall.EINTR) {
 			return err
 		}
 	}

@@ -93,7 +93,10 @@ func (l *Log) create() error {
 	if err := makeDir(l.opt.disk, l.dir); err != nil {
 		return err
 	}
-	unlock, err := lock(context.Background(), l.dir, syscall.LOCK_EX)
+	//nolint:forbidigo // Open has no context; what it waits for is others who make the same log
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	unlock, err := lock(ctx, l.dir, syscall.LOCK_EX)
 	if err != nil {
 		return err
 	}

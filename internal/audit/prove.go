@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -82,7 +83,7 @@ func (s snapshot) key() (note.Verifier, string, error) {
 // lastHead finds the last head: at the end of the last segment, or before what
 // is torn there.
 func (s snapshot) lastHead(v note.Verifier) (Head, error) {
-	for i := len(s.segments) - 1; i >= 0; i-- {
+	for i := range slices.Backward(s.segments) {
 		r, closer, err := s.open(i)
 		if err != nil {
 			return Head{}, err
@@ -95,9 +96,9 @@ func (s snapshot) lastHead(v note.Verifier) (Head, error) {
 		if err != nil {
 			return Head{}, err
 		}
-		for j := len(found.entries) - 1; j >= 0; j-- {
-			if found.entries[j].isHead {
-				return openHead(found.entries[j].head.Note, v)
+		for _, e := range slices.Backward(found.entries) {
+			if e.isHead {
+				return openHead(e.head.Note, v)
 			}
 		}
 	}

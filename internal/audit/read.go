@@ -96,7 +96,7 @@ type place struct {
 // find looks for the newest record that match accepts, newest segment first.
 // A segment without the bytes of hint is not looked into.
 func (s snapshot) find(hint []byte, match func(Record) bool) (place, error) {
-	for i := len(s.segments) - 1; i >= 0; i-- {
+	for i := range slices.Backward(s.segments) {
 		r, closer, err := s.open(i)
 		if err != nil {
 			return place{}, err

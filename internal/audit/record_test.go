@@ -129,7 +129,7 @@ func TestNewID(t *testing.T) {
 func FuzzRecord(f *testing.F) {
 	dir := f.TempDir()
 	fill(f, dir, audit.Options{}, 2, 1)
-	for _, line := range strings.Split(read(f, dir, "00000001.log"), "\n") {
+	for line := range strings.SplitSeq(read(f, dir, "00000001.log"), "\n") {
 		f.Add([]byte(line))
 	}
 	f.Add([]byte(`{"seq":1,"time":"2026-01-02T03:04:05Z","kind":"report","body":{"tier":"","body":{},"prev":""},"prev":"` + strings.Repeat("0", 64) + `"}`))
@@ -149,7 +149,7 @@ func FuzzRecord(f *testing.F) {
 func FuzzHead(f *testing.F) {
 	dir := f.TempDir()
 	fill(f, dir, audit.Options{}, 1, 1)
-	for _, line := range strings.Split(read(f, dir, "00000001.log"), "\n") {
+	for line := range strings.SplitSeq(read(f, dir, "00000001.log"), "\n") {
 		f.Add([]byte(line))
 	}
 	f.Add([]byte(read(f, dir, "head")))

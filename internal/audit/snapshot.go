@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // snapshot is what a reader sees: the segments with their lengths at one moment
@@ -22,10 +23,15 @@ type snapshot struct {
 }
 
 // takeSnapshot looks at the log in dir, under the lock if there is a lock that
-// can be taken: a copy on a read-only disk has no writers.
+// can be taken: a copy on a read-only disk has no writers. A writer that is
+// stopped while it holds the lock does not stop readers for long; what it was
+// writing is then seen as uncommitted.
 func takeSnapshot(dir string) (snapshot, error) {
 	s := snapshot{dir: dir}
-	unlock, err := lock(context.Background(), dir, syscall.LOCK_SH)
+	//nolint:forbidigo // readers have no context; this bounds the wait
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	unlock, err := lock(ctx, dir, syscall.LOCK_SH)
 	if err == nil {
 		defer unlock()
 	}

@@ -175,8 +175,8 @@ func TestTamper(t *testing.T) {
 			dir := copyLog(t, origin)
 			tc.change(t, dir)
 			_, err := audit.Verify(dir, tc.opt)
-			var fault *audit.Fault
-			if !errors.As(err, &fault) {
+			fault, ok := errors.AsType[*audit.Fault](err)
+			if !ok {
 				t.Fatalf("got %v, want a fault", err)
 			}
 			if tc.seq != 0 && fault.Seq != tc.seq || tc.file != "" && fault.File != tc.file || !strings.Contains(fault.What, tc.what) {
@@ -247,8 +247,7 @@ func TestPropertyAnyByte(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = audit.Verify(dir, audit.VerifyOptions{})
-			var fault *audit.Fault
-			if !errors.As(err, &fault) {
+			if _, ok := errors.AsType[*audit.Fault](err); !ok {
 				t.Errorf("got %v, want a fault", err)
 			}
 			if err := os.WriteFile(path, good, 0o600); err != nil {
@@ -288,7 +287,7 @@ func TestDamaged(t *testing.T) {
 			edit(t, dir, last(segments(t, dir)), func(b []byte) []byte { b[20] ^= 1; return b })
 		}},
 		{"key removed", func(dir string) { remove(t, dir, "key") }},
-		{"key readable by others", func(dir string) { os.Chmod(filepath.Join(dir, "key"), 0o644) }},
+		{"key readable by others", func(dir string) { chmod(t, filepath.Join(dir, "key"), 0o644) }},
 		{"another key", func(dir string) {
 			other := t.TempDir()
 			fill(t, other, audit.Options{}, 1, 1)
@@ -373,6 +372,13 @@ func segments(t testing.TB, dir string) []string {
 		paths[i] = filepath.Base(paths[i])
 	}
 	return paths
+}
+
+func chmod(t testing.TB, path string, mode os.FileMode) {
+	t.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func last(names []string) string { return names[len(names)-1] }

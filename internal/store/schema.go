@@ -43,6 +43,7 @@ CREATE TABLE sessions (
 
 // migrate brings the store to the present version.
 func (s *Store) migrate() error {
+	//nolint:forbidigo // Open has no context; the busy timeout bounds it
 	return s.change(context.Background(), func(tx *sql.Tx) error {
 		var version int
 		if err := tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {

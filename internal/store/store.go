@@ -84,11 +84,10 @@ func open(path string) (*Store, error) {
 	if version < len(schema) {
 		err = s.migrate()
 	} else { // the write-ahead log may have a newer one
-		err = current(context.Background(), db)
+		err = current(context.Background(), db) //nolint:forbidigo // Open has no context; the busy timeout bounds it
 	}
 	if err != nil {
-		db.Close()
-		return nil, err
+		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
 }
@@ -205,7 +204,7 @@ func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
+	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to undo, and otherwise an error to return
 	if err := current(ctx, tx); err != nil {
 		return err
 	}

@@ -130,8 +130,8 @@ func TestRefuse(t *testing.T) {
 		{"text", func(t *testing.T, path string) { write(t, path, strings.Repeat("hello\n", 100)) }, "not written by ambit"},
 		{"another database", func(t *testing.T, path string) { raw(t, path, "PRAGMA application_id=7") }, "not written by ambit"},
 		{"newer", func(t *testing.T, path string) { raw(t, path, "PRAGMA user_version=2") }, "version 2"},
-		{"folder", func(t *testing.T, path string) { os.Remove(path); os.Mkdir(path, 0o700) }, "not a file"},
-		{"written by others", func(t *testing.T, path string) { os.Chmod(path, 0o622) }, "others may write it"},
+		{"folder", func(t *testing.T, path string) { must(t, os.Remove(path), os.Mkdir(path, 0o700)) }, "not a file"},
+		{"written by others", func(t *testing.T, path string) { must(t, os.Chmod(path, 0o622)) }, "others may write it"},
 		{"no tables", func(t *testing.T, path string) { raw(t, path, "DROP TABLE grants") }, "no such table"},
 		{"unknown outcome", spoil("outcome", "'maybe'"), `"maybe"`},
 		{"unknown span", spoil("span", "'often'"), `"often"`},
@@ -168,6 +168,13 @@ func TestRefuse(t *testing.T) {
 func spoil(column, value string) func(*testing.T, string) {
 	return func(t *testing.T, path string) {
 		raw(t, path, "PRAGMA ignore_check_constraints=1; UPDATE grants SET "+column+" = "+value)
+	}
+}
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
 	}
 }
 
