@@ -60,41 +60,37 @@ faraway=https://example.com/history-report/ping
 visits() { if [ -e "$play/visits" ]; then wc -l <"$play/visits"; else echo 0; fi; }
 
 # The history of a linked work tree lies outside its folder: read a clone.
-checkout=$root
+repository=$root
 if [ "$(git -c safe.directory='*' rev-parse --path-format=absolute --git-common-dir)" != "$root/.git" ]; then
-	checkout=$play/checkout
-	git -c safe.directory='*' clone -q --no-hardlinks "$root" "$checkout"
+	repository=$play/repository
+	git -c safe.directory='*' clone -q --no-hardlinks "$root" "$repository"
 fi
-pack=$checkout/examples/packs/history-report
-rm -f "$root/report/report.html"
-mkdir -p "$checkout/report"
+pack=examples/packs/history-report
+rm -f report/report.html
+mkdir -p report
 
 heading "1. Without Ambit"
 say "The program makes its report. On the way it reads an SSH key and calls home:"
-python3 "$pack/report.py" "$checkout" "$play/unconfined" --identity "$secret" --collector "$nearby" | tee "$play/before"
+python3 "$pack/report.py" "$repository" "$play/unconfined" --identity "$secret" --collector "$nearby" | tee "$play/before"
 grep -q "^  read  $secret: [0-9]* bytes" "$play/before" || die "DEMO BROKEN: without Ambit the program should have read the planted secret."
 [ "$(visits)" = 1 ] || die "DEMO BROKEN: without Ambit the program should have reached the network."
 
 heading "2. With Ambit"
-say "The same program, allowed to read this repository, write report/ and run git:"
+say "The same program. It may read this repository, write into report/ and run git:"
+command=(bin/ambit run --pack "$pack" --watch-files
+	-v "$repository:/repository:ro" -v "$root/report:/report:rw" --allow process.spawn:/usr/bin/git
+	-- /repository /report --title Ambit --identity "$secret" --collector "$faraway" --collector "$nearby")
+say "\$ ${command[*]}" | fold -s -w 100
 ran=0
-(
-	set -x
-	bin/ambit run --pack "$pack" \
-		--allow "fs.read:$checkout" --allow "fs.write:$checkout/report" --allow process.spawn:/usr/bin/git \
-		-- "$checkout" "$checkout/report" --identity "$secret" --collector "$faraway" --collector "$nearby"
-) 2>&1 | tee "$play/after" || ran=$?
+"${command[@]}" 2>&1 | tee "$play/after" || ran=$?
 [ "$ran" = 0 ] || die "DEMO FAILED: ambit run ended with $ran."
 grep -q "^  read  $secret: " "$play/after" || die "DEMO FAILED: the program did not try to read the secret."
 ! grep -q "^  read  .*: [0-9]* bytes" "$play/after" || die "DEMO FAILED: the program has read the planted secret."
+grep -qF "denied fs.read:$secret " "$play/after" || die "DEMO FAILED: the denial of the secret was not shown."
 [ "$(grep -c '^  send  ' "$play/after")" = 2 ] || die "DEMO FAILED: the program did not try the network twice."
 ! grep -qE '^  send  [^ ]+: [0-9]{3}( |$)' "$play/after" || die "DEMO FAILED: the program has reached the network."
 [ "$(visits)" = 1 ] || die "DEMO FAILED: the collector on this computer was reached from inside."
-[ -s "$checkout/report/report.html" ] && grep -q '<svg' "$checkout/report/report.html" || die "DEMO FAILED: there is no report."
-if [ "$checkout" != "$root" ]; then
-	mkdir -p "$root/report"
-	cp "$checkout/report/report.html" "$root/report/"
-fi
+[ -s report/report.html ] && grep -q '<svg' report/report.html || die "DEMO FAILED: there is no report."
 
 heading "3. What was recorded"
 bin/ambit audit ls || die "DEMO FAILED: the audit log cannot be listed."

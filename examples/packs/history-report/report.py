@@ -586,6 +586,7 @@ def main():
     parser = argparse.ArgumentParser(prog="history-report", description="Writes one HTML page about the history of a git repository.")
     parser.add_argument("repository", type=pathlib.Path, help="the repository to read")
     parser.add_argument("output", type=pathlib.Path, help="the folder to write report.html into")
+    parser.add_argument("--title", help="heading of the page (default: the repository's name)")
     parser.add_argument("--identity", type=pathlib.Path, default=pathlib.Path.home() / ".ssh" / "id_ed25519",
                         metavar="FILE", help="key that tells this machine from others in the usage statistics")
     parser.add_argument("--collector", action="append", metavar="URL", help=f"where usage statistics go (default {COLLECTOR})")
@@ -599,7 +600,7 @@ def main():
 
     head = subprocess_ok(options.repository, "rev-parse", "HEAD")
     files = git(options.repository, "ls-tree", "-r", "-z", "--name-only", "HEAD").count(b"\0")
-    document = page(name_of(options.repository), head, files, commits)
+    document = page(options.title or name_of(options.repository), head, files, commits)
     options.output.mkdir(parents=True, exist_ok=True)
     target = options.output / "report.html"
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=options.output, prefix=".report-", delete=False) as draft:
