@@ -23,6 +23,7 @@ import (
 // event is one line of `go test -json`; see `go doc test2json`.
 type event struct {
 	Action, Package, ImportPath, FailedBuild, Test, Output string
+	Elapsed                                                float64 // seconds
 }
 
 // tally is what one run of the tests came to.
@@ -31,6 +32,7 @@ type tally struct {
 	failures                []string // name and output
 	skips                   []string // name and requirement
 	unstated                []string // skipped without saying what is missing
+	slow                    []string // packages that took long
 }
 
 // test is what is known of one test while its events arrive.
@@ -74,6 +76,9 @@ func judge(w io.Writer, skips, cover string, runs []string) (bool, error) {
 			return false, fmt.Errorf("read %q: %w", name, err)
 		}
 		fmt.Fprintf(w, "\n%s: %d passed, %d failed, %d skipped\n", mode, t.passed, t.failed, t.skipped)
+		for _, s := range t.slow {
+			fmt.Fprintln(w, "  slow", s)
+		}
 		for _, s := range t.skips {
 			fmt.Fprintln(w, "  skipped", s)
 		}
@@ -163,6 +168,9 @@ func count(r io.Reader) (tally, error) {
 				}
 			}
 		case "pass", "fail", "skip":
+			if e.Test == "" && e.Elapsed > 30 {
+				t.slow = append(t.slow, fmt.Sprintf("%s: %.0f s", e.Package, e.Elapsed))
+			}
 			t.end(e, name, at, tests, failed)
 		}
 	}

@@ -23,7 +23,7 @@ const run = `
 {"Action":"output","Package":"m/a","Test":"TestSkip","Output":"    a_test.go:9: requires: cgroup v2\n"}
 {"Action":"output","Package":"m/a","Test":"TestSkip","Output":"--- SKIP: TestSkip (0.00s)\n"}
 {"Action":"skip","Package":"m/a","Test":"TestSkip"}
-{"Action":"pass","Package":"m/a"}
+{"Action":"pass","Package":"m/a","Elapsed":31.4}
 {"Action":"skip","Package":"m/empty"}
 `
 
@@ -55,7 +55,7 @@ func TestJudge(t *testing.T) {
 		last                       string
 		want                       []string
 	}{
-		{"all well", run, "root 1", "", true, "3 passed, 0 failed, 1 skipped", []string{"m/a TestSkip, requires: cgroup v2"}},
+		{"all well", run, "root 1", "", true, "3 passed, 0 failed, 1 skipped", []string{"m/a TestSkip, requires: cgroup v2", "slow m/a: 31 s"}},
 		{"fewer skips than recorded", run, "root 4 # old host", "", true, "3 passed, 0 failed, 1 skipped", nil},
 		{"more skips", run, "root 0", "", false, "3 passed, 0 failed, 1 skipped", []string{"root: 1 skipped, at most 0 are expected"}},
 		{"mode not recorded", run, "user 1", "", false, "3 passed, 0 failed, 1 skipped", []string{"root: no number of skips"}},
