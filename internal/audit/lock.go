@@ -59,7 +59,7 @@ func flock(ctx context.Context, f *os.File, how int) error {
 		return err
 	case <-ctx.Done():
 		go func() {
-			_ = <-locked // whatever it was, nobody holds it after this
+			<-locked //nolint:errcheck // whatever it was, nobody holds the lock after this
 			f.Close()
 		}()
 		return ctx.Err()
