@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -14,20 +16,42 @@ import (
 	"ambit.dev/ambit/internal/audit"
 )
 
-// mountSmall mounts a file system of 256 KiB, which takes root.
-func mountSmall(t *testing.T) string {
+// mountSmall mounts a file system of 256 KiB. That takes a user and a mount
+// namespace of one's own, so it runs the test again in a process that has them,
+// where here is true.
+func mountSmall(t *testing.T) (dir string, here bool) {
 	t.Helper()
-	dir := t.TempDir()
+	if os.Getenv("AUDIT_TEST_MOUNTS") == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
+		cmd.Env = append(os.Environ(), "AUDIT_TEST_MOUNTS=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+		}
+		out, err := cmd.CombinedOutput()
+		if errors.Is(err, os.ErrPermission) {
+			t.Skipf("needs user namespaces: %v", err)
+		}
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return "", false
+	}
+	dir = t.TempDir()
 	if err := unix.Mount("none", dir, "tmpfs", 0, "size=256k"); err != nil {
-		t.Skipf("cannot mount a file system to fill: %v", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
-	return dir
+	return dir, true
 }
 
 // TestDiskFull fills the disk, frees it, and goes on.
 func TestDiskFull(t *testing.T) {
-	mount := mountSmall(t)
+	mount, here := mountSmall(t)
+	if !here {
+		return
+	}
 	dir := filepath.Join(mount, "audit")
 	l := open(t, dir, audit.Options{SegmentSize: 20000})
 	var ids []string
@@ -75,7 +99,10 @@ func checkUnique(t *testing.T, dir string, n int) {
 
 // TestReadOnly has a file system that cannot be written: no append, but reading.
 func TestReadOnly(t *testing.T) {
-	mount := mountSmall(t)
+	mount, here := mountSmall(t)
+	if !here {
+		return
+	}
 	dir := filepath.Join(mount, "audit")
 	fill(t, dir, audit.Options{}, 5, 1)
 	if err := unix.Mount("none", mount, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
@@ -99,14 +126,21 @@ func TestReadOnly(t *testing.T) {
 
 // TestNoPermission has a folder that its reader may not write.
 func TestNoPermission(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root may write everywhere")
-	}
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil {
+	if err := os.Chmod(dir, 0o555); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := audit.Open(dir, audit.Options{}); !errors.Is(err, os.ErrPermission) {
+	failed := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlock: the thread ends with its identity
+		if os.Geteuid() == 0 {
+			// setfsuid(2): of this thread alone, with the loss of CAP_DAC_OVERRIDE.
+			_ = unix.Setfsuid(65534)
+		}
+		_, err := audit.Open(dir, audit.Options{})
+		failed <- err
+	}()
+	if err := <-failed; !errors.Is(err, os.ErrPermission) {
 		t.Errorf("got %v", err)
 	}
 }
