@@ -108,8 +108,14 @@ func (s *prepared) object(in *enforce.Input, c capability.Capability) error {
 		return fmt.Errorf("%s: %w", c.Display(), err)
 	}
 	settled, _ := c.Pattern()
-	if path, ok := settled.Literal(); ok && literal && found[0].Path != path {
-		return fmt.Errorf("%s now leads to %s, which was not granted", c.Display(), capability.Printable(found[0].Path))
+	granted := found
+	if literal {
+		granted = found[:1] // behind it stand what a program needs to start
+	}
+	for _, o := range granted {
+		if !settled.MatchExact(o.Path) {
+			return fmt.Errorf("%s now leads to %s, which was not granted", c.Display(), capability.Printable(o.Path))
+		}
 	}
 	in.Objects[c.String()] = found
 	return nil

@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/manifest"
 )
 
-// settle resolves c and follows the links of a literal path. A path that leads
-// through symbolic links means what they lead to now; whoever changes a link
-// afterwards changes nothing.
+// settle resolves c and follows the links of a path, of a glob those of the
+// folder that it starts from. A path that leads through symbolic links means
+// what they lead to now; whoever changes a link afterwards changes nothing.
 func settle(c capability.Capability, b capability.Base) (capability.Capability, error) {
 	c, err := c.Resolve(b)
 	if err != nil {
@@ -21,15 +22,38 @@ func settle(c capability.Capability, b capability.Base) (capability.Capability, 
 	if !ok {
 		return c, nil
 	}
-	literal, ok := pattern.Literal()
-	if !ok {
-		return c, nil
+	path, literal := pattern.Literal()
+	if !literal {
+		path = pattern.Root()
 	}
-	real, err := filepath.EvalSymlinks(literal)
-	if err != nil || real == literal {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil || real == path {
 		return c, nil // what is not there is refused when its object is looked for
 	}
-	return capability.ForPath(c.Kind(), real)
+	if literal {
+		return capability.ForPath(c.Kind(), real)
+	}
+	return rebase(c, path, real)
+}
+
+// rebase puts a glob that starts at one folder on another.
+func rebase(c capability.Capability, from, to string) (capability.Capability, error) {
+	var head [2]string // as they are written in a scope
+	for i, path := range []string{from, to} {
+		if path == "/" {
+			continue
+		}
+		f, err := capability.ForPath(c.Kind(), path)
+		if err != nil {
+			return c, err
+		}
+		head[i] = f.Scope()
+	}
+	rest, ok := strings.CutPrefix(c.Scope(), head[0])
+	if !ok {
+		return c, fmt.Errorf("internal error: %s does not begin with %s", c.Display(), head[0])
+	}
+	return capability.Parse(string(c.Kind()) + ":" + head[1] + rest)
 }
 
 // resolveManifest settles what m wants, so that it can be compared with grants,
