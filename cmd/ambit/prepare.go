@@ -206,6 +206,11 @@ func (s *prepared) readFlags() error {
 			s.give(c, set.outcome)
 		}
 	}
+	for _, text := range s.flags.env {
+		if name, _, _ := strings.Cut(text, "="); name == "" {
+			return fmt.Errorf("--env %s: want NAME or NAME=VALUE", shellWord(text))
+		}
+	}
 	return s.readVolumes()
 }
 
