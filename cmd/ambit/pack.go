@@ -103,15 +103,17 @@ func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
 	}
 	r := packReport{ID: m.ID, Name: m.Name, Version: m.Version, Kind: m.Kind, Description: m.Description, Source: m.Source,
 		Digest: m.Digest(), Entry: m.Entry, Home: m.Home, Env: m.Env, Limits: m.Limits, Capabilities: []wantReport{}, Problems: []string{}}
-	if err := fits(m.Kind, "process"); err != nil {
+	if err := fits(m.Kind, "auto"); err != nil {
 		r.Problems = append(r.Problems, err.Error())
-		s.flags.tier = "" // looked at all the same
-		return r, nil
+	}
+	if fits(m.Kind, s.flags.tier) != nil {
+		return r.unexamined(m), nil
 	}
 	if err := s.readManifest(); err != nil {
 		return r, err
 	}
 	r.Folder = s.packDir
+	s.subject.Principal, s.subject.Pack = principal(), s.manifest.ID
 	if s.policy, err = readPolicy(s.base); err != nil {
 		return r, err
 	}
@@ -136,6 +138,15 @@ func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
 		r.Capabilities = append(r.Capabilities, wr)
 	}
 	return r, nil
+}
+
+// unexamined lists what a pack asks for of a tier that is not here.
+func (r packReport) unexamined(m manifest.Manifest) packReport {
+	for _, w := range m.Wants {
+		r.Capabilities = append(r.Capabilities, wantReport{Capability: w.Capability, Meaning: w.Capability.Describe(),
+			Reason: w.Reason, Optional: w.Optional, Broad: w.Capability.Broad(), Why: "this version cannot run it"})
+	}
+	return r
 }
 
 // enforceable compiles a plan that has this capability alone.

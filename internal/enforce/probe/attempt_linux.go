@@ -92,6 +92,7 @@ func Attempt(argument string, in io.Reader, out io.Writer) error {
 		r := result{Name: a.name, Through: true}
 		if err := a.try(t); err != nil {
 			r.Through, r.Error = false, err.Error()
+			r.Untried = errors.As(err, new(untried))
 		}
 		if err := enc.Encode(r); err != nil {
 			return err
@@ -111,14 +112,39 @@ func openFor(path string, flags int) error {
 	return f.Close()
 }
 
-// leaked opens the secret beneath descriptor 0, which is the host's root.
+// leaked opens the secret beneath the host's root, of which a descriptor waits
+// in the socket that is our standard input.
 func leaked(t Targets) error {
-	fd, err := unix.Openat(0, strings.TrimPrefix(t.Secret, "/"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	root, err := received()
+	if err != nil {
+		return untried{err}
+	}
+	fd, err := unix.Openat(root, strings.TrimPrefix(t.Secret, "/"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	return unix.Close(fd)
 }
+
+func received() (int, error) {
+	rights := make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := unix.Recvmsg(0, make([]byte, 1), rights, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+	if err != nil {
+		return -1, err
+	}
+	messages, err := unix.ParseSocketControlMessage(rights[:n])
+	if err != nil || len(messages) == 0 {
+		return -1, errors.Join(errHidden, err)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) == 0 {
+		return -1, errors.Join(errHidden, err)
+	}
+	return fds[0], nil
+}
+
+// untried is why something could not even be tried, which proves nothing.
+type untried struct{ error }
 
 var errHidden = errors.New("there is none")
 

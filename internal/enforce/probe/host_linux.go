@@ -84,3 +84,22 @@ func mountSomething(outside string) error {
 	}
 	return nil
 }
+
+// leak returns a socket in which a descriptor of the root folder waits.
+func leak() (*os.File, error) {
+	root, err := os.Open("/")
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() //nolint:errcheck // nothing was written
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("make a socket: %w", err)
+	}
+	defer unix.Close(pair[0]) //nolint:errcheck // what was sent waits at the other end
+	end := os.NewFile(uintptr(pair[1]), "socket")
+	if err := unix.Sendmsg(pair[0], []byte{0}, unix.UnixRights(int(root.Fd())), nil, 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("send a descriptor: %w", err), end.Close())
+	}
+	return end, nil
+}

@@ -88,7 +88,8 @@ func (t Targets) argv(word string) ([]string, error) {
 type result struct {
 	Name    string `json:"name"`
 	Through bool   `json:"through"`
-	Error   string `json:"error,omitempty"` // what stopped it
+	Untried bool   `json:"untried,omitempty"` // it could not even be tried
+	Error   string `json:"error,omitempty"`   // what stopped it
 }
 
 // Run tries everything and returns what it found, in a fixed order.

@@ -87,14 +87,14 @@ type outcome struct {
 	said    string // on its standard error
 }
 
-// run starts the plan with the host's root as descriptor 0: Landlock has to
-// make it worthless.
+// run starts the plan. In its standard input waits a descriptor of the host's
+// root: Landlock has to make that worthless.
 func (p Prober) run(ctx context.Context, plan enforce.Plan) (o outcome, err error) {
-	root, err := os.Open("/")
+	input, err := leak()
 	if err != nil {
 		return o, err
 	}
-	defer root.Close() //nolint:errcheck // nothing was written
+	defer input.Close() //nolint:errcheck // nothing was written
 	r, w, err := os.Pipe()
 	if err != nil {
 		return o, err
@@ -106,7 +106,7 @@ func (p Prober) run(ctx context.Context, plan enforce.Plan) (o outcome, err erro
 	}
 	defer complaints.Close()           //nolint:errcheck // read below
 	defer os.Remove(complaints.Name()) //nolint:errcheck // in a folder for temporary files
-	inside, err := p.Tier.Start(ctx, plan, enforce.Stdio{In: root, Out: w, Err: complaints})
+	inside, err := p.Tier.Start(ctx, plan, enforce.Stdio{In: input, Out: w, Err: complaints})
 	_ = w.Close() // the sandbox has its own
 	if err != nil {
 		return o, err
@@ -155,6 +155,8 @@ func judge(set string, o outcome) (all []Finding) {
 			switch r, ok := answers[a.name]; {
 			case !ok:
 				through = append(through, "could not try to "+a.name+": "+o.ending())
+			case r.Untried:
+				through = append(through, "could not try to "+a.name+": "+r.Error)
 			case r.Through:
 				through = append(through, "a program could "+a.name)
 			default:
