@@ -76,6 +76,7 @@ func TestVerdicts(t *testing.T) {
 		"orphans": func(r *results) { r.Many["ambit"] = many{Orphans: 1} },
 		"memory":  func(r *results) { r.Memory["ambit"] = memory{PSS: 13e6} },
 		"job":     func(r *results) { r.Jobs["tar"]["ambit"] = samples{116e6} },
+		"no job":  func(r *results) { delete(r.Jobs["tar"], "ambit") },
 		"durable": func(r *results) { r.Audit.Durable = samples{2e6} },
 		"grouped": func(r *results) { r.Audit.Grouped = []float64{9_999} },
 		"verify":  func(r *results) { r.Audit.Verify = 10 * time.Second },

@@ -12,6 +12,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -96,6 +97,9 @@ func run() error {
 
 	text := r.markdown()
 	fmt.Print("\n", text)
+	if !r.has("ambit") {
+		return errors.New("ambit itself could not be measured; docs/bench is left as it was")
+	}
 	if !*write {
 		return nil
 	}

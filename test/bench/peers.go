@@ -85,9 +85,18 @@ func (p *place) try(one peer) error {
 func (p *place) ambitArgv(b box, args []string) ([]string, error) {
 	argv := []string{p.ambit, "run"}
 	for _, path := range b.read {
+		if strings.HasPrefix(path, "/usr/") {
+			continue // in every view, and its programs may be run
+		}
 		argv = append(argv, "--allow", "fs.read:"+path)
 		if path == p.gorot { // its programs are not the system's
-			argv = append(argv, "--allow", "process.spawn:"+path)
+			tools, err := filepath.Glob(filepath.Join(path, "pkg", "tool", "*", "*"))
+			if err != nil {
+				return nil, err
+			}
+			for _, program := range append(tools, filepath.Join(path, "bin", "go")) {
+				argv = append(argv, "--allow", "process.spawn:"+program)
+			}
 		}
 	}
 	for _, path := range b.write {
