@@ -77,7 +77,7 @@ grep -q "^  read  $secret: [0-9]* bytes" "$play/before" || die "DEMO BROKEN: wit
 
 heading "2. With Ambit"
 say "The same program. It may read this repository, write into report/ and run git:"
-command=(bin/ambit run --pack "$pack" --watch-files
+command=(bin/ambit run --pack "$pack" --watch-files=on
 	-v "$repository:/repository:ro" -v "$root/report:/report:rw" --allow process.spawn:/usr/bin/git
 	-- /repository /report --title Ambit --identity "$secret" --collector "$faraway" --collector "$nearby")
 say "\$ ${command[*]}" | fold -s -w 100
