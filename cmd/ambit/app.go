@@ -95,6 +95,7 @@ func (a *app) root(args []string) *cobra.Command {
 	}
 	root.AddCommand(a.otherCommands()...)
 	a.completeRun(root)
+	completeAudit(root)
 	return root
 }
 

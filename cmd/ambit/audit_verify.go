@@ -119,8 +119,9 @@ func (a *app) auditProve() *cobra.Command {
 		Short: "Make a file that proves one record to somebody without the log",
 		Long: `Make a file that proves that a record is in the log: the record, its path in the
 Merkle tree, a signed head and the public key. check-proof checks it.`,
-		Example: `  ambit audit prove d-7f3ak2mq5x -o proof.json`,
-		Args:    exactly(1, "the id or number of one record"),
+		Example: `  ambit audit prove d-7f3ak2mq5x -o proof.json
+  ambit audit prove 12 > proof.json`,
+		Args: exactly(1, "the id or number of one record"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir, err := a.auditDir()
 			if err != nil {
@@ -149,8 +150,9 @@ func (a *app) auditCheckProof() *cobra.Command {
 		Short: "Check a proof, without the log",
 		Long: `Check a file that prove made, and show the record that it proves. Without --key
 it says only that somebody signed it: anybody can make a key.`,
-		Example: `  ambit audit check-proof proof.json --key key.pub`,
-		Args:    exactly(1, "one file"),
+		Example: `  ambit audit check-proof proof.json --key key.pub
+  ambit audit check-proof --json proof.json`,
+		Args: exactly(1, "one file"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			data, err := auditFile(args[0])
 			if err != nil {
@@ -198,8 +200,9 @@ func (a *app) auditHead() *cobra.Command {
 		Long: `Print the last signed head: how many records there are, and the root of their
 tree. Kept where who could change the log cannot reach it, it holds the log to
 everything it covers: ambit audit verify --head FILE.`,
-		Example: `  ambit audit head > somewhere/else/head`,
-		Args:    nothing,
+		Example: `  ambit audit head > somewhere/else/head
+  ambit audit head --json`,
+		Args: nothing,
 		RunE: func(*cobra.Command, []string) error {
 			dir, err := a.auditDir()
 			if err != nil {

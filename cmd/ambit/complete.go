@@ -28,6 +28,19 @@ func (a *app) completeRun(root *cobra.Command) {
 	}
 }
 
+// completeAudit tells shells of the kinds of records.
+func completeAudit(root *cobra.Command) {
+	var kinds []string
+	for _, k := range audit.Kinds() {
+		kinds = append(kinds, string(k))
+	}
+	for _, name := range []string{"ls", "export"} {
+		if cmd, _, err := root.Find([]string{"audit", name}); err == nil && cmd.Flags().Lookup("kind") != nil {
+			_ = cmd.RegisterFlagCompletionFunc("kind", oneOf(kinds...)) // the flag is there
+		}
+	}
+}
+
 func oneOf(all ...string) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return all, cobra.ShellCompDirectiveNoFileComp
