@@ -146,7 +146,7 @@ class Bucket:
 
 
 UNITS = {  # how a chart names its steps, and their length in hours
-    "hour": 1, "six hours": 6, "day": 24, "week": 168, "month": 730,
+    "ten minutes": 1 / 6, "hour": 1, "six hours": 6, "day": 24, "week": 168, "month": 730,
 }
 
 
@@ -157,10 +157,13 @@ def buckets_of(commits):
     first, last = min(clock), max(clock)
     hours = (last - first).total_seconds() / 3600
     unit = next((u for u, length in UNITS.items() if hours / length <= 100), "month")
-    hour, day = datetime.timedelta(hours=1), datetime.timedelta(days=1)
+    day = datetime.timedelta(days=1)
 
     def floor(t):
-        t = t.replace(minute=0, second=0, microsecond=0)
+        t = t.replace(second=0, microsecond=0)
+        if unit == "ten minutes":
+            return t.replace(minute=t.minute // 10 * 10)
+        t = t.replace(minute=0)
         if unit == "hour":
             return t
         if unit == "six hours":
@@ -171,9 +174,9 @@ def buckets_of(commits):
         return t.replace(day=1) if unit == "month" else t
 
     def before(t):
-        return floor(t - hour)
+        return floor(t - datetime.timedelta(minutes=1))
 
-    pattern = {"hour": "%-d %b %H:00", "six hours": "%-d %b %H:00", "day": "%-d %b %Y", "week": "week of %-d %b %Y", "month": "%B %Y"}[unit]
+    pattern = {"ten minutes": "%-d %b %H:%M", "hour": "%-d %b %H:00", "six hours": "%-d %b %H:00", "day": "%-d %b %Y", "week": "week of %-d %b %Y", "month": "%B %Y"}[unit]
     starts, start = [], floor(last)
     # A short history still gets a chart, not one wide block: empty steps
     # before its first commit.
@@ -241,7 +244,7 @@ def esc(value):
 
 
 def every(unit):
-    return "every six hours" if unit == "six hours" else f"per {unit}"
+    return f"every {unit}" if " " in unit else f"per {unit}"
 
 
 def number(n):
@@ -270,14 +273,14 @@ def ceiling(n):
 
 def x_labels(row, unit):
     """At most seven labels under a chart, as (position in percent, text)."""
-    pattern = {"hour": "%H:00", "six hours": "%-d %b", "day": "%-d %b", "week": "%-d %b %y", "month": "%b %Y"}[unit]
-    fits = [1, 2, 3, 6, 12, 24] if unit == "hour" else [4, 8, 16, 28] if unit == "six hours" else range(1, len(row) + 1)
+    pattern = {"ten minutes": "%H:%M", "hour": "%H:00", "six hours": "%-d %b", "day": "%-d %b", "week": "%-d %b %y", "month": "%b %Y"}[unit]
+    fits = [1, 2, 3, 6, 12, 24] if unit in ("ten minutes", "hour") else [4, 8, 16, 28] if unit == "six hours" else range(1, len(row) + 1)
     step = next((s for s in fits if len(row) / s <= 7), len(row))
-    align = {"hour": lambda t: t.hour % min(step, 24), "six hours": lambda t: t.hour}.get(unit)
+    align = {"ten minutes": lambda t: (t.hour * 6 + t.minute // 10) % step, "hour": lambda t: t.hour % step, "six hours": lambda t: t.hour}.get(unit)
     first = next((i for i, b in enumerate(row) if not align(b.start)), 0) if align else 0
     for i in range(first, len(row), step):
         start = row[i].start
-        label = start.strftime("%-d %b" if unit == "hour" and start.hour == 0 else pattern)
+        label = start.strftime("%-d %b" if unit == "hour" and start.hour == 0 or unit == "ten minutes" and start.hour + start.minute == 0 else pattern)
         yield (i if align else i + 0.5) * 100 / len(row), label
 
 
