@@ -125,7 +125,21 @@ func sortOut(in Input) (*effective, error) {
 			return nil, err
 		}
 	}
+	set.maskVolumes(in.Volumes)
 	return set, nil
+}
+
+// maskVolumes closes what is denied wherever a volume shows it again.
+func (e *effective) maskVolumes(volumes []Volume) {
+	for _, m := range e.masks {
+		for _, v := range volumes {
+			if within(m.Path, v.Source.Path) {
+				again := m
+				again.Path = path.Join(v.Target, strings.TrimPrefix(m.Path, v.Source.Path))
+				e.masks = append(e.masks, again)
+			}
+		}
+	}
 }
 
 func (e *effective) add(c capability.Capability, objects []Object) error {
@@ -170,6 +184,9 @@ func (e *effective) mask(c capability.Capability, objects []Object) error {
 		}
 	}
 	for _, o := range objects {
+		if !o.Dir && o.Names > 1 {
+			return &CannotEnforce{"the denial of " + c.Display(), fmt.Sprintf("%s has %d names (hard links), and closing one leaves the others; grant less, or make a copy of its own", o.Path, o.Names)}
+		}
 		m := bind(o, false)
 		if c.Kind() == capability.FSRead || c.Kind() == capability.ProcessSpawn {
 			m.Op, m.Source = OpMask, ""

@@ -47,6 +47,7 @@ type Entry struct {
 	Exec   bool   `json:"exec,omitempty"`
 	Device bool   `json:"device,omitempty"` // device files work beneath
 	Dir    bool   `json:"dir,omitempty"`    // bind, mask: the object is a directory
+	Pin    bool   `json:"pin,omitempty"`    // bind: it keeps the directory from being renamed
 	Size   int64  `json:"size,omitempty"`   // tmpfs: bytes
 	Mode   uint32 `json:"mode,omitempty"`
 

@@ -70,9 +70,9 @@ func newBuilder(p enforce.Plan, io enforce.Stdio) (b *builder, err error) {
 	take(&b.self, "open the launcher", func() (int, error) { return unix.PidfdOpen(os.Getpid(), 0) })
 	take(&b.init, "open the init program", namespace.OpenInit)
 	take(&b.ruleset, "open a ruleset", func() (int, error) { return rulesetFor(p) })
-	for _, f := range []*os.File{io.In, io.Out, io.Err} {
+	for i, f := range []*os.File{io.In, io.Out, io.Err} {
 		var fd int
-		take(&fd, "standard descriptors", func() (int, error) { return dup(f) })
+		take(&fd, fmt.Sprintf("hand over descriptor %d", i), func() (int, error) { return handOver(f) })
 		b.stdio = append(b.stdio, fd)
 	}
 	if err != nil {
@@ -264,6 +264,13 @@ func lastCapability() int {
 func (b *builder) landlockRules() {
 	p := b.plan
 	rights := landlock.AllFS(p.Landlock.ABI)
+	// Of the devices in the view only terminals are for ioctl.
+	device := rights & unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
+	rights &^= device
+	if device != 0 {
+		b.allow("allow terminals", "/dev/pts", device)
+		b.allow("allow the terminal", "/dev/tty", device)
+	}
 	if p.Landlock.LimitExecute {
 		rights &^= landlock.Execute
 		for _, path := range p.Landlock.Execute {
