@@ -71,6 +71,7 @@ type Base struct {
 	Programs []string // the directories among and beneath them that hold programs
 	Links    []Link
 	Files    []File
+	Masked   []Object // of a fresh /proc: what tells of the whole host
 }
 
 // Home says what the program has for a home directory.

@@ -40,6 +40,9 @@ func layOut(in Input, set *effective) ([]Entry, error) {
 	for _, m := range l.masks {
 		l.pin(m.Path)
 	}
+	for _, o := range in.Base.Masked {
+		l.masks = append(l.masks, Entry{Op: OpMask, Path: o.Path, Dir: o.Dir})
+	}
 	return l.order()
 }
 
@@ -175,7 +178,7 @@ func (l *layout) order() ([]Entry, error) {
 	}
 	slices.SortFunc(l.masks, func(a, b Entry) int { return byPath(a.Path, b.Path) })
 	for _, m := range l.masks {
-		if o.owner(m.Path).Op == OpBind || o.made[m.Path].Op == OpBind {
+		if owner := o.owner(m.Path).Op; owner == OpBind || owner == OpProc || o.made[m.Path].Op == OpBind {
 			o.out = append(o.out, m)
 		}
 	}
