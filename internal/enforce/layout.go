@@ -86,7 +86,9 @@ func (l *layout) system(in Input) {
 	l.mounts["/dev/pts"] = Entry{Op: OpDevpts, Path: "/dev/pts", Dir: true, Write: true}
 	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
 		p := "/dev/" + name
-		l.mounts[p] = Entry{Op: OpBind, Path: p, Source: p, Write: true, Device: true}
+		// A device on a read-only mount can be written all the same; its mode,
+		// owner and times, which are the host's, cannot.
+		l.mounts[p] = Entry{Op: OpBind, Path: p, Source: p, Device: true}
 	}
 	for name, target := range map[string]string{
 		"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0",
