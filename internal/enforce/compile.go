@@ -15,7 +15,7 @@ const DefaultDisk = 1 << 30
 
 // DefaultPIDs bounds the processes and threads of a sandbox where no limit is
 // set.
-const DefaultPIDs = 4096
+const DefaultPIDs = 1024
 
 // Compile makes the plan of the process tier.
 //
@@ -86,6 +86,10 @@ func limits(l Limits, f Facts) LimitPlan {
 		case b.value == 0:
 		case slices.Contains(f.Cgroup, b.name):
 			p.Cgroup = append(p.Cgroup, b.name)
+		case b.name == "pids" && f.UserNamespace && f.UID != 0:
+			// RLIMIT_NPROC counts a user's processes in a user namespace, and
+			// this one is the sandbox's own. Root is exempt (fork(2)).
+			p.User = append(p.User, b.name)
 		default:
 			p.Weaker = append(p.Weaker, b.name)
 		}

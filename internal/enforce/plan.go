@@ -86,6 +86,7 @@ type Filter struct {
 type LimitPlan struct {
 	Limits
 	Cgroup []string `json:"cgroup,omitempty"`  // bounds kept for the sandbox as a whole
+	User   []string `json:"user,omitempty"`    // bounds kept for the sandbox's own user namespace
 	PIDMax int64    `json:"pid_max,omitempty"` // bound of the pid namespace, where nobody asked for another
 	Weaker []string `json:"weaker,omitempty"`  // bounds that only resource limits keep here, by process
 }
