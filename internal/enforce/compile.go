@@ -15,7 +15,7 @@ const DefaultDisk = 1 << 30
 
 // DefaultPIDs bounds the processes and threads of a sandbox where no limit is
 // set.
-const DefaultPIDs = 4096
+const DefaultPIDs = 1024
 
 // Compile makes the plan of the process tier.
 //
@@ -86,6 +86,10 @@ func limits(l Limits, f Facts) LimitPlan {
 		case b.value == 0:
 		case slices.Contains(f.Cgroup, b.name):
 			p.Cgroup = append(p.Cgroup, b.name)
+		case b.name == "pids" && f.UserNamespace && f.UID != 0:
+			// RLIMIT_NPROC counts a user's processes in a user namespace, and
+			// this one is the sandbox's own. Root is exempt (fork(2)).
+			p.User = append(p.User, b.name)
 		default:
 			p.Weaker = append(p.Weaker, b.name)
 		}
@@ -125,7 +129,21 @@ func sortOut(in Input) (*effective, error) {
 			return nil, err
 		}
 	}
+	set.maskVolumes(in.Volumes)
 	return set, nil
+}
+
+// maskVolumes closes what is denied wherever a volume shows it again.
+func (e *effective) maskVolumes(volumes []Volume) {
+	for _, m := range e.masks {
+		for _, v := range volumes {
+			if within(m.Path, v.Source.Path) {
+				again := m
+				again.Path = path.Join(v.Target, strings.TrimPrefix(m.Path, v.Source.Path))
+				e.masks = append(e.masks, again)
+			}
+		}
+	}
 }
 
 func (e *effective) add(c capability.Capability, objects []Object) error {
@@ -170,6 +188,9 @@ func (e *effective) mask(c capability.Capability, objects []Object) error {
 		}
 	}
 	for _, o := range objects {
+		if !o.Dir && o.Names > 1 {
+			return &CannotEnforce{"the denial of " + c.Display(), fmt.Sprintf("%s has %d names (hard links), and closing one leaves the others; grant less, or make a copy of its own", o.Path, o.Names)}
+		}
 		m := bind(o, false)
 		if c.Kind() == capability.FSRead || c.Kind() == capability.ProcessSpawn {
 			m.Op, m.Source = OpMask, ""

@@ -42,6 +42,7 @@ type Object struct {
 	Path     string `json:"path"` // without symbolic links
 	Dir      bool   `json:"dir,omitempty"`
 	Dev, Ino uint64 `json:"-"`
+	Names    uint64 `json:"-"` // how many names (hard links) a file has; 0: not known
 	// Links are the symbolic links on the way from the granted spelling to
 	// Path, so that the program can use the same spelling.
 	Links []Link `json:"links,omitempty"`
@@ -70,6 +71,7 @@ type Base struct {
 	Programs []string // the directories among and beneath them that hold programs
 	Links    []Link
 	Files    []File
+	Masked   []Object // of a fresh /proc: what tells of the whole host
 }
 
 // Home says what the program has for a home directory.

@@ -37,7 +37,40 @@ func layOut(in Input, set *effective) ([]Entry, error) {
 			l.show(o.Links)
 		}
 	}
+	for _, m := range l.masks {
+		l.pin(m.Path)
+	}
+	for _, o := range in.Base.Masked {
+		l.masks = append(l.masks, Entry{Op: OpMask, Path: o.Path, Dir: o.Dir})
+	}
 	return l.order()
+}
+
+// pin mounts each directory between a denied path and the writable grant that
+// it lies in onto itself. A mount point cannot be renamed; without that, the
+// directory above a denied path could be moved away, mask and all, and another
+// be put in its place.
+func (l *layout) pin(denied string) {
+	var between []string
+	up := parents(denied)
+	slices.Reverse(up)
+	for _, d := range up {
+		e, ok := l.mounts[d]
+		if !ok {
+			between = append(between, d)
+			continue
+		}
+		if e.Op != OpBind || !e.Write {
+			return
+		}
+		for _, p := range between {
+			pinned := e
+			pinned.Path, pinned.Source = p, path.Join(e.Source, p[len(e.Path):])
+			pinned.Dir, pinned.Pin, pinned.Dev, pinned.Ino = true, true, 0, 0
+			l.mounts[p] = pinned
+		}
+		return
+	}
 }
 
 // system is what every view has: proc, a small dev, private temporary files.
@@ -53,7 +86,9 @@ func (l *layout) system(in Input) {
 	l.mounts["/dev/pts"] = Entry{Op: OpDevpts, Path: "/dev/pts", Dir: true, Write: true}
 	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
 		p := "/dev/" + name
-		l.mounts[p] = Entry{Op: OpBind, Path: p, Source: p, Write: true, Device: true}
+		// A device on a read-only mount can be written all the same; its mode,
+		// owner and times, which are the host's, cannot.
+		l.mounts[p] = Entry{Op: OpBind, Path: p, Source: p, Device: true}
 	}
 	for name, target := range map[string]string{
 		"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0",
@@ -145,7 +180,7 @@ func (l *layout) order() ([]Entry, error) {
 	}
 	slices.SortFunc(l.masks, func(a, b Entry) int { return byPath(a.Path, b.Path) })
 	for _, m := range l.masks {
-		if o.owner(m.Path).Op == OpBind || o.made[m.Path].Op == OpBind {
+		if owner := o.owner(m.Path).Op; owner == OpBind || owner == OpProc || o.made[m.Path].Op == OpBind {
 			o.out = append(o.out, m)
 		}
 	}
@@ -165,7 +200,7 @@ func (l *layout) leadsThrough(p string) bool {
 // covered reports whether a bind of the same tree with at least the same
 // rights stands above e.
 func (l *layout) covered(e Entry) bool {
-	if e.Op != OpBind || e.Source != e.Path || e.Device {
+	if e.Op != OpBind || e.Source != e.Path || e.Device || e.Pin {
 		return false
 	}
 	up := parents(e.Path)
@@ -201,8 +236,9 @@ func (o *orderer) add(e Entry) error {
 	switch {
 	case owner.Op == OpTmpfs:
 		o.point(e)
-	case e.Op == OpLink:
-		return nil // the host's own link is there already
+	case e.Op == OpLink, e.Op == OpFile:
+		return nil // the host's own is there already
+	case owner.Op == OpBind && e.Pin:
 	case owner.Op == OpBind && e.Op == OpBind && e.Source == e.Path && owner.Source == owner.Path:
 	case owner.Op == OpBind && e.Op == OpTmpfs && owner.Source == owner.Path:
 	default:

@@ -47,6 +47,7 @@ type Entry struct {
 	Exec   bool   `json:"exec,omitempty"`
 	Device bool   `json:"device,omitempty"` // device files work beneath
 	Dir    bool   `json:"dir,omitempty"`    // bind, mask: the object is a directory
+	Pin    bool   `json:"pin,omitempty"`    // bind: it keeps the directory from being renamed
 	Size   int64  `json:"size,omitempty"`   // tmpfs: bytes
 	Mode   uint32 `json:"mode,omitempty"`
 
@@ -85,6 +86,7 @@ type Filter struct {
 type LimitPlan struct {
 	Limits
 	Cgroup []string `json:"cgroup,omitempty"`  // bounds kept for the sandbox as a whole
+	User   []string `json:"user,omitempty"`    // bounds kept for the sandbox's own user namespace
 	PIDMax int64    `json:"pid_max,omitempty"` // bound of the pid namespace, where nobody asked for another
 	Weaker []string `json:"weaker,omitempty"`  // bounds that only resource limits keep here, by process
 }

@@ -31,6 +31,7 @@ type builder struct {
 
 	parent, child int   // ends of the line between launcher and init
 	stdio         []int // copies
+	null          []int // where not negative: it is /dev/null, opened with these flags
 	host, proc    int   // the host's / and /proc
 	self          int   // pidfd of the launcher
 	init, ruleset int
@@ -70,10 +71,11 @@ func newBuilder(p enforce.Plan, io enforce.Stdio) (b *builder, err error) {
 	take(&b.self, "open the launcher", func() (int, error) { return unix.PidfdOpen(os.Getpid(), 0) })
 	take(&b.init, "open the init program", namespace.OpenInit)
 	take(&b.ruleset, "open a ruleset", func() (int, error) { return rulesetFor(p) })
-	for _, f := range []*os.File{io.In, io.Out, io.Err} {
+	for i, f := range []*os.File{io.In, io.Out, io.Err} {
 		var fd int
-		take(&fd, "standard descriptors", func() (int, error) { return dup(f) })
-		b.stdio = append(b.stdio, fd)
+		null := -1
+		take(&fd, fmt.Sprintf("hand over descriptor %d", i), func() (n int, err error) { n, null, err = handOver(f); return n, err })
+		b.stdio, b.null = append(b.stdio, fd), append(b.null, null)
 	}
 	if err != nil {
 		return b, err
@@ -136,7 +138,7 @@ func (b *builder) build() error {
 	l.Call("enter the working directory", unix.SYS_CHDIR, l.Str(b.plan.Program.Dir))
 	l.Call("restore umask", unix.SYS_UMASK, namespace.Result(b.mask))
 	for i, fd := range b.stdio {
-		l.Call("set up standard descriptors", unix.SYS_DUP3, num(fd), num(i), num(0))
+		b.standard(i, fd)
 	}
 	l.Call("set up the line to init", unix.SYS_DUP3, num(b.child), num(3), num(0))
 	if err := b.filter(); err != nil {
@@ -146,6 +148,20 @@ func (b *builder) build() error {
 	argv := append([]string{"ambit-init", b.plan.Program.Path}, b.plan.Program.Argv...)
 	l.Exec(b.init, argv, b.plan.Program.Env)
 	return nil
+}
+
+// standard puts a descriptor at its number. /dev/null is the view's own.
+func (b *builder) standard(i, fd int) {
+	const what = "set up standard descriptors"
+	l := b.list
+	if b.null[i] < 0 {
+		l.Call(what, unix.SYS_DUP3, num(fd), num(i), num(0))
+		return
+	}
+	own := l.NewSlot()
+	l.Call(what, unix.SYS_OPENAT, namespace.CWD, l.Str(os.DevNull), num(b.null[i])).Keep(own)
+	l.Call(what, unix.SYS_DUP3, namespace.Result(own), num(i), num(0))
+	l.Call(what, unix.SYS_CLOSE, namespace.Result(own))
 }
 
 // dieWithLauncher has the kernel kill this process when the launcher's thread
@@ -264,6 +280,13 @@ func lastCapability() int {
 func (b *builder) landlockRules() {
 	p := b.plan
 	rights := landlock.AllFS(p.Landlock.ABI)
+	// Of the devices in the view only terminals are for ioctl.
+	device := rights & unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
+	rights &^= device
+	if device != 0 {
+		b.allow("allow terminals", "/dev/pts", device)
+		b.allow("allow the terminal", "/dev/tty", device)
+	}
 	if p.Landlock.LimitExecute {
 		rights &^= landlock.Execute
 		for _, path := range p.Landlock.Execute {

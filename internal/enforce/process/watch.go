@@ -131,17 +131,19 @@ func (w *watcher) opened(n seccomp.Notification) seccomp.Verdict {
 	if err != nil || !w.listener.Valid(n.ID) {
 		return seccomp.Go()
 	}
-	if p, ok := absolute(n, string(name)); ok && w.s.hidden(p) {
+	if p, ok := absolute(n, string(name)); ok && w.s.hidden(path.Clean(p)) {
+		p = path.Clean(p)
 		w.report(n, "fs.read", p, "open")
 	}
 	return seccomp.Go()
 }
 
 // hidden reports whether the host has something at p that the view has not.
-// It is asked for the report only.
+// It is asked for the report only. /proc and /dev are the sandbox's own, and
+// what they hold is different for whoever asks.
 func (s *session) hidden(p string) bool {
-	if p = path.Clean(p); strings.HasPrefix(p, "/proc/") { //nolint:forbidigo // the separator is part of the prefix
-		return false // the sandbox has its own
+	if strings.HasPrefix(p, "/proc/") || strings.HasPrefix(p, "/dev/") { //nolint:forbidigo // the separator is part of the prefix
+		return false
 	}
 	if _, err := os.Lstat(p); err != nil {
 		return false

@@ -27,6 +27,16 @@ var etcFiles = []string{
 	"/etc/ssl/openssl.cnf", "/etc/bash.bashrc", "/etc/profile", "/etc/nanorc", "/etc/vim/vimrc",
 }
 
+// procMasked tell of the whole host and belong to no namespace: keys, the
+// kernel's memory and its addresses, what devices and other programs do. Most
+// are for root only, and uid 0 inside is root to them. Container runtimes mask
+// the same.
+var procMasked = []string{
+	"/proc/acpi", "/proc/asound", "/proc/scsi", "/proc/interrupts", "/proc/kcore", "/proc/key-users", "/proc/keys",
+	"/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats", "/proc/sched_debug",
+	"/proc/slabinfo", "/proc/timer_list", "/proc/timer_stats", "/proc/vmallocinfo",
+}
+
 // maxCopy bounds a copied file; the linker's cache of a large system has some 300 KB.
 const maxCopy = 4 << 20
 
@@ -69,6 +79,12 @@ func Base(w Who) (enforce.Base, error) {
 		}
 	}
 	b.Files = append(b.Files, w.files()...)
+	for _, p := range procMasked {
+		fi, err := os.Lstat(p)
+		if err == nil && (w.UID == 0 || fi.Mode()&0o004 != 0) {
+			b.Masked = append(b.Masked, enforce.Object{Path: p, Dir: fi.IsDir()})
+		}
+	}
 	return b, nil
 }
 

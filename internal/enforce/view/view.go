@@ -45,7 +45,7 @@ func Resolve(p string) (enforce.Object, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return enforce.Object{}, &fs.PathError{Op: "stat", Path: real, Err: err}
 	}
-	return enforce.Object{Path: real, Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Dev: st.Dev, Ino: st.Ino, Links: links}, nil
+	return enforce.Object{Path: real, Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Dev: st.Dev, Ino: st.Ino, Names: uint64(st.Nlink), Links: links}, nil
 }
 
 // walk follows every symbolic link of p.
