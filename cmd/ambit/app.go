@@ -13,6 +13,7 @@ import (
 
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/view"
 	"ambit.dev/ambit/internal/store"
 )
@@ -48,6 +49,9 @@ type app struct {
 	json     bool
 	now      func() time.Time
 }
+
+// stdio are the program's standard descriptors: ambit's own.
+func (a *app) stdio() enforce.Stdio { return enforce.Stdio{In: a.in, Out: a.out, Err: a.err} }
 
 // run runs one command line and answers the exit status.
 func run(args []string, in, out, errOut *os.File) int {

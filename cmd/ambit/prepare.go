@@ -471,7 +471,7 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	}
 	s.spec = session.Spec{
 		ID: s.subject.Session, Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest, Decide: s.record,
-		Plan: plan, Stdio: enforce.Stdio{In: s.app.in, Out: s.app.out, Err: s.app.err},
+		Plan: plan, Stdio: s.app.stdio(),
 	}
 	for _, c := range effective {
 		s.spec.Effective = append(s.spec.Effective, c.String())

@@ -66,6 +66,11 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if f.watch != "auto" && f.watch != "on" && f.watch != "off" {
 		return fmt.Errorf("--watch-files %q: want auto, on or off", f.watch)
 	}
+	var tier process.Tier
+	if !f.plan {
+		tier = process.Begin(enforce.Outline(facts(who(), enforce.Limits{})), a.stdio())
+		defer tier.Discard()
+	}
 	s, err := a.prepare(ctx, f, argv)
 	if err != nil {
 		return err
@@ -75,26 +80,31 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		_, err := a.out.Write(s.spec.Plan.Text())
 		return err
 	}
-	return a.supervise(ctx, s)
+	return a.supervise(ctx, s, tier)
 }
 
 // supervise runs the prepared session and turns its end into an exit status.
-func (a *app) supervise(ctx context.Context, s *prepared) error {
+func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier) error {
 	sigs := &signals{}
 	defer sigs.stop()
 	r := session.Runner{
-		Tier: process.Tier{}, Log: s, Now: a.now,
+		Tier: tier, Log: s, Now: a.now,
 		Denied:  a.denied,
-		Started: func(inside enforce.Session, rep enforce.Report) { a.weaker(rep); sigs.forward(inside) },
 	}
 	listed := make(chan struct{})
-	go func() {
-		defer close(listed)
-		s.register(ctx)
-	}()
+	r.Started = func(inside enforce.Session, rep enforce.Report) {
+		sigs.forward(inside)
+		a.weaker(rep)
+		go func() {
+			defer close(listed)
+			s.register(ctx)
+		}()
+	}
+	r.Ended = func(res session.Result) {
+		<-listed
+		s.unregister(ctx, res)
+	}
 	res, err := r.Run(ctx, s.spec)
-	<-listed
-	s.unregister(ctx, res)
 	if err != nil {
 		return err
 	}

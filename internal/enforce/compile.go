@@ -30,22 +30,15 @@ func Compile(in Input, f Facts) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{
-		Session: in.Session, Tier: "process", Program: in.Program,
-		UID: f.UID, GID: f.GID, Hostname: "ambit",
-		Namespaces: []string{"mount", "pid", "net", "ipc", "uts", "cgroup"},
-		Landlock:   Landlock{ABI: f.LandlockABI},
-		Filter: Filter{
-			NoSpawn: set.noSpawn(), LimitExec: set.limitExec(),
-			WatchConnect: true, WatchOpens: in.WatchOpens,
-		},
-		Limits: limits(in.Limits, f),
+	p := Outline(f)
+	p.Session, p.Program = in.Session, in.Program
+	p.Filter = Filter{
+		NoSpawn: set.noSpawn(), LimitExec: set.limitExec(),
+		WatchConnect: true, WatchOpens: in.WatchOpens,
 	}
+	p.Limits = limits(in.Limits, f)
 	if slices.Contains(p.Limits.Weaker, "cpu") {
 		return Plan{}, errors.New("a limit of cpu needs a control group, and none can be had here: run `ambit doctor`, or use a limit of wall time")
-	}
-	if f.UserNamespace {
-		p.Namespaces = append([]string{"user"}, p.Namespaces...)
 	}
 	if set.limitExec() {
 		p.Landlock.LimitExecute = true
@@ -57,6 +50,20 @@ func Compile(in Input, f Facts) (Plan, error) {
 		return Plan{}, err
 	}
 	return p, nil
+}
+
+// Outline is what every plan for this host has in common. It permits nothing.
+func Outline(f Facts) Plan {
+	p := Plan{
+		Tier: "process", UID: f.UID, GID: f.GID, Hostname: "ambit",
+		Namespaces: []string{"mount", "pid", "net", "ipc", "uts", "cgroup"},
+		Landlock:   Landlock{ABI: f.LandlockABI},
+		Limits:     limits(Limits{}, f),
+	}
+	if f.UserNamespace {
+		p.Namespaces = append([]string{"user"}, p.Namespaces...)
+	}
+	return p
 }
 
 func required(f Facts) error {

@@ -55,9 +55,11 @@ type Runner struct {
 	// Denied is told of each denial, with the id of its durable record. It is
 	// called by one goroutine.
 	Denied func(id string, d enforce.Denial)
-	// Started is called once the program runs. The session's Signal and Kill
-	// may be used until Run returns.
+	// Started is called when the program was let go. The session's Signal and
+	// Kill may be used until Run returns.
 	Started func(enforce.Session, enforce.Report)
+	// Ended is called when everything inside has ended, while that is recorded.
+	Ended func(Result)
 }
 
 // Result says how a session went.
@@ -87,12 +89,12 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 		return Result{}, errors.Join(err, r.refused(ctx, s, err))
 	}
 	res := Result{Report: inside.Report()}
-	if r.Started != nil {
-		r.Started(inside, res.Report)
-	}
 	if err := inside.Release(); err != nil {
 		discard(inside)
 		return res, errors.Join(err, r.refused(ctx, s, err))
+	}
+	if r.Started != nil {
+		r.Started(inside, res.Report)
 	}
 	var wg sync.WaitGroup
 	var reported error
@@ -101,6 +103,10 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 	ended, err := inside.Wait()
 	wg.Wait()
 	res.Result, res.Duration = ended, r.Now().Sub(begin)
+	if r.Ended != nil {
+		wg.Go(func() { r.Ended(res) })
+		defer wg.Wait()
+	}
 	return res, errors.Join(err, reported, r.ended(ctx, s, res))
 }
 

@@ -61,11 +61,17 @@ func forkExec(l *List) (int, syscall.Errno) {
 		return int(r), 0
 	}
 	afterForkInChild()
-	for i := 0; i < len(l.steps); i++ {
-		if !l.do(&l.steps[i]) {
-			l.failed = i + 1
-			exit()
+	for {
+		for i := 0; i < len(l.steps); i++ {
+			if !l.do(&l.steps[i]) {
+				l.failed = i + 1
+				exit()
+			}
 		}
+		if l.next == nil {
+			break
+		}
+		l = l.next
 	}
 	_, _, e := syscall.RawSyscall6(unix.SYS_EXECVEAT, l.execFD, l.path, l.argv, l.envv, unix.AT_EMPTY_PATH, 0)
 	l.failed, l.errno = len(l.steps)+1, e

@@ -44,8 +44,14 @@ type List struct {
 	failed int // 0: execve succeeded; n: step n failed; len(steps)+1: execve failed
 	errno  syscall.Errno
 
+	next  *List // continued with, once the steps of this one are done
 	alive []any // what the addresses point to
 }
+
+// Then has the row go on with another one when its own steps are done. It may
+// be called while the process waits in the last step of l: whoever ends that
+// wait does so afterwards. What is executed is said by the last row.
+func (l *List) Then(next *List) { l.next = next }
 
 type step struct {
 	nr     uintptr
@@ -169,7 +175,8 @@ func (l *List) Start() (int, error) {
 	if errno != 0 {
 		return 0, fmt.Errorf("clone: %w", errno)
 	}
-	if l.failed == 0 {
+	stopped := l.stoppedAt()
+	if stopped == nil {
 		return pid, nil
 	}
 	for {
@@ -177,9 +184,18 @@ func (l *List) Start() (int, error) {
 			break
 		}
 	}
-	what := "execute init"
-	if l.failed <= len(l.steps) {
-		what = l.steps[l.failed-1].what
+	return 0, stopped
+}
+
+// stoppedAt is the step that ended the row, nil if it executed its program.
+func (l *List) stoppedAt() error {
+	for ; l != nil; l = l.next {
+		switch {
+		case l.failed > len(l.steps):
+			return &StepError{What: "execute init", Errno: l.errno}
+		case l.failed > 0:
+			return &StepError{What: l.steps[l.failed-1].what, Errno: l.errno}
+		}
 	}
-	return 0, &StepError{What: what, Errno: l.errno}
+	return nil
 }

@@ -24,7 +24,7 @@ const stepProc = "mount a fresh /proc"
 func num(n int) namespace.Arg { return namespace.N(n) }
 
 // A builder prepares the row of calls that turns a new process into the
-// sandbox's init. The order is that of the calls in build.
+// sandbox's init. The order is that of the calls in first and rest.
 type builder struct {
 	plan enforce.Plan
 	list *namespace.List
@@ -107,20 +107,31 @@ func (b *builder) holds() bool { return options(b.plan.Filter).Holds() }
 // user reports whether the plan has a user namespace.
 func (b *builder) user() bool { return slices.Contains(b.plan.Namespaces, "user") }
 
-// build lays out the whole row.
-func (b *builder) build() error {
+// first lays out what is the same for every plan of this host, and waits then
+// for one byte on the line: the rest of the row is ready.
+func (b *builder) first() error {
 	l := b.list
-	b.mask = l.NewSlot()
 	all := &unix.Sigset_t{}
 	for i := range all.Val {
 		all.Val[i] = ^all.Val[i]
 	}
 	l.Call("block signals", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), namespace.Pointer(l, all), num(0), num(8))
-	l.Call("set umask", unix.SYS_UMASK, num(0)).Keep(b.mask)
 	b.dieWithLauncher()
 	if err := b.enterNamespaces(); err != nil {
 		return err
 	}
+	l.Call("make mounts private", unix.SYS_MOUNT, l.Str("none"), l.Str("/"), num(0), num(unix.MS_REC|unix.MS_PRIVATE), num(0))
+	// Its copy of the launcher's end would keep the line open for ever.
+	l.Call("leave the launcher's end of the line", unix.SYS_CLOSE, num(b.parent))
+	l.Call("wait for the plan", unix.SYS_READ, num(b.child), l.Bytes(make([]byte, 1)), num(1)).MustYield(1)
+	return nil
+}
+
+// rest lays out what the plan says, from the view to the program's init.
+func (b *builder) rest() error {
+	l := b.list
+	b.mask = l.NewSlot()
+	l.Call("set umask", unix.SYS_UMASK, num(0)).Keep(b.mask)
 	if err := b.buildView(); err != nil {
 		return err
 	}

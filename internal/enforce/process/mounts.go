@@ -22,7 +22,6 @@ import (
 // writes can be lost in it.
 func (b *builder) buildView() error {
 	l := b.list
-	l.Call("make mounts private", unix.SYS_MOUNT, l.Str("none"), l.Str("/"), num(0), num(unix.MS_REC|unix.MS_PRIVATE), num(0))
 	b.root = b.newMount("make the view", "tmpfs", 0, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
 	mounts := make([]namespace.Slot, len(b.plan.View))
 	for i, e := range b.plan.View {

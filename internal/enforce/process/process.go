@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -19,20 +21,41 @@ import (
 )
 
 // Tier is the process tier. The zero value is ready.
-type Tier struct{}
+type Tier struct {
+	begun *begun // namespaces that were made already, for one Start
+}
+
+// Begin makes the namespaces of one sandbox before its plan is known: they are
+// the same for every plan of this host, and making them takes as long as
+// deciding. Start goes on from there, or makes others if the plan does not fit.
+// Whatever fails is left for Start to meet and to explain.
+func Begin(outline enforce.Plan, io enforce.Stdio) Tier {
+	bg, err := begin(outline, io, nil)
+	if err != nil {
+		return Tier{}
+	}
+	return Tier{begun: bg}
+}
 
 // Name is "process".
 func (Tier) Name() string { return "process" }
+
+// Discard ends what Begin made, if no Start has used it.
+func (t Tier) Discard() {
+	if t.begun != nil {
+		t.begun.discard()
+	}
+}
 
 // Start builds the sandbox and leaves the program at its threshold.
 //
 // Security: the returned session's program has not run yet, and every promised
 // layer was read back from the kernel. On an error nothing is left.
-func (Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enforce.Session, error) {
+func (t Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enforce.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := start(p, io)
+	s, err := t.start(p, io)
 	if err != nil {
 		return nil, fmt.Errorf("build the sandbox: %w", err)
 	}
@@ -47,29 +70,90 @@ func (Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enforc
 	return s, nil
 }
 
-// start prepares everything, clones, and leaves a goroutine on the thread that
-// cloned until the sandbox has ended.
-func start(p enforce.Plan, io enforce.Stdio) (*session, error) {
-	b, err := newBuilder(p, io)
+func (t Tier) start(p enforce.Plan, io enforce.Stdio) (*session, error) {
+	if t.begun.fits(p, io) {
+		return t.begun.finish(p)
+	}
+	t.Discard()
+	group, err := makeGroup(p)
 	if err != nil {
 		return nil, err
 	}
-	defer b.close()
-	group, err := makeGroup(p)
+	bg, err := begin(p, io, group)
+	if err != nil {
+		return nil, errors.Join(err, removeGroup(group))
+	}
+	return bg.finish(p)
+}
+
+// begun is a sandbox whose namespaces are made and whose process waits for the
+// rest of its row.
+type begun struct {
+	b       *builder
+	io      enforce.Stdio
+	s       *session
+	started chan error
+	used    atomic.Bool
+}
+
+// begin clones a process that enters its namespaces and then waits for one byte
+// on the line. A goroutine stays on the thread that cloned until it has ended.
+func begin(outline enforce.Plan, io enforce.Stdio, group *cgroup.Group) (*begun, error) {
+	b, err := newBuilder(outline, io)
 	if err != nil {
 		return nil, err
 	}
 	if group != nil {
 		b.procs = group.ProcsFDs()
 	}
-	if err := b.build(); err != nil {
-		return nil, errors.Join(err, removeGroup(group))
+	if err := b.first(); err != nil {
+		b.close()
+		return nil, err
 	}
-	s := &session{plan: p, group: group, denials: make(chan enforce.Denial, 64), ended: make(chan struct{})}
+	s := &session{group: group, denials: make(chan enforce.Denial, 64), ended: make(chan struct{})}
 	if s.line, err = newLine(b.parent); err != nil {
-		return nil, errors.Join(err, removeGroup(group))
+		b.close()
+		return nil, err
 	}
-	b.parent = -1
+	b.parent = -1 // the line's now
+	bg := &begun{b: b, io: io, s: s, started: make(chan error, 1)}
+	go s.keep(b.list, bg.started)
+	return bg, nil
+}
+
+// fits reports whether p can go on from here.
+func (bg *begun) fits(p enforce.Plan, io enforce.Stdio) bool {
+	if bg == nil || bg.used.Load() || bg.io != io || len(p.Limits.Cgroup) > 0 {
+		return false
+	}
+	o := bg.b.plan
+	return slices.Equal(o.Namespaces, p.Namespaces) && o.UID == p.UID && o.GID == p.GID && o.Hostname == p.Hostname &&
+		o.Landlock.ABI == p.Landlock.ABI && o.Limits.PIDMax == p.Limits.PIDMax
+}
+
+// discard ends the waiting process: its line closes, and its row stops there.
+func (bg *begun) discard() {
+	if bg.used.Swap(true) {
+		return
+	}
+	_ = bg.s.line.Close()
+	if err := <-bg.started; err == nil {
+		bg.s.abandon()
+	}
+	bg.b.close()
+}
+
+// finish gives the process the rest of its row and waits until init is there.
+func (bg *begun) finish(p enforce.Plan) (*session, error) {
+	s, b, first := bg.s, bg.b, bg.b.list
+	s.plan, b.plan, b.list = p, p, &namespace.List{}
+	if err := b.rest(); err != nil {
+		bg.discard()
+		return nil, errors.Join(err, removeGroup(s.group))
+	}
+	bg.used.Store(true)
+	defer b.close()
+	first.Then(b.list)
 	listening := make(chan error, 1)
 	if b.holds() {
 		go s.watch(listening)
@@ -77,11 +161,10 @@ func start(p enforce.Plan, io enforce.Stdio) (*session, error) {
 		close(s.denials)
 		listening <- nil
 	}
-	started := make(chan error)
-	go s.keep(b.list, started)
-	if err := <-started; err != nil {
+	_ = s.line.send(1) // a process that is gone says why below
+	if err := <-bg.started; err != nil {
 		_ = s.line.Close()
-		return nil, errors.Join(explain(err), removeGroup(group))
+		return nil, errors.Join(explain(err), removeGroup(s.group))
 	}
 	// The listener was sent before clone returned. It is taken off the line
 	// before anything else comes over it.
