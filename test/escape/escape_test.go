@@ -1,0 +1,123 @@
+// Package escape_test attacks sandboxes: one file for each line of the list of
+// attacks, each run against the real binary.
+//
+// An attack is a few tries. Each try runs twice in a process of its own:
+// outside, as the control, where it must succeed, and inside `ambit run`, where
+// it must not. What counts is the effect: a canary of the host that is neither
+// read nor changed, a process that lives, a listener that nobody reached; then
+// the errno; then the time. At the end no process may be left.
+//
+// The process that tries is this test program again: an attack's tries are
+// written where they are declared, and TestMain enters the same test with
+// `attempt TEST TRY FIELD`.
+//
+// AMBIT_BIN names the binary under test; without it, it is built.
+package escape_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// attempting is set in a process that tries: the words after "attempt".
+var attempting []string
+
+// scratch holds the programs that the tests start. Everybody may go in.
+var scratch string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	if len(os.Args) > 1 && os.Args[1] == "show" {
+		show(os.Args[2])
+		return 0
+	}
+	if len(os.Args) > 2 && os.Args[1] == "attempt" {
+		attempting = os.Args[2:]
+		os.Args = []string{os.Args[0], "-test.run=^" + attempting[0] + "$"}
+		return m.Run()
+	}
+	var err error
+	if scratch, err = os.MkdirTemp("", "ambit-escape-"); err == nil {
+		err = os.Chmod(scratch, 0o755)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(scratch) //nolint:errcheck // a temporary folder
+	return m.Run()
+}
+
+// programs are the binary under test and the attacker, a copy of this program
+// where every user and every sandbox can read it.
+var programs = sync.OnceValues(func() (p struct{ ambit, attacker string }, err error) {
+	p.ambit, p.attacker = filepath.Join(scratch, "ambit"), filepath.Join(scratch, "attacker")
+	self, err := os.Executable()
+	if err != nil {
+		return p, err
+	}
+	if err := copyProgram(p.attacker, self); err != nil {
+		return p, err
+	}
+	if bin := os.Getenv("AMBIT_BIN"); bin != "" {
+		return p, copyProgram(p.ambit, bin)
+	}
+	// The go command caches a pass by the files that the test itself opens.
+	err = filepath.WalkDir("../..", func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == ".git" {
+			return fs.SkipDir
+		}
+		return err
+	})
+	if err != nil {
+		return p, err
+	}
+	build := exec.Command("go", "build", "-o", p.ambit, "ambit.dev/ambit/cmd/ambit")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return p, fmt.Errorf("build ambit: %w\n%s", err, out)
+	}
+	return p, nil
+})
+
+func ambit(t testing.TB) string {
+	t.Helper()
+	p, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.ambit
+}
+
+func attacker(t testing.TB) string {
+	t.Helper()
+	p, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.attacker
+}
+
+// copyProgram copies a program. The copy is written under another name, so
+// that no process that forks meanwhile holds it open for writing (ETXTBSY).
+func copyProgram(to, from string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close() //nolint:errcheck // nothing was written
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}

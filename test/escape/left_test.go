@@ -1,0 +1,79 @@
+package escape_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// marked are the processes that have the field's mark in their environment.
+func (f *field) marked() (pids []int) {
+	found, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		panic(err)
+	}
+	for _, p := range found {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(p)))
+		if err != nil || strconv.Itoa(pid) == f.Values["pid"] {
+			continue // a victim, which Setup ends
+		}
+		if text, err := os.ReadFile(p); err == nil && bytes.Contains(text, []byte("AMBIT_ESCAPE="+f.mark)) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// nothingLeft waits a moment for the end of all that was started in the field,
+// and fails if something goes on.
+func (f *field) nothingLeft(t *testing.T) {
+	t.Helper()
+	if left := f.within(2*time.Second, func() bool { return len(f.marked()) == 0 }); !left {
+		for _, pid := range f.marked() {
+			dir := "/proc/" + strconv.Itoa(pid)
+			words, _ := os.ReadFile(dir + "/cmdline")
+			status, _ := os.ReadFile(dir + "/status")
+			t.Errorf("process %d is left: %q\n%s", pid, words, firstLines(status, 3))
+		}
+	}
+}
+
+// within waits for a condition.
+func (*field) within(d time.Duration, holds func() bool) bool {
+	for end := time.Now().Add(d); ; time.Sleep(5 * time.Millisecond) {
+		if holds() {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+	}
+}
+
+func firstLines(text []byte, n int) string {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	return string(bytes.Join(lines[:min(n, len(lines))], nil))
+}
+
+// traces counts what a sandbox could leave on this host.
+func traces(t *testing.T) string {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := 0
+	for _, root := range []string{"/sys/fs/cgroup"} {
+		_ = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+			if err == nil && d.IsDir() && bytes.Contains([]byte(d.Name()), []byte("ambit")) {
+				groups++
+			}
+			return nil
+		})
+	}
+	return fmt.Sprintf("%d mounts, %d control groups", bytes.Count(mounts, []byte("\n")), groups)
+}
