@@ -56,6 +56,7 @@ var process = []string{"process"}
 type want struct {
 	errnos []unix.Errno
 	signal unix.Signal
+	launch string // not "": the launch is refused, in these words
 	why    string // not "": it succeeds, and this is why that is right
 }
 
@@ -64,6 +65,9 @@ func refused(errnos ...unix.Errno) want { return want{errnos: errnos} }
 
 // killed by a signal.
 func killed(s unix.Signal) want { return want{signal: s} }
+
+// notLaunched: the sandbox is not even made.
+func notLaunched(words string) want { return want{launch: words} }
 
 // allowed on purpose.
 func allowed(why string) want { return want{why: why} }
@@ -75,6 +79,7 @@ type outcome struct {
 	Detail string        `json:"detail,omitempty"`
 	Took   time.Duration `json:"took"`
 
+	exit  int         // of a command that said nothing else
 	ended unix.Signal // the process was killed
 	said  string      // all that it printed
 }
@@ -167,13 +172,13 @@ func (a attack) inside(t *testing.T, y try) {
 // judge looks at effects, then at the error, then at the time.
 func (a attack) judge(t *testing.T, f *field, y try, o outcome) {
 	t.Helper()
-	if harm := f.harm(); harm != "" {
-		t.Errorf("%s: the host was harmed: %s\n%+v", a.ID, harm, o)
-	}
 	if a.Harm != nil {
 		if harm := a.Harm(f); harm != "" {
 			t.Errorf("%s: the host was harmed: %s\n%+v", a.ID, harm, o)
 		}
+	}
+	if harm := f.harm(); harm != "" {
+		t.Errorf("%s: the host was harmed: %s\n%+v", a.ID, harm, o)
 	}
 	if strings.Contains(o.said, f.token) {
 		t.Errorf("%s: the canary was read: %q", a.ID, o.said)
@@ -182,6 +187,11 @@ func (a attack) judge(t *testing.T, f *field, y try, o outcome) {
 	case w.why != "":
 		if !o.Done {
 			t.Errorf("%s: %s %s, but it should work: %s\n%s", a.ID, o.Errno, o.Detail, w.why, o.said)
+		}
+		return
+	case w.launch != "":
+		if o.exit != 125 || !strings.Contains(o.said, w.launch) {
+			t.Errorf("%s: got exit %d %q, want 125 and %q", a.ID, o.exit, o.said, w.launch)
 		}
 		return
 	case o.Done:

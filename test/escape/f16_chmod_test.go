@@ -26,7 +26,9 @@ func TestF16Chmod(t *testing.T) {
 			{Name: "chmod", Do: func(f *field) error { return unix.Chmod(f.read("file"), 0o666) }, Want: readOnly},
 			{Name: "chown", Do: func(f *field) error { return unix.Chown(f.read("file"), os.Getuid(), os.Getgid()) }, Want: readOnly},
 			{Name: "lchown", Do: func(f *field) error { return unix.Lchown(f.read("file"), os.Getuid(), os.Getgid()) }, Want: readOnly},
-			{Name: "fchmod", Do: func(f *field) error { return open(f, unix.O_RDONLY, func(fd int) error { return unix.Fchmod(fd, 0o666) }) }, Want: readOnly},
+			{Name: "fchmod", Do: func(f *field) error {
+				return open(f, unix.O_RDONLY, func(fd int) error { return unix.Fchmod(fd, 0o666) })
+			}, Want: readOnly},
 			{Name: "fchown", Do: func(f *field) error {
 				return open(f, unix.O_RDONLY, func(fd int) error { return unix.Fchown(fd, os.Getuid(), os.Getgid()) })
 			}, Want: readOnly},

@@ -263,6 +263,8 @@ func (f *field) finish(t *testing.T, y try, cmd *exec.Cmd) (o outcome) {
 		o.ended = unix.Signal(exit.Sys().(interface{ Signal() unix.Signal }).Signal())
 	} else if exit != nil && exit.ExitCode() > 128 {
 		o.ended = unix.Signal(exit.ExitCode() - 128)
+	} else if exit != nil && exit.ExitCode() == 125 && y.Want.launch != "" {
+		o.exit = 125
 	} else {
 		t.Fatalf("it said nothing (%v):\n%s", err, o.said)
 	}

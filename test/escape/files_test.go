@@ -31,7 +31,9 @@ func (f *field) readFD(fd int) error {
 }
 
 // overwrite opens an existing file for writing, and writes.
-func overwrite(path string) error { return overwriteAt(unix.AT_FDCWD, path, unix.O_WRONLY|unix.O_TRUNC) }
+func overwrite(path string) error {
+	return overwriteAt(unix.AT_FDCWD, path, unix.O_WRONLY|unix.O_TRUNC)
+}
 
 func overwriteAt(dir int, path string, flags int) error {
 	fd, err := unix.Openat(dir, path, flags|unix.O_CLOEXEC, 0o644)
