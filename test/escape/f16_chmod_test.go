@@ -41,6 +41,13 @@ func TestF16Chmod(t *testing.T) {
 			{Name: "chmod by /proc/self/fd", Do: func(f *field) error {
 				return open(f, unix.O_PATH, func(fd int) error { return unix.Chmod("/proc/self/fd/"+itoa(fd), 0o666) })
 			}, Want: readOnly},
+			// With the mode that it has: should it succeed, nothing changes.
+			{Name: "device of the view", NoControl: "root could, nobody else", Do: func(*field) error { return unix.Chmod("/dev/full", 0o666) }, Want: refused(unix.EROFS)},
+			{Name: "times of a device", NoControl: "root could, nobody else", Do: func(*field) error {
+				return unix.UtimesNanoAt(unix.AT_FDCWD, "/dev/zero", []unix.Timespec{{Sec: 1 << 30}, {Sec: 1 << 30}}, 0)
+			}, Want: refused(unix.EROFS)},
+			{Name: "standard input, which is /dev/null", NoControl: "root could, nobody else", Do: func(*field) error { return unix.Fchmod(0, 0o666) }, Want: refused(unix.EROFS)},
+			{Name: "write to a device", Do: func(*field) error { return overwrite("/dev/null") }, Want: allowed("devices work")},
 		},
 	}.run(t)
 }

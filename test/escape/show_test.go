@@ -17,6 +17,11 @@ func show(what string) {
 		fmt.Println(unix.Getuid(), unix.Geteuid(), unix.Getgid(), unix.Getegid())
 	case "capabilities":
 		fmt.Println(status("/proc/self", "CapPrm"), status("/proc/self", "CapEff"))
+	case "restrictions":
+		// As a forked program it can only answer by its status.
+		if status("/proc/self", "NoNewPrivs") != "1" || status("/proc/self", "Seccomp") != "2" || strings.Trim(status("/proc/self", "CapEff"), "0") != "" {
+			os.Exit(1)
+		}
 	case "victim":
 		victim()
 	case "sleep":
