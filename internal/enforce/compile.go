@@ -128,6 +128,9 @@ func sortOut(in Input) (*effective, error) {
 		}
 	}
 	for _, v := range in.Volumes {
+		if own(v.Source.Path) {
+			return nil, &CannotEnforce{"the volume " + v.Target, v.Source.Path + " is the sandbox's own, the host's cannot be shown"}
+		}
 		set.grants = append(set.grants, Entry{Op: OpBind, Path: v.Target, Source: v.Source.Path, Dir: v.Source.Dir,
 			Write: v.Write, Dev: v.Source.Dev, Ino: v.Source.Ino})
 	}
@@ -136,8 +139,22 @@ func sortOut(in Input) (*effective, error) {
 			return nil, err
 		}
 	}
+	set.maskSockets(in.Base.Sockets)
 	set.maskVolumes(in.Volumes)
 	return set, nil
+}
+
+// maskSockets closes the host's sockets in what is granted: to connect to a
+// daemon is more than to read or write the files around its socket. One that a
+// grant names stays.
+func (e *effective) maskSockets(sockets []Object) {
+	for _, o := range sockets {
+		named := slices.ContainsFunc(e.grants, func(g Entry) bool { return g.Source == o.Path })
+		inside := slices.ContainsFunc(e.grants, func(g Entry) bool { return within(o.Path, g.Source) })
+		if inside && !named {
+			e.masks = append(e.masks, Entry{Op: OpMask, Path: o.Path, Socket: true})
+		}
+	}
 }
 
 // maskVolumes closes what is denied wherever a volume shows it again.

@@ -71,6 +71,7 @@ type Base struct {
 	Programs []string // the directories among and beneath them that hold programs
 	Links    []Link
 	Files    []File
+	Sockets  []Object // unix sockets of the host: hidden unless they are granted by name
 	Masked   []Object // of a fresh /proc: what tells of the whole host
 }
 

@@ -38,7 +38,9 @@ func layOut(in Input, set *effective) ([]Entry, error) {
 		}
 	}
 	for _, m := range l.masks {
-		l.pin(m.Path)
+		if !m.Socket {
+			l.pin(m.Path)
+		}
 	}
 	for _, o := range in.Base.Masked {
 		l.masks = append(l.masks, Entry{Op: OpMask, Path: o.Path, Dir: o.Dir})

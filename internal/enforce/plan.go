@@ -48,6 +48,7 @@ type Entry struct {
 	Device bool   `json:"device,omitempty"` // device files work beneath
 	Dir    bool   `json:"dir,omitempty"`    // bind, mask: the object is a directory
 	Pin    bool   `json:"pin,omitempty"`    // bind: it keeps the directory from being renamed
+	Socket bool   `json:"socket,omitempty"` // mask: it hides a socket, wherever that is moved to
 	Size   int64  `json:"size,omitempty"`   // tmpfs: bytes
 	Mode   uint32 `json:"mode,omitempty"`
 

@@ -85,7 +85,9 @@ func Base(w Who) (enforce.Base, error) {
 			b.Masked = append(b.Masked, enforce.Object{Path: p, Dir: fi.IsDir()})
 		}
 	}
-	return b, nil
+	var err error
+	b.Sockets, err = sockets()
+	return b, err
 }
 
 // directory is the directory at p itself; a link at p is answered as a link.
