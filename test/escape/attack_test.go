@@ -180,7 +180,7 @@ func (a attack) judge(t *testing.T, f *field, y try, o outcome) {
 	if harm := f.harm(); harm != "" {
 		t.Errorf("%s: the host was harmed: %s\n%+v", a.ID, harm, o)
 	}
-	if strings.Contains(o.said, f.token) {
+	if strings.Contains(o.said, f.token) && y.Want.why == "" {
 		t.Errorf("%s: the canary was read: %q", a.ID, o.said)
 	}
 	switch w := y.Want; {

@@ -39,6 +39,7 @@ type field struct {
 	pack  string                // a pack to run instead of the attacker
 	base  func() []string       // instead of the usual grants
 	start func(t *testing.T)    // the end of Setup
+	came  *counter              // who reached a server of the host
 	were  map[string]fileStatus // what must stay as it was
 }
 
@@ -48,7 +49,7 @@ func newField(t *testing.T) *field {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &field{Dir: dir, Values: map[string]string{}, token: "token-" + random(), mark: random()}
+	f := &field{Dir: dir, Values: map[string]string{}, token: "token-" + random(), mark: random(), came: &counter{}}
 	for _, d := range []struct {
 		to   *string
 		name string

@@ -45,10 +45,10 @@ func TestP28KernelSurface(t *testing.T) {
 			{Name: "clock_settime", Do: do(unix.SYS_CLOCK_SETTIME, e(unix.EINVAL), unix.CLOCK_MONOTONIC, 0), Want: no},
 			{Name: "quotactl", NoControl: optional, Do: do(unix.SYS_QUOTACTL, nil, self, none, 0, 0), Want: no},
 			{Name: "quotactl_fd", NoControl: optional, Do: do(unix.SYS_QUOTACTL_FD, nil, self, 0, 0, 0), Want: no},
-			{Name: "syslog", Do: do(unix.SYS_SYSLOG, nil, 10, 0, 0), Want: no},
+			{Name: "syslog", Root: true, Do: do(unix.SYS_SYSLOG, nil, 10, 0, 0), Want: no},
 			{Name: "lookup_dcookie", NoControl: "gone from the kernel", Do: do(unix.SYS_LOOKUP_DCOOKIE, nil, 0, 0, 0), Want: no},
 			{Name: "vhangup", NoControl: "it would hang up the terminal", Do: do(unix.SYS_VHANGUP, nil), Want: no},
-			{Name: "fanotify_init", Do: do(unix.SYS_FANOTIFY_INIT, e(unix.EINVAL), 0xffff), Want: no},
+			{Name: "fanotify_init", Root: true, Do: do(unix.SYS_FANOTIFY_INIT, e(unix.EINVAL), 0xffff), Want: no},
 		},
 	}.run(t)
 }
