@@ -215,6 +215,9 @@ func (e *effective) mask(c capability.Capability, objects []Object) error {
 		if !o.Dir && o.Names > 1 {
 			return &CannotEnforce{"the denial of " + c.Display(), fmt.Sprintf("%s has %d names (hard links), and closing one leaves the others; grant less, or make a copy of its own", o.Path, o.Names)}
 		}
+		if k, ok := e.replaceable(o.Links); ok {
+			return &CannotEnforce{"the denial of " + c.Display(), k.Path + " is a symbolic link that the program could replace; deny where it leads to as well, or grant less"}
+		}
 		m := bind(o, false)
 		if c.Kind() == capability.FSRead || c.Kind() == capability.ProcessSpawn {
 			m.Op, m.Source = OpMask, ""
@@ -222,6 +225,16 @@ func (e *effective) mask(c capability.Capability, objects []Object) error {
 		e.masks = append(e.masks, m)
 	}
 	return nil
+}
+
+// replaceable finds a link that lies in a writable grant.
+func (e *effective) replaceable(links []Link) (Link, bool) {
+	for _, k := range links {
+		if slices.ContainsFunc(e.grants, func(g Entry) bool { return g.Write && within(k.Path, g.Source) && k.Path != g.Source }) {
+			return k, true
+		}
+	}
+	return Link{}, false
 }
 
 func bind(o Object, write bool) Entry {
