@@ -24,7 +24,7 @@ func TestF12LongPath(t *testing.T) {
 		ID: "F12", Title: "paths as long as paths can be",
 		Reference: "checkers that cut a path off and decide about the rest",
 		Tiers:     process,
-		Flags:     func(*field) []string { return []string{"--watch-files"} },
+		Flags:     func(*field) []string { return []string{"--watch-files=on"} },
 		Tries: []try{
 			{Name: "hidden, 4095 bytes", Do: func(f *field) error { return f.readFile(padded(f.Canary, 4095)) }, Want: refused(unix.ENOENT)},
 			{Name: "hidden, 4096 bytes", Do: func(f *field) error { return f.readFile(padded(f.Canary, 4096)) }, NoControl: none, Want: refused(unix.ENAMETOOLONG)},

@@ -31,7 +31,7 @@ func TestF42Deputy(t *testing.T) {
 				}
 			}
 		},
-		Flags: func(*field) []string { return []string{"--watch-files"} },
+		Flags: func(*field) []string { return []string{"--watch-files=on"} },
 		Harm: func(f *field) string {
 			var st unix.Stat_t
 			if err := unix.Lstat(f.Canary, &st); err != nil || time.Since(time.Unix(st.Atim.Unix())) < 24*time.Hour {

@@ -12,7 +12,7 @@ func TestF43ProcSelfOfAsker(t *testing.T) {
 		ID: "F43", Title: "paths that mean something else to the supervisor",
 		Reference: "tar's chmod of /proc/self/fd/N, resolved by a supervisor to its own file",
 		Tiers:     process,
-		Flags:     func(*field) []string { return []string{"--watch-files"} },
+		Flags:     func(*field) []string { return []string{"--watch-files=on"} },
 		Tries: []try{
 			{Name: "self", Do: func(*field) error {
 				for _, name := range []string{"/proc/self", "/proc/thread-self", "/proc/" + itoa(os.Getpid())} {

@@ -25,7 +25,7 @@ func TestP30RewrittenPath(t *testing.T) {
 			}
 			t.Cleanup(func() { l.Close() })
 		},
-		Flags: func(*field) []string { return []string{"--watch-files"} },
+		Flags: func(*field) []string { return []string{"--watch-files=on"} },
 		Tries: []try{
 			{Name: "open", Want: refused(), Slow: "it is a race", Do: func(f *field) error {
 				// Both paths have one length.

@@ -14,7 +14,7 @@ func TestP31BadPointers(t *testing.T) {
 		ID: "P31", Title: "pointers that cannot be read, or only in part",
 		Reference: "supervisors that answer EFAULT for what the kernel takes: utimensat with a null path",
 		Tiers:     process,
-		Flags:     func(*field) []string { return []string{"--watch-files"} },
+		Flags:     func(*field) []string { return []string{"--watch-files=on"} },
 		Tries: []try{{Name: "all", Want: allowed("each call ends as it does outside"), Slow: "many calls", Do: func(f *field) error {
 			page := unix.Getpagesize()
 			m, err := unix.Mmap(-1, 0, 3*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)

@@ -15,7 +15,7 @@ func TestP33SignalsWhileHeld(t *testing.T) {
 		ID: "P33", Title: "signals every 2 ms while calls are held",
 		Reference: "seccomp_unotify(2), on interrupted notifications; ADDFD that answers 0 for a descriptor",
 		Tiers:     process,
-		Flags:     func(*field) []string { return []string{"--watch-files"} },
+		Flags:     func(*field) []string { return []string{"--watch-files=on"} },
 		Tries: []try{{Name: "open and connect", Want: allowed("nothing but time is lost"), Slow: "a thousand calls", Do: func(f *field) error {
 			c := make(chan os.Signal, 1)
 			signal.Notify(c, unix.SIGALRM)
