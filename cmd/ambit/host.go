@@ -95,7 +95,7 @@ func (s *prepared) object(in *enforce.Input, c capability.Capability) error {
 	var err error
 	switch {
 	case literal && c.Kind() == capability.ProcessSpawn:
-		found, err = view.Executables(path, s.lookPath)
+		found, err = s.spawned(path)
 	case literal:
 		found, err = one(path)
 	default:
@@ -119,6 +119,16 @@ func (s *prepared) object(in *enforce.Input, c capability.Capability) error {
 	}
 	in.Objects[c.String()] = found
 	return nil
+}
+
+// spawned finds what a scope of process.spawn names: a program with what starts
+// it, or a directory of programs.
+func (s *prepared) spawned(path string) ([]enforce.Object, error) {
+	o, err := view.Resolve(path)
+	if err != nil || o.Dir {
+		return []enforce.Object{o}, err
+	}
+	return view.Executables(path, s.lookPath)
 }
 
 func one(path string) ([]enforce.Object, error) {
@@ -308,27 +318,48 @@ func parseCount(text string) (int64, error) {
 	return n, nil
 }
 
-// register tells the store of the session; unregister of its end. They are for
-// lists; what is evidence stands in the log.
-func (s *prepared) register(ctx context.Context) {
+// listAfter is how long a session lasts before it is listed as running. Most
+// are shorter, and are written down once, when they have ended.
+const listAfter = 200 * time.Millisecond
+
+// list keeps the store's list of sessions: what runs, and how it ended. What is
+// evidence stands in the log.
+func (s *prepared) list(ctx context.Context, ended <-chan session.Result) {
+	started := s.app.now()
+	select {
+	case res := <-ended:
+		s.write(ctx, started, &res)
+	case <-time.After(listAfter):
+		s.write(ctx, started, nil)
+		res := <-ended
+		s.unlist(ctx, res)
+	}
+}
+
+// write puts the session into the list, running or ended.
+func (s *prepared) write(ctx context.Context, started time.Time, res *session.Result) {
 	db, err := s.store()
 	if err != nil {
 		return // it was open a moment ago
 	}
 	row := store.Session{ID: s.spec.ID, Principal: s.spec.Principal, Pack: s.spec.Pack, Digest: s.spec.Digest,
-		Program: s.spec.Plan.Program.Path, PID: os.Getpid(), Tier: s.spec.Plan.Tier, Started: s.app.now()}
+		Program: s.spec.Plan.Program.Path, PID: os.Getpid(), Tier: s.spec.Plan.Tier, Started: started}
+	if res != nil {
+		row.Ended, row.Status = s.app.now(), endStatus(*res)
+	}
 	if err := db.AddSession(ctx, row); err != nil {
 		printf(s.app.err, "ambit: the session is not listed: %v\n", err)
 	}
 }
 
-func (s *prepared) unregister(ctx context.Context, res session.Result) {
+func (s *prepared) unlist(ctx context.Context, res session.Result) {
 	db, err := s.store()
 	if err != nil {
 		return
 	}
-	status := "exit " + strconv.Itoa(res.Exit)
-	if err := db.EndSession(ctx, s.spec.ID, status, s.app.now()); err != nil {
+	if err := db.EndSession(ctx, s.spec.ID, endStatus(res), s.app.now()); err != nil {
 		printf(s.app.err, "ambit: the session's end is not listed: %v\n", err)
 	}
 }
+
+func endStatus(res session.Result) string { return "exit " + strconv.Itoa(res.Exit) }

@@ -89,20 +89,20 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier) err
 	defer sigs.stop()
 	r := session.Runner{
 		Tier: tier, Log: s, Now: a.now,
-		Denied:  a.denied,
+		Denied: a.denied,
 	}
-	listed := make(chan struct{})
+	ended, listed := make(chan session.Result, 1), make(chan struct{})
 	r.Started = func(inside enforce.Session, rep enforce.Report) {
 		sigs.forward(inside)
 		a.weaker(rep)
 		go func() {
 			defer close(listed)
-			s.register(ctx)
+			s.list(ctx, ended)
 		}()
 	}
 	r.Ended = func(res session.Result) {
+		ended <- res
 		<-listed
-		s.unregister(ctx, res)
 	}
 	res, err := r.Run(ctx, s.spec)
 	if err != nil {

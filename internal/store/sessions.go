@@ -23,7 +23,7 @@ type Session struct {
 	Status                               string
 }
 
-// AddSession keeps a session that has begun. What process its PID is, is noted
+// AddSession keeps a session that has begun, or one that has ended already. What process its PID is, is noted
 // with it, so that another one with that PID is not taken for it later.
 func (s *Store) AddSession(ctx context.Context, n Session) error {
 	if n.Status == "" {
@@ -31,8 +31,8 @@ func (s *Store) AddSession(ctx context.Context, n Session) error {
 	}
 	err := s.change(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (id, principal, pack, digest, program, pid, process, tier, started, ended, status)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)`,
-			n.ID, n.Principal, n.Pack, n.Digest, []byte(n.Program), n.PID, process(n.PID), n.Tier, fromTime(n.Started), n.Status)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			n.ID, n.Principal, n.Pack, n.Digest, []byte(n.Program), n.PID, process(n.PID), n.Tier, fromTime(n.Started), fromTime(n.Ended), n.Status)
 		return exists(err)
 	})
 	if err != nil {

@@ -100,7 +100,7 @@ func connect(path string) (*sql.DB, error) {
 		return nil, err
 	}
 	name := (&url.URL{Scheme: "file", Path: abs}).String()
-	db, err := sql.Open("sqlite", name+"?mode=rw&_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=synchronous(full)")
+	db, err := sql.Open("sqlite", name+"?mode=rw&_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=synchronous(normal)")
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,18 @@ func fill(path string) (err error) {
 // Close ends the use of s.
 func (s *Store) Close() error { return s.db.Close() }
 
-// change runs f in a transaction that nobody else writes beside.
+// keep runs f in a transaction that is durable when it returns. It is for
+// grants: what a person answered survives power loss.
+func (s *Store) keep(ctx context.Context, f func(tx *sql.Tx) error) error {
+	if _, err := s.db.ExecContext(ctx, "PRAGMA synchronous=full"); err != nil {
+		return err
+	}
+	return s.change(ctx, f)
+}
+
+// change runs f in a transaction that nobody else writes beside. It survives
+// the end of this process; the list of sessions needs no more, since the log
+// is what tells of them for certain.
 func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
