@@ -139,7 +139,11 @@ func one(path string) ([]enforce.Object, error) {
 // hidden finds what a denial hides: its object, or the matches of its glob
 // beneath each directory that the plan shows.
 func (s *prepared) hidden(in *enforce.Input, c capability.Capability) error {
-	pattern, ok := c.Pattern()
+	named := c
+	if as, ok := s.spelled[c]; ok {
+		named = as // with the links on the way, which Compile looks at
+	}
+	pattern, ok := named.Pattern()
 	if !ok {
 		return nil
 	}

@@ -203,11 +203,11 @@ func (e *effective) mask(c capability.Capability, objects []Object) error {
 		return nil
 	}
 	if pattern, ok := c.Pattern(); ok {
-		_, literal := pattern.Literal()
+		path, literal := pattern.Literal()
 		if !literal && c.Kind() != capability.FSRead && len(e.grants) > 0 {
 			return &CannotEnforce{"the denial of " + c.Display(), "files with such names could be made later; deny a directory, or grant less"}
 		}
-		if literal && len(objects) == 0 {
+		if literal && len(objects) == 0 && e.reaches(path) {
 			return &CannotEnforce{"the denial of " + c.Display(), "it does not exist yet, and what is made there later could not be hidden; grant less, or create it first"}
 		}
 	}
@@ -225,6 +225,11 @@ func (e *effective) mask(c capability.Capability, objects []Object) error {
 		e.masks = append(e.masks, m)
 	}
 	return nil
+}
+
+// reaches reports whether a grant shows what may come to be at p.
+func (e *effective) reaches(p string) bool {
+	return slices.ContainsFunc(e.grants, func(g Entry) bool { return within(p, g.Source) })
 }
 
 // replaceable finds a link that lies in a writable grant.
