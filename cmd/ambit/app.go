@@ -66,8 +66,7 @@ func run(args []string, in, out, errOut *os.File) int {
 		return 0
 	}
 	status := exitFailed
-	var exit *exitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exitError](err); ok {
 		status = exit.status
 		err = exit.err
 	}
@@ -196,5 +195,5 @@ func base() (capability.Base, error) {
 
 // printf writes for people.
 func printf(w io.Writer, format string, args ...any) {
-	fmt.Fprintf(w, format, args...) //nolint:errcheck // a closed terminal has nobody to tell
+	fmt.Fprintf(w, format, args...) // a closed terminal has nobody to tell
 }

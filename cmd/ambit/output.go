@@ -27,13 +27,13 @@ func (a *app) printJSON(v any) error {
 func table(w io.Writer, heading []string, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if heading != nil {
-		fmt.Fprintln(t, strings.Join(heading, "\t")) //nolint:errcheck // Flush tells
+		fmt.Fprintln(t, strings.Join(heading, "\t"))
 	}
 	for _, row := range rows {
 		for i := range row {
 			row[i] = capability.Printable(row[i])
 		}
-		fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t")) //nolint:errcheck // Flush tells
+		fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t"))
 	}
 	return t.Flush()
 }

@@ -202,15 +202,16 @@ func wantLine(w wantReport) string {
 	if w.Reason != "" {
 		line += ": " + strconv.Quote(w.Reason)
 	}
+	words := []string{line}
 	for _, mark := range []struct {
 		set  bool
 		word string
 	}{{w.Broad, "broad"}, {w.Optional, "optional"}, {w.Granted, "granted"}, {!w.Granted, "not granted"}} {
 		if mark.set {
-			line += " [" + mark.word + "]"
+			words = append(words, "["+mark.word+"]")
 		}
 	}
-	return line
+	return strings.Join(words, " ")
 }
 
 func entryWords(r packReport) string {

@@ -118,7 +118,7 @@ func (s *prepared) environment(dir, home string) []string {
 	}
 	for _, kv := range os.Environ() {
 		name, value, _ := strings.Cut(kv, "=")
-		if slices.Contains(inherited, name) || strings.HasPrefix(name, "LC_") || slices.Contains(s.manifest.Env, name) {
+		if slices.Contains(inherited, name) || strings.HasPrefix(name, "LC_") || slices.Contains(s.manifest.Env, name) { //nolint:forbidigo // a variable's name, not a path
 			env[name] = value
 		}
 	}

@@ -170,6 +170,7 @@ func (a *app) denied(id string, d enforce.Denial) {
 	switch capability.Kind(d.Kind) {
 	case capability.FSRead, capability.ProcessSpawn:
 		fix = " allow: --allow " + shellWord(c)
+	default: // no flag of a run would grant it
 	}
 	printf(a.err, "ambit: denied %s (not granted) [%s]%s\n", capability.Printable(c), id, fix)
 }

@@ -17,6 +17,7 @@ func fits(k manifest.Kind, tier string) error {
 			return nil
 		}
 		return fmt.Errorf("code of kind %q needs a tier with a kernel of its own, which this version does not have; --tier process accepts the weaker one", k)
+	case manifest.DesktopApp, manifest.SystemService:
 	}
 	return fmt.Errorf("kind %q needs what the process tier does not have here; this version runs cli-tool, mcp-tool and headless-app", k)
 }

@@ -68,8 +68,9 @@ func remedy(c capability.Capability, rule, id, pack string) string {
 			cmd += "--broad "
 		}
 		return cmd + shellWord(c.Display())
+	default:
+		return ""
 	}
-	return ""
 }
 
 // ungranted tells of what a pack declares and nobody granted: the pack runs

@@ -193,6 +193,7 @@ func TestEveryKindHasAnAnswer(t *testing.T) {
 		switch k {
 		case capability.FSRead, capability.FSWrite, capability.ProcessSpawn:
 			continue
+		default:
 		}
 		c, err := capability.Parse(string(k))
 		if err != nil {

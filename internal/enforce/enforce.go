@@ -15,7 +15,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"ambit.dev/ambit/internal/core/capability"
@@ -204,5 +203,3 @@ type CannotEnforce struct {
 func (e *CannotEnforce) Error() string {
 	return fmt.Sprintf("%s cannot be enforced here: %s", e.Capability, e.Why)
 }
-
-func join(names []string) string { return strings.Join(names, ", ") }

@@ -127,6 +127,7 @@ func (l *layout) home(in Input) {
 		return
 	}
 	switch in.Home {
+	case HomeNone:
 	case HomeEphemeral:
 		t := l.mounts["/tmp"]
 		t.Path, t.Mode = in.HomePath, 0o700

@@ -63,9 +63,6 @@ type want struct {
 // refused: with one of these errors, or with any if there are none.
 func refused(errnos ...unix.Errno) want { return want{errnos: errnos} }
 
-// killed by a signal.
-func killed(s unix.Signal) want { return want{signal: s} }
-
 // notLaunched: the sandbox is not even made.
 func notLaunched(words string) want { return want{launch: words} }
 
@@ -117,8 +114,7 @@ func (a attack) attempt() {
 	o := outcome{Done: err == nil, Took: time.Since(begin), Detail: f.note.String()}
 	if err != nil {
 		o.Detail += err.Error()
-		var e unix.Errno
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[unix.Errno](err); ok {
 			o.Errno = unix.ErrnoName(e)
 		}
 	}

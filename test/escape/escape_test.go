@@ -52,7 +52,7 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(scratch) //nolint:errcheck // a temporary folder
+	defer os.RemoveAll(scratch)
 	return m.Run()
 }
 
@@ -113,7 +113,7 @@ func copyProgram(to, from string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer in.Close() //nolint:errcheck // nothing was written
+	defer in.Close()
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
 	if err != nil {
 		return err

@@ -2,10 +2,7 @@ package escape_test
 
 import (
 	"bytes"
-	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -61,21 +58,3 @@ setsid sh -c 'trap "" TERM HUP; (sleep 601; sleep 602) & sleep 603 & exit 0' &
 (setsid setsid sh -c 'trap "" TERM HUP; sleep 604 & sleep 605' &)
 echo ready
 while :; do sleep 606; done`
-
-// temporaries are names of ours among the temporary files of the host.
-func temporaries(t *testing.T) string {
-	t.Helper()
-	var names []string
-	for _, pattern := range []string{"ambit*", ".ambit*", "sandbox*"} {
-		found, err := filepath.Glob(filepath.Join(os.TempDir(), pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, n := range found {
-			if !strings.HasPrefix(filepath.Base(n), "ambit-escape-") && !strings.HasPrefix(filepath.Base(n), "ambit-test") {
-				names = append(names, n)
-			}
-		}
-	}
-	return fmt.Sprint(names)
-}

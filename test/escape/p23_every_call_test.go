@@ -1,6 +1,7 @@
 package escape_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -60,7 +61,7 @@ func TestP23EveryCall(t *testing.T) {
 	}
 	// A call that this kernel does not have, or that it refuses this user, is no fault.
 	known := strings.Fields(string(text))
-	for _, nr := range strings.Fields(got) {
+	for nr := range strings.FieldsSeq(got) {
 		if !slices.Contains(known, nr) {
 			t.Errorf("P23: call %s passes and is not in %s", nr, golden)
 		}
@@ -72,7 +73,7 @@ func TestP23EveryCall(t *testing.T) {
 // and says which do not fail by EPERM or ENOSYS.
 func everyCall() {
 	var passed []string
-	for nr := uintptr(0); nr < 1024; nr++ {
+	for nr := range uintptr(1024) {
 		if untried[nr] != "" {
 			continue
 		}
@@ -80,7 +81,7 @@ func everyCall() {
 		// mode with bits that are refused.
 		bad := ^uintptr(0)
 		for _, err := range []error{forkedWithin(sys(nr, bad, bad, bad, bad, bad, bad)), forkedWithin(sys(nr))} {
-			if err != unix.EPERM && err != unix.ENOSYS {
+			if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSYS) {
 				passed = append(passed, fmt.Sprint(nr))
 				break
 			}

@@ -82,9 +82,9 @@ func forkCalls(flags uintptr, calls []call) (uintptr, syscall.Errno) {
 		return pid, e
 	}
 	var last uintptr
-	for i := 0; i < len(calls); i++ {
+	for i := range calls {
 		a := calls[i].arg
-		for j := 0; j < len(a); j++ {
+		for j := range a {
 			if a[j] == kept {
 				a[j] = last
 			}
@@ -92,13 +92,13 @@ func forkCalls(flags uintptr, calls []call) (uintptr, syscall.Errno) {
 		r, _, e := syscall.RawSyscall6(calls[i].nr, a[0], a[1], a[2], a[3], a[4], a[5])
 		if e != 0 {
 			for {
-				syscall.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(e), 0, 0)
+				_, _, _ = syscall.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(e), 0, 0)
 			}
 		}
 		last = r
 	}
 	for {
-		syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		_, _, _ = syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 	}
 }
 
@@ -113,7 +113,7 @@ func clone3(args *[11]uint64) error {
 	}
 	if pid == 0 {
 		for {
-			syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+			_, _, _ = syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 		}
 	}
 	_, err := unix.Wait4(int(pid), nil, 0, nil)

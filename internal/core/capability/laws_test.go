@@ -1,6 +1,7 @@
 package capability_test
 
 import (
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -204,7 +205,7 @@ func FuzzParseCapability(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := capability.Parse(text)
 		if err != nil {
-			if e := err.(*capability.SyntaxError); e.Offset < 0 || e.Offset > len(text) || e.Msg == "" || e.Text != text {
+			if e, ok := errors.AsType[*capability.SyntaxError](err); !ok || e.Offset < 0 || e.Offset > len(text) || e.Msg == "" || e.Text != text {
 				t.Fatalf("%#v", e)
 			}
 			return

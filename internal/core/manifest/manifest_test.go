@@ -2,6 +2,7 @@ package manifest_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -242,7 +243,7 @@ func FuzzParseManifest(f *testing.F) {
 		}
 		m, err := manifest.Parse(name, []byte(text))
 		if err != nil {
-			if e := err.(*manifest.Error); e.File != name || e.Line < 1 || e.Column < 1 || e.Msg == "" {
+			if e, ok := errors.AsType[*manifest.Error](err); !ok || e.File != name || e.Line < 1 || e.Column < 1 || e.Msg == "" {
 				t.Fatalf("%#v", e)
 			}
 			return

@@ -88,8 +88,7 @@ func (r reader) capability(w *Want, prefix string) field {
 			return err
 		}
 		w.Capability, err = capability.Parse(prefix + s)
-		var syntax *capability.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*capability.SyntaxError](err); ok {
 			return r.errorf(r.inside(v, syntax.Offset-len(prefix)), "%s, found %q", syntax.Msg, s)
 		}
 		return nil

@@ -125,7 +125,7 @@ func (m mount) hierarchy(place string) Hierarchy {
 	switch {
 	case place == "":
 		h.Why = "this process has no place in it"
-	case err != nil || rel == ".." || strings.HasPrefix(rel, "../"):
+	case err != nil || !filepath.IsLocal(rel):
 		h.Why = fmt.Sprintf("our own cgroup %q is not beneath what is mounted, %q", place, m.root)
 	default:
 		h.Own = filepath.Join(m.point, rel)
@@ -139,7 +139,7 @@ func (h *Hierarchy) lookUnified() {
 	}
 	// A launcher that stepped aside, and all that it started, divides the
 	// cgroup that it stepped aside in.
-	if strings.HasPrefix(filepath.Base(h.Own), prefix+launcherName+".") {
+	if strings.HasPrefix(filepath.Base(h.Own), prefix+launcherName+".") { //nolint:forbidigo // one name, not a path
 		h.Own = filepath.Dir(h.Own)
 	}
 	text, err := os.ReadFile(filepath.Join(h.Own, "cgroup.controllers"))
@@ -168,8 +168,7 @@ func (h *Hierarchy) lookWritable(files ...string) {
 
 // reason is err without the paths that repeat themselves.
 func reason(err error) string {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return fmt.Sprintf("%s: %v", path.Path, path.Err)
 	}
 	return err.Error()

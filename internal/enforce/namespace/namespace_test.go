@@ -329,8 +329,8 @@ func TestStartWhileCollecting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // a pipe
-	defer w.Close() //nolint:errcheck // a pipe
+	defer r.Close()
+	defer w.Close()
 	go func() {
 		b := make([]byte, 1<<12)
 		for {

@@ -68,8 +68,9 @@ func TestBrokenLayers(t *testing.T) {
 		{"network namespace", without("net"), "network"},
 		{"pid namespace", without("pid"), "processes"},
 		{"a folder too many", func(p *enforce.Plan) {
-			p.View = append(p.View, enforce.Entry{Op: enforce.OpBind, Path: "/mnt", Source: os.TempDir(), Dir: true})
-			secretsAt(p, os.TempDir())
+			dir := os.TempDir() //nolint:usetesting // the folder that has the bait
+			p.View = append(p.View, enforce.Entry{Op: enforce.OpBind, Path: "/mnt", Source: dir, Dir: true})
+			secretsAt(p, dir)
 		}, "files: what was not granted"},
 		{"writable where it was read-only", func(p *enforce.Plan) {
 			for i := range p.View {

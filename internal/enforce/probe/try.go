@@ -94,17 +94,17 @@ func (p Prober) run(ctx context.Context, plan enforce.Plan) (o outcome, err erro
 	if err != nil {
 		return o, err
 	}
-	defer input.Close() //nolint:errcheck // nothing was written
+	defer input.Close()
 	r, w, err := os.Pipe()
 	if err != nil {
 		return o, err
 	}
-	defer r.Close() //nolint:errcheck // nothing was written
+	defer r.Close()
 	complaints, err := os.CreateTemp("", "ambit-doctor-")
 	if err != nil {
 		return o, err
 	}
-	defer complaints.Close()           //nolint:errcheck // read below
+	defer complaints.Close()
 	defer os.Remove(complaints.Name()) //nolint:errcheck // in a folder for temporary files
 	inside, err := p.Tier.Start(ctx, plan, enforce.Stdio{In: input, Out: w, Err: complaints})
 	_ = w.Close() // the sandbox has its own

@@ -200,6 +200,7 @@ func viewHolds(dir string, view []enforce.Entry) error {
 		switch e.Op {
 		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask:
 			wanted[e.Path] = e
+		case enforce.OpDir, enforce.OpFile, enforce.OpLink: // no mounts
 		}
 	}
 	for p, e := range wanted {

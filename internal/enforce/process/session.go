@@ -54,7 +54,7 @@ func (s *session) abandon() {
 	<-s.ended
 	_ = s.line.Close()
 	if err := removeGroup(s.group); err != nil {
-		fmt.Fprintf(os.Stderr, "ambit: remove the control group: %v\n", err) //nolint:forbidigo // nobody is left to answer to
+		fmt.Fprintf(os.Stderr, "ambit: remove the control group: %v\n", err) // nobody is left to answer to
 	}
 }
 

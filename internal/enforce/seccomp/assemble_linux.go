@@ -194,6 +194,7 @@ func (t test) assemble(p []unix.SockFilter) []unix.SockFilter {
 		return append(p, ins(bits, t.mask, 0, miss))
 	case noBit:
 		return append(p, ins(bits, t.mask, miss, 0))
+	case in, notIn: // one instruction for each value, below
 	}
 	if t.mask != whole {
 		p = append(p, ins(and, t.mask, 0, 0))

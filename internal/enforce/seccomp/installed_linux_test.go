@@ -47,7 +47,7 @@ func clone(flags uintptr) func() error {
 		pid, _, e := unix.RawSyscall6(unix.SYS_CLONE, flags|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
 		if pid == 0 && e == 0 {
 			for {
-				unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+				_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 			}
 		}
 		if e != 0 {

@@ -29,10 +29,11 @@ func ReadPath(pid int, addr uint64) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read path of process %d: %w", pid, err)
 		}
-		if end := bytes.IndexByte(chunk, 0); end >= 0 {
-			return append(path, chunk[:end]...), nil
+		part, _, ended := bytes.Cut(chunk, []byte{0})
+		path = append(path, part...)
+		if ended {
+			return path, nil
 		}
-		path = append(path, chunk...)
 	}
 	return nil, fmt.Errorf("read path of process %d: %w", pid, unix.ENAMETOOLONG)
 }

@@ -20,7 +20,7 @@ func TestReadPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Munmap(m)
+	defer func() { _ = unix.Munmap(m) }()
 	if err := unix.Mprotect(m[3*page:], unix.PROT_NONE); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestReadBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Munmap(m)
+	defer func() { _ = unix.Munmap(m) }()
 	for i := range m {
 		m[i] = byte(i % 251)
 	}

@@ -78,7 +78,7 @@ func startedBy(p string) (words []string, loader string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	head := make([]byte, 256)
 	n, err := f.Read(head)
 	if err != nil && !errors.Is(err, io.EOF) {
