@@ -63,8 +63,11 @@ func isMetadata(p netip.Prefix) bool {
 // parseAddrs reads an address or a CIDR range, in brackets or not.
 func parseAddrs(text string) (netip.Prefix, *fault) {
 	at := 0
-	if strings.HasPrefix(text, "[") {
-		text, at = text[1:len(text)-1], 1
+	if rest, ok := strings.CutPrefix(text, "["); ok {
+		if text, ok = strings.CutSuffix(rest, "]"); !ok {
+			return netip.Prefix{}, faultf(1+len(rest), "expected \"]\" after the address")
+		}
+		at = 1
 	}
 	p, msg := readAddrs(text)
 	switch {

@@ -119,6 +119,8 @@ func TestRefuse(t *testing.T) {
 		{"dns.lookup:a.com", 16, "record types"},
 		{"dns.lookup:a.com/TXT,XX", 21, "expected one of A AAAA"},
 		{"dns.lookup:1.2.3.4/TXT", 11, "found an address"},
+		{"dns.lookup:[/TXT", 12, `expected "]"`},
+		{"dns.lookup:[::1]/TXT", 11, "found an address"},
 		{"dns.lookup:a..b/TXT", 13, "found nothing"},
 
 		// Names of other things.
