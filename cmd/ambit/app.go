@@ -166,12 +166,14 @@ func who() view.Who {
 	home, err := os.UserHomeDir()
 	if err != nil || !filepath.IsAbs(home) {
 		home = ""
+	} else {
+		home = filepath.Clean(home)
 	}
 	name := os.Getenv("USER")
 	if !plainName(name) {
 		name = "user"
 	}
-	return view.Who{Name: name, UID: os.Getuid(), GID: os.Getgid(), Home: filepath.Clean(home)}
+	return view.Who{Name: name, UID: os.Getuid(), GID: os.Getgid(), Home: home}
 }
 
 // plainName keeps what goes into a passwd file harmless.
