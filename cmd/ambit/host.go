@@ -265,6 +265,10 @@ func (s *prepared) limits() (enforce.Limits, error) {
 	return l, nil
 }
 
+// minFDs is how many descriptors the start of a sandbox needs under the bound
+// that the program then has.
+const minFDs = 32
+
 func setLimit(l *enforce.Limits, name, value string) (err error) {
 	switch name {
 	case "memory":
@@ -274,7 +278,9 @@ func setLimit(l *enforce.Limits, name, value string) (err error) {
 	case "pids":
 		l.PIDs, err = parseCount(value)
 	case "fds":
-		l.FDs, err = parseCount(value)
+		if l.FDs, err = parseCount(value); err == nil && l.FDs < minFDs {
+			err = fmt.Errorf("want %d or more, which the start itself needs", minFDs)
+		}
 	case "cpu":
 		var cores float64
 		if cores, err = strconv.ParseFloat(value, 64); err == nil && (cores < 0.01 || cores > 4096) {

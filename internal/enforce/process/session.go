@@ -144,6 +144,9 @@ func (s *session) result() (r enforce.Result) {
 		}
 		r.Signal = int(ws.Signal())
 	}
+	if r.Signal == int(unix.SIGXFSZ) && s.plan.Limits.Disk > 0 && r.Limit == "" {
+		r.Limit, r.LimitText = "disk", "a file would have grown beyond it"
+	}
 	r.Exit = 128 + r.Signal
 	return r
 }
