@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -212,6 +213,9 @@ func (s *prepared) home(in *enforce.Input) error {
 	return nil
 }
 
+// privateHomePath is where a pack sees the home that it keeps.
+const privateHomePath = "/home/pack"
+
 // privateHome is a directory of the state that the pack keeps.
 func (s *prepared) privateHome(in *enforce.Input) error {
 	name := s.subject.Pack
@@ -222,12 +226,15 @@ func (s *prepared) privateHome(in *enforce.Input) error {
 	if err != nil {
 		return err
 	}
-	dir = filepath.Join(dir, "homes", name)
+	// Escaped, so that the home of one pack is never a folder in another's.
+	dir = filepath.Join(dir, "homes", url.PathEscape(name))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the private home: %w", err)
 	}
 	o, err := view.Resolve(dir)
-	in.PrivateHome = &o
+	// Not at the person's own home: what is granted beneath that one would need
+	// mount points in the folder that the pack keeps.
+	in.PrivateHome, in.HomePath = &o, privateHomePath
 	return err
 }
 

@@ -94,6 +94,7 @@ func (a *app) prepare(ctx context.Context, f *runFlags, argv []string) (_ *prepa
 		spelled: map[capability.Capability]capability.Capability{}}
 	defer func() {
 		if err != nil {
+			err = errors.Join(err, s.recordRefusal(ctx, err))
 			s.close()
 		}
 	}()
@@ -108,6 +109,9 @@ func (a *app) prepare(ctx context.Context, f *runFlags, argv []string) (_ *prepa
 		return nil, err
 	}
 	if s.policy, err = readPolicy(s.base); err != nil {
+		return nil, err
+	}
+	if err := s.protectState(); err != nil {
 		return nil, err
 	}
 	w := who()
@@ -127,6 +131,45 @@ func (a *app) prepare(ctx context.Context, f *runFlags, argv []string) (_ *prepa
 		return nil, errors.Join(err, s.recordDenied(ctx))
 	}
 	return s, s.compile(effective, program, base, w)
+}
+
+// recordRefusal records a launch that was refused before anything was built.
+func (s *prepared) recordRefusal(ctx context.Context, cause error) error {
+	if s.flags.plan || s.subject.Session == "" {
+		return nil
+	}
+	body := audit.EndBody{Status: "refused", Exit: exitFailed, Error: audit.Text(strings.Join(s.argv, " ") + ": " + cause.Error())}
+	var exit *exitError
+	if errors.As(cause, &exit) {
+		body.Exit = exit.status
+	}
+	rec, err := audit.New(body)
+	if err != nil {
+		return err
+	}
+	rec.Session, rec.Principal, rec.Pack = s.subject.Session, s.subject.Principal, s.subject.Pack
+	if _, err := s.Append(ctx, rec); err != nil {
+		return fmt.Errorf("record the refusal: %w", err)
+	}
+	return nil
+}
+
+// protectState forbids what holds the grants, the log and its key: no grant
+// reaches them, and inside a wider one they are hidden.
+func (s *prepared) protectState() error {
+	dir, err := s.app.state()
+	if err != nil {
+		return err
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	c, err := capability.ForPath(capability.FSRead, dir)
+	if err != nil {
+		return fmt.Errorf("protect the state directory: %w", err)
+	}
+	s.policy.Forbid = append(s.policy.Forbid, c)
+	return nil
 }
 
 // recordDenied makes the answers of a denied launch durable.
@@ -228,6 +271,7 @@ func (s *prepared) parse(text string) (capability.Capability, error) {
 	}
 	if c, err = settle(named, s.base); err == nil && c != named {
 		s.spelled[c] = named
+		s.leads(named, c)
 	}
 	return c, err
 }

@@ -89,7 +89,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier) err
 	defer sigs.stop()
 	r := session.Runner{
 		Tier: tier, Log: s, Now: a.now,
-		Denied: a.denied,
+		Denied: s.denied,
 	}
 	ended, listed := make(chan session.Result, 1), make(chan struct{})
 	r.Started = func(inside enforce.Session, rep enforce.Report) {
@@ -156,21 +156,19 @@ func quiet(d enforce.Denial) bool {
 }
 
 // denied prints the line of one denial.
-func (a *app) denied(id string, d enforce.Denial) {
-	if a.json {
+func (s *prepared) denied(id string, d enforce.Denial) {
+	if s.app.json || quiet(d) {
 		return
 	}
-	if quiet(d) {
-		return
-	}
-	c, fix := string(d.Kind), ""
+	what, fix := capability.Printable(d.Kind), ""
 	if d.Target != "" {
-		c += ":" + d.Target
+		what = capability.Printable(d.Kind + ":" + d.Target)
 	}
-	switch capability.Kind(d.Kind) {
-	case capability.FSRead, capability.ProcessSpawn:
-		fix = " allow: --allow " + shellWord(c)
-	default: // no flag of a run would grant it
+	if c, err := capability.ForPath(capability.Kind(d.Kind), d.Target); err == nil {
+		what, fix = c.Display(), " allow: --allow "+shellWord(c.Display())
+		if _, ok := s.manifest.Declares(c); !ok {
+			fix = " its manifest does not ask for it"
+		}
 	}
-	printf(a.err, "ambit: denied %s (not granted) [%s]%s\n", capability.Printable(c), id, fix)
+	printf(s.app.err, "ambit: denied %s (not granted) [%s]%s\n", what, id, fix)
 }

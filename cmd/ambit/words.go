@@ -43,6 +43,13 @@ func (s *prepared) refusal(r decision.Request, d decision.Decision) {
 	printf(s.app.err, "ambit: denied %s (%s) [%s]%s\n", r.Capability.Display(), reason(d), r.ID, fix)
 }
 
+// leads tells of a link that was followed: somebody may have left it there.
+func (s *prepared) leads(named, to capability.Capability) {
+	if !s.app.json {
+		printf(s.app.err, "ambit: %s leads to %s\n", named.Display(), capability.Printable(to.Scope()))
+	}
+}
+
 // remedy is what the person at this command line can do about a denial.
 func (s *prepared) remedy(r decision.Request, why decision.Reason) string {
 	for _, g := range s.given {

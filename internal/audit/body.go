@@ -39,6 +39,8 @@ type EndBody struct {
 	Signal   string        `json:"signal,omitempty"`
 	Duration time.Duration `json:"duration_ns,omitempty"`
 	Error    Text          `json:"error,omitempty"`
+	Denials  int           `json:"denials,omitempty"` // seen, each time
+	Missed   int           `json:"missed,omitempty"`  // denials that came too fast to be recorded
 }
 
 // DecisionBody is a request and the answer to it.
@@ -97,6 +99,7 @@ type LayerBody struct {
 	Name     string `json:"name"`
 	Promised bool   `json:"promised"`
 	Holds    bool   `json:"holds"`
+	Weaker   bool   `json:"weaker,omitempty"` // the named weaker way
 	Detail   Text   `json:"detail,omitempty"`
 }
 

@@ -37,6 +37,9 @@ func Compile(in Input, f Facts) (Plan, error) {
 		WatchConnect: true, WatchOpens: in.WatchOpens,
 	}
 	p.Limits = limits(in.Limits, f)
+	if f.UID == 0 && in.Limits.PIDs > 0 && slices.Contains(p.Limits.Weaker, "pids") {
+		return Plan{}, errors.New("as root a limit of pids needs a control group, and none can be had here: run `ambit doctor`, or run as an ordinary user")
+	}
 	if slices.Contains(p.Limits.Weaker, "cpu") {
 		return Plan{}, errors.New("a limit of cpu needs a control group, and none can be had here: run `ambit doctor`, or use a limit of wall time")
 	}
@@ -79,9 +82,12 @@ func required(f Facts) error {
 func limits(l Limits, f Facts) LimitPlan {
 	p := LimitPlan{Limits: l}
 	if l.PIDs == 0 { // a fork bomb is bounded, whoever forgot to
-		if f.PIDMax {
+		switch {
+		case f.PIDMax:
 			p.PIDMax = DefaultPIDs
-		} else {
+		case f.UID == 0 && !slices.Contains(f.Cgroup, "pids"):
+			p.Weaker = append(p.Weaker, "pids") // nothing binds root here; it is said
+		default:
 			l.PIDs, p.Limits.PIDs = DefaultPIDs, DefaultPIDs
 		}
 	}

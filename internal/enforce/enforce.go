@@ -165,6 +165,7 @@ type Result struct {
 	// Limit names the bound that ended it ("wall", "memory", "pids"), or "".
 	Limit     string
 	LimitText string // in words, "" where nothing more is known
+	Missed    int    // denials that came too fast to be told
 	// CannotExec is set when the kernel refused to execute the program.
 	CannotExec error
 }

@@ -156,7 +156,7 @@ func (r Runner) launch(ctx context.Context, s Spec) error {
 func report(rep enforce.Report) audit.ReportBody {
 	b := audit.ReportBody{Tier: rep.Tier}
 	for _, l := range rep.Layers {
-		b.Layers = append(b.Layers, audit.LayerBody{Name: l.Name, Promised: l.Promised, Holds: l.Holds, Detail: audit.Text(l.Detail)})
+		b.Layers = append(b.Layers, audit.LayerBody{Name: l.Name, Promised: l.Promised, Holds: l.Holds, Weaker: l.Weaker, Detail: audit.Text(l.Detail)})
 	}
 	return b
 }
@@ -166,7 +166,7 @@ func (r Runner) refused(ctx context.Context, s Spec, cause error) error {
 }
 
 func (r Runner) ended(ctx context.Context, s Spec, res Result) error {
-	b := audit.EndBody{Status: "exited", Exit: res.Exit, Duration: res.Duration}
+	b := audit.EndBody{Status: "exited", Exit: res.Exit, Duration: res.Duration, Denials: res.Denials, Missed: res.Missed}
 	if res.Signal != 0 {
 		b.Status, b.Signal = "killed", unix.SignalName(unix.Signal(res.Signal))
 	}

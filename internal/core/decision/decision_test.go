@@ -188,7 +188,7 @@ func TestReasons(t *testing.T) {
 			decision.Request{ID: "d-7f3a", Subject: subject, Capability: read},
 			decision.Input{Manifest: open},
 			decision.Reason{
-				Rule: decision.NotGranted, Fix: "ambit approve d-7f3a",
+				Rule: decision.NotGranted, Fix: `ambit grants add 'fs.read:/home/u/it'\''s\x1b/a'`,
 				Text: `nobody has allowed org.example to read /home/u/it's\x1b/a`,
 			},
 		},

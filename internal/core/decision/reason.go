@@ -60,14 +60,10 @@ func preapproved(r Request, preapprove []capability.Capability) Reason {
 }
 
 func notGranted(r Request) Reason {
-	fix := command("ambit approve", r.ID)
-	if r.ID == "" {
-		fix = command("ambit grants add", r.Capability.Display())
-	}
 	return Reason{
 		Rule: NotGranted,
 		Text: "nobody has allowed " + who(r) + " to " + r.Capability.Describe(),
-		Fix:  fix,
+		Fix:  command("ambit grants add", r.Capability.Display()),
 	}
 }
 

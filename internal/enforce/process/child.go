@@ -142,7 +142,6 @@ func (b *builder) rest() error {
 		b.mapIDs()
 	}
 	b.landlockRules()
-	b.limits()
 	b.dropCapabilities()
 	b.dieWithLauncher() // once more: a change of credentials clears it
 	b.confine()
@@ -155,6 +154,7 @@ func (b *builder) rest() error {
 	if err := b.filter(); err != nil {
 		return err
 	}
+	b.limits() // last: a small number of open files would stop the row itself
 	l.Call("close other descriptors", unix.SYS_CLOSE_RANGE, num(4), namespace.N(uint64(^uint32(0))), num(unix.CLOSE_RANGE_CLOEXEC))
 	argv := append([]string{"ambit-init", b.plan.Program.Path}, b.plan.Program.Argv...)
 	l.Exec(b.init, argv, b.plan.Program.Env)

@@ -39,7 +39,7 @@ func resourceLimits(p enforce.LimitPlan) []resourceLimit {
 	if slices.Contains(p.Weaker, "memory") {
 		ls = append(ls, bounded("memory", unix.RLIMIT_DATA, p.Memory))
 	}
-	if slices.Contains(p.Weaker, "pids") || slices.Contains(p.User, "pids") {
+	if p.PIDs > 0 && !slices.Contains(p.Cgroup, "pids") {
 		ls = append(ls, bounded("processes", unix.RLIMIT_NPROC, p.PIDs))
 	}
 	return ls

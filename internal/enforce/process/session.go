@@ -99,6 +99,7 @@ func (s *session) Wait() (enforce.Result, error) {
 	}
 	<-s.ended
 	r := s.result()
+	r.Missed = int(s.missed.Load())
 	err := s.line.Close()
 	if s.group != nil {
 		if stats, e := s.group.Stats(); e == nil && r.Limit == "" {
