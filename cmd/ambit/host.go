@@ -272,9 +272,8 @@ func (s *prepared) limits() (enforce.Limits, error) {
 	return l, nil
 }
 
-// minFDs is how many descriptors the start of a sandbox needs under the bound
-// that the program then has.
-const minFDs = 32
+// minFDs are the three standard descriptors and the one by which init is let go.
+const minFDs = 4
 
 func setLimit(l *enforce.Limits, name, value string) (err error) {
 	switch name {
