@@ -3,7 +3,8 @@
 //
 // Invariants: the program does not begin before its decisions and the record
 // of its launch are durable; when a record cannot be written the launch does
-// not happen; the end is recorded after everything inside has ended.
+// not happen, and what runs already is ended; the end is recorded after
+// everything inside has ended.
 //
 // The sandbox is built while the records become durable: both take time, and
 // an empty sandbox acts on nothing.
@@ -17,7 +18,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -97,9 +97,14 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 		r.Started(inside, res.Report)
 	}
 	var wg sync.WaitGroup
-	var reported error
-	wg.Go(func() { reported = r.write(ctx, s, report(res.Report)) })
-	wg.Go(func() { res.Denials = r.denials(ctx, s, inside) })
+	var reported, untold error
+	wg.Go(func() {
+		if reported = r.write(ctx, s, report(res.Report)); reported != nil {
+			reported = fmt.Errorf("ended: the report could not be recorded: %w", reported)
+			_ = inside.Kill() // it may have ended by itself
+		}
+	})
+	wg.Go(func() { res.Denials, untold = r.denials(ctx, s, inside) })
 	ended, err := inside.Wait()
 	wg.Wait()
 	res.Result, res.Duration = ended, r.Now().Sub(begin)
@@ -107,7 +112,7 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 		wg.Go(func() { r.Ended(res) })
 		defer wg.Wait()
 	}
-	return res, errors.Join(err, reported, r.ended(ctx, s, res))
+	return res, errors.Join(err, reported, untold, r.ended(ctx, s, res))
 }
 
 // discard ends a sandbox whose program was not released.
@@ -184,9 +189,11 @@ func (r Runner) ended(ctx context.Context, s Spec, res Result) error {
 const maxDenials = 1000
 
 // denials records each denial once per object, and answers how many there were.
-func (r Runner) denials(ctx context.Context, s Spec, inside enforce.Session) int {
+// One that cannot be recorded ends the sandbox: nothing may happen that leaves
+// no trace.
+func (r Runner) denials(ctx context.Context, s Spec, inside enforce.Session) (total int, failed error) {
 	type object struct{ kind, target string }
-	seen, total := map[object]bool{}, 0
+	seen := map[object]bool{}
 	for d := range inside.Denials() {
 		total++
 		key := object{string(d.Kind), d.Target}
@@ -196,15 +203,17 @@ func (r Runner) denials(ctx context.Context, s Spec, inside enforce.Session) int
 		seen[key] = true
 		id, err := r.denial(ctx, s, d)
 		if err != nil {
-			_ = inside.Kill() // nothing may happen that leaves no trace
-			fmt.Fprintf(os.Stderr, "ambit: ended: a denial could not be recorded: %v\n", err)
+			if failed == nil {
+				failed = fmt.Errorf("ended: a denial could not be recorded: %w", err)
+				_ = inside.Kill() // it may have ended by itself
+			}
 			continue
 		}
 		if r.Denied != nil {
 			r.Denied(id, d)
 		}
 	}
-	return total
+	return total, failed
 }
 
 func (r Runner) denial(ctx context.Context, s Spec, d enforce.Denial) (string, error) {
