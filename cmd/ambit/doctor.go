@@ -72,7 +72,7 @@ func (a *app) doctor(ctx context.Context) error {
 	d.Findings = append(d.Findings, cgroups()...)
 	p := probe.Prober{Tier: process.Tier{}, Self: []string{self, attemptWord}, Progress: busy,
 		Compile: func(s probe.Scenario) (enforce.Plan, error) { return a.scenarioPlan(self, s) }}
-	d.Findings = append(d.Findings, p.Run(ctx)...)
+	d.Findings = probe.Reconcile(d.Findings, p.Run(ctx))
 	busy("reading the state")
 	d.Findings = append(d.Findings, a.stateFindings(busy)...)
 	done()

@@ -100,7 +100,7 @@ func (h Host) container() string {
 // new namespace while something is mounted over the old (mount_too_revealing in
 // fs/namespace.c).
 func (h Host) proc() Finding {
-	f := Finding{Layer: "/proc", State: Holds, Needed: true, Detail: "nothing is mounted over it"}
+	f := Finding{Layer: proc, State: Holds, Needed: true, Detail: "nothing is mounted over it"}
 	text, err := fs.ReadFile(h.FS, "proc/self/mountinfo")
 	if err != nil {
 		return Finding{Layer: f.Layer, State: Fails, Needed: true, Detail: err.Error()}
@@ -117,7 +117,7 @@ func (h Host) proc() Finding {
 	}
 	slices.Sort(over)
 	f.State, f.Needed = Weaker, false
-	f.Detail = "hidden in part, so a fresh /proc is refused: " + strings.Join(slices.Compact(over), ", ")
+	f.Detail = "hidden in part, as in containers, so that a fresh one may be refused: " + strings.Join(slices.Compact(over), ", ")
 	f.Fix = "start the container with --security-opt systempaths=unconfined (Docker) or --security-opt unmask=ALL (Podman)"
 	return f
 }

@@ -110,5 +110,25 @@ func (p Prober) Run(ctx context.Context) []Finding {
 	return all
 }
 
+// Reconcile corrects what the host's settings made one expect by what was tried:
+// where sandboxes start, a fresh /proc was mounted in them.
+func Reconcile(facts, tried []Finding) []Finding {
+	for _, f := range tried {
+		if f.Layer == sandbox {
+			return append(facts, tried...)
+		}
+	}
+	for i, f := range facts {
+		if f.Layer == proc && f.State == Weaker {
+			facts[i].State, facts[i].Fix = Holds, ""
+			facts[i].Detail += "; it was mounted all the same"
+		}
+	}
+	return append(facts, tried...)
+}
+
+// proc is the layer of the host's /proc.
+const proc = "/proc"
+
 // sandbox is the layer of a sandbox that can be started at all.
 const sandbox = "sandbox"

@@ -143,3 +143,16 @@ func TestMountOnHost(t *testing.T) {
 		}
 	}
 }
+
+// What the settings made one fear gives way to what was tried.
+func TestReconcile(t *testing.T) {
+	masked := probe.Finding{Layer: "/proc", State: probe.Weaker, Detail: "hidden in part", Fix: "start it otherwise"}
+	held := probe.Finding{Layer: "network: there is none", State: probe.Holds, Needed: true}
+	refused := probe.Finding{Layer: "sandbox", State: probe.Fails, Needed: true}
+	if got := probe.Reconcile([]probe.Finding{masked}, []probe.Finding{held}); got[0].State != probe.Holds || got[0].Fix != "" || got[1] != held {
+		t.Errorf("sandboxes start: %+v", got)
+	}
+	if got := probe.Reconcile([]probe.Finding{masked}, []probe.Finding{refused}); got[0] != masked || got[1] != refused {
+		t.Errorf("sandboxes do not start: %+v", got)
+	}
+}
