@@ -354,7 +354,7 @@ func (s *prepared) list(ctx context.Context, ended <-chan session.Result) {
 
 // write puts the session into the list, running or ended.
 func (s *prepared) write(ctx context.Context, started time.Time, res *session.Result) {
-	db, err := s.store()
+	db, err := s.store.get()
 	if err != nil {
 		return // it was open a moment ago
 	}
@@ -369,7 +369,7 @@ func (s *prepared) write(ctx context.Context, started time.Time, res *session.Re
 }
 
 func (s *prepared) unlist(ctx context.Context, res session.Result) {
-	db, err := s.store()
+	db, err := s.store.get()
 	if err != nil {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
@@ -43,94 +45,106 @@ type prepared struct {
 	questions []questions
 	named     map[capability.Capability]bool // what a person put by name now
 
-	log   opening[*audit.Log]
-	store opening[*store.Store]
+	log   *opening[*audit.Log]
+	store *opening[*store.Store]
 	spec  session.Spec
 }
 
-// An opening is a part that is opened meanwhile: on the way of a run there is
-// other work to do before it is needed.
-type opening[T any] func() (T, error)
-
-// open begins to open a part. The opening may be called any number of times.
-func open[T any](f func() (T, error)) opening[T] {
-	type result struct {
-		part T
-		err  error
-	}
-	done := make(chan result, 1)
-	go func() {
-		part, err := f()
-		done <- result{part, err}
-	}()
-	return sync.OnceValues(func() (T, error) {
-		r := <-done
-		return r.part, r.err
-	})
+// An opening is a part that is opened once, by whoever asks first or by a
+// goroutine that begins with it: on the way of a run there is other work to do
+// before the part is needed.
+type opening[T io.Closer] struct {
+	part  func() (T, error)
+	begun atomic.Bool
 }
 
-// close closes log and store; their writes were durable when they returned.
+func open[T io.Closer](f func() (T, error)) *opening[T] {
+	return &opening[T]{part: sync.OnceValues(f)}
+}
+
+// get opens the part, or waits for it.
+func (o *opening[T]) get() (T, error) {
+	o.begun.Store(true)
+	return o.part()
+}
+
+// begin opens the part meanwhile.
+func (o *opening[T]) begin() {
+	o.begun.Store(true)
+	go o.part() //nolint:errcheck // whoever needs it asks again
+}
+
+// close closes the part if it was opened; its writes were durable when they
+// returned.
+func (o *opening[T]) close() {
+	if !o.begun.Load() {
+		return
+	}
+	if part, err := o.part(); err == nil {
+		_ = part.Close()
+	}
+}
+
+// close closes log and store.
 func (s *prepared) close() {
-	if l, err := s.log(); err == nil {
-		_ = l.Close()
-	}
-	if db, err := s.store(); err == nil {
-		_ = db.Close()
-	}
+	s.log.close()
+	s.store.close()
 }
 
 // Append writes to the log once it is open; it makes prepared a recorder.
 func (s *prepared) Append(ctx context.Context, records ...audit.Record) ([]audit.Record, error) {
-	l, err := s.log()
+	l, err := s.log.get()
 	if err != nil {
 		return nil, err
 	}
 	return l.Append(ctx, records...)
 }
 
-// prepare reads everything, has the gate decide, and compiles the plan.
-func (a *app) prepare(ctx context.Context, f *runFlags, argv []string) (_ *prepared, err error) {
+// begin begins with what takes longest.
+func (a *app) begin(f *runFlags, argv []string) *prepared {
 	s := &prepared{app: a, flags: f, argv: argv, log: open(a.openLog), store: open(a.openStore),
 		spelled: map[capability.Capability]capability.Capability{}}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.recordRefusal(ctx, err))
-			s.close()
-		}
-	}()
+	s.store.begin()
+	return s
+}
+
+// prepare reads everything, works out what the gate will answer, and compiles
+// the plan.
+func (s *prepared) prepare(ctx context.Context) (err error) {
 	if s.base, err = base(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.readManifest(); err != nil {
-		return nil, err
+		return err
 	}
 	s.subject.Principal, s.subject.Session, s.subject.Pack = principal(), audit.NewID("s"), s.manifest.ID
 	if err := s.readFlags(); err != nil {
-		return nil, err
+		return err
 	}
 	if s.policy, err = readPolicy(s.base); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.protectState(); err != nil {
-		return nil, err
+		return err
 	}
 	w := who()
 	base, err := view.Base(w)
 	if err != nil {
-		return nil, fmt.Errorf("read the base view: %w", err)
+		return fmt.Errorf("read the base view: %w", err)
 	}
 	if err := s.readGrants(ctx); err != nil {
-		return nil, err
+		return err
 	}
+	s.log.begin() // not before: two processors have enough to do
 	program, err := s.findProgram()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	effective, err := s.decide(program)
 	if err != nil {
-		return nil, errors.Join(err, s.recordDenied(ctx))
+		return errors.Join(err, s.recordDenied(ctx))
 	}
-	return s, s.compile(effective, program, base, w)
+	return s.compile(effective, program, base, w)
 }
 
 // recordRefusal records a launch that was refused before anything was built.
@@ -286,7 +300,7 @@ func (s *prepared) give(c capability.Capability, o grant.Outcome) {
 }
 
 func (s *prepared) readGrants(ctx context.Context) error {
-	db, err := s.store()
+	db, err := s.store.get()
 	if err != nil {
 		return err
 	}
@@ -341,7 +355,7 @@ func (s *prepared) useUp(ctx context.Context, used map[string]bool) error {
 		if _, err := s.Append(ctx, rec); err != nil {
 			return fmt.Errorf("record the use of grant %s: %w", g.ID, err)
 		}
-		db, err := s.store()
+		db, err := s.store.get()
 		if err != nil {
 			return err
 		}

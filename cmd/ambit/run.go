@@ -66,16 +66,16 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if f.watch != "auto" && f.watch != "on" && f.watch != "off" {
 		return fmt.Errorf("--watch-files %q: want auto, on or off", f.watch)
 	}
+	s := a.begin(f, argv)
 	var tier process.Tier
 	if !f.plan {
 		tier = process.Begin(enforce.Outline(facts(who(), enforce.Limits{})), a.stdio())
 		defer tier.Discard()
 	}
-	s, err := a.prepare(ctx, f, argv)
-	if err != nil {
-		return err
-	}
 	defer s.close()
+	if err := s.prepare(ctx); err != nil {
+		return errors.Join(err, s.recordRefusal(ctx, err))
+	}
 	if f.plan {
 		_, err := a.out.Write(s.spec.Plan.Text())
 		return err

@@ -5,6 +5,7 @@ package process
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -82,11 +83,37 @@ func otherNamespace(dir, name string) error {
 	return nil
 }
 
+// read reads a file of /proc with as few calls as it takes: this is on the way
+// of every start.
+func read(path string) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	text := make([]byte, 0, 8192)
+	for {
+		if len(text) == cap(text) {
+			text = slices.Grow(text, cap(text))
+		}
+		n, err := unix.Read(fd, text[len(text):cap(text)])
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		case n == 0:
+			return text, nil
+		default:
+			text = text[:len(text)+n]
+		}
+	}
+}
+
 // status is /proc/PID/status.
 type status map[string]string
 
 func readStatus(dir string) (status, error) {
-	text, err := os.ReadFile(dir + "/status")
+	text, err := read(dir + "/status")
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +143,7 @@ func (s status) noCapabilities() error {
 }
 
 func onlyLoopback(dir string) error {
-	text, err := os.ReadFile(dir + "/net/dev")
+	text, err := read(dir + "/net/dev")
 	if err != nil {
 		return err
 	}
@@ -133,11 +160,11 @@ func onlyLoopback(dir string) error {
 
 // linkIsUp looks for addresses of an interface: one that is down has none.
 func linkIsUp(dir, name string) (bool, error) {
-	text, err := os.ReadFile(dir + "/net/if_inet6")
+	text, err := read(dir + "/net/if_inet6")
 	if err != nil {
 		return false, err
 	}
-	routes, err := os.ReadFile(dir + "/net/route")
+	routes, err := read(dir + "/net/route")
 	if err != nil {
 		return false, err
 	}
@@ -181,7 +208,7 @@ type mountpoint struct {
 // viewHolds compares the mounts with the plan: every mount of the plan is
 // there with its rights, and no other mount lies outside of what was granted.
 func viewHolds(dir string, view []enforce.Entry) error {
-	text, err := os.ReadFile(dir + "/mountinfo")
+	text, err := read(dir + "/mountinfo")
 	if err != nil {
 		return err
 	}

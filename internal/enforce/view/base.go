@@ -22,9 +22,9 @@ var etcDirs = []string{"/etc/alternatives", "/etc/ssl/certs", "/etc/pki/tls/cert
 
 // etcFiles are copied: they are small, and a copy costs less than a mount.
 var etcFiles = []string{
-	"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/localtime", "/etc/timezone", "/etc/os-release", "/etc/debian_version",
-	"/etc/mime.types", "/etc/protocols", "/etc/services", "/etc/shells", "/etc/inputrc", "/etc/magic", "/etc/locale.conf",
-	"/etc/ssl/openssl.cnf", "/etc/bash.bashrc", "/etc/profile", "/etc/nanorc", "/etc/vim/vimrc",
+	"/etc/ld.so.cache", "/etc/host.conf", "/etc/gai.conf", "/etc/localtime", "/etc/timezone", "/etc/os-release", "/etc/debian_version",
+	"/etc/mime.types", "/etc/protocols", "/etc/services", "/etc/shells", "/etc/inputrc", "/etc/locale.conf",
+	"/etc/ssl/openssl.cnf", "/etc/bash.bashrc", "/etc/profile",
 }
 
 // procMasked tell of the whole host and belong to no namespace: keys, the
