@@ -168,8 +168,8 @@ func (s *prepared) recordRefusal(ctx context.Context, cause error) error {
 	return nil
 }
 
-// protectState forbids what holds the grants, the log and its key: no grant
-// reaches them, and inside a wider one they are hidden.
+// protectState forbids what holds the grants, the log and its key, and changes
+// of the managed policy: no grant reaches them, and inside a wider one they are hidden.
 func (s *prepared) protectState() error {
 	dir, err := s.app.state()
 	if err != nil {
@@ -182,7 +182,11 @@ func (s *prepared) protectState() error {
 	if err != nil {
 		return fmt.Errorf("protect the state directory: %w", err)
 	}
-	s.policy.Forbid = append(s.policy.Forbid, c)
+	policy, err := capability.ForPath(capability.FSWrite, filepath.Dir(policyFile))
+	if err != nil {
+		return fmt.Errorf("protect the policy: %w", err)
+	}
+	s.policy.Forbid = append(s.policy.Forbid, c, policy)
 	return nil
 }
 

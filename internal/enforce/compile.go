@@ -26,6 +26,9 @@ func Compile(in Input, f Facts) (Plan, error) {
 	if err := required(f); err != nil {
 		return Plan{}, err
 	}
+	if err := in.absolute(); err != nil {
+		return Plan{}, err
+	}
 	set, err := sortOut(in)
 	if err != nil {
 		return Plan{}, err
@@ -53,6 +56,26 @@ func Compile(in Input, f Facts) (Plan, error) {
 		return Plan{}, err
 	}
 	return p, nil
+}
+
+// absolute refuses paths that the layout could not place.
+func (in Input) absolute() error {
+	paths := []string{in.Program.Path, in.Program.Dir}
+	if in.HomePath != "" {
+		paths = append(paths, in.HomePath)
+	}
+	for _, v := range in.Volumes {
+		paths = append(paths, v.Target)
+	}
+	if in.Pack != nil {
+		paths = append(paths, in.Pack.Path)
+	}
+	for _, p := range paths {
+		if !path.IsAbs(p) || path.Clean(p) != p {
+			return fmt.Errorf("internal error: the path %q is not absolute and clean", p)
+		}
+	}
+	return nil
 }
 
 // Outline is what every plan for this host has in common. It permits nothing.

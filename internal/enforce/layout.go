@@ -172,6 +172,9 @@ func (l *layout) order() ([]Entry, error) {
 		all = append(all, Entry{Op: OpLink, Path: p, Source: target})
 	}
 	for p, content := range l.files {
+		if _, ok := l.mounts[p]; ok {
+			continue // the host's own was granted
+		}
 		all = append(all, Entry{Op: OpFile, Path: p, Content: content, Mode: 0o644})
 	}
 	slices.SortFunc(all, func(a, b Entry) int { return byPath(a.Path, b.Path) })

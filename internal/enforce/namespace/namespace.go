@@ -4,6 +4,7 @@ package namespace
 
 import (
 	"fmt"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -44,14 +45,25 @@ type List struct {
 	failed int // 0: execve succeeded; n: step n failed; len(steps)+1: execve failed
 	errno  syscall.Errno
 
-	next  *List // continued with, once the steps of this one are done
-	alive []any // what the addresses point to
+	mu    sync.Mutex // orders Then and what Start reads; the new process reads next without it
+	next  *List      // continued with, once the steps of this one are done
+	alive []any      // what the addresses point to
 }
 
 // Then has the row go on with another one when its own steps are done. It may
 // be called while the process waits in the last step of l: whoever ends that
 // wait does so afterwards. What is executed is said by the last row.
-func (l *List) Then(next *List) { l.next = next }
+func (l *List) Then(next *List) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next = next
+}
+
+func (l *List) then() *List {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.next
+}
 
 type step struct {
 	nr     uintptr
@@ -189,7 +201,7 @@ func (l *List) Start() (int, error) {
 
 // stoppedAt is the step that ended the row, nil if it executed its program.
 func (l *List) stoppedAt() error {
-	for ; l != nil; l = l.next {
+	for ; l != nil; l = l.then() {
 		switch {
 		case l.failed > len(l.steps):
 			return &StepError{What: "execute init", Errno: l.errno}
