@@ -10,6 +10,8 @@ import (
 	"path"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"ambit.dev/ambit/internal/enforce"
 )
 
@@ -21,8 +23,15 @@ const maxInterpreters = 4
 // program, the interpreters of its scripts, its loader. look finds a command
 // name as env(1) would.
 func Executables(p string, look func(name string) (string, error)) ([]enforce.Object, error) {
+	return executables(p, look, maxInterpreters+1)
+}
+
+// executables looks at no more than most programs behind each other. An env
+// that is itself a script counts too, or a script of that name that names
+// itself would have no end.
+func executables(p string, look func(name string) (string, error), most int) ([]enforce.Object, error) {
 	var found []enforce.Object
-	for range maxInterpreters + 1 {
+	for i := range most {
 		o, err := Resolve(p)
 		if err != nil {
 			return nil, err
@@ -46,7 +55,7 @@ func Executables(p string, look func(name string) (string, error)) ([]enforce.Ob
 		if path.Base(p) != "env" || len(next) < 2 {
 			continue
 		}
-		env, err := Executables(p, look)
+		env, err := executables(p, look, most-1-i)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +80,7 @@ func envCommand(words []string) string {
 // startedBy reads the head of a program: the words of its #! line, or the path
 // of its ELF loader. Neither: it starts by itself, or the kernel will refuse it.
 func startedBy(p string) (words []string, loader string, err error) {
-	f, err := os.Open(p)
+	f, err := os.OpenFile(p, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe is not waited for
 	if errors.Is(err, os.ErrPermission) {
 		return nil, "", nil // executable but not readable: a program without a script line
 	}
@@ -79,6 +88,9 @@ func startedBy(p string) (words []string, loader string, err error) {
 		return nil, "", err
 	}
 	defer f.Close()
+	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
+		return nil, "", err // the kernel executes nothing else
+	}
 	head := make([]byte, 256)
 	n, err := f.Read(head)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -87,7 +99,8 @@ func startedBy(p string) (words []string, loader string, err error) {
 	head = head[:n]
 	if line, ok := bytes.CutPrefix(head, []byte("#!")); ok {
 		line, _, _ = bytes.Cut(line, []byte("\n"))
-		return strings.Fields(string(line)), "", nil
+		// A carriage return is part of the name, to the kernel and so here.
+		return strings.FieldsFunc(string(line), func(r rune) bool { return r == ' ' || r == '\t' }), "", nil
 	}
 	if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
 		return nil, "", nil
