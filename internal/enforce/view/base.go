@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"ambit.dev/ambit/internal/enforce"
 )
@@ -125,7 +126,11 @@ func (w Who) files() []enforce.File {
 	passwd := "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n" //nolint:gosec // there is no password in it
 	group := "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"
 	if w.UID != 0 && w.UID != 65534 {
-		passwd += fmt.Sprintf("%s:x:%d:%d::%s:/bin/sh\n", w.Name, w.UID, w.GID, w.Home)
+		home := w.Home
+		if home == "" || strings.ContainsAny(home, ":\n") {
+			home = "/" // what passwd(5) cannot say
+		}
+		passwd += fmt.Sprintf("%s:x:%d:%d::%s:/bin/sh\n", w.Name, w.UID, w.GID, home)
 		if w.GID != 0 && w.GID != 5 && w.GID != 65534 {
 			group += fmt.Sprintf("%s:x:%d:\n", w.Name, w.GID)
 		}
