@@ -502,7 +502,7 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	in := enforce.Input{
 		Session: s.subject.Session, Effective: s.withoutVolumes(effective), Masked: s.masks(effective),
 		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.watchFiles(),
-		HomePath: s.base.Home, Base: base,
+		HomePath: s.base.Home, Base: base, Terminal: s.app.terminal(),
 	}
 	if err := s.objects(&in); err != nil {
 		return err

@@ -87,10 +87,9 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier) error {
 	sigs := &signals{}
 	defer sigs.stop()
-	r := session.Runner{
-		Tier: tier, Log: s, Now: a.now,
-		Denied: s.denied,
-	}
+	told := &teller{say: s.denied}
+	defer told.flush()
+	r := session.Runner{Tier: tier, Log: s, Now: a.now, Denied: told.tell}
 	ended, listed := make(chan session.Result, 1), make(chan struct{})
 	r.Started = func(inside enforce.Session, rep enforce.Report) {
 		sigs.forward(inside)
@@ -105,6 +104,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier) err
 		<-listed
 	}
 	res, err := r.Run(ctx, s.spec)
+	told.flush()
 	if err != nil {
 		return err
 	}

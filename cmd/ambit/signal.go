@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -59,6 +60,17 @@ func foreground() int {
 		return pgrp
 	}
 	return 0
+}
+
+// terminal is the path of the terminal on a standard descriptor, "" without one.
+func (a *app) terminal() string {
+	for _, f := range []*os.File{a.in, a.out, a.err} {
+		path, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
+		if err == nil && under(path, "/dev/pts") {
+			return path
+		}
+	}
+	return ""
 }
 
 func foregroundOf(fd int) int {

@@ -110,6 +110,7 @@ type Input struct {
 	Pack        *Object // the pack's own folder, shown read-only
 	AdHoc       bool    // an ad hoc run may start what the base view has
 	HomePath    string
+	Terminal    string // the host's path of the terminal that the program is started on, or ""
 	Home        Home
 	PrivateHome *Object // with HomePrivate
 	Limits      Limits

@@ -92,6 +92,9 @@ func (l *layout) system(in Input) {
 		// owner and times, which are the host's, cannot.
 		l.mounts[p] = Entry{Op: OpBind, Path: p, Source: p, Device: true}
 	}
+	if in.Terminal != "" { // so that ttyname(3) finds it: the view has a devpts of its own
+		l.mounts["/dev/console"] = Entry{Op: OpBind, Path: "/dev/console", Source: in.Terminal, Device: true}
+	}
 	for name, target := range map[string]string{
 		"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0",
 		"stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
