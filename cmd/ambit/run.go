@@ -85,14 +85,14 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 
 // supervise runs the prepared session and turns its end into an exit status.
 func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier) error {
-	sigs := &signals{}
+	sigs := catchSignals()
 	defer sigs.stop()
 	told := &teller{say: s.denied}
 	defer told.flush()
-	r := session.Runner{Tier: tier, Log: s, Now: a.now, Denied: told.tell}
+	r := session.Runner{Tier: tier, Log: s, Now: a.now, Denied: told.tell, Ready: sigs.wait}
 	ended, listed := make(chan session.Result, 1), make(chan struct{})
 	r.Started = func(inside enforce.Session, rep enforce.Report) {
-		sigs.forward(inside)
+		go sigs.pass(inside)
 		a.weaker(rep)
 		go func() {
 			defer close(listed)

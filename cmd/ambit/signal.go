@@ -14,40 +14,48 @@ import (
 // signals passes signals on to the program. What the terminal sends reaches
 // the program without us: it is in the same process group.
 type signals struct {
-	c    chan os.Signal
-	tty  int // the foreground process group at the start, 0 without a terminal
-	done chan struct{}
+	c      chan os.Signal
+	caught chan struct{} // closed once signals are caught
+	tty    int           // the foreground process group at the start, 0 without a terminal
+	done   chan struct{}
 }
 
-// forward begins to pass signals on. They are caught, not ignored, so that
-// the program starts with the default dispositions.
-func (s *signals) forward(inside enforce.Session) {
-	s.c, s.done = make(chan os.Signal, 16), make(chan struct{})
-	s.tty = foreground()
-	signal.Notify(s.c, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM)
+// catchSignals begins to catch signals, not to ignore them, so that the program
+// starts with the default dispositions. What comes before it is let go is kept
+// for it.
+func catchSignals() *signals {
+	s := &signals{c: make(chan os.Signal, 16), caught: make(chan struct{}), done: make(chan struct{})}
 	go func() {
-		defer close(s.done)
-		for sig := range s.c {
-			if (sig == syscall.SIGINT || sig == syscall.SIGQUIT) && foreground() != 0 {
-				continue // from the keyboard; the program has it already
-			}
-			_ = inside.Signal(sig) // it may have ended
-			if sig == syscall.SIGTERM || sig == syscall.SIGHUP {
-				go endAfterGrace(inside, s.done)
-			}
-		}
+		defer close(s.caught)
+		s.tty = foreground()
+		signal.Notify(s.c, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM)
 	}()
+	return s
+}
+
+// wait returns when signals are caught.
+func (s *signals) wait() { <-s.caught }
+
+// pass passes signals on to the program, until stop.
+func (s *signals) pass(inside enforce.Session) {
+	for sig := range s.c {
+		if (sig == syscall.SIGINT || sig == syscall.SIGQUIT) && foreground() != 0 {
+			continue // from the keyboard; the program has it already
+		}
+		_ = inside.Signal(sig) // it may have ended
+		if sig == syscall.SIGTERM || sig == syscall.SIGHUP {
+			go endAfterGrace(inside, s.done)
+		}
+	}
 }
 
 // stop ends the passing on and gives the terminal back to the process group
 // that had it: a shell inside may have taken it and been killed.
 func (s *signals) stop() {
-	if s.c == nil {
-		return
-	}
+	s.wait()
 	signal.Stop(s.c)
 	close(s.c)
-	<-s.done
+	close(s.done)
 	if s.tty > 0 && s.tty != foregroundOf(0) {
 		signal.Ignore(syscall.SIGTTOU)
 		_ = unix.IoctlSetPointerInt(0, unix.TIOCSPGRP, s.tty) // the terminal may be gone

@@ -55,6 +55,8 @@ type Runner struct {
 	// Denied is told of each denial, with the id of its durable record. It is
 	// called by one goroutine.
 	Denied func(id string, d enforce.Denial)
+	// Ready is called before the program is let go.
+	Ready func()
 	// Started is called when the program was let go. The session's Signal and
 	// Kill may be used until Run returns.
 	Started func(enforce.Session, enforce.Report)
@@ -89,6 +91,9 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 		return Result{}, errors.Join(err, r.refused(ctx, s, err))
 	}
 	res := Result{Report: inside.Report()}
+	if r.Ready != nil {
+		r.Ready()
+	}
 	if err := inside.Release(); err != nil {
 		discard(inside)
 		return res, errors.Join(err, r.refused(ctx, s, err))
