@@ -220,6 +220,7 @@ func makeGroup(p enforce.Plan) (*cgroup.Group, error) {
 	if err != nil {
 		return nil, err
 	}
+	_ = cgroup.Sweep(f) // what killed launchers left; it is not this launch's fault
 	var l cgroup.Limits
 	for _, name := range p.Limits.Cgroup {
 		switch name {
