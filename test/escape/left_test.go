@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -66,14 +67,16 @@ func traces(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	groups := 0
-	for _, root := range []string{"/sys/fs/cgroup"} {
-		_ = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-			if err == nil && d.IsDir() && bytes.Contains([]byte(d.Name()), []byte("ambit")) {
-				groups++
-			}
-			return nil
-		})
-	}
-	return fmt.Sprintf("%d mounts, %d control groups", bytes.Count(mounts, []byte("\n")), groups)
+	return fmt.Sprintf("%d mounts", bytes.Count(mounts, []byte("\n")))
+}
+
+// groups are the control groups of a session.
+func groups(session string) (found []string) {
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.Contains(d.Name(), session) {
+			found = append(found, path)
+		}
+		return nil // a group may be gone by the time it is looked at
+	})
+	return found
 }

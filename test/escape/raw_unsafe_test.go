@@ -119,3 +119,8 @@ func clone3(args *[11]uint64) error {
 	_, err := unix.Wait4(int(pid), nil, 0, nil)
 	return err
 }
+
+func pointer[T any](p *T) unsafe.Pointer {
+	alive = append(alive, p)
+	return unsafe.Pointer(p)
+}

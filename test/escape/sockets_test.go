@@ -1,8 +1,11 @@
 package escape_test
 
 import (
+	"context"
+	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,8 +28,15 @@ func (f *field) listen(t *testing.T, network, address string) net.Listener {
 				return
 			}
 			f.came.Add(1)
-			_, _ = c.Write([]byte(f.token + "\n"))
-			_ = c.Close()
+			go func() {
+				_, _ = c.Write([]byte(f.token + "\n"))
+				if half, ok := c.(interface{ CloseWrite() error }); ok {
+					_ = half.CloseWrite() // what the client says is read, or the kernel resets
+				}
+				_ = c.SetReadDeadline(time.Now().Add(time.Second))
+				_, _ = io.Copy(io.Discard, c)
+				_ = c.Close()
+			}()
 		}
 	}()
 	return l
@@ -106,3 +116,8 @@ func ownSocket(path string) error {
 	_, err = c.Read(make([]byte, 3))
 	return err
 }
+
+type rawConn = syscall.RawConn
+
+// background is for attempts, which no test waits for.
+var background = context.Background()
