@@ -1,0 +1,186 @@
+package enforcetest
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"ambit.dev/ambit/internal/enforce"
+)
+
+// replaced: what was granted is another object by the time it is mounted. The
+// launch is refused, whatever stands there now.
+func (s suite) replaced(t *testing.T) {
+	for name, replace := range map[string]func(p place) error{
+		"by a link to the outside": func(p place) error { return os.Symlink(p.hidden, p.read) },
+		"by a link to /":           func(p place) error { return os.Symlink("/", p.read) },
+		"by another folder":        func(p place) error { return os.Mkdir(p.read, 0o755) },
+		"by a file":                func(p place) error { return os.WriteFile(p.read, nil, 0o644) },
+		"by nothing":               func(place) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			in := p.input(t, "/bin/sh", "-c", "ls -la \"$READ\"; cat \"$READ/file\"")
+			if err := os.Rename(p.read, p.read+".was"); err != nil {
+				t.Fatal(err)
+			}
+			if err := replace(p); err != nil {
+				t.Fatal(err)
+			}
+			s.mustRefuse(t, t.Context(), p, in)
+		})
+	}
+	t.Run("the folder above by a link", func(t *testing.T) {
+		p := newPlace(t)
+		deep := p.hidden + "/a/b"
+		if err := os.MkdirAll(deep, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		in := p.input(t, "/bin/true")
+		grant(t, &in, "fs.read", deep)
+		if err := os.Rename(p.hidden+"/a", p.hidden+"/c"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink("c", p.hidden+"/a"); err != nil {
+			t.Fatal(err)
+		}
+		s.mustRefuse(t, t.Context(), p, in)
+	})
+}
+
+// refused: launches that cannot be.
+func (s suite) refused(t *testing.T) {
+	t.Run("cancelled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		p := newPlace(t)
+		s.mustRefuse(t, ctx, p, p.input(t, "/bin/true"))
+	})
+	t.Run("a directory as standard input", func(t *testing.T) {
+		p := newPlace(t)
+		plan, err := enforce.Compile(p.input(t, "/bin/true"), s.facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir, err := os.Open(p.hidden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close() //nolint:errcheck // nothing was written
+		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer null.Close() //nolint:errcheck // nothing was written
+		inside, err := s.tier.Start(t.Context(), plan, enforce.Stdio{In: dir, Out: null, Err: null})
+		if err == nil {
+			_ = inside.Kill() // the test has failed
+			t.Error("it was started")
+		}
+	})
+}
+
+// mustRefuse fails if in starts, or if something of it is left.
+func (s suite) mustRefuse(t *testing.T, ctx context.Context, p place, in enforce.Input) {
+	t.Helper()
+	plan, err := enforce.Compile(in, s.facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := newStream(t)
+	stdin, feed := pipe(t)
+	_ = feed.Close()
+	inside, err := s.tier.Start(ctx, plan, enforce.Stdio{In: stdin, Out: out.w, Err: out.w})
+	_ = out.w.Close()
+	_ = stdin.Close()
+	if err == nil {
+		_ = inside.Release()
+		_, _ = inside.Wait() // the test has failed
+		t.Errorf("it was started, and said %q", out.all())
+		return
+	}
+	if text := out.all(); text != "" {
+		t.Errorf("refused (%v), and yet it said %q", err, text)
+	}
+	if strings.TrimSpace(err.Error()) == "" {
+		t.Error("no reason")
+	}
+	p.gone(t)
+}
+
+// report: what was promised holds, and the sandbox waits until it is released.
+func (s suite) report(t *testing.T) {
+	p := newPlace(t)
+	plan, err := enforce.Compile(p.input(t, "/bin/sh", "-c", ": > began"), s.facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdin, feed := pipe(t)
+	_ = feed.Close()
+	out := newStream(t)
+	inside, err := s.tier.Start(t.Context(), plan, enforce.Stdio{In: stdin, Out: out.w, Err: out.w})
+	_ = stdin.Close()
+	_ = out.w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep := inside.Report()
+	if rep.Tier != s.tier.Name() || len(rep.Layers) == 0 || rep.Broken() != nil {
+		t.Errorf("got %+v", rep)
+	}
+	if pid := inside.PID(); pid <= 0 {
+		t.Errorf("process %d", pid)
+	}
+	time.Sleep(50 * time.Millisecond)
+	if _, err := os.Stat(p.work + "/began"); err == nil {
+		t.Error("the program began before it was released")
+	}
+	if err := inside.Release(); err != nil {
+		t.Error(err)
+	}
+	if r, err := inside.Wait(); err != nil || r.Exit != 0 {
+		t.Errorf("%+v %v", r, err)
+	}
+	for range inside.Denials() { //nolint:revive // it must end
+	}
+	out.all()
+}
+
+// nothingLeft: descriptors, goroutines, threads and mounts are as before.
+func (s suite) nothingLeft(t *testing.T) {
+	p := newPlace(t)
+	s.run(t, p.input(t, "/bin/true"), nil) // what is made once is made
+	before := own(t)
+	for range 10 {
+		s.run(t, p.input(t, "/bin/sh", "-c", "true; exit 1"), nil)
+	}
+	after := own(t)
+	for range 100 { // goroutines that end with their sandbox may take a moment
+		if after == before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+		after = own(t)
+	}
+	if after.descriptors > before.descriptors || after.goroutines > before.goroutines || after.mounts > before.mounts {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+}
+
+type owned struct{ descriptors, goroutines, mounts int }
+
+func own(t *testing.T) owned {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return owned{len(fds), runtime.NumGoroutine(), strings.Count(string(mounts), "\n")}
+}

@@ -1,0 +1,73 @@
+package enforcetest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// streams: what goes in and comes out, and what the program starts with.
+func (s suite) streams(t *testing.T) {
+	t.Run("10 MB in and out", func(t *testing.T) {
+		data := make([]byte, 10<<20)
+		random := rand.NewChaCha8([32]byte{})
+		_, _ = random.Read(data) // it never fails
+		p := newPlace(t)
+		r := s.run(t, p.input(t, "/bin/cat"), data)
+		if r.Exit != 0 || sha256.Sum256([]byte(r.out)) != sha256.Sum256(data) {
+			t.Errorf("exit %d, %d bytes of %d came back", r.Exit, len(r.out), len(data))
+		}
+	})
+	t.Run("errors apart", func(t *testing.T) {
+		p := newPlace(t)
+		r := s.run(t, p.input(t, "/bin/sh", "-c", "echo out; echo err >&2"), nil)
+		if r.out != "out\n" || r.err != "err\n" {
+			t.Errorf("got %q and %q", r.out, r.err)
+		}
+	})
+	t.Run("arguments", func(t *testing.T) {
+		p := newPlace(t)
+		words := []string{"", "a b", "-x", "--", ";id", "$(id)", "\n", "\xff", "'", `"`, strings.Repeat("x", 100_000)}
+		r := s.run(t, p.input(t, append([]string{"/usr/bin/printf", `%s\0`}, words...)...), nil)
+		if want := strings.Join(words, "\x00") + "\x00"; r.out != want {
+			t.Errorf("got %d bytes, want %d", len(r.out), len(want))
+		}
+	})
+	t.Run("environment", func(t *testing.T) {
+		p := newPlace(t)
+		in := p.input(t, "/usr/bin/env", "-0")
+		in.Program.Env = []string{mark + "=" + p.dir, "A=1", "B=", "C=x=y", "D=\n"}
+		r := s.run(t, in, nil)
+		if want := strings.Join(in.Program.Env, "\x00") + "\x00"; r.out != want {
+			t.Errorf("got %q, want %q", r.out, want)
+		}
+	})
+	t.Run("umask", func(t *testing.T) {
+		old := syscall.Umask(0o027)
+		defer syscall.Umask(old)
+		p := newPlace(t)
+		r := s.run(t, p.input(t, "/bin/sh", "-c", "umask"), nil)
+		if strings.TrimLeft(strings.TrimSpace(r.out), "0") != "27" {
+			t.Errorf("got %q, want 0027", r.out)
+		}
+	})
+	t.Run("signals", func(t *testing.T) {
+		p := newPlace(t)
+		r := s.run(t, p.input(t, "/bin/sh", "-c", "grep -E 'Sig(Blk|Ign)' /proc/self/status"), nil)
+		for line := range strings.Lines(r.out) {
+			if _, mask, _ := strings.Cut(line, ":"); strings.Trim(mask, " \t\n0") != "" {
+				t.Errorf("the program starts with %s", line)
+			}
+		}
+	})
+	t.Run("nobody reads", func(t *testing.T) {
+		p := newPlace(t)
+		r := s.run(t, p.input(t, "/bin/sh", "-c", "yes | head -1"), bytes.Repeat([]byte("x"), 1<<20))
+		if r.Exit != 0 || r.out != "y\n" {
+			t.Errorf("exit %d %q", r.Exit, r.out)
+		}
+	})
+}
