@@ -168,27 +168,9 @@ func sortOut(in Input) (*effective, error) {
 			return nil, err
 		}
 	}
-	if err := set.maskPrivate(in.Private); err != nil {
-		return nil, err
-	}
 	set.maskSockets(in.Base.Sockets)
 	set.maskVolumes(in.Volumes)
 	return set, nil
-}
-
-// maskPrivate closes our own state in what is granted.
-func (e *effective) maskPrivate(private []Object) error {
-	for _, o := range private {
-		for _, g := range e.grants {
-			if within(g.Source, o.Path) {
-				return &CannotEnforce{"the grant of " + g.Source, "it is what decides about the next launch"}
-			}
-		}
-		if slices.ContainsFunc(e.grants, func(g Entry) bool { return within(o.Path, g.Source) }) {
-			e.masks = append(e.masks, Entry{Op: OpMask, Path: o.Path, Dir: o.Dir})
-		}
-	}
-	return nil
 }
 
 // maskSockets closes the host's sockets in what is granted: to connect to a

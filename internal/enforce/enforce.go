@@ -114,10 +114,7 @@ type Input struct {
 	Home        Home
 	PrivateHome *Object // with HomePrivate
 	Limits      Limits
-	// Private is what no grant reaches: our own state and settings, which decide
-	// about the next launch.
-	Private    []Object
-	WatchOpens bool // have the notifier see opens, to report denials
+	WatchOpens  bool // have the notifier see opens, to report denials
 }
 
 // Limits are upper bounds; zero means no bound of ours.

@@ -248,7 +248,10 @@ func (f *field) finish(t *testing.T, y try, cmd *exec.Cmd) (o outcome) {
 		t.Fatal(err)
 	}
 	if y.Sh != "" {
-		o.Done = err == nil
+		o.Done, o.exit = err == nil, exitStatus(err)
+		if f.Inside && (o.exit == 125 || o.exit == 126) && y.Want.launch == "" {
+			t.Fatalf("it was not started, which proves nothing: %s", o.said)
+		}
 		o.Detail, o.Took = fmt.Sprint(err), 0
 		return o
 	}

@@ -80,3 +80,21 @@ func groups(session string) (found []string) {
 	})
 	return found
 }
+
+// temporaries are names of ours among the temporary files of the host.
+func temporaries(t *testing.T) string {
+	t.Helper()
+	var names []string
+	for _, pattern := range []string{"ambit*", ".ambit*", "sandbox*"} {
+		found, err := filepath.Glob(filepath.Join(os.TempDir(), pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range found {
+			if !strings.HasPrefix(filepath.Base(n), "ambit-escape-") && !strings.HasPrefix(filepath.Base(n), "ambit-test") {
+				names = append(names, n)
+			}
+		}
+	}
+	return fmt.Sprint(names)
+}
