@@ -116,15 +116,33 @@ func (b *builder) first() error {
 		all.Val[i] = ^all.Val[i]
 	}
 	l.Call("block signals", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), namespace.Pointer(l, all), num(0), num(8))
+	b.closeOthers()
 	b.dieWithLauncher()
 	if err := b.enterNamespaces(); err != nil {
 		return err
 	}
 	l.Call("make mounts private", unix.SYS_MOUNT, l.Str("none"), l.Str("/"), num(0), num(unix.MS_REC|unix.MS_PRIVATE), num(0))
-	// Its copy of the launcher's end would keep the line open for ever.
-	l.Call("leave the launcher's end of the line", unix.SYS_CLOSE, num(b.parent))
 	l.Call("wait for the plan", unix.SYS_READ, num(b.child), l.Bytes(make([]byte, 1)), num(1)).MustYield(1)
 	return nil
+}
+
+// closeOthers closes every descriptor of the launcher but those that the row
+// needs. The process waits for the launcher, so what the launcher has open must
+// not stay open by it: a file whose lock (flock(2)) is given up by closing it
+// would stay locked, and the launcher wait for that; its own end of the line
+// would never close.
+func (b *builder) closeOthers() {
+	keep := slices.Concat([]int{2, b.host, b.proc, b.self, b.init, b.ruleset, b.child}, b.stdio, b.procs)
+	slices.Sort(keep)
+	for i, fd := range keep {
+		last := uint64(^uint32(0))
+		if i+1 < len(keep) {
+			last = uint64(keep[i+1] - 1)
+		}
+		if first := uint64(fd + 1); first <= last {
+			b.list.Call("leave the launcher's descriptors", unix.SYS_CLOSE_RANGE, namespace.N(first), namespace.N(last), num(0))
+		}
+	}
 }
 
 // rest lays out what the plan says, from the view to the program's init.
