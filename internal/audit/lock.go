@@ -33,10 +33,17 @@ func lock(ctx context.Context, dir string, how int) (unlock func(), err error) {
 			return nil, fmt.Errorf("lock %q: %w", path, err)
 		}
 		if sameFile(f, path) {
-			return func() { f.Close() }, nil
+			return func() { unlock(f) }, nil
 		}
 		f.Close() // removed or replaced while we waited
 	}
+}
+
+// unlock gives the lock up by name: a process that was cloned meanwhile may have
+// a copy of the descriptor, and closing ours would leave the lock with it.
+func unlock(f *os.File) {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // closing does it too, where there is no copy
+	f.Close()
 }
 
 // flock locks f, or closes it and fails.
