@@ -33,15 +33,15 @@ func lock(ctx context.Context, dir string, how int) (unlock func(), err error) {
 			return nil, fmt.Errorf("lock %q: %w", path, err)
 		}
 		if sameFile(f, path) {
-			return func() { unlock(f) }, nil
+			return func() { release(f) }, nil
 		}
 		f.Close() // removed or replaced while we waited
 	}
 }
 
-// unlock gives the lock up by name: a process that was cloned meanwhile may have
+// release gives the lock up by name: a process that was cloned meanwhile may have
 // a copy of the descriptor, and closing ours would leave the lock with it.
-func unlock(f *os.File) {
+func release(f *os.File) {
 	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // closing does it too, where there is no copy
 	f.Close()
 }
