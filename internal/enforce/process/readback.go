@@ -3,8 +3,6 @@
 package process
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -213,10 +211,10 @@ func viewHolds(dir string, view []enforce.Entry) error {
 		return err
 	}
 	last, paths := map[string]mountpoint{}, []string{}
-	for scanner := bufio.NewScanner(bytes.NewReader(text)); scanner.Scan(); {
-		f := strings.Fields(scanner.Text())
+	for line := range strings.Lines(string(text)) {
+		f := strings.Split(line, " ") // other spaces stand in names as they are
 		if len(f) < 6 {
-			return fmt.Errorf("mountinfo has the line %q", scanner.Text())
+			return fmt.Errorf("mountinfo has the line %q", line)
 		}
 		m := mountpoint{unescape(f[4]), f[5]}
 		last[m.path] = m

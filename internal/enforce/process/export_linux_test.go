@@ -1,0 +1,44 @@
+package process
+
+import (
+	"net/netip"
+	"os"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/seccomp"
+)
+
+// What reads the host is told where to look, so that tests can lay it out.
+
+func ViewHolds(dir string, view []enforce.Entry) error { return viewHolds(dir, view) }
+func OnlyLoopback(dir string) error                    { return onlyLoopback(dir) }
+func OnlyStandard(dir string) error                    { return onlyStandard(dir) }
+func Unescape(s string) string                         { return unescape(s) }
+
+func StatusHolds(dir string) (capabilities, filter error) {
+	s, err := readStatus(dir)
+	if err != nil {
+		return err, err
+	}
+	return s.noCapabilities(), s.want("Seccomp", "2")
+}
+
+type Limit struct {
+	Resource   int
+	Soft, Hard uint64
+}
+
+func ResourceLimits(p enforce.LimitPlan) map[string]Limit {
+	m := map[string]Limit{}
+	for _, l := range resourceLimits(p) {
+		m[l.name] = Limit{l.resource, l.soft, l.hard}
+	}
+	return m
+}
+
+func Destination(raw []byte) (netip.AddrPort, bool)            { return destination(raw) }
+func StdioRights(fd, abi int) uint64                           { return stdioRights(fd, abi) }
+func HandOver(f *os.File) (fd, null int, err error)            { return handOver(f) }
+func Explain(err error) error                                  { return explain(err) }
+func Absolute(n seccomp.Notification, p string) (string, bool) { return absolute(n, p) }
+func PathArgument(n seccomp.Notification) uint64               { return pathArgument(n) }
