@@ -139,6 +139,15 @@ func (a *app) openLog() (*audit.Log, error) {
 	return l, nil
 }
 
+// openList opens the list of sessions, making it where there is none.
+func (a *app) openList() (*store.List, error) {
+	dir, err := a.state()
+	if err != nil {
+		return nil, err
+	}
+	return store.OpenList(filepath.Join(dir, "sessions.db"))
+}
+
 // openStore opens the store of grants, making it where there is none.
 func (a *app) openStore() (*store.Store, error) {
 	dir, err := a.state()

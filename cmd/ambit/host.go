@@ -338,44 +338,36 @@ func parseCount(text string) (int64, error) {
 // are shorter, and are written down once, when they have ended.
 const listAfter = 200 * time.Millisecond
 
-// list keeps the store's list of sessions: what runs, and how it ended. What is
-// evidence stands in the log.
+// list keeps the list of sessions: what runs, and how it ended. It is for people
+// to look at; what is evidence stands in the log.
 func (s *prepared) list(ctx context.Context, ended <-chan session.Result) {
-	started := s.app.now()
+	row := store.Session{ID: s.spec.ID, Principal: s.spec.Principal, Pack: s.spec.Pack, Digest: s.spec.Digest,
+		Program: s.spec.Plan.Program.Path, PID: os.Getpid(), Tier: s.spec.Plan.Tier, Started: s.app.now()}
+	var err error
 	select {
 	case res := <-ended:
-		s.write(ctx, started, &res)
+		row.Ended, row.Status = s.app.now(), endStatus(res)
+		err = s.write(func(l *store.List) error { return l.AddSession(ctx, row) })
 	case <-time.After(listAfter):
-		s.write(ctx, started, nil)
+		err = s.write(func(l *store.List) error { return l.AddSession(ctx, row) })
 		res := <-ended
-		s.unlist(ctx, res)
+		if err == nil {
+			err = s.write(func(l *store.List) error { return l.EndSession(ctx, row.ID, endStatus(res), s.app.now()) })
+		}
 	}
-}
-
-// write puts the session into the list, running or ended.
-func (s *prepared) write(ctx context.Context, started time.Time, res *session.Result) {
-	db, err := s.store.get()
 	if err != nil {
-		return // it was open a moment ago
-	}
-	row := store.Session{ID: s.spec.ID, Principal: s.spec.Principal, Pack: s.spec.Pack, Digest: s.spec.Digest,
-		Program: s.spec.Plan.Program.Path, PID: os.Getpid(), Tier: s.spec.Plan.Tier, Started: started}
-	if res != nil {
-		row.Ended, row.Status = s.app.now(), endStatus(*res)
-	}
-	if err := db.AddSession(ctx, row); err != nil {
 		printf(s.app.err, "ambit: the session is not listed: %v\n", err)
 	}
 }
 
-func (s *prepared) unlist(ctx context.Context, res session.Result) {
-	db, err := s.store.get()
+// write opens the list for one change: between its begin and its end a session
+// keeps nothing open.
+func (s *prepared) write(change func(*store.List) error) error {
+	l, err := s.app.openList()
 	if err != nil {
-		return
+		return err
 	}
-	if err := db.EndSession(ctx, s.spec.ID, endStatus(res), s.app.now()); err != nil {
-		printf(s.app.err, "ambit: the session's end is not listed: %v\n", err)
-	}
+	return errors.Join(change(l), l.Close())
 }
 
 func endStatus(res session.Result) string { return "exit " + strconv.Itoa(res.Exit) }

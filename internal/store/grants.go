@@ -45,7 +45,7 @@ func (s *Store) AddGrant(ctx context.Context, g grant.Grant) error {
 		err = errors.New("it is revoked")
 	}
 	if err == nil {
-		err = s.keep(ctx, func(tx *sql.Tx) error {
+		err = s.change(ctx, func(tx *sql.Tx) error {
 			l := g.Lifespan
 			_, err := tx.ExecContext(ctx, "INSERT INTO grants ("+grantColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
 				g.ID, g.Principal, g.Pack, g.Digest, g.Capability.Display(), g.Outcome.String(), l.Span.String(),
@@ -64,7 +64,7 @@ func (s *Store) AddGrant(ctx context.Context, g grant.Grant) error {
 // is good for once, one alone sees nil.
 func (s *Store) RevokeGrant(ctx context.Context, id string, at time.Time) (grant.Grant, error) {
 	var g grant.Grant
-	err := s.keep(ctx, func(tx *sql.Tx) (err error) {
+	err := s.change(ctx, func(tx *sql.Tx) (err error) {
 		g, err = readGrant(tx.QueryRowContext(ctx, "SELECT "+grantColumns+" FROM grants WHERE id = ?", id))
 		switch {
 		case errors.Is(err, sql.ErrNoRows):

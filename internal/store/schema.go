@@ -6,10 +6,17 @@ import (
 	"fmt"
 )
 
-// schema is what makes each version out of the one before; the number of its
-// steps is the version of a store. Times are nanoseconds since 1970, NULL for
-// the zero time. What is read is checked again in Go.
-var schema = []string{`
+// kind is what a file is for.
+type kind struct {
+	applicationID uint32 // marks the file among those of SQLite
+	synchronous   string
+	// schema is what makes each version out of the one before; the number of its
+	// steps is the version of a file. Times are nanoseconds since 1970, NULL for
+	// the zero time. What is read is checked again in Go.
+	schema []string
+}
+
+var grants = kind{applicationID: 0x616d6274, synchronous: "full", schema: []string{`
 CREATE TABLE grants (
 	id         TEXT NOT NULL PRIMARY KEY CHECK (id <> ''),
 	principal  TEXT NOT NULL,
@@ -26,6 +33,11 @@ CREATE TABLE grants (
 	revoked    INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX standing ON grants (principal, pack) WHERE revoked IS NULL;
+`}}
+
+// The list of sessions is for people to look at; the log tells of them for
+// certain. It is not worth a wait for the disk at the end of each session.
+var sessions = kind{applicationID: 0x616d6273, synchronous: "off", schema: []string{`
 CREATE TABLE sessions (
 	id         TEXT NOT NULL PRIMARY KEY CHECK (id <> ''),
 	principal  TEXT NOT NULL,
@@ -39,22 +51,22 @@ CREATE TABLE sessions (
 	ended      INTEGER,
 	status     TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-`}
+`}}
 
 // migrate brings the store to the present version.
-func (s *Store) migrate() error {
+func (f *file) migrate() error {
 	//nolint:forbidigo // Open has no context; the busy timeout bounds it
-	return s.change(context.Background(), func(tx *sql.Tx) error {
+	return f.change(context.Background(), func(tx *sql.Tx) error {
 		var version int
 		if err := tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
 			return err
 		}
-		for i := version; i < len(schema); i++ {
-			if _, err := tx.Exec(schema[i]); err != nil {
+		for i := version; i < len(f.kind.schema); i++ {
+			if _, err := tx.Exec(f.kind.schema[i]); err != nil {
 				return fmt.Errorf("version %d: %w", i+1, err)
 			}
 		}
-		_, err := tx.Exec(fmt.Sprintf("PRAGMA user_version=%d", len(schema)))
+		_, err := tx.Exec(fmt.Sprintf("PRAGMA user_version=%d", len(f.kind.schema)))
 		return err
 	})
 }

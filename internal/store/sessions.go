@@ -25,7 +25,7 @@ type Session struct {
 
 // AddSession keeps a session that has begun, or one that has ended already. What process its PID is, is noted
 // with it, so that another one with that PID is not taken for it later.
-func (s *Store) AddSession(ctx context.Context, n Session) error {
+func (s *List) AddSession(ctx context.Context, n Session) error {
 	if n.Status == "" {
 		n.Status = Running
 	}
@@ -42,7 +42,7 @@ func (s *Store) AddSession(ctx context.Context, n Session) error {
 }
 
 // EndSession notes how a session ended. The error is ErrNotFound, or ErrEnded.
-func (s *Store) EndSession(ctx context.Context, id, status string, at time.Time) error {
+func (s *List) EndSession(ctx context.Context, id, status string, at time.Time) error {
 	err := s.change(ctx, func(tx *sql.Tx) error {
 		var ended sql.NullInt64
 		err := tx.QueryRowContext(ctx, "SELECT ended FROM sessions WHERE id = ?", id).Scan(&ended)
@@ -67,7 +67,7 @@ func (s *Store) EndSession(ctx context.Context, id, status string, at time.Time)
 
 // Sessions returns all sessions, oldest first. One that has not ended but whose
 // process is gone has the status Lost.
-func (s *Store) Sessions(ctx context.Context) ([]Session, error) {
+func (s *List) Sessions(ctx context.Context) ([]Session, error) {
 	all, err := s.sessions(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read sessions from %q: %w", s.path, err)
@@ -75,7 +75,7 @@ func (s *Store) Sessions(ctx context.Context) ([]Session, error) {
 	return all, nil
 }
 
-func (s *Store) sessions(ctx context.Context) (all []Session, err error) {
+func (s *List) sessions(ctx context.Context) (all []Session, err error) {
 	rows, err := s.db.QueryContext(ctx, "SELECT id, principal, pack, digest, program, pid, process, tier, started, ended, status FROM sessions ORDER BY started, id")
 	if err != nil {
 		return nil, err

@@ -1,5 +1,6 @@
-// Package store keeps what has to be looked up: grants, and the sessions that
-// run or ran. It is one SQLite file, used by any number of processes at once.
+// Package store keeps what has to be looked up: grants, in a Store, and the
+// sessions that run or ran, in a List. Each is an SQLite file, used by any number
+// of processes at once.
 //
 // It does not decide anything and is no evidence; that is the audit log, which
 // knows nothing of this file.
@@ -11,7 +12,8 @@
 //   - What is not a store (an empty, truncated or foreign file, or one of a newer
 //     version) is an error that names the file. Only a file that is not there
 //     is made, and it appears whole: made elsewhere, synced, then linked.
-//   - A change has returned when it is on the disk (WAL, synchronous=FULL).
+//   - A change of grants has returned when it is on the disk (a rollback journal,
+//     synchronous=FULL). A change of the list survives the end of the process.
 //   - Nothing is deleted; a grant is revoked and a session ended, each once.
 //
 // Layer: it imports internal/core only.
@@ -32,9 +34,6 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// applicationID marks our files among those of SQLite: "ambt".
-const applicationID = 0x616d6274
-
 // pageSize of the file. One page is one page of the page cache, so that a file
 // that is not a multiple of it was cut, not caught while it grew.
 const pageSize = 4096
@@ -47,11 +46,11 @@ var (
 	ErrExists   = errors.New("one with this id is in the store already")
 )
 
-// Store is an open store. It is safe for use by many goroutines.
-type Store struct {
-	db   *sql.DB
-	path string
-}
+// Store is an open store of grants. It is safe for use by many goroutines.
+type Store struct{ *file }
+
+// List is an open list of sessions. It is safe for use by many goroutines.
+type List struct{ *file }
 
 // Open opens the store at path, and makes it if there is no file. The folder
 // must be there.
@@ -59,48 +58,64 @@ type Store struct {
 // Security: whoever can write the file can grant; one that others may write is
 // refused.
 func Open(path string) (*Store, error) {
-	s, err := open(path)
+	f, err := open(path, grants)
 	if err != nil {
 		return nil, fmt.Errorf("open store %q: %w", path, err)
 	}
-	return s, nil
+	return &Store{f}, nil
 }
 
-func open(path string) (*Store, error) {
-	version, err := inspect(path)
+// OpenList opens the list at path, and makes it if there is no file. The folder
+// must be there.
+func OpenList(path string) (*List, error) {
+	f, err := open(path, sessions)
+	if err != nil {
+		return nil, fmt.Errorf("open list of sessions %q: %w", path, err)
+	}
+	return &List{f}, nil
+}
+
+// file is an open SQLite file. Both kinds have a rollback journal, not a
+// write-ahead log: a launch reads a little and ends, and would make, sync and
+// remove that log each time.
+type file struct {
+	db   *sql.DB
+	path string
+	kind kind
+}
+
+func open(path string, k kind) (*file, error) {
+	version, err := inspect(path, k)
 	if errors.Is(err, os.ErrNotExist) {
-		if err = create(path); err == nil || errors.Is(err, os.ErrExist) {
-			version, err = inspect(path)
+		if err = create(path, k); err == nil || errors.Is(err, os.ErrExist) {
+			version, err = inspect(path, k)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	db, err := connect(path)
+	db, err := connect(path, k)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, path: path}
-	if version < len(schema) {
-		err = s.migrate()
-	} else { // the write-ahead log may have a newer one
-		err = current(context.Background(), db) //nolint:forbidigo // Open has no context; the busy timeout bounds it
+	f := &file{db: db, path: path, kind: k}
+	if version < len(k.schema) {
+		if err := f.migrate(); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
 	}
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return s, nil
+	return f, nil
 }
 
 // connect opens the file, which must exist. One connection is enough for a
 // process, and spares a second reading of the schema.
-func connect(path string) (*sql.DB, error) {
+func connect(path string, k kind) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
 	name := (&url.URL{Scheme: "file", Path: abs}).String()
-	db, err := sql.Open("sqlite", name+"?mode=rw&_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=synchronous(normal)")
+	db, err := sql.Open("sqlite", name+"?mode=rw&_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=synchronous("+k.synchronous+")")
 	if err != nil {
 		return nil, err
 	}
@@ -110,8 +125,7 @@ func connect(path string) (*sql.DB, error) {
 
 // inspect looks at the first bytes of the file, before SQLite does: it takes an empty
 // file for a new database, and a foreign one for one that lacks our tables.
-// The version is that of the last checkpoint.
-func inspect(path string) (version int, err error) {
+func inspect(path string, k kind) (version int, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, err
@@ -133,33 +147,33 @@ func inspect(path string) (version int, err error) {
 	} else if err != nil {
 		return 0, err
 	}
-	if string(header[:16]) != "SQLite format 3\x00" || binary.BigEndian.Uint32(header[68:]) != applicationID {
+	if string(header[:16]) != "SQLite format 3\x00" || binary.BigEndian.Uint32(header[68:]) != k.applicationID {
 		return 0, errors.New("it was not written by ambit" + advice)
 	}
 	if info.Size()%pageSize != 0 {
 		return 0, errors.New("it is cut off" + advice)
 	}
 	version = int(binary.BigEndian.Uint32(header[60:]))
-	if version > len(schema) {
-		return 0, newer(version)
+	if version > len(k.schema) {
+		return 0, k.newer(version)
 	}
 	return version, nil
 }
 
-func newer(version int) error {
-	return fmt.Errorf("it has version %d, this ambit knows %d: use a newer ambit", version, len(schema))
+func (k kind) newer(version int) error {
+	return fmt.Errorf("it has version %d, this ambit knows %d: use a newer ambit", version, len(k.schema))
 }
 
 // create makes an empty store beside path and links it there. That fails with
 // os.ErrExist if another process was faster, whose file is as good.
-func create(path string) (err error) {
+func create(path string, k kind) (err error) {
 	temp := path + ".new-" + rand.Text()[:8]
 	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close(), os.Remove(temp)) }()
-	if err := fill(temp); err != nil {
+	if err := fill(temp, k); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
@@ -177,64 +191,52 @@ func create(path string) (err error) {
 }
 
 // fill makes an empty file a store.
-func fill(path string) (err error) {
-	db, err := connect(path)
+func fill(path string, k kind) (err error) {
+	db, err := connect(path, k)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }() // moves all of it from the write-ahead log to the file
+	defer func() { err = errors.Join(err, db.Close()) }()
 	for _, q := range []string{
 		fmt.Sprintf("PRAGMA page_size=%d", pageSize),
-		"PRAGMA journal_mode=WAL",
-		fmt.Sprintf("PRAGMA application_id=%d", applicationID),
+		fmt.Sprintf("PRAGMA application_id=%d", k.applicationID),
 	} {
 		if _, err := db.Exec(q); err != nil {
 			return err
 		}
 	}
-	return (&Store{db: db, path: path}).migrate()
+	return (&file{db: db, path: path, kind: k}).migrate()
 }
 
-// Close ends the use of s.
-func (s *Store) Close() error { return s.db.Close() }
+// Close ends the use of the file.
+func (f *file) Close() error { return f.db.Close() }
 
-// keep runs f in a transaction that is durable when it returns. It is for
-// grants: what a person answered survives power loss.
-func (s *Store) keep(ctx context.Context, f func(tx *sql.Tx) error) error {
-	if _, err := s.db.ExecContext(ctx, "PRAGMA synchronous=full"); err != nil {
-		return err
-	}
-	return s.change(ctx, f)
-}
-
-// change runs f in a transaction that nobody else writes beside. It survives
-// the end of this process; the list of sessions needs no more, since the log
-// is what tells of them for certain.
-func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
+// change runs do in a transaction that nobody else writes beside.
+func (f *file) change(ctx context.Context, do func(tx *sql.Tx) error) error {
+	tx, err := f.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to undo, and otherwise an error to return
-	if err := current(ctx, tx); err != nil {
+	if err := f.current(ctx, tx); err != nil {
 		return err
 	}
-	if err := f(tx); err != nil {
+	if err := do(tx); err != nil {
 		return err
 	}
 	return tx.Commit()
 }
 
 // current refuses what a newer ambit has changed, before or since s was opened.
-func current(ctx context.Context, q interface {
+func (f *file) current(ctx context.Context, q interface {
 	QueryRowContext(context.Context, string, ...any) *sql.Row
 }) error {
 	var version int
 	if err := q.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return err
 	}
-	if version > len(schema) {
-		return newer(version)
+	if version > len(f.kind.schema) {
+		return f.kind.newer(version)
 	}
 	return nil
 }

@@ -201,13 +201,21 @@ func TestSettings(t *testing.T) {
 	}
 	defer db.Close()
 	var mode string
-	if err := db.QueryRow("PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
+	if err := db.QueryRow("PRAGMA journal_mode").Scan(&mode); err != nil || mode != "delete" {
 		t.Errorf("got journal mode %q, %v", mode, err)
 	}
 }
 
 func TestSessions(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "ambit.db"))
+	path := filepath.Join(t.TempDir(), "sessions.db")
+	s, err := store.OpenList(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if _, err := store.Open(path); err == nil {
+		t.Error("a list of sessions was opened as a store of grants")
+	}
 	cmd := exec.Command("sleep", "60")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
