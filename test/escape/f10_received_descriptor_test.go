@@ -45,13 +45,14 @@ func TestF10ReceivedDescriptor(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { dir.Close() })
+			fd := int(dir.Fd())
 			go func() {
 				for {
 					c, err := l.Accept()
 					if err != nil {
 						return
 					}
-					_, _, _ = c.(*net.UnixConn).WriteMsgUnix([]byte{0}, unix.UnixRights(int(dir.Fd())), nil) // the test sees what came
+					_, _, _ = c.(*net.UnixConn).WriteMsgUnix([]byte{0}, unix.UnixRights(fd), nil) // the test sees what came
 					_ = c.Close()
 				}
 			}()

@@ -150,13 +150,18 @@ func (f *field) harm() string {
 // environ is the environment of what is started here.
 func (f *field) environ() []string {
 	return append([]string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "HOME=" + f.Home, "LANG=C.UTF-8", "USER=u",
-		"AMBIT_STATE_DIR=" + filepath.Join(f.Dir, "state"), "TMPDIR=" + os.TempDir(), "AMBIT_ESCAPE=" + f.mark}, f.env...)
+		"AMBIT_STATE_DIR=" + filepath.Join(f.Dir, "state"), "TMPDIR=" + filepath.Dir(scratch), "AMBIT_ESCAPE=" + f.mark,
+		race}, f.env...)
 }
+
+// race is for attempting processes that are built with the race detector: it
+// waits a second at the end of each, and races there are meant.
+const race = "GORACE=atexit_sleep_ms=0 exitcode=0"
 
 // box is a command that runs argv inside.
 func (f *field) box(t testing.TB, argv ...string) *exec.Cmd {
 	t.Helper()
-	args := []string{"run", "--env", "AMBIT_ESCAPE"}
+	args := []string{"run", "--env", "AMBIT_ESCAPE", "--env", race}
 	if f.base != nil {
 		args = append(args, f.base()...)
 	} else {

@@ -86,7 +86,7 @@ func temporaries(t *testing.T) string {
 	t.Helper()
 	var names []string
 	for _, pattern := range []string{"ambit*", ".ambit*", "sandbox*"} {
-		found, err := filepath.Glob(filepath.Join(os.TempDir(), pattern))
+		found, err := filepath.Glob(filepath.Join(filepath.Dir(scratch), pattern))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,7 +25,7 @@ func TestN08SocketsByPath(t *testing.T) {
 			{Name: "absolute", Do: func(f *field) error { return f.dial("unix", f.Outside+"/agent") }, Want: no},
 			{Name: "link", Do: func(f *field) error { return f.dial("unix", f.work("link")) }, Want: no},
 			{Name: "relative after chdir", Do: func(f *field) error {
-				if err := os.Chdir(f.Dir); err != nil {
+				if err := unix.Chdir(f.Dir); err != nil {
 					return err
 				}
 				return f.dial("unix", "outside/agent")

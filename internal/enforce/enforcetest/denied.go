@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -145,23 +146,23 @@ func (e enemy) outside(script string) *exec.Cmd {
 // look says how the host is, as far as the attempts would change it.
 func (e enemy) look(t *testing.T) string {
 	t.Helper()
-	state := ""
+	var state strings.Builder
 	for _, p := range []string{e.hidden, e.hidden + "/file", e.read, e.read + "/file"} {
 		fi, err := os.Lstat(p)
 		if err != nil {
 			return err.Error()
 		}
-		state += fi.Mode().String() + fi.ModTime().String()
+		state.WriteString(fi.Mode().String() + fi.ModTime().String())
 	}
 	for _, p := range []string{e.hidden, e.read} {
 		text, err := os.ReadFile(p + "/file")
 		if err != nil {
 			return err.Error()
 		}
-		state += string(text)
+		state.Write(text)
 	}
 	if err := e.victim.Process.Signal(os.Signal(noSignal)); err != nil {
 		return "the victim is dead"
 	}
-	return state
+	return state.String()
 }

@@ -69,12 +69,12 @@ func (s suite) refused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer dir.Close() //nolint:errcheck // nothing was written
+		defer dir.Close()
 		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer null.Close() //nolint:errcheck // nothing was written
+		defer null.Close()
 		inside, err := s.tier.Start(t.Context(), plan, enforce.Stdio{In: dir, Out: null, Err: null})
 		if err == nil {
 			_ = inside.Kill() // the test has failed
