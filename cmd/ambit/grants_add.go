@@ -12,6 +12,7 @@ import (
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/store"
 )
 
 // addFlags are the flags of ambit grants add.
@@ -167,10 +168,15 @@ func (a *app) sameAs(g grant.Grant) func(grant.Grant) bool {
 }
 
 // keep records the grants and then stores them.
+func (a *app) keep(ctx context.Context, grants []grant.Grant) error {
+	return a.change(ctx, grants, false, func(s *store.Store, g grant.Grant) error { return s.AddGrant(ctx, g) })
+}
+
+// change records what becomes of the grants, and then does it.
 //
 // Security: the record is durable before a grant can be used; a log that cannot
-// be written refuses the grant.
-func (a *app) keep(ctx context.Context, grants []grant.Grant) error {
+// be written refuses the change.
+func (a *app) change(ctx context.Context, grants []grant.Grant, revoked bool, do func(*store.Store, grant.Grant) error) error {
 	if len(grants) == 0 {
 		return nil
 	}
@@ -179,11 +185,11 @@ func (a *app) keep(ctx context.Context, grants []grant.Grant) error {
 		return err
 	}
 	defer s.Close() //nolint:errcheck // its writes are durable when they return
-	if err := a.recordGrants(ctx, grants, false); err != nil {
+	if err := a.recordGrants(ctx, grants, revoked); err != nil {
 		return err
 	}
 	for _, g := range grants {
-		if err := s.AddGrant(ctx, g); err != nil {
+		if err := do(s, g); err != nil {
 			return err
 		}
 	}

@@ -90,23 +90,12 @@ func (a *app) toRevoke(stored []grant.Grant, pack string, ids []string) (chosen 
 
 // takeBack records and then revokes.
 func (a *app) takeBack(ctx context.Context, grants []grant.Grant) error {
-	if len(grants) == 0 {
-		return nil
-	}
-	s, err := a.openStore()
-	if err != nil {
-		return err
-	}
-	defer s.Close() //nolint:errcheck // its writes are durable when they return
-	if err := a.recordGrants(ctx, grants, true); err != nil {
-		return err
-	}
-	for _, g := range grants {
+	return a.change(ctx, grants, true, func(s *store.Store, g grant.Grant) error {
 		if _, err := s.RevokeGrant(ctx, g.ID, a.now()); err != nil && !errors.Is(err, store.ErrRevoked) {
 			return err
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func grantName(g grant.Grant) string {
