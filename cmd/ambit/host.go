@@ -289,7 +289,7 @@ func setLimit(l *enforce.Limits, name, value string) (err error) {
 		}
 	case "cpu":
 		var cores float64
-		if cores, err = strconv.ParseFloat(value, 64); err == nil && (cores < 0.01 || cores > 4096) {
+		if cores, err = strconv.ParseFloat(value, 64); err == nil && !(cores >= 0.01 && cores <= 4096) { // also not NaN
 			err = errors.New("want cores, as in 1.5")
 		}
 		l.CPU = int64(cores * 1000)

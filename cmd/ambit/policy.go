@@ -34,29 +34,60 @@ func readPolicy(b capability.Base) (decision.Policy, error) {
 	return p, nil
 }
 
+// parsePolicy takes nothing that could be meant otherwise: an unknown key, a key
+// that stands twice, a list or a capability that is null or empty.
 func parsePolicy(text []byte, b capability.Base) (p decision.Policy, err error) {
-	var file struct {
-		Forbid     []capability.Capability `json:"forbid"`
-		Preapprove []capability.Capability `json:"preapprove"`
-	}
 	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&file); err != nil {
+	switch t, err := dec.Token(); {
+	case errors.Is(err, io.EOF):
+		return p, errors.New("the file is empty; a policy without rules is {}")
+	case err != nil:
+		return p, err
+	case t != json.Delim('{'):
+		return p, errors.New("want an object with forbid and preapprove")
+	}
+	lists := map[string]*[]capability.Capability{"forbid": &p.Forbid, "preapprove": &p.Preapprove}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return p, err
+		}
+		list := lists[fmt.Sprint(key)]
+		if list == nil {
+			return p, fmt.Errorf("key %q: want forbid and preapprove, each once", key)
+		}
+		delete(lists, fmt.Sprint(key))
+		if *list, err = policyList(dec, b); err != nil {
+			return p, fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	if _, err := dec.Token(); err != nil {
 		return p, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return p, errors.New("something stands after the end")
 	}
-	for _, list := range []struct {
-		from []capability.Capability
-		to   *[]capability.Capability
-	}{{file.Forbid, &p.Forbid}, {file.Preapprove, &p.Preapprove}} {
-		for _, c := range list.from {
-			if c, err = settle(c, b); err != nil {
-				return p, err
-			}
-			*list.to = append(*list.to, c)
-		}
-	}
 	return p, nil
+}
+
+// policyList reads a list of capabilities, and settles them.
+func policyList(dec *json.Decoder, b capability.Base) (list []capability.Capability, err error) {
+	var texts []string
+	if err := dec.Decode(&texts); err != nil {
+		return nil, err
+	}
+	if texts == nil {
+		return nil, errors.New("want a list, as in []")
+	}
+	for _, text := range texts {
+		c, err := capability.Parse(text) // null is the empty text, which is none
+		if err != nil {
+			return nil, err
+		}
+		if c, err = settle(c, b); err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, nil
 }
