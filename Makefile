@@ -31,7 +31,7 @@ test: ## run every test, as root and as an ordinary user, and count what was ski
 check: lint ## check format, vet, lint and import rules
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 		if [ -n "$$unformatted" ]; then echo "Not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
-	@if git grep -nE 'exec\.Command(Context)?\(.*"(/bin/)?(ba|da)?sh"' -- 'cmd/*.go' 'internal/*.go' ':!*_test.go'; then \
+	@if git grep -nE 'exec\.Command(Context)?\(.*"(/bin/)?(ba|da)?sh"' -- 'cmd/*.go' 'internal/*.go' ':!*_test.go' ':!internal/enforce/enforcetest'; then \
 		echo "No shell in the product: argv reaches a program as it is"; exit 1; fi
 	CGO_ENABLED=0 go vet ./...
 	@for m in $(BESIDE); do echo "go -C $$m vet ./..."; CGO_ENABLED=0 go -C $$m vet ./... || exit 1; done

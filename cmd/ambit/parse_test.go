@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
@@ -115,7 +116,7 @@ func TestShellWord(t *testing.T) {
 	}
 	for _, in := range []string{"a\nb", "a\x1b[2Jb", "a\rb", "\x00", "\x7f", "\u202e", "\xff", "a\u2028b"} {
 		got := shellWord(in)
-		if strings.ContainsAny(got, "\n\x1b\r\x00\x7f\u202e\u2028\xff") || !strings.HasPrefix(got, "'") {
+		if strings.ContainsAny(got, "\n\x1b\r\x00\x7f\u202e\u2028") || !utf8.ValidString(got) || !strings.HasPrefix(got, "'") {
 			t.Errorf("%q is shown as %q", in, got)
 		}
 	}

@@ -153,8 +153,7 @@ func (s *prepared) recordRefusal(ctx context.Context, cause error) error {
 		return nil
 	}
 	body := audit.EndBody{Status: "refused", Exit: exitFailed, Error: audit.Text(strings.Join(s.argv, " ") + ": " + cause.Error())}
-	var exit *exitError
-	if errors.As(cause, &exit) {
+	if exit, ok := errors.AsType[*exitError](cause); ok {
 		body.Exit = exit.status
 	}
 	rec, err := audit.New(body)
