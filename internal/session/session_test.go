@@ -233,7 +233,7 @@ func TestOrder(t *testing.T) {
 			!slices.Equal(launch.Argv, []audit.Text{"x", "\xff"}) || !slices.Equal(launch.Capabilities, []audit.Text{"fs.read:/a"}) {
 			t.Errorf("launch %+v", launch)
 		}
-		want := []audit.LayerBody{{Name: "view", Promised: true, Holds: true, Detail: "3 entries"}, {Name: "limits", Promised: true, Holds: true}}
+		want := []audit.LayerBody{{Name: "view", Promised: true, Holds: true, Detail: "3 entries"}, {Name: "limits", Promised: true, Holds: true, Weaker: true}}
 		if rep := body[audit.ReportBody](t, st); rep.Tier != "stage" || !slices.Equal(rep.Layers, want) {
 			t.Errorf("report %+v", rep)
 		}
