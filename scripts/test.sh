@@ -52,7 +52,7 @@ chmod +x "$work/keep"
 # run adds the events of the tests in the given packages to those of the mode.
 # A failure does not stop it: the report at the end counts and shows them all.
 run() {
-	CGO_ENABLED=1 go test -json -race -count=1 -timeout=10m -exec "$work/keep" "$@" \
+	CGO_ENABLED=1 env --default-signal=HUP,INT,QUIT,PIPE go test -json -race -count=1 -timeout=10m -exec "$work/keep" "$@" \
 		>>"$work/$mode.json" 2>"$work/stderr" </dev/null || cat "$work/stderr" >&2
 }
 mode=user
@@ -71,9 +71,11 @@ done
 results=("$mode=$work/$mode.json")
 
 # as_user runs a command as the ordinary user, with nothing of root's around it.
+# A shell that was started with a signal ignored (as in the background of
+# another) cannot trap it, and tests of signals would wait for ever.
 as_user() {
 	setpriv --reuid="$user" --regid="$user" --clear-groups --inh-caps=-all \
-		env -i PATH="$PATH" HOME="$work/user/home" TMPDIR="$work/user/tmp" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
+		env --default-signal=HUP,INT,QUIT,PIPE -i PATH="$PATH" HOME="$work/user/home" TMPDIR="$work/user/tmp" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
 		LANG=C.UTF-8 GOCACHE="$work/user/cache" GOPATH="$work/user/go" GOMODCACHE="$modules" GOPROXY=off GOFLAGS=-mod=readonly \
 		GOTOOLCHAIN=local AMBIT_BIN="$work/src/bin/ambit" "$@" </dev/null 9>&-
 }
