@@ -1,26 +1,20 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/cgroup"
 	"ambit.dev/ambit/internal/enforce/landlock"
 	"ambit.dev/ambit/internal/enforce/view"
-	"ambit.dev/ambit/internal/session"
-	"ambit.dev/ambit/internal/store"
 )
 
 // facts reads what a launch needs to know of this host. What it promises is
@@ -57,136 +51,6 @@ func release() int {
 		return 0
 	}
 	return major*100 + minor
-}
-
-// objects finds what the path capabilities of the plan reach.
-func (s *prepared) objects(in *enforce.Input) error {
-	for _, c := range in.Effective {
-		if err := s.object(in, c); err != nil {
-			return err
-		}
-	}
-	for _, c := range in.Masked {
-		if err := s.hidden(in, c); err != nil {
-			return err
-		}
-	}
-	for _, v := range s.volumes {
-		in.Volumes = append(in.Volumes, v.shown)
-	}
-	return nil
-}
-
-var errNothingThere = errors.New("there is nothing at that path")
-
-// object finds what one capability of the effective set reaches. It is looked
-// for under the name that was written, so that the links on the way are shown,
-// and has to be what that name led to when it was granted.
-func (s *prepared) object(in *enforce.Input, c capability.Capability) error {
-	named := c
-	if as, ok := s.spelled[c]; ok {
-		named = as
-	}
-	pattern, ok := named.Pattern()
-	if !ok {
-		return nil
-	}
-	path, literal := pattern.Literal()
-	var found []enforce.Object
-	var err error
-	switch {
-	case literal && c.Kind() == capability.ProcessSpawn:
-		found, err = s.spawned(path)
-	case literal:
-		found, err = one(path)
-	default:
-		found, err = view.Expand(pattern, pattern.Root())
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s was granted, but %w; create it first, or grant the directory above", c.Display(), errNothingThere)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.Display(), err)
-	}
-	settled, _ := c.Pattern()
-	granted := found
-	if literal {
-		granted = found[:1] // behind it stand what a program needs to start
-	}
-	for _, o := range granted {
-		if !settled.MatchExact(o.Path) {
-			return fmt.Errorf("%s now leads to %s, which was not granted", c.Display(), capability.Printable(o.Path))
-		}
-	}
-	in.Objects[c.String()] = found
-	return nil
-}
-
-// spawned finds what a scope of process.spawn names: a program with what starts
-// it, or a directory of programs.
-func (s *prepared) spawned(path string) ([]enforce.Object, error) {
-	o, err := view.Resolve(path)
-	if err != nil || o.Dir {
-		return []enforce.Object{o}, err
-	}
-	return view.Executables(path, s.lookPath)
-}
-
-func one(path string) ([]enforce.Object, error) {
-	o, err := view.Resolve(path)
-	return []enforce.Object{o}, err
-}
-
-// hidden finds what a denial hides: its object, or the matches of its glob
-// beneath each directory that the plan shows.
-func (s *prepared) hidden(in *enforce.Input, c capability.Capability) error {
-	named := c
-	if as, ok := s.spelled[c]; ok {
-		named = as // with the links on the way, which Compile looks at
-	}
-	pattern, ok := named.Pattern()
-	if !ok {
-		return nil
-	}
-	var found []enforce.Object
-	var err error
-	if path, literal := pattern.Literal(); literal {
-		if found, err = one(path); errors.Is(err, fs.ErrNotExist) {
-			found, err = nil, nil // Compile refuses where that matters
-		}
-	} else {
-		found, err = s.hiddenMatches(in, pattern)
-	}
-	if err != nil {
-		return fmt.Errorf("the denial of %s: %w", c.Display(), err)
-	}
-	in.Objects[c.String()] = found
-	return nil
-}
-
-func (s *prepared) hiddenMatches(in *enforce.Input, pattern capability.Pattern) (found []enforce.Object, err error) {
-	for _, c := range in.Effective {
-		for _, o := range in.Objects[c.String()] {
-			root := pattern.Root()
-			if under(o.Path, root) {
-				root = o.Path
-			} else if !under(root, o.Path) {
-				continue
-			}
-			matches, err := view.Expand(pattern, root)
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, matches...)
-		}
-	}
-	return found, nil
-}
-
-// under reports whether p is dir or beneath it.
-func under(p, dir string) bool {
-	rel, err := filepath.Rel(dir, p)
-	return err == nil && filepath.IsLocal(rel)
 }
 
 // home decides what the program has for a home directory.
@@ -251,123 +115,3 @@ func (s *prepared) workDir(in enforce.Input) string {
 	}
 	return "/"
 }
-
-// limits reads the manifest's bounds and then the flags'.
-func (s *prepared) limits() (enforce.Limits, error) {
-	var l enforce.Limits
-	for name, value := range s.manifest.Limits {
-		if err := setLimit(&l, name, value); err != nil {
-			return l, fmt.Errorf("manifest: %w", err)
-		}
-	}
-	for _, text := range s.flags.limits {
-		name, value, ok := strings.Cut(text, "=")
-		if !ok {
-			return l, fmt.Errorf("--limit %s: want NAME=VALUE", capability.Printable(text))
-		}
-		if err := setLimit(&l, name, value); err != nil {
-			return l, err
-		}
-	}
-	return l, nil
-}
-
-// minFDs are the three standard descriptors and the one by which init is let go.
-const minFDs = 4
-
-func setLimit(l *enforce.Limits, name, value string) (err error) {
-	switch name {
-	case "memory":
-		l.Memory, err = parseSize(value)
-	case "disk":
-		l.Disk, err = parseSize(value)
-	case "pids":
-		l.PIDs, err = parseCount(value)
-	case "fds":
-		if l.FDs, err = parseCount(value); err == nil && l.FDs < minFDs {
-			err = fmt.Errorf("want %d or more, which the start itself needs", minFDs)
-		}
-	case "cpu":
-		var cores float64
-		if cores, err = strconv.ParseFloat(value, 64); err == nil && !(cores >= 0.01 && cores <= 4096) { // also not NaN
-			err = errors.New("want cores, as in 1.5")
-		}
-		l.CPU = int64(cores * 1000)
-	case "wall":
-		if l.Wall, err = time.ParseDuration(value); err == nil && l.Wall <= 0 {
-			err = errors.New("want a time, as in 30s or 5m")
-		}
-	default:
-		return fmt.Errorf("limit %s: there are memory, pids, cpu, wall, disk and fds", capability.Printable(name))
-	}
-	if err != nil {
-		return fmt.Errorf("limit %s=%s: %w", name, capability.Printable(value), err)
-	}
-	return nil
-}
-
-// parseSize reads bytes with an optional K, M, G or T (powers of 1024).
-func parseSize(text string) (int64, error) {
-	shift, digits := 0, text
-	if i := strings.IndexByte("KMGT", lastByte(text)); i >= 0 {
-		shift, digits = 10*(i+1), text[:len(text)-1]
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n <= 0 || n > 1<<62>>shift {
-		return 0, errors.New("want a size, as in 512M or 2G")
-	}
-	return n << shift, nil
-}
-
-func lastByte(s string) byte {
-	if s == "" {
-		return 0
-	}
-	return s[len(s)-1]
-}
-
-func parseCount(text string) (int64, error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n <= 0 || n > 1<<30 {
-		return 0, errors.New("want a number above 0")
-	}
-	return n, nil
-}
-
-// listAfter is how long a session lasts before it is listed as running. Most
-// are shorter, and are written down once, when they have ended.
-const listAfter = 200 * time.Millisecond
-
-// list keeps the list of sessions: what runs, and how it ended. It is for people
-// to look at; what is evidence stands in the log.
-func (s *prepared) list(ctx context.Context, ended <-chan session.Result) {
-	row := store.Session{ID: s.spec.ID, Principal: s.spec.Principal, Pack: s.spec.Pack, Digest: s.spec.Digest,
-		Program: s.spec.Plan.Program.Path, PID: os.Getpid(), Tier: s.spec.Plan.Tier, Started: s.app.now()}
-	var err error
-	select {
-	case res := <-ended:
-		row.Ended, row.Status = s.app.now(), endStatus(res)
-		err = s.write(func(l *store.List) error { return l.AddSession(ctx, row) })
-	case <-time.After(listAfter):
-		err = s.write(func(l *store.List) error { return l.AddSession(ctx, row) })
-		res := <-ended
-		if err == nil {
-			err = s.write(func(l *store.List) error { return l.EndSession(ctx, row.ID, endStatus(res), s.app.now()) })
-		}
-	}
-	if err != nil {
-		printf(s.app.err, "ambit: the session is not listed: %v\n", err)
-	}
-}
-
-// write opens the list for one change: between its begin and its end a session
-// keeps nothing open.
-func (s *prepared) write(change func(*store.List) error) error {
-	l, err := s.app.openList()
-	if err != nil {
-		return err
-	}
-	return errors.Join(change(l), l.Close())
-}
-
-func endStatus(res session.Result) string { return "exit " + strconv.Itoa(res.Exit) }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"slices"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/view"
+	"ambit.dev/ambit/internal/session"
+)
+
+// watchFiles reports whether opens are seen. A pack is a stranger's, and what it
+// tries is worth more than the microseconds.
+func (s *prepared) watchFiles() bool {
+	return s.flags.watch == "on" || s.flags.watch == "auto" && s.packDir != ""
+}
+
+// withoutVolumes leaves out what volumes show: they are in the plan as volumes.
+func (s *prepared) withoutVolumes(effective []capability.Capability) []capability.Capability {
+	return slices.DeleteFunc(slices.Clone(effective), func(c capability.Capability) bool {
+		return slices.ContainsFunc(s.volumes, func(v volume) bool { return v.source == c || v.target == c })
+	})
+}
+
+// masks are the denials that may lie inside what is allowed. One that lies
+// elsewhere does no harm: there is nothing to hide.
+func (s *prepared) masks(effective []capability.Capability) (masked []capability.Capability) {
+	denials := slices.Clone(s.policy.Forbid)
+	for _, g := range s.grants() {
+		if g.Outcome == grant.Deny && g.Applies(s.app.now(), s.subject.Session) {
+			denials = append(denials, g.Capability)
+		}
+	}
+	for _, d := range denials {
+		pattern, path := d.Pattern()
+		glob := false
+		if path {
+			_, literal := pattern.Literal()
+			glob = !literal
+		}
+		inside := func(e capability.Capability) bool {
+			return slices.ContainsFunc(e.Parts(), func(p capability.Capability) bool { return p.Covers(d) })
+		}
+		if glob || d.Kind() == capability.ProcessSpawn || slices.ContainsFunc(effective, inside) {
+			masked = append(masked, d)
+		}
+	}
+	return masked
+}
+
+// compile finds the objects and makes the plan.
+func (s *prepared) compile(effective []capability.Capability, p program, base enforce.Base, w view.Who) error {
+	in := enforce.Input{
+		Session: s.subject.Session, Effective: s.withoutVolumes(effective), Masked: s.masks(effective),
+		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.watchFiles(),
+		HomePath: s.base.Home, Base: base, Terminal: s.app.terminal(),
+	}
+	if err := s.objects(&in); err != nil {
+		return err
+	}
+	if err := s.home(&in); err != nil {
+		return err
+	}
+	var err error
+	if in.Limits, err = s.limits(); err != nil {
+		return err
+	}
+	in.Executables = p.objects
+	if s.packDir != "" {
+		pack, err := view.Resolve(s.packDir)
+		if err != nil {
+			return err
+		}
+		in.Pack = &pack
+	}
+	dir, home := s.workDir(in), in.HomePath
+	if home == "" {
+		home = "/nonexistent"
+	}
+	in.Program = enforce.Program{Path: p.path, Argv: p.argv, Dir: dir, Env: s.environment(dir, home)}
+	plan, err := enforce.Compile(in, facts(w, in.Limits))
+	if err != nil {
+		return err
+	}
+	s.spec = session.Spec{
+		ID: s.subject.Session, Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest, Decide: s.record,
+		Plan: plan, Stdio: s.app.stdio(),
+	}
+	for _, c := range effective {
+		s.spec.Effective = append(s.spec.Effective, c.String())
+	}
+	return nil
+}

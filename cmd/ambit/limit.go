@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/enforce"
+)
+
+// limits reads the manifest's bounds and then the flags'.
+func (s *prepared) limits() (enforce.Limits, error) {
+	var l enforce.Limits
+	for name, value := range s.manifest.Limits {
+		if err := setLimit(&l, name, value); err != nil {
+			return l, fmt.Errorf("manifest: %w", err)
+		}
+	}
+	for _, text := range s.flags.limits {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return l, fmt.Errorf("--limit %s: want NAME=VALUE", capability.Printable(text))
+		}
+		if err := setLimit(&l, name, value); err != nil {
+			return l, err
+		}
+	}
+	return l, nil
+}
+
+// minFDs are the three standard descriptors and the one by which init is let go.
+const minFDs = 4
+
+func setLimit(l *enforce.Limits, name, value string) (err error) {
+	switch name {
+	case "memory":
+		l.Memory, err = parseSize(value)
+	case "disk":
+		l.Disk, err = parseSize(value)
+	case "pids":
+		l.PIDs, err = parseCount(value)
+	case "fds":
+		if l.FDs, err = parseCount(value); err == nil && l.FDs < minFDs {
+			err = fmt.Errorf("want %d or more, which the start itself needs", minFDs)
+		}
+	case "cpu":
+		var cores float64
+		if cores, err = strconv.ParseFloat(value, 64); err == nil && !(cores >= 0.01 && cores <= 4096) { // also not NaN
+			err = errors.New("want cores, as in 1.5")
+		}
+		l.CPU = int64(cores * 1000)
+	case "wall":
+		if l.Wall, err = time.ParseDuration(value); err == nil && l.Wall <= 0 {
+			err = errors.New("want a time, as in 30s or 5m")
+		}
+	default:
+		return fmt.Errorf("limit %s: there are memory, pids, cpu, wall, disk and fds", capability.Printable(name))
+	}
+	if err != nil {
+		return fmt.Errorf("limit %s=%s: %w", name, capability.Printable(value), err)
+	}
+	return nil
+}
+
+// parseSize reads bytes with an optional K, M, G or T (powers of 1024).
+func parseSize(text string) (int64, error) {
+	shift, digits := 0, text
+	if i := strings.IndexByte("KMGT", lastByte(text)); i >= 0 {
+		shift, digits = 10*(i+1), text[:len(text)-1]
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n <= 0 || n > 1<<62>>shift {
+		return 0, errors.New("want a size, as in 512M or 2G")
+	}
+	return n << shift, nil
+}
+
+func lastByte(s string) byte {
+	if s == "" {
+		return 0
+	}
+	return s[len(s)-1]
+}
+
+func parseCount(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 || n > 1<<30 {
+		return 0, errors.New("want a number above 0")
+	}
+	return n, nil
+}

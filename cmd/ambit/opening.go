@@ -1,0 +1,42 @@
+package main
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// An opening is a part that is opened once, by whoever asks first or by a
+// goroutine that begins with it: on the way of a run there is other work to do
+// before the part is needed.
+type opening[T io.Closer] struct {
+	part  func() (T, error)
+	begun atomic.Bool
+}
+
+func open[T io.Closer](f func() (T, error)) *opening[T] {
+	return &opening[T]{part: sync.OnceValues(f)}
+}
+
+// get opens the part, or waits for it.
+func (o *opening[T]) get() (T, error) {
+	o.begun.Store(true)
+	return o.part()
+}
+
+// begin opens the part meanwhile.
+func (o *opening[T]) begin() {
+	o.begun.Store(true)
+	go o.part() //nolint:errcheck // whoever needs it asks again
+}
+
+// close closes the part if it was opened; its writes were durable when they
+// returned.
+func (o *opening[T]) close() {
+	if !o.begun.Load() {
+		return
+	}
+	if part, err := o.part(); err == nil {
+		_ = part.Close()
+	}
+}
