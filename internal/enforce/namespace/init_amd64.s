@@ -8,8 +8,10 @@
 //
 //	set close-on-exec on 3
 //	read one byte from 3; anything else than one byte: exit 125
+//	take the signals that came until now: nobody else has seen them
 //	clone(SIGCHLD): the child unblocks signals and executes the program;
 //	    if that fails it writes -errno (4 bytes) to 3 and exits 127
+//	pass on what was taken
 //	loop: sigtimedwait for any signal
 //	    sent by kill(2) and the like (si_code <= 0): pass it to the program.
 //	        What the terminal sends reaches the program without us.
@@ -31,7 +33,7 @@ TEXT ·initCode(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ SP, R12 // argc, argv…
 	SUBQ $512, SP
 	ANDQ $~15, SP
-	MOVQ SP, R14 // scratch: 0 status, 16 signal set, 32 siginfo
+	MOVQ SP, R14 // scratch: 0 status, 16 signal set, 32 siginfo, 160 timespec
 
 	MOVL $3, DI // fcntl(3, F_SETFD, FD_CLOEXEC)
 	MOVL $2, SI
@@ -50,6 +52,27 @@ TEXT ·initCode(SB), NOSPLIT|NOFRAME, $0-0
 	JMP  exit
 
 released:
+	XORL BX, BX // signals to pass on; 64 is bit 0
+	MOVQ $-1, AX
+	MOVQ AX, 16(R14) // all signals
+	MOVQ $0, 160(R14)
+	MOVQ $0, 168(R14) // no time
+
+early:
+	LEAQ 16(R14), DI // rt_sigtimedwait(all, info, no time, 8)
+	LEAQ 32(R14), SI
+	LEAQ 160(R14), DX
+	MOVL $8, R10
+	MOVL $SYS_rt_sigtimedwait, AX
+	SYSCALL
+	TESTQ AX, AX
+	JLE  start
+	CMPQ AX, $17 // SIGCHLD
+	JEQ  early
+	BTSQ AX, BX
+	JMP  early
+
+start:
 	MOVL $17, DI // clone(SIGCHLD, 0, 0, 0, 0)
 	XORL SI, SI
 	XORL DX, DX
@@ -61,8 +84,20 @@ released:
 	JLT  cannot
 	JEQ  child
 	MOVQ AX, R13
-	MOVQ $-1, AX
-	MOVQ AX, 16(R14) // all signals
+
+pass:
+	BSFQ BX, SI
+	JEQ  wait
+	BTRQ SI, BX
+	TESTQ SI, SI
+	JNE  send
+	MOVL $64, SI
+
+send:
+	MOVQ R13, DI // kill(program, signal)
+	MOVL $SYS_kill, AX
+	SYSCALL
+	JMP  pass
 
 wait:
 	LEAQ 16(R14), DI // rt_sigtimedwait(all, info, NULL, 8)

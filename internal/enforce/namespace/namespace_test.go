@@ -187,6 +187,50 @@ func TestInitPassesSignalsOn(t *testing.T) {
 	}
 }
 
+// TestInitKeepsEarlySignals: what comes before the program is there reaches it
+// too. Nobody else would: of the terminal's own Ctrl-C init has the only copy.
+func TestInitKeepsEarlySignals(t *testing.T) {
+	for _, tc := range []struct {
+		signals []syscall.Signal
+		want    syscall.Signal // that ends the program, 0 for none
+	}{
+		{nil, 0},
+		{[]syscall.Signal{unix.SIGINT}, unix.SIGINT},
+		{[]syscall.Signal{unix.SIGHUP}, unix.SIGHUP}, // 1
+		{[]syscall.Signal{64}, 64},
+		{[]syscall.Signal{unix.SIGWINCH, unix.SIGCHLD, unix.SIGQUIT}, unix.SIGQUIT},
+		{[]syscall.Signal{unix.SIGCHLD, unix.SIGWINCH}, 0},
+	} {
+		c := start(t, nil, "/bin/sh", "-c", "sleep 0.2")
+		for _, sig := range tc.signals {
+			if err := unix.Kill(c.pid, sig); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.release()
+		got := unix.WaitStatus(c.status())
+		if tc.want == 0 && (!got.Exited() || got.ExitStatus() != 0) || tc.want != 0 && got.Signal() != tc.want {
+			t.Errorf("%v: status %#x, want signal %d", tc.signals, got, tc.want)
+		}
+		c.wait()
+	}
+}
+
+// TestInitKeepsEarlySignalsOfTheKernel: later it leaves these alone, as the
+// program has its own copy.
+func TestInitKeepsEarlySignalsOfTheKernel(t *testing.T) {
+	alarm := func(l *namespace.List) {
+		timer := &unix.Itimerval{Value: unix.Timeval{Usec: 1000}}
+		l.Call("set an alarm", unix.SYS_SETITIMER, namespace.N(int(unix.ITIMER_REAL)), namespace.Pointer(l, timer), namespace.N(0))
+	}
+	c := start(t, alarm, "/bin/sh", "-c", "sleep 0.2")
+	time.Sleep(50 * time.Millisecond)
+	c.release()
+	if got := unix.WaitStatus(c.status()); got.Signal() != unix.SIGALRM {
+		t.Errorf("status %#x, want that of SIGALRM", got)
+	}
+}
+
 // TestInitReaps: a process whose parent died is reaped, and does not end the
 // wait for the program.
 func TestInitReaps(t *testing.T) {

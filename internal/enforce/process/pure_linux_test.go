@@ -84,7 +84,7 @@ func TestResourceLimitsOfALimitedLauncher(t *testing.T) {
 		}
 		return
 	}
-	for resource, n := range map[int]uint64{unix.RLIMIT_NOFILE: 500, unix.RLIMIT_FSIZE: 5, unix.RLIMIT_DATA: 1 << 29} {
+	for resource, n := range map[int]uint64{unix.RLIMIT_NOFILE: 500, unix.RLIMIT_DATA: 1 << 29} {
 		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: n, Max: n}); err != nil {
 			t.Fatal(err)
 		}
