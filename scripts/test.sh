@@ -71,22 +71,23 @@ done
 results=("$mode=$work/$mode.json")
 
 # as_user runs a command as the ordinary user, with nothing of root's around it.
-# A shell that was started with a signal ignored (as in the background of
-# another) cannot trap it, and tests of signals would wait for ever.
 as_user() {
 	setpriv --reuid="$user" --regid="$user" --clear-groups --inh-caps=-all \
-		env --default-signal=HUP,INT,QUIT,PIPE -i PATH="$PATH" HOME="$work/user/home" TMPDIR="$work/user/tmp" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
+		env -i PATH="$PATH" HOME="$work/user/home" TMPDIR="$work/user/tmp" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
 		LANG=C.UTF-8 GOCACHE="$work/user/cache" GOPATH="$work/user/go" GOMODCACHE="$modules" GOPROXY=off GOFLAGS=-mod=readonly \
 		GOTOOLCHAIN=local AMBIT_BIN="$work/src/bin/ambit" "$@" </dev/null 9>&-
 }
 
-# again runs one kept test program as the ordinary user.
+# again runs one kept test program as the ordinary user. In the background of a
+# shell, and by the go command, it would start with interrupts ignored; what a
+# shell was started with ignored it cannot trap, and tests of signals would wait
+# for ever.
 again() {
 	local folder=$1 program=$2 package
 	package=$(cd "$folder" && go list .)
 	cd "$work/src${folder#"$root"}"
 	as_user go tool test2json -t -p "$package" \
-		"$program" -test.v=test2json -test.paniconexit0 -test.timeout=10m >"$program.json" 2>&1 || true
+		env --default-signal=HUP,INT,QUIT,PIPE "$program" -test.v=test2json -test.paniconexit0 -test.timeout=10m >"$program.json" 2>&1 || true
 }
 
 if is_root; then
