@@ -26,7 +26,7 @@ func newGroup(t *testing.T, l cgroup.Limits) *cgroup.Group {
 	}
 	g, err := cgroup.Create(f, strings.ReplaceAll(t.Name(), "/", "-"), l)
 	if errors.Is(err, cgroup.ErrUnavailable) || errors.Is(err, os.ErrPermission) {
-		t.Skip(err)
+		t.Skip("requires: control groups that can be made here: ", err)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func stats(t *testing.T, g *cgroup.Group) cgroup.Stats {
 
 func TestMemoryLimit(t *testing.T) {
 	if out, err := command(t, "hog", nil).Output(); err != nil {
-		t.Skipf("without a limit the memory cannot be had either: %v %s", err, out)
+		t.Skipf("requires: more memory: without a limit the memory cannot be had either: %v %s", err, out)
 	}
 	l := cgroup.Limits{MemoryBytes: 64 << 20}
 	g := newGroup(t, l)
@@ -225,7 +225,7 @@ func TestAllOrNothing(t *testing.T) {
 		t.Error("the kernel took a limit of 2^40 processes", g.Remove())
 	}
 	if errors.Is(err, cgroup.ErrUnavailable) || errors.Is(err, os.ErrPermission) {
-		t.Skip(err)
+		t.Skip("requires: control groups that can be made here: ", err)
 	}
 	for _, h := range append([]cgroup.Hierarchy{f.Unified}, f.Legacy["memory"], f.Legacy["pids"], f.Legacy["cpu"]) {
 		entries, _ := os.ReadDir(h.Own)
@@ -275,7 +275,7 @@ func TestSweep(t *testing.T) {
 	}
 	parent := f.Legacy["pids"].Own
 	if parent == "" {
-		t.Skip("no hierarchy of version 1")
+		t.Skip("requires: a hierarchy of version 1")
 	}
 	dead := cgroup.DirectoryOf("dead", ns, 1<<22+1, 7)
 	again := cgroup.DirectoryOf("again", ns, os.Getpid(), start-1)

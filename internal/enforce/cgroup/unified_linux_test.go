@@ -179,7 +179,7 @@ func TestUnifiedKernel(t *testing.T) {
 	}
 	u := f.Unified
 	if !u.Writable || !slices.Contains(u.Controllers, "hugetlb") || os.Geteuid() != 0 || u.Own != u.Mount {
-		t.Skipf("needs root at the top of a version 2 hierarchy with hugetlb: %+v", u)
+		t.Skipf("requires: root at the top of a version 2 hierarchy with hugetlb: %+v", u)
 	}
 	control, err := os.ReadFile(u.Own + "/cgroup.subtree_control")
 	if err != nil {

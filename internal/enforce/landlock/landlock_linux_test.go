@@ -16,13 +16,13 @@ func needABI(t *testing.T) int {
 	t.Helper()
 	abi, err := landlock.ABI()
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP) {
-		t.Skip("no Landlock here:", err)
+		t.Skip("requires: Landlock: ", err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	if abi < landlock.Required {
-		t.Skipf("Landlock ABI %d here, and %d is required", abi, landlock.Required)
+		t.Skipf("requires: Landlock version %d, %d is here", landlock.Required, abi)
 	}
 	return abi
 }

@@ -94,7 +94,7 @@ func answers(t *testing.T, table seccomp.Table) (lines []string) {
 func TestNumbers(t *testing.T) {
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys").Output()
 	if err != nil {
-		t.Skip("no go command to find the sources of golang.org/x/sys:", err)
+		t.Skip("requires: the go command and the sources of golang.org/x/sys: ", err)
 	}
 	for i, arch := range architectures {
 		known := headerNumbers(t, filepath.Join(strings.TrimSpace(string(dir)), "unix", "zsysnum_linux_"+arch+".go"))
@@ -123,7 +123,7 @@ func headerNumbers(t *testing.T, path string) map[string]int {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
-		t.Skip(err)
+		t.Skip("requires: the sources of golang.org/x/sys: ", err)
 	}
 	defer f.Close()
 	numbers := map[string]int{}

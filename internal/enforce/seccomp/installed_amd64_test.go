@@ -67,7 +67,7 @@ func callX32(o seccomp.Options, filtered bool) {
 // calls to the filter.
 func TestForeignABIKills(t *testing.T) {
 	if got := runChild(t, order{Child: "int80"}); got["getpid"] != "ok" {
-		t.Skipf("this kernel does not answer int 0x80: %s", got["getpid"])
+		t.Skipf("requires: a kernel that answers int 0x80: %s", got["getpid"])
 	}
 	cmd := child(t, order{Child: "int80", Filtered: true})
 	out, err := cmd.Output()

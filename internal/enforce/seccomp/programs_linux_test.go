@@ -31,7 +31,7 @@ func TestProgramsRun(t *testing.T) {
 	for _, p := range programs {
 		t.Run(p.needs, func(t *testing.T) {
 			if _, err := exec.LookPath(p.needs); err != nil {
-				t.Skip(err)
+				t.Skip("requires: ", err)
 			}
 			for _, filtered := range []bool{false, true} {
 				cmd := child(t, order{Child: "program", Filtered: filtered, Options: seccomp.Options{KeepDeathSignal: true}})
