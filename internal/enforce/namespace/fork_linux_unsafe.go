@@ -90,8 +90,8 @@ func (l *List) do(s *step) bool {
 			a[j] = l.slots[a[j]]
 		}
 	}
-	if s.expect == mustEqual || s.expect == mustDiffer {
-		return equal(*(**byte)(unsafe.Pointer(&a[0])), *(**byte)(unsafe.Pointer(&a[1])), a[2]) == (s.expect == mustEqual)
+	if s.expect == mustEqual {
+		return equal(*(**byte)(unsafe.Pointer(&a[0])), *(**byte)(unsafe.Pointer(&a[1])), a[2])
 	}
 	if s.nr == opStore {
 		**(**uintptr)(unsafe.Pointer(&a[0])) = a[1]

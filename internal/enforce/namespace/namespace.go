@@ -82,7 +82,6 @@ const (
 	mustFail  // with the errno in want
 	mustYield // the value in want
 	mustEqual // not a call: arg[2] bytes at arg[0] and arg[1]
-	mustDiffer
 )
 
 // A Step is a call that was added; its methods say what is expected of it.
@@ -131,11 +130,9 @@ func (s Step) MustYield(v uintptr) Step {
 
 // Equal refuses the start unless both pieces of memory are alike when the row
 // reaches this point. The slices must have one length.
-func (l *List) Equal(what string, a, b []byte) { l.compare(what, a, b, mustEqual) }
-
-func (l *List) compare(what string, a, b []byte, expect uint8) {
+func (l *List) Equal(what string, a, b []byte) {
 	s := l.Call(what, 0, l.Bytes(a), l.Bytes(b), N(len(a)))
-	l.steps[s.i].expect = expect
+	l.steps[s.i].expect = mustEqual
 }
 
 // WriteFile adds open, write and close of an existing file beneath dir.
