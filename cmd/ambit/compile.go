@@ -50,7 +50,7 @@ func (s *prepared) masks(effective []capability.Capability) (masked []capability
 }
 
 // compile finds the objects and makes the plan.
-func (s *prepared) compile(effective []capability.Capability, p program, base enforce.Base, w view.Who) error {
+func (s *prepared) compile(effective []capability.Capability, p program, base enforce.Base) error {
 	in := enforce.Input{
 		Session: s.subject.Session, Effective: s.withoutVolumes(effective), Masked: s.masks(effective),
 		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.watchFiles(),
@@ -79,7 +79,7 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 		home = "/nonexistent"
 	}
 	in.Program = enforce.Program{Path: p.path, Argv: p.argv, Dir: dir, Env: s.environment(dir, home)}
-	plan, err := enforce.Compile(in, facts(w, in.Limits))
+	plan, err := enforce.Compile(in, bounds(s.facts, in.Limits))
 	if err != nil {
 		return err
 	}

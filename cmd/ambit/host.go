@@ -19,7 +19,10 @@ import (
 
 // facts reads what a launch needs to know of this host. What it promises is
 // tried when it is applied; `ambit doctor` looks deeper.
-func facts(w view.Who, l enforce.Limits) enforce.Facts {
+func facts(w view.Who, l enforce.Limits) enforce.Facts { return bounds(hostFacts(w), l) }
+
+// hostFacts reads what the kernel offers to this user.
+func hostFacts(w view.Who) enforce.Facts {
 	f := enforce.Facts{UID: w.UID, GID: w.GID}
 	f.LandlockABI, _ = landlock.ABI() // 0 where there is none, and Compile refuses
 	if text, err := os.ReadFile("/proc/sys/user/max_user_namespaces"); err == nil {
@@ -27,7 +30,12 @@ func facts(w view.Who, l enforce.Limits) enforce.Facts {
 		f.UserNamespace = err == nil && n > 0
 	}
 	f.PIDMax = release() >= 6_14
-	if l.Memory == 0 && l.PIDs == 0 && l.CPU == 0 && (f.PIDMax || w.UID != 0) {
+	return f
+}
+
+// bounds adds to the facts by which control groups these limits can be kept.
+func bounds(f enforce.Facts, l enforce.Limits) enforce.Facts {
+	if l.Memory == 0 && l.PIDs == 0 && l.CPU == 0 && (f.PIDMax || f.UID != 0) {
 		return f // no control group is needed
 	}
 	if g, err := cgroup.Find(); err == nil {

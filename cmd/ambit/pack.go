@@ -92,7 +92,7 @@ func (a *app) checkPack(ctx context.Context, dir string) error {
 // examine reads a pack as a run would and compiles a plan for each capability,
 // to find out what this host cannot enforce.
 func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
-	s := &prepared{app: a, flags: &runFlags{pack: dir, plan: true, tier: "process"}, spelled: map[capability.Capability]capability.Capability{}}
+	s := &prepared{app: a, flags: &runFlags{pack: dir, plan: true, tier: "process"}, facts: hostFacts(who()), spelled: map[capability.Capability]capability.Capability{}}
 	var err error
 	if s.base, err = base(); err != nil {
 		return packReport{}, err
@@ -155,10 +155,9 @@ func (s *prepared) enforceable(w *wantReport, p program) {
 		p.argv = s.argv // the entry was not found; a plan can be made all the same
 	}
 	var cannot *enforce.CannotEnforce
-	person := who()
-	seen, err := view.Base(person)
+	seen, err := view.Base(who())
 	if err == nil {
-		err = s.compile([]capability.Capability{w.Capability}, p, seen, person)
+		err = s.compile([]capability.Capability{w.Capability}, p, seen)
 	}
 	switch {
 	case errors.As(err, &cannot):

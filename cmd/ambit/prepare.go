@@ -15,6 +15,7 @@ import (
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/core/manifest"
+	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/view"
 	"ambit.dev/ambit/internal/session"
 	"ambit.dev/ambit/internal/store"
@@ -25,6 +26,7 @@ type prepared struct {
 	app      *app
 	flags    *runFlags
 	base     capability.Base
+	facts    enforce.Facts // read once: namespaces are begun and the plan is made by them
 	manifest manifest.Manifest
 	packDir  string // "" for an ad hoc run
 	subject  decision.Subject
@@ -65,6 +67,7 @@ func (a *app) begin(f *runFlags, argv []string) *prepared {
 	s := &prepared{app: a, flags: f, argv: argv, log: open(a.openLog), store: open(a.openStore),
 		spelled: map[capability.Capability]capability.Capability{}}
 	s.store.begin()
+	s.facts = hostFacts(who())
 	return s
 }
 
@@ -87,8 +90,7 @@ func (s *prepared) prepare(ctx context.Context) (err error) {
 	if err := s.protectState(); err != nil {
 		return err
 	}
-	w := who()
-	base, err := view.Base(w)
+	base, err := view.Base(who())
 	if err != nil {
 		return fmt.Errorf("read the base view: %w", err)
 	}
@@ -104,7 +106,7 @@ func (s *prepared) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, s.recordDenied(ctx))
 	}
-	return s.compile(effective, program, base, w)
+	return s.compile(effective, program, base)
 }
 
 // protectState forbids what holds the grants, the log and its key, and changes

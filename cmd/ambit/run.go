@@ -69,7 +69,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	s := a.begin(f, argv)
 	var tier process.Tier
 	if !f.plan {
-		tier = process.Begin(enforce.Outline(facts(who(), enforce.Limits{})), a.stdio())
+		tier = process.Begin(enforce.Outline(bounds(s.facts, enforce.Limits{})), a.stdio())
 		defer tier.Discard()
 	}
 	defer s.close()
