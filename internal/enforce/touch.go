@@ -1,0 +1,48 @@
+package enforce
+
+import "context"
+
+// A Touch is a first contact: a process of the sandbox reached for something of
+// the host that its view has not, and waits in that very system call.
+type Touch struct {
+	Kind TouchKind
+	// Path is the object that would be shown, on the host and in the view: without
+	// links, found by descriptor. For Create it is the directory.
+	Path     string
+	Dir      bool
+	Dev, Ino uint64
+	Create   string // name of what is to be made, changed or removed in Path; "" otherwise
+	PID      int    // as the host sees it
+	Program  string // name of the process
+	Argv     []string
+	Call     string // the system call, or what the file system was asked for
+}
+
+// TouchKind is what is wanted of the object.
+type TouchKind string
+
+// The kinds of touch. Looking at an object, reading it and listing it are one
+// kind, so that a program that looks before it reads asks once.
+const (
+	TouchRead  TouchKind = "read"
+	TouchWrite TouchKind = "write" // the object itself, or, with Create, the names in a directory
+	TouchRun   TouchKind = "run"   // execute it; without a path: start a second process
+)
+
+// An Answer says what comes of a touch. The zero Answer refuses.
+type Answer struct {
+	Allow bool
+	// Show is what is attached to the view, parents before children: binds, and
+	// masks inside them. It may be more than was touched (a directory above it).
+	// Empty with Allow: there is nothing to attach, the call may go on.
+	Show []Entry
+}
+
+// An Asker answers touches. It may take minutes; ctx ends when nobody waits any
+// more. It is safe for concurrent use: each touch has a goroutine of its own.
+//
+// An Asker never touches the sandbox's view itself, nor waits for somebody who
+// does: the program's walk of the path is held until it has answered.
+type Asker interface {
+	Touched(ctx context.Context, t Touch) Answer
+}
