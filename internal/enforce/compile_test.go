@@ -83,6 +83,17 @@ var cases = []struct {
 		in.Objects["fs.read:/work/secrets"] = []enforce.Object{dir("/work/secrets")}
 		in.Objects["fs.read:/elsewhere"] = []enforce.Object{dir("/elsewhere")}
 	}},
+	{"masks-of-one-path", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		in.Effective = caps(t, "fs.write:/work", "fs.read:/work/a")
+		in.Masked = caps(t, "fs.read:/work/a/secret", "fs.write:/work/a/secret", "fs.read:/work/dir", "fs.write:/work/dir/file", "fs.write:/work/a/b/c")
+		in.Objects["fs.write:/work"] = []enforce.Object{dir("/work")}
+		in.Objects["fs.read:/work/a"] = []enforce.Object{dir("/work/a")}
+		in.Objects["fs.read:/work/a/secret"] = []enforce.Object{file("/work/a/secret")}
+		in.Objects["fs.write:/work/a/secret"] = []enforce.Object{file("/work/a/secret")}
+		in.Objects["fs.read:/work/dir"] = []enforce.Object{dir("/work/dir")}
+		in.Objects["fs.write:/work/dir/file"] = []enforce.Object{file("/work/dir/file")}
+		in.Objects["fs.write:/work/a/b/c"] = []enforce.Object{file("/work/a/b/c")}
+	}},
 	{"links-on-the-way", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
 		in.Effective = caps(t, "fs.read:/data/u/proj")
 		o := dir("/data/u/proj")

@@ -1,6 +1,7 @@
 package enforce
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -58,7 +59,7 @@ func (l *layout) pin(denied string) {
 	slices.Reverse(up)
 	for _, d := range up {
 		e, ok := l.mounts[d]
-		if !ok {
+		if !ok || l.covered(e) { // covered: it will not be mounted
 			between = append(between, d)
 			continue
 		}
@@ -187,13 +188,34 @@ func (l *layout) order() ([]Entry, error) {
 			return nil, err
 		}
 	}
-	slices.SortFunc(l.masks, func(a, b Entry) int { return byPath(a.Path, b.Path) })
-	for _, m := range l.masks {
+	for _, m := range outermost(l.masks) {
 		if owner := o.owner(m.Path).Op; owner == OpBind || owner == OpProc || o.made[m.Path].Op == OpBind {
 			o.out = append(o.out, m)
 		}
 	}
 	return o.out, nil
+}
+
+// outermost orders masks, and leaves out those that another does for. On one
+// path the one that hides goes before one that only keeps from changing, or the
+// second would show again what the first hides.
+func outermost(masks []Entry) (out []Entry) {
+	slices.SortStableFunc(masks, func(a, b Entry) int {
+		return cmp.Or(byPath(a.Path, b.Path), cmp.Compare(hides(b), hides(a)))
+	})
+	for _, m := range masks {
+		if !slices.ContainsFunc(out, func(o Entry) bool { return o.Path == m.Path || o.Op == OpMask && within(m.Path, o.Path) }) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func hides(m Entry) int {
+	if m.Op == OpMask {
+		return 1
+	}
+	return 0
 }
 
 // leadsThrough reports whether a mount lies at p or beneath.

@@ -65,3 +65,18 @@ func TestF23RenameParent(t *testing.T) {
 		},
 	}.run(t)
 }
+
+// TestF23BesideNarrowerGrant: a grant for reading inside the grant for writing
+// is no mount of its own, and nothing may rest on it.
+func TestF23BesideNarrowerGrant(t *testing.T) {
+	attack{
+		ID: "F23", Title: "move the directory above a denied file away, beneath a second grant",
+		Reference: "as above",
+		Tiers:     process,
+		Setup: func(t *testing.T, f *field) {
+			f.secret(t, "repo/.git/hooks/pre-commit")
+			f.flags = []string{"--allow", "fs.read:" + f.work("repo"), "--deny", "fs.write:" + f.work("repo/.git/hooks")}
+		},
+		Tries: []try{{Name: "parent", Sh: "mv repo/.git g && mkdir -p repo/.git/hooks && echo changed > repo/.git/hooks/pre-commit", Want: refused()}},
+	}.run(t)
+}
