@@ -16,10 +16,22 @@ func (s *prepared) watchFiles() bool {
 	return s.flags.watch == "on" || s.flags.watch == "auto" && s.packDir != ""
 }
 
-// withoutVolumes leaves out what volumes show: they are in the plan as volumes.
+// withoutVolumes leaves out what is there for a volume alone: it is in the plan
+// as that volume. What else grants the source of one shows it at its own path.
 func (s *prepared) withoutVolumes(effective []capability.Capability) []capability.Capability {
 	return slices.DeleteFunc(slices.Clone(effective), func(c capability.Capability) bool {
-		return slices.ContainsFunc(s.volumes, func(v volume) bool { return v.source == c || v.target == c })
+		return slices.ContainsFunc(s.volumes, func(v volume) bool { return v.target == c || v.source == c && !s.grantedApart(c) })
+	})
+}
+
+// grantedApart reports whether something else than a volume grants c.
+func (s *prepared) grantedApart(c capability.Capability) bool {
+	if _, ok := s.manifest.Declares(c); !ok {
+		return false
+	}
+	covers := func(p capability.Capability) bool { return p.Covers(c) }
+	return slices.ContainsFunc(s.policy.Preapprove, covers) || slices.ContainsFunc(s.grants(), func(g grant.Grant) bool {
+		return g.Origin != byVolume && g.Outcome == grant.Allow && g.Applies(s.app.now(), s.subject.Session) && covers(g.Capability)
 	})
 }
 

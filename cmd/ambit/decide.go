@@ -134,18 +134,12 @@ func (s *prepared) requests(p program) (requests []decision.Request) {
 	why := map[capability.Capability]string{}
 	if s.packDir == "" {
 		if c, err := capability.ForPath(capability.ProcessSpawn, p.real); err == nil {
-			s.give(c, grant.Allow)
+			s.give(c, grant.Allow, byFlag)
 			why[c] = "the command that was given"
 		}
 	}
-	sources := map[capability.Capability]bool{} // of a pack's volumes; asked about apart
-	if s.packDir != "" {
-		for _, v := range s.volumes {
-			sources[v.source] = true
-		}
-	}
 	for _, g := range s.given {
-		if g.Outcome == grant.Allow && !sources[g.Capability] {
+		if g.Outcome == grant.Allow && (g.Origin != byVolume || s.packDir == "") { // a pack's are asked about apart
 			s.named[g.Capability] = true
 		}
 	}

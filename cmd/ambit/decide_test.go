@@ -25,7 +25,7 @@ func TestRecordAgainstPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.give(c, grant.Allow)
+	s.give(c, grant.Allow, byFlag)
 	if _, err := s.decide(program{real: "/usr/bin/true"}); err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,8 @@ func (a *app) grantsAdd() *cobra.Command {
 		Use:   "add [flags] CAPABILITY…",
 		Short: "Grant or deny capabilities until further notice",
 		Long: `Grant capabilities to a pack, or to every command that is run without one; with
---deny, deny them. Paths are stored absolute and as what links lead to now.
+--deny, deny them. Paths are stored absolute and as what links lead to now; a
+denial is stored for the names of those links too.
 
 A pack is given only what its manifest declares. A denial may be wider, and
 stands over every grant. Wide scopes, such as a whole home, need --broad. All
@@ -104,17 +105,24 @@ func (a *app) toGrant(f *addFlags, to grantee, texts []string) (caps []capabilit
 	}
 	for _, text := range texts {
 		c, err := capability.Parse(text)
-		if err == nil {
-			c, err = settle(c, b)
-		}
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := to.manifest.Declares(c); !ok && !f.deny {
-			return nil, fmt.Errorf("the manifest of %s does not declare %s; it declares %s", to.manifest.ID, c.Display(), declared(to))
+		mean := settled
+		if f.deny {
+			mean = closing
 		}
-		if !slices.Contains(caps, c) {
-			caps = append(caps, c)
+		means, err := mean(c, b)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range means {
+			if _, ok := to.manifest.Declares(c); !ok && !f.deny {
+				return nil, fmt.Errorf("the manifest of %s does not declare %s; it declares %s", to.manifest.ID, c.Display(), declared(to))
+			}
+			if !slices.Contains(caps, c) {
+				caps = append(caps, c)
+			}
 		}
 	}
 	for _, c := range caps {

@@ -117,20 +117,25 @@ func (s *prepared) hidden(in *enforce.Input, c capability.Capability) error {
 }
 
 func (s *prepared) hiddenMatches(in *enforce.Input, pattern capability.Pattern) (found []enforce.Object, err error) {
+	var shown []enforce.Object
 	for _, c := range in.Effective {
-		for _, o := range in.Objects[c.String()] {
-			root := pattern.Root()
-			if under(o.Path, root) {
-				root = o.Path
-			} else if !under(root, o.Path) {
-				continue
-			}
-			matches, err := view.Expand(pattern, root)
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, matches...)
+		shown = append(shown, in.Objects[c.String()]...)
+	}
+	for _, v := range s.volumes {
+		shown = append(shown, v.shown.Source)
+	}
+	for _, o := range shown {
+		root := pattern.Root()
+		if under(o.Path, root) {
+			root = o.Path
+		} else if !under(root, o.Path) {
+			continue
 		}
+		matches, err := view.Expand(pattern, root)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, matches...)
 	}
 	return found, nil
 }

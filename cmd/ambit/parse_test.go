@@ -224,7 +224,7 @@ func launch(t *testing.T, allow ...string) *prepared {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.give(c, grant.Allow)
+		s.give(c, grant.Allow, byFlag)
 	}
 	return s
 }
@@ -298,17 +298,17 @@ func TestSearchPath(t *testing.T) {
 		}
 	}
 	t.Setenv("PATH", "/usr/sbin:/opt/x")
-	s := launch(t, "fs.read:/opt/x")
+	s := launch(t)
 	c, err := capability.Parse("fs.read:/opt/x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.volumes = []volume{{source: c}}
+	s.give(c, grant.Allow, byVolume)
 	if got, want := s.searchPath(), []string{"/usr/sbin", "/usr/local/bin", "/usr/bin", "/bin", "/sbin"}; !slices.Equal(got, want) {
 		t.Errorf("what is shown elsewhere: got %q, want %q", got, want)
 	}
 	s = launch(t)
-	s.give(c, grant.Deny)
+	s.give(c, grant.Deny, byFlag)
 	if s.shows("/opt/x") {
 		t.Error("what is denied is shown")
 	}

@@ -46,18 +46,21 @@ func parsePolicy(text []byte, b capability.Base) (p decision.Policy, err error) 
 	case t != json.Delim('{'):
 		return p, errors.New("want an object with forbid and preapprove")
 	}
-	lists := map[string]*[]capability.Capability{"forbid": &p.Forbid, "preapprove": &p.Preapprove}
+	lists := map[string]struct {
+		to   *[]capability.Capability
+		mean meaning
+	}{"forbid": {&p.Forbid, closing}, "preapprove": {&p.Preapprove, settled}}
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
 			return p, err
 		}
-		list := lists[fmt.Sprint(key)]
-		if list == nil {
+		list, ok := lists[fmt.Sprint(key)]
+		if !ok {
 			return p, fmt.Errorf("key %q: want forbid and preapprove, each once", key)
 		}
 		delete(lists, fmt.Sprint(key))
-		if *list, err = policyList(dec, b); err != nil {
+		if *list.to, err = policyList(dec, b, list.mean); err != nil {
 			return p, fmt.Errorf("%s: %w", key, err)
 		}
 	}
@@ -70,8 +73,8 @@ func parsePolicy(text []byte, b capability.Base) (p decision.Policy, err error) 
 	return p, nil
 }
 
-// policyList reads a list of capabilities, and settles them.
-func policyList(dec *json.Decoder, b capability.Base) (list []capability.Capability, err error) {
+// policyList reads a list of capabilities as what they mean here.
+func policyList(dec *json.Decoder, b capability.Base, mean meaning) (list []capability.Capability, err error) {
 	var texts []string
 	if err := dec.Decode(&texts); err != nil {
 		return nil, err
@@ -84,10 +87,19 @@ func policyList(dec *json.Decoder, b capability.Base) (list []capability.Capabil
 		if err != nil {
 			return nil, err
 		}
-		if c, err = settle(c, b); err != nil {
+		means, err := mean(c, b)
+		if err != nil {
 			return nil, err
 		}
-		list = append(list, c)
+		list = append(list, means...)
 	}
 	return list, nil
+}
+
+// A meaning says what a written capability means on this host.
+type meaning func(capability.Capability, capability.Base) ([]capability.Capability, error)
+
+func settled(c capability.Capability, b capability.Base) ([]capability.Capability, error) {
+	c, err := settle(c, b)
+	return []capability.Capability{c}, err
 }

@@ -116,10 +116,11 @@ func (s *prepared) protectState() error {
 	if err != nil {
 		return err
 	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
-	}
 	c, err := capability.ForPath(capability.FSRead, dir)
+	if err != nil {
+		return fmt.Errorf("protect the state directory: %w", err)
+	}
+	closed, err := closing(c, s.base)
 	if err != nil {
 		return fmt.Errorf("protect the state directory: %w", err)
 	}
@@ -127,7 +128,7 @@ func (s *prepared) protectState() error {
 	if err != nil {
 		return fmt.Errorf("protect the policy: %w", err)
 	}
-	s.policy.Forbid = append(s.policy.Forbid, c, policy)
+	s.policy.Forbid = append(append(s.policy.Forbid, closed...), policy)
 	return nil
 }
 
@@ -193,11 +194,13 @@ func (s *prepared) readFlags() error {
 		outcome grant.Outcome
 	}{{"--allow", s.flags.allow, grant.Allow}, {"--deny", s.flags.deny, grant.Deny}} {
 		for _, text := range set.texts {
-			c, err := s.parse(text)
+			caps, err := s.parse(text, set.outcome)
 			if err != nil {
 				return fmt.Errorf("%s %s: %w", set.flag, capability.Printable(text), err)
 			}
-			s.give(c, set.outcome)
+			for _, c := range caps {
+				s.give(c, set.outcome, byFlag)
+			}
 		}
 	}
 	for _, text := range s.flags.env {
@@ -210,29 +213,43 @@ func (s *prepared) readFlags() error {
 
 // parse reads a capability of the command line. A path that leads through
 // symbolic links means what they lead to now; whoever changes a link afterwards
-// changes nothing.
-func (s *prepared) parse(text string) (capability.Capability, error) {
+// changes nothing. A denial means the links' own names too.
+func (s *prepared) parse(text string, o grant.Outcome) ([]capability.Capability, error) {
 	c, err := capability.Parse(text)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
 	named, err := c.Resolve(s.base)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
-	if c, err = settle(named, s.base); err == nil && c != named {
-		s.spelled[c] = named
+	if c, err = settle(named, s.base); err != nil {
+		return nil, err
+	}
+	if c != named {
 		s.leads(named, c)
 	}
-	return c, err
+	if o == grant.Deny {
+		return closing(named, s.base)
+	}
+	if c != named {
+		s.spelled[c] = named
+	}
+	return []capability.Capability{c}, nil
 }
 
+// Where grants for this session come from.
+const (
+	byFlag   = "command line"
+	byVolume = "volume"
+)
+
 // give adds a grant for this session alone.
-func (s *prepared) give(c capability.Capability, o grant.Outcome) {
+func (s *prepared) give(c capability.Capability, o grant.Outcome, origin string) {
 	s.given = append(s.given, grant.Grant{
 		ID: audit.NewID("g"), Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest,
 		Capability: c, Outcome: o, Lifespan: grant.Lifespan{Span: grant.Session, Session: s.subject.Session},
-		Origin: "command line", Created: s.app.now(),
+		Origin: origin, Created: s.app.now(),
 	})
 }
 

@@ -96,10 +96,7 @@ func (s *prepared) shows(dir string) bool {
 		return false
 	}
 	for _, g := range s.grants() {
-		if slices.ContainsFunc(s.volumes, func(v volume) bool { return v.source == g.Capability }) {
-			continue // shown elsewhere
-		}
-		if g.Outcome == grant.Allow && g.Capability.Covers(c) && g.Applies(s.app.now(), s.subject.Session) {
+		if g.Outcome == grant.Allow && g.Origin != byVolume && g.Capability.Covers(c) && g.Applies(s.app.now(), s.subject.Session) {
 			return true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/manifest"
+	"ambit.dev/ambit/internal/enforce/view"
 )
 
 // settle resolves c and follows the links of a path, of a glob those of the
@@ -34,6 +35,35 @@ func settle(c capability.Capability, b capability.Base) (capability.Capability, 
 		return capability.ForPath(c.Kind(), real)
 	}
 	return rebase(c, path, real)
+}
+
+// closing are the capabilities that a denial of c closes: c as settle answers
+// it, and for each symbolic link on the way the name of that link. Closed alone,
+// what a link leads to would leave the link to be replaced by another.
+func closing(c capability.Capability, b capability.Base) ([]capability.Capability, error) {
+	c, err := c.Resolve(b)
+	if err != nil {
+		return nil, err
+	}
+	pattern, _ := c.Pattern()
+	path, literal := pattern.Literal()
+	if !literal || c.Kind() == capability.ProcessSpawn { // what is executed is the program, however it is named
+		c, err = settle(c, b)
+		return []capability.Capability{c}, err
+	}
+	names, err := view.Names(path)
+	if err != nil {
+		return nil, err
+	}
+	var closed []capability.Capability
+	for _, name := range names {
+		c, err := capability.ForPath(c.Kind(), name)
+		if err != nil {
+			return nil, err
+		}
+		closed = append(closed, c)
+	}
+	return closed, nil
 }
 
 // rebase puts a glob that starts at one folder on another.

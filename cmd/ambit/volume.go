@@ -73,9 +73,9 @@ func (s *prepared) readVolumes() error {
 		s.volumes = append(s.volumes, v)
 	}
 	for _, v := range s.volumes {
-		s.give(v.source, grant.Allow)
+		s.give(v.source, grant.Allow, byVolume)
 		if s.packDir != "" {
-			s.give(v.target, grant.Allow)
+			s.give(v.target, grant.Allow, byFlag)
 		}
 	}
 	return nil

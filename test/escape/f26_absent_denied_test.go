@@ -42,3 +42,21 @@ func TestF26AbsentDeniedByGlob(t *testing.T) {
 		t.Errorf("a denied file was made: %v %s", err, out)
 	}
 }
+
+// TestF26AbsentDeniedBehindLink: a denied path whose folder is named by a link
+// is the same path.
+func TestF26AbsentDeniedBehindLink(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	if err := os.Symlink(f.Work, f.Dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	f.flags = []string{"--deny", "fs.write:" + f.Dir + "/link/.git/hooks"}
+	out, err := f.box(t, "/bin/sh", "-c", "mkdir -p .git/hooks && echo x > .git/hooks/pre-commit").CombinedOutput()
+	if _, e := os.Lstat(f.work(".git")); e == nil {
+		t.Errorf("it was made: %v %s", err, out)
+	}
+	if status := exitStatus(err); status != 125 || !strings.Contains(string(out), "does not exist yet") {
+		t.Errorf("got exit %d %q, want 125 and why", status, out)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -48,8 +49,40 @@ func Resolve(p string) (enforce.Object, error) {
 	return enforce.Object{Path: real, Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Dev: st.Dev, Ino: st.Ino, Names: uint64(st.Nlink), Links: links}, nil
 }
 
+// Names are the spellings of p that whoever may change a folder could give
+// another meaning: for each symbolic link on the way its own place, without
+// links, with what was still to walk. The last one has no links: where p leads
+// to now. What does not exist is taken as it is written, so that a name can be
+// closed before there is anything.
+//
+// Security: a denial that is kept for all of them cannot be got around by
+// putting another link in the place of one.
+func Names(p string) (names []string, err error) {
+	w := walker{absent: true, met: func(link string, rest []string) {
+		if slices.Contains(rest, "..") { // of a link's target: only the link itself has a name
+			rest = nil
+		}
+		names = append(names, path.Join(link, path.Join(rest...)))
+	}}
+	real, _, err := w.walk(p)
+	if err != nil {
+		return nil, err
+	}
+	names = append(names, real)
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
 // walk follows every symbolic link of p.
-func walk(p string) (real string, links []enforce.Link, err error) {
+func walk(p string) (real string, links []enforce.Link, err error) { return (&walker{}).walk(p) }
+
+// A walker follows symbolic links.
+type walker struct {
+	absent bool                             // what does not exist, or is out of reach, is no error and no link
+	met    func(link string, rest []string) // told of each link and what is behind it; may be nil
+}
+
+func (w *walker) walk(p string) (real string, links []enforce.Link, err error) {
 	if !path.IsAbs(p) {
 		return "", nil, fmt.Errorf("resolve %q: not an absolute path", p)
 	}
@@ -66,7 +99,7 @@ func walk(p string) (real string, links []enforce.Link, err error) {
 		}
 		next := path.Join(real, name)
 		target, err := os.Readlink(next)
-		if errors.Is(err, unix.EINVAL) { // not a link
+		if errors.Is(err, unix.EINVAL) || err != nil && w.absent { // not a link
 			real = next
 			continue
 		}
@@ -75,6 +108,9 @@ func walk(p string) (real string, links []enforce.Link, err error) {
 		}
 		if links = append(links, enforce.Link{Path: next, Target: target}); len(links) > maxLinks {
 			return "", nil, &fs.PathError{Op: "resolve", Path: p, Err: unix.ELOOP}
+		}
+		if w.met != nil {
+			w.met(next, rest)
 		}
 		if path.IsAbs(target) {
 			real = "/"

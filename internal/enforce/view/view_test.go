@@ -101,6 +101,44 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// TestNames: every spelling that could be given another meaning, also of what
+// is not there yet.
+func TestNames(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		links []enforce.Link
+		path  string
+		want  []string
+	}{
+		{name: "no link", path: "a/b/file", want: []string{"a/b/file"}},
+		{name: "not there yet", path: "a/none/x", want: []string{"a/none/x"}},
+		{name: "link at the end", links: []enforce.Link{{Path: "l", Target: "a/b/file"}}, path: "l", want: []string{"a/b/file", "l"}},
+		{name: "link on the way", links: []enforce.Link{{Path: "l", Target: "a"}}, path: "l/b/file", want: []string{"a/b/file", "l/b/file"}},
+		{name: "behind a link, not there yet", links: []enforce.Link{{Path: "l", Target: "a"}}, path: "l/none/x", want: []string{"a/none/x", "l/none/x"}},
+		{name: "link behind a link", links: []enforce.Link{{Path: "l", Target: "a"}, {Path: "a/m", Target: "b/file"}}, path: "l/m", want: []string{"a/b/file", "a/m", "l/m"}},
+		{name: "dangling", links: []enforce.Link{{Path: "l", Target: "a/none"}}, path: "l", want: []string{"a/none", "l"}},
+		{name: "target with .. behind a link", links: []enforce.Link{{Path: "d", Target: "a/b"}, {Path: "l", Target: "d/../b/file"}}, path: "l", want: []string{"a/b/file", "d", "l"}},
+	} {
+		root := folder(t)
+		write(t, path.Join(root, "a/b/file"), "x")
+		for _, l := range tc.links {
+			must(t, os.Symlink(l.Target, path.Join(root, l.Path)))
+		}
+		for i := range tc.want {
+			tc.want[i] = path.Join(root, tc.want[i])
+		}
+		got, err := view.Names(path.Join(root, tc.path))
+		if err != nil || !slices.Equal(got, tc.want) {
+			t.Errorf("%s: got %q, %v, want %q", tc.name, got, err, tc.want)
+		}
+	}
+	root := folder(t)
+	must(t, os.Symlink("l", root+"/l"))
+	if got, err := view.Names(root + "/l"); !errors.Is(err, unix.ELOOP) {
+		t.Errorf("a loop: got %q, %v", got, err)
+	}
+}
+
 // TestResolveRefusesRelative paths: they would depend on who asks.
 func TestResolveRefusesRelative(t *testing.T) {
 	for _, p := range []string{"", ".", "a", "../a"} {
