@@ -11,7 +11,6 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
 )
 
@@ -114,10 +113,7 @@ func readGrant(row interface{ Scan(...any) error }) (grant.Grant, error) {
 	g.Lifespan.Until, g.Created, g.Revoked = toTime(until), toTime(created), toTime(revoked)
 	o, err1 := word(outcome, grant.Deny, grant.Allow)
 	sp, err2 := word(span, grant.Once, grant.Session, grant.Until, grant.Always)
-	c, err3 := capability.Parse(text)
-	if err3 == nil && c.Display() != text {
-		err3 = fmt.Errorf("the capability %q is not written as %q", text, c.Display())
-	}
+	c, err3 := readCapability(text)
 	g.Outcome, g.Lifespan.Span, g.Capability = o, sp, c
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return grant.Grant{}, fmt.Errorf("grant %q: %w", g.ID, err)

@@ -36,7 +36,8 @@ CREATE INDEX standing ON grants (principal, pack) WHERE revoked IS NULL;
 `}}
 
 // The list of sessions is for people to look at; the log tells of them for
-// certain. It is not worth a wait for the disk at the end of each session.
+// certain. It is not worth a wait for the disk at the end of each session. The
+// questions of sessions lie there too: they are over when the machine stops.
 var sessions = kind{applicationID: 0x616d6273, synchronous: "off", schema: []string{`
 CREATE TABLE sessions (
 	id         TEXT NOT NULL PRIMARY KEY CHECK (id <> ''),
@@ -51,6 +52,33 @@ CREATE TABLE sessions (
 	ended      INTEGER,
 	status     TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+`, `
+CREATE TABLE approvals (
+	id          TEXT NOT NULL PRIMARY KEY CHECK (id <> ''),
+	session     TEXT NOT NULL,
+	principal   TEXT NOT NULL,
+	pack        TEXT NOT NULL,
+	digest      TEXT NOT NULL,
+	program     BLOB NOT NULL,
+	pid         INTEGER NOT NULL,
+	argv        BLOB NOT NULL,
+	capability  TEXT NOT NULL CHECK (capability <> ''),
+	reason      TEXT NOT NULL,
+	sensitive   TEXT NOT NULL,
+	offers      TEXT NOT NULL,
+	asked       INTEGER NOT NULL,
+	expires     INTEGER NOT NULL,
+	keeper      INTEGER NOT NULL,
+	process     TEXT NOT NULL,
+	outcome     TEXT CHECK (outcome IN ('deny', 'allow')),
+	scope       TEXT,
+	span        TEXT CHECK (span IN ('once', 'session', 'until', 'always')),
+	until       INTEGER,
+	answered_by TEXT,
+	closed      INTEGER,
+	closed_text TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX waiting ON approvals (asked) WHERE closed IS NULL;
 `}}
 
 // migrate brings the store to the present version.

@@ -1,6 +1,6 @@
 // Package store keeps what has to be looked up: grants, in a Store, and the
-// sessions that run or ran, in a List. Each is an SQLite file, used by any number
-// of processes at once.
+// sessions that run or ran with the questions that they put, in a List. Each is
+// an SQLite file, used by any number of processes at once.
 //
 // It does not decide anything and is no evidence; that is the audit log, which
 // knows nothing of this file.
@@ -14,7 +14,8 @@
 //     is made, and it appears whole: made elsewhere, synced, then linked.
 //   - A change of grants has returned when it is on the disk (a rollback journal,
 //     synchronous=FULL). A change of the list survives the end of the process.
-//   - Nothing is deleted; a grant is revoked and a session ended, each once.
+//   - Nothing is deleted; a grant is revoked, a session ended and a question
+//     answered and closed, each once.
 //
 // Layer: it imports internal/core only.
 package store
@@ -49,7 +50,7 @@ var (
 // Store is an open store of grants. It is safe for use by many goroutines.
 type Store struct{ *file }
 
-// List is an open list of sessions. It is safe for use by many goroutines.
+// List is an open list of sessions and questions. It is safe for use by many goroutines.
 type List struct{ *file }
 
 // Open opens the store at path, and makes it if there is no file. The folder

@@ -269,8 +269,16 @@ func TestSessions(t *testing.T) {
 
 func TestMain(m *testing.M) {
 	if args := os.Getenv("STORE_TEST_PROCESS"); args != "" {
-		path, name, _ := strings.Cut(args, " ")
-		if err := work(path, name); err != nil {
+		var err error
+		switch words := strings.Fields(args); words[0] {
+		case "ask":
+			err = ask(words[1])
+		case "answer":
+			err = answerAll(words[1], words[2])
+		default:
+			err = work(words[0], words[1])
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
