@@ -139,13 +139,25 @@ func (a *app) openLog() (*audit.Log, error) {
 	return l, nil
 }
 
+// sessionList is the file that the list of sessions is kept in.
+const sessionList = "sessions.db"
+
 // openList opens the list of sessions, making it where there is none.
 func (a *app) openList() (*store.List, error) {
 	dir, err := a.state()
 	if err != nil {
 		return nil, err
 	}
-	return store.OpenList(filepath.Join(dir, "sessions.db"))
+	return store.OpenList(filepath.Join(dir, sessionList))
+}
+
+// addEnded puts a session that is over on the list.
+func (a *app) addEnded(n store.Session) error {
+	dir, err := a.state()
+	if err != nil {
+		return err
+	}
+	return store.AddEnded(filepath.Join(dir, sessionList), n)
 }
 
 // openStore opens the store of grants, making it where there is none.

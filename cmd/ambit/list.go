@@ -24,7 +24,7 @@ func (s *prepared) list(ctx context.Context, ended <-chan session.Result) {
 	select {
 	case res := <-ended:
 		row.Ended, row.Status = s.app.now(), endStatus(res)
-		err = s.write(func(l *store.List) error { return l.AddSession(ctx, row) })
+		err = s.app.addEnded(row)
 	case <-time.After(listAfter):
 		err = s.write(func(l *store.List) error { return l.AddSession(ctx, row) })
 		res := <-ended

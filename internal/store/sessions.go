@@ -30,15 +30,35 @@ func (s *List) AddSession(ctx context.Context, n Session) error {
 		n.Status = Running
 	}
 	err := s.change(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (id, principal, pack, digest, program, pid, process, tier, started, ended, status)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			n.ID, n.Principal, n.Pack, n.Digest, []byte(n.Program), n.PID, process(n.PID), n.Tier, fromTime(n.Started), fromTime(n.Ended), n.Status)
-		return exists(err)
+		return exists(insertSession(ctx, tx, n, ""))
 	})
 	if err != nil {
 		return fmt.Errorf("add session %q to %q: %w", n.ID, s.path, err)
 	}
 	return nil
+}
+
+// addSessions keeps sessions that have ended, but for those that the list has.
+func (s *List) addSessions(ctx context.Context, all []Session) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		for _, n := range all {
+			if err := insertSession(ctx, tx, n, "ON CONFLICT (id) DO NOTHING"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func insertSession(ctx context.Context, tx *sql.Tx, n Session, conflict string) error {
+	was := "" // of a session that has ended nobody asks whether its process lives
+	if n.Ended.IsZero() {
+		was = process(n.PID)
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO sessions (id, principal, pack, digest, program, pid, process, tier, started, ended, status)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) `+conflict,
+		n.ID, n.Principal, n.Pack, n.Digest, []byte(n.Program), n.PID, was, n.Tier, fromTime(n.Started), fromTime(n.Ended), n.Status)
+	return err
 }
 
 // EndSession notes how a session ended. The error is ErrNotFound, or ErrEnded.

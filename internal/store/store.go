@@ -73,7 +73,12 @@ func OpenList(path string) (*List, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open list of sessions %q: %w", path, err)
 	}
-	return &List{f}, nil
+	l := &List{f}
+	//nolint:forbidigo // as in migrate
+	if err := l.takeIn(context.Background()); err != nil {
+		return nil, errors.Join(fmt.Errorf("open list of sessions %q: %w", path, err), f.Close())
+	}
+	return l, nil
 }
 
 // file is an open SQLite file. Both kinds have a rollback journal, not a
