@@ -19,11 +19,13 @@ func TestP44ContainerSockets(t *testing.T) {
 			f.listen(t, "unix", f.work("docker.sock"))
 			f.listen(t, "unix", f.read("containerd.sock"))
 			f.listen(t, "unix", f.Outside+"/podman.sock")
+			f.listen(t, "unix", f.work("two\nlines"))
 		},
 		Harm: reachedServer,
 		Tries: []try{
 			{Name: "in a writable grant", Do: dial("work/docker.sock"), Want: no},
 			{Name: "in a read-only grant", Do: dial("read/containerd.sock"), Want: no},
+			{Name: "of two lines", Do: dial("work/two\nlines"), Want: no},
 			{Name: "hidden", Do: dial("outside/podman.sock"), Want: no},
 			{Name: "by a link made inside", Do: func(f *field) error {
 				if err := unix.Symlink(f.work("docker.sock"), f.work("l")); err != nil {

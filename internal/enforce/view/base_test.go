@@ -188,7 +188,8 @@ func TestBaseSockets(t *testing.T) {
 		must(t, err)
 		t.Cleanup(func() { _ = l.Close() })
 	}
-	for _, p := range []string{"/s", "/with  two spaces", "/1 2 3", "/link/t", "/gone", "/replaced"} {
+	for _, p := range []string{"/s", "/with  two spaces", "/1 2 3", "/link/t", "/gone", "/replaced", "/a\nb", "/c\n\nd\n",
+		"/e\n0000000000000000: 00000002 00000000 00010000 0001 01 12345 f"} {
 		listen(root + p)
 	}
 	listen("@" + strings.TrimPrefix(root, "/")) // abstract: no path
@@ -203,7 +204,7 @@ func TestBaseSockets(t *testing.T) {
 		}
 	}
 	slices.Sort(found)
-	if want := []string{"/1 2 3", "/real/t", "/s", "/with  two spaces"}; !slices.Equal(found, want) {
+	if want := []string{"/1 2 3", "/a\nb", "/c\n\nd\n", "/e\n0000000000000000: 00000002 00000000 00010000 0001 01 12345 f", "/real/t", "/s", "/with  two spaces"}; !slices.Equal(found, want) {
 		t.Errorf("got %q, want %q", found, want)
 	}
 }
