@@ -8,10 +8,11 @@
 //
 //	set close-on-exec on 3
 //	read one byte from 3; anything else than one byte: exit 125
-//	take the signals that came until now: nobody else has seen them
-//	clone(SIGCHLD): the child unblocks signals and executes the program;
-//	    if that fails it writes -errno (4 bytes) to 3 and exits 127
-//	pass on what was taken
+//	clone(SIGCHLD): the child waits for SIGURG, unblocks signals and executes
+//	    the program; if that fails it writes -errno (4 bytes) to 3 and exits 127
+//	pass on what is pending but SIGCHLD: what came before the clone nobody else
+//	    has seen. What came since, the child has too, blocked, and once again
+//	    makes no difference to it. Only then send SIGURG.
 //	loop: sigtimedwait for any signal
 //	    sent by kill(2) and the like (si_code <= 0): pass it to the program.
 //	        What the terminal sends reaches the program without us.
@@ -52,27 +53,6 @@ TEXT ·initCode(SB), NOSPLIT|NOFRAME, $0-0
 	JMP  exit
 
 released:
-	XORL BX, BX // signals to pass on; 64 is bit 0
-	MOVQ $-1, AX
-	MOVQ AX, 16(R14) // all signals
-	MOVQ $0, 160(R14)
-	MOVQ $0, 168(R14) // no time
-
-early:
-	LEAQ 16(R14), DI // rt_sigtimedwait(all, info, no time, 8)
-	LEAQ 32(R14), SI
-	LEAQ 160(R14), DX
-	MOVL $8, R10
-	MOVL $SYS_rt_sigtimedwait, AX
-	SYSCALL
-	TESTQ AX, AX
-	JLE  start
-	CMPQ AX, $17 // SIGCHLD
-	JEQ  early
-	BTSQ AX, BX
-	JMP  early
-
-start:
 	MOVL $17, DI // clone(SIGCHLD, 0, 0, 0, 0)
 	XORL SI, SI
 	XORL DX, DX
@@ -85,19 +65,33 @@ start:
 	JEQ  child
 	MOVQ AX, R13
 
-pass:
-	BSFQ BX, SI
-	JEQ  wait
-	BTRQ SI, BX
-	TESTQ SI, SI
-	JNE  send
-	MOVL $64, SI
+	MOVQ $-65537, AX // all signals but SIGCHLD, which is bit 16
+	MOVQ AX, 16(R14)
+	MOVQ $0, 160(R14)
+	MOVQ $0, 168(R14) // no time
 
-send:
+early:
+	LEAQ 16(R14), DI // rt_sigtimedwait(set, info, no time, 8)
+	LEAQ 32(R14), SI
+	LEAQ 160(R14), DX
+	MOVL $8, R10
+	MOVL $SYS_rt_sigtimedwait, AX
+	SYSCALL
+	TESTQ AX, AX
+	JLE  go
 	MOVQ R13, DI // kill(program, signal)
+	MOVQ AX, SI
 	MOVL $SYS_kill, AX
 	SYSCALL
-	JMP  pass
+	JMP  early
+
+go:
+	MOVQ R13, DI // kill(program, SIGURG)
+	MOVL $23, SI
+	MOVL $SYS_kill, AX
+	SYSCALL
+	MOVQ $-1, AX
+	MOVQ AX, 16(R14) // all signals
 
 wait:
 	LEAQ 16(R14), DI // rt_sigtimedwait(all, info, NULL, 8)
@@ -140,6 +134,18 @@ reap:
 	JMP  exit
 
 child:
+	MOVQ $0x400000, 16(R14) // SIGURG. One that was meant for the program is lost: it would be ignored
+
+ready:
+	LEAQ 16(R14), DI // rt_sigtimedwait(set, info, NULL, 8)
+	LEAQ 32(R14), SI
+	XORL DX, DX
+	MOVL $8, R10
+	MOVL $SYS_rt_sigtimedwait, AX
+	SYSCALL
+	CMPQ AX, $23
+	JNE  ready
+
 	MOVQ $0, 16(R14) // rt_sigprocmask(SIG_SETMASK, none, NULL, 8)
 	MOVL $2, DI
 	LEAQ 16(R14), SI

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/seccomp"
 )
 
 // child is a process that was started by a row, with init inside.
@@ -229,6 +230,66 @@ func TestInitKeepsEarlySignalsOfTheKernel(t *testing.T) {
 	if got := unix.WaitStatus(c.status()); got.Signal() != unix.SIGALRM {
 		t.Errorf("status %#x, want that of SIGALRM", got)
 	}
+}
+
+// TestInitKeepsSignalsUntilItClones: there is no moment in which a signal that
+// init alone gets is lost. The clone is held, and the signal comes meanwhile.
+func TestInitKeepsSignalsUntilItClones(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := seccomp.Filter(seccomp.Options{NoSpawn: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := seccomp.Program(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const after, held = 100 * time.Millisecond, 250 * time.Millisecond
+	hold := func(l *namespace.List) {
+		listener := l.NewSlot()
+		l.Call("no_new_privs", unix.SYS_PRCTL, namespace.N(unix.PR_SET_NO_NEW_PRIVS), namespace.N(1), namespace.N(0), namespace.N(0), namespace.N(0))
+		l.Call("hold clone", unix.SYS_SECCOMP, namespace.N(unix.SECCOMP_SET_MODE_FILTER), namespace.N(seccomp.Options{NoSpawn: true}.Flags()), namespace.Pointer(l, &program)).Keep(listener)
+		l.Send("hand over the listener", pair[1], listener)
+		l.Call("close it", unix.SYS_CLOSE, namespace.Result(listener))
+		timer := &unix.Itimerval{Value: unix.Timeval{Usec: after.Microseconds()}}
+		l.Call("set an alarm", unix.SYS_SETITIMER, namespace.N(int(unix.ITIMER_REAL)), namespace.Pointer(l, timer), namespace.N(0))
+	}
+	served := make(chan error, 1)
+	go func() {
+		oob := make([]byte, unix.CmsgSpace(4))
+		_, n, _, _, err := unix.Recvmsg(pair[0], make([]byte, 1), oob, unix.MSG_CMSG_CLOEXEC)
+		if err != nil {
+			served <- err
+			return
+		}
+		messages, _ := unix.ParseSocketControlMessage(oob[:n])
+		fds, _ := unix.ParseUnixRights(&messages[0])
+		l, err := seccomp.NewListener(fds[0])
+		if err != nil {
+			served <- err
+			return
+		}
+		err = l.Serve(func(n seccomp.Notification) seccomp.Verdict {
+			if n.Call == unix.SYS_CLONE {
+				time.Sleep(held)
+			}
+			return seccomp.Go()
+		})
+		served <- errors.Join(err, l.Close())
+	}()
+	c := start(t, hold, "/bin/sleep", "1")
+	c.release()
+	if got := unix.WaitStatus(c.status()); got.Signal() != unix.SIGALRM {
+		t.Errorf("status %#x, want that of SIGALRM", got)
+	}
+	c.wait()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	_, _ = unix.Close(pair[0]), unix.Close(pair[1])
 }
 
 // TestInitReaps: a process whose parent died is reaped, and does not end the
