@@ -1,0 +1,128 @@
+package trap
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// bufferSize holds the largest request, setting an extended attribute of 64 KiB.
+const bufferSize = 1 << 17
+
+// A device is the open /dev/fuse with its connection. Its descriptor stays open
+// until the last user has returned, so that no reply goes to a descriptor that
+// was given to something else.
+type device struct {
+	fd   int
+	wake int // an eventfd that ends read
+
+	mu     sync.Mutex
+	users  int  // guarded by mu
+	closed bool // guarded by mu
+}
+
+func newDevice(fd int) (*device, error) {
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("make eventfd: %w", err)
+	}
+	unix.CloseOnExec(fd)
+	return &device{fd: fd, wake: wake}, nil
+}
+
+// use runs f unless the device is closed.
+func (d *device) use(f func() error) error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return unix.ENODEV
+	}
+	d.users++
+	d.mu.Unlock()
+	err := f()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.users--
+	d.release()
+	return err
+}
+
+// release closes the descriptors when they are to be closed. d.mu is held.
+func (d *device) release() {
+	if d.closed && d.users == 0 {
+		_ = unix.Close(d.fd)
+		_ = unix.Close(d.wake)
+	}
+}
+
+// close ends the connection, as far as no other process has the device open.
+func (d *device) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed {
+		d.closed = true
+		d.release()
+	}
+}
+
+// stop makes read return.
+func (d *device) stop() {
+	_ = d.use(func() error {
+		_, err := unix.Write(d.wake, wire.AppendUint64(nil, 1))
+		return err
+	})
+}
+
+// read returns the next request, of size 0 when there will be none.
+func (d *device) read(b []byte) (n int, err error) {
+	err = d.use(func() error {
+		n, err = d.wait(b)
+		return err
+	})
+	return n, err
+}
+
+func (d *device) wait(b []byte) (int, error) {
+	p := []unix.PollFd{{Fd: int32(d.fd), Events: unix.POLLIN}, {Fd: int32(d.wake), Events: unix.POLLIN}}
+	for {
+		switch _, err := unix.Poll(p, -1); {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return 0, fmt.Errorf("wait for requests: %w", err)
+		case p[1].Revents != 0:
+			return 0, nil
+		}
+		switch n, err := unix.Read(d.fd, b); {
+		case err == nil:
+			return n, nil
+		// ENOENT: that request was interrupted before it was read.
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOENT):
+		case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ECONNABORTED):
+			return 0, nil
+		default:
+			return 0, fmt.Errorf("read request: %w", err)
+		}
+	}
+}
+
+// write sends one message. It says ENOENT where nobody waits for it any more.
+func (d *device) write(message []byte) error {
+	return d.use(func() error {
+		for {
+			if _, err := unix.Write(d.fd, message); !errors.Is(err, unix.EINTR) {
+				return err
+			}
+		}
+	})
+}
+
+// reply ends a request.
+func (d *device) reply(unique uint64, errno unix.Errno, body []byte) error {
+	if errno != 0 {
+		body = nil
+	}
+	return d.write(append(head(unique, -int32(errno), len(body)), body...))
+}

@@ -1,0 +1,130 @@
+package trap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// Config is what a trap is made of. Nothing in it is copied: leave it as it is.
+type Config struct {
+	// Host is an O_PATH descriptor of the host's root, kept open by the caller
+	// for the life of the trap. No name is ever looked up but beneath it, and
+	// none through a link. Its /proc is where callers are looked at.
+	Host int
+	// UID and GID own everything that the trap shows, as the user namespace of
+	// the mount has them. Ids that it does not map would make calls fail with
+	// EOVERFLOW.
+	UID, GID uint32
+	// Names is the skeleton. /proc, /sys and /dev belong here, or into Quiet:
+	// the host's would be looked up with the server's eyes.
+	Names []Name
+	// Quiet lists paths that do not exist, with all that lies beneath, unless the
+	// view has it of its own. They are never asked about.
+	Quiet []string
+	// Touch is told of a first contact, in a goroutine of its own, and returns
+	// the errno of the call: ESTALE when the object is in the view now, or is in
+	// it already, so that the kernel walks again. No error (0), ENOSYS, and what
+	// is no errno refuse with EACCES. It returns soon after ctx ends. Equal
+	// touches are told each. Nil refuses everything.
+	Touch func(ctx context.Context, t Touched) unix.Errno
+}
+
+// Touched is a first contact. The caller waits in its system call.
+type Touched struct {
+	Path   string // absolute and clean, on the host and in the view
+	Kind   Kind
+	PID    int         // process, in the pid namespace of whoever mounted; 0 if it has none there
+	Object int         // O_PATH descriptor of what has that path now, valid until Touch returns
+	Stat   unix.Stat_t // of Object
+}
+
+// A Trap is the state of one view. Its methods may be called concurrently, also
+// from Touch.
+type Trap struct {
+	config  Config
+	fault   error // of the configuration
+	quiet   map[string]bool
+	tree    *tree
+	table   *table
+	seconds uint64 // the time that names of the view's own show
+}
+
+// New makes a trap that nobody serves yet. A fault of the configuration is
+// returned by Serve.
+func New(c Config) *Trap {
+	t := &Trap{config: c, quiet: map[string]bool{}}
+	for _, q := range c.Quiet {
+		if !path.IsAbs(q) || path.Clean(q) != q {
+			t.fault = fmt.Errorf("quiet path %q: not absolute and clean", q)
+		}
+		t.quiet[q] = true
+	}
+	var err error
+	if t.tree, err = newTree(c.Names); err != nil {
+		t.fault = err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(c.Host, &st); err != nil {
+		t.fault = fmt.Errorf("look at the host's root: %w", err)
+	}
+	t.seconds = uint64(st.Mtim.Sec)
+	t.table = newTable(t.quiet["/"])
+	return t
+}
+
+// Shown says that something is mounted at a path now. The directories above it
+// are the view's own from now on, and list it. Call it before Touch returns
+// ESTALE. Doing it twice is doing it once.
+func (t *Trap) Shown(path string) {
+	f, _ := t.formAt(path, false)
+	t.tree.mount(path, f)
+}
+
+// Hidden says that nothing is mounted there any more.
+func (t *Trap) Hidden(path string) { t.tree.unmount(path) }
+
+// A server is a trap that is served over a connection.
+type server struct {
+	trap    *Trap
+	ctx     context.Context
+	device  *device
+	waiting waiting
+}
+
+// Serve answers the kernel until the connection ends or ctx does, which ends
+// the connection: nil in both cases. It owns dev and closes it. It returns when
+// every Touch has.
+//
+// Security: nothing in this loop waits for anybody. What could (a question, a
+// disk, a network) has a goroutine, so that the walks of all other processes
+// go on. When it ends, whoever waits gets ENOTCONN or EINTR.
+func (t *Trap) Serve(ctx context.Context, dev int) error {
+	d, err := newDevice(dev)
+	if err != nil {
+		return errors.Join(err, unix.Close(dev))
+	}
+	defer d.close()
+	if t.fault != nil {
+		return t.fault
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &server{trap: t, ctx: ctx, device: d, waiting: waiting{calls: map[uint64]waiter{}}}
+	defer s.waiting.all.Wait()
+	defer d.close() // before waiting: it ends every walk that a Touch may be in
+	defer cancel()
+	defer context.AfterFunc(ctx, d.stop)()
+	b := make([]byte, bufferSize)
+	for {
+		n, err := d.read(b)
+		if n == 0 || err != nil {
+			return err
+		}
+		if err := s.serve(b[:n]); err != nil {
+			return err
+		}
+	}
+}

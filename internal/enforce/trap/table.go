@@ -1,0 +1,152 @@
+package trap
+
+import (
+	"strings"
+	"sync"
+)
+
+// A form is what the kernel is told that a name is. Everything of the host that
+// is neither a directory nor a link is told as a file: sockets, pipes and
+// devices of a trap would be opened by the kernel without a question.
+type form uint8
+
+const (
+	unknown form = iota
+	directory
+	file
+	link
+)
+
+// The type bits of a mode (inode(7)).
+const (
+	modeType      = 0o170000
+	modeDirectory = 0o040000
+	modeFile      = 0o100000
+	modeLink      = 0o120000
+)
+
+func formOf(mode uint32) form {
+	switch mode & modeType {
+	case modeDirectory:
+		return directory
+	case modeLink:
+		return link
+	default:
+		return file
+	}
+}
+
+// mode is what a name of that form shows when nothing else may be told.
+func (f form) mode() uint32 {
+	switch f {
+	case directory:
+		return modeDirectory | 0o755
+	case link:
+		return modeLink | 0o777
+	case file:
+		return modeFile | 0o644
+	default:
+		return 0
+	}
+}
+
+// A node is a name that the kernel knows: a place in the tree and not an
+// object. What lies there is looked up anew whenever it matters, so a node
+// holds nothing of the host.
+type node struct {
+	id     uint64
+	parent *node // nil for the root
+	name   string
+	form   form
+	quiet  bool // it lies beneath a quiet path, or is one
+
+	lookups  uint64 // how often the kernel was told; guarded by table.mu
+	children int    // nodes in the table that have this parent; guarded by table.mu
+}
+
+// path is absolute and clean.
+func (n *node) path() string {
+	if n.parent == nil {
+		return "/"
+	}
+	names := n.names()
+	return "/" + strings.Join(names, "/")
+}
+
+// names are the components of the path.
+func (n *node) names() []string {
+	if n.parent == nil {
+		return nil
+	}
+	return append(n.parent.names(), n.name)
+}
+
+type place struct {
+	parent uint64
+	name   string
+}
+
+// A table holds the nodes that the kernel knows, and those above them. An id
+// is never used twice.
+type table struct {
+	mu   sync.Mutex
+	next uint64           // guarded by mu
+	ids  map[uint64]*node // guarded by mu
+	at   map[place]*node  // guarded by mu
+}
+
+func newTable(quiet bool) *table {
+	root := &node{id: rootID, form: directory, quiet: quiet}
+	return &table{next: rootID + 1, ids: map[uint64]*node{rootID: root}, at: map[place]*node{}}
+}
+
+// node returns nil for an id that is not in the table.
+func (t *table) node(id uint64) *node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ids[id]
+}
+
+// enter counts one lookup of a name, which gets a new node where it has none,
+// or where it became something else: the kernel must not find a directory
+// behind a file's number.
+func (t *table) enter(parent *node, name string, f form, quiet bool) *node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at := place{parent.id, name}
+	n := t.at[at]
+	if n == nil || n.form != f {
+		n = &node{id: t.next, parent: parent, name: name, form: f, quiet: quiet}
+		t.next++
+		t.ids[n.id], t.at[at] = n, n
+		parent.children++
+	}
+	n.lookups++
+	return n
+}
+
+// forget takes back lookups. A node without any, and without nodes beneath it,
+// is gone.
+func (t *table) forget(id, lookups uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.ids[id]
+	if n == nil {
+		return
+	}
+	n.lookups -= min(lookups, n.lookups)
+	for n.parent != nil && n.lookups == 0 && n.children == 0 {
+		delete(t.ids, n.id)
+		if at := (place{n.parent.id, n.name}); t.at[at] == n {
+			delete(t.at, at)
+		}
+		n = n.parent
+		n.children--
+	}
+}
+
+func (t *table) size() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.ids)
+}

@@ -1,0 +1,79 @@
+package trap_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/trap"
+)
+
+// TestTouch has the very call succeed that touched, once the object is there.
+func TestTouch(t *testing.T) {
+	for _, c := range []struct {
+		do   string
+		dir  bool
+		kind trap.Kind
+		want string
+	}{
+		{do: "stat", kind: trap.Look, want: "100644 5"},
+		{do: "access", kind: trap.Look, want: "ok"},
+		{do: "read", kind: trap.Read, want: "hello"},
+		{do: "write", kind: trap.Write, want: "ok"},
+		{do: "stat", dir: true, kind: trap.Look, want: "40755 "},
+		{do: "chdir", dir: true, kind: trap.Look, want: "ok"},
+		{do: "list", dir: true, kind: trap.List, want: "inner"},
+	} {
+		name := c.do
+		if c.dir {
+			name += " directory"
+		}
+		t.Run(name, func(t *testing.T) {
+			var v *view
+			var got []trap.Touched
+			v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno {
+				got = append(got, o)
+				return v.attach(o)
+			}})
+			p := filepath.Join(v.host, "object")
+			if c.dir {
+				must(os.Mkdir(p, 0o755))
+				must(os.WriteFile(filepath.Join(p, "inner"), nil, 0o644))
+			} else {
+				must(os.WriteFile(p, []byte("hello"), 0o644))
+			}
+			client := v.start(c.do, p)
+			out := v.wait(client)
+			if len(out[0]) < len(c.want) || out[0][:len(c.want)] != c.want {
+				t.Errorf("%s: %q, want %q", c.do, out, c.want)
+			}
+			if len(got) != 1 || got[0].Kind != c.kind || got[0].Path != p || got[0].PID != client.cmd.Process.Pid {
+				t.Errorf("touches %+v, want one of kind %v by %d", got, c.kind, client.cmd.Process.Pid)
+			}
+		})
+	}
+}
+
+// TestTouchRun has an execution find out what it is.
+func TestTouchRun(t *testing.T) {
+	var v *view
+	var kinds []trap.Kind
+	v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno {
+		kinds = append(kinds, o.Kind)
+		return v.attach(o)
+	}})
+	p := filepath.Join(v.host, "echo")
+	text, err := os.ReadFile("/bin/echo")
+	must(err)
+	must(os.WriteFile(p, text, 0o755))
+	if got := v.try("run", p); got[0] != "" {
+		t.Errorf("run: %q", got)
+	}
+	if !slices.Equal(kinds, []trap.Kind{trap.Run}) {
+		t.Errorf("kinds %v", kinds)
+	}
+}

@@ -1,0 +1,149 @@
+package trap
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxWaiting bounds the calls that wait at one time, each with a goroutine
+	// and at most one descriptor. Further ones are refused at once with EACCES.
+	maxWaiting = 1024
+	// retell is after how long the kernel is made to tell of an interrupted call
+	// once more (hazard: it tells only once, and the next signal may be SIGKILL).
+	retell = 50 * time.Millisecond
+	// perWaiter stretches retell where many wait, so that looking at them all
+	// stays a small part of one processor.
+	perWaiter = 100 * time.Microsecond
+)
+
+// An answer is what a call that waited gets.
+type answer struct {
+	errno unix.Errno
+	body  []byte
+	// entered is the node that a lookup counted; uncounted when nobody takes the answer.
+	entered *node
+	// gone is a node whose name leads nowhere, or elsewhere: the kernel is to
+	// forget the name.
+	gone *node
+}
+
+// A waiter is a call that waits.
+type waiter struct {
+	thread int
+	cancel context.CancelFunc
+}
+
+// A waiting is the set of calls that wait. Whoever takes a call out of it
+// answers it, so each is answered once.
+type waiting struct {
+	all sync.WaitGroup // goroutines
+
+	mu      sync.Mutex
+	running int               // goroutines that have not returned; guarded by mu
+	calls   map[uint64]waiter // by the request's number; guarded by mu
+}
+
+// add says false when too many wait.
+func (w *waiting) add(unique uint64, c waiter) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running >= maxWaiting {
+		return false
+	}
+	w.running++
+	w.all.Add(1)
+	w.calls[unique] = c
+	return true
+}
+
+// take says false when the call was taken before.
+func (w *waiting) take(unique uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.calls[unique]
+	delete(w.calls, unique)
+	return ok
+}
+
+func (w *waiting) find(unique uint64) (waiter, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, ok := w.calls[unique]
+	return c, ok
+}
+
+// returned notes the end of a goroutine that add counted.
+func (w *waiting) returned() {
+	w.mu.Lock()
+	w.running--
+	w.mu.Unlock()
+	w.all.Done()
+}
+
+func (w *waiting) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.calls)
+}
+
+// hold answers a request from a goroutine of its own; the context of work ends
+// when its caller dies or the connection ends. It never waits.
+func (s *server) hold(r request, work func(context.Context) answer) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	if !s.waiting.add(r.unique, waiter{r.pid, cancel}) {
+		cancel()
+		s.reply(r, unix.EACCES, nil)
+		return
+	}
+	unique := r.unique
+	go func() {
+		defer s.waiting.returned()
+		defer cancel()
+		s.deliver(unique, work(ctx))
+	}()
+}
+
+func (s *server) deliver(unique uint64, a answer) {
+	taken := s.waiting.take(unique) && s.device.reply(unique, a.errno, a.body) == nil
+	if !taken && a.entered != nil {
+		s.trap.table.forget(a.entered.id, 1)
+	}
+	if a.gone != nil {
+		// It waits for the lock of the folder, which nobody holds for long: who
+		// has it waits for a lookup, and lookups wait for no answer.
+		_ = s.device.write(forgetName(a.gone.parent.id, a.gone.name))
+	}
+}
+
+// interrupt is told that a signal has come for a waiting call. Where it ends the
+// process the call is over. Where it does not, the call must go on: a first
+// touch that made open(2) fail with EINTR would break programs with timers.
+func (s *server) interrupt(r request) {
+	unique, err := r.number()
+	if err != nil {
+		return
+	}
+	call, ok := s.waiting.find(unique)
+	if !ok {
+		return
+	}
+	told := r.unique
+	s.waiting.all.Go(func() {
+		if s.trap.dying(call.thread) {
+			call.cancel()
+			if s.waiting.take(unique) {
+				_ = s.device.reply(unique, unix.EINTR, nil)
+			}
+			return
+		}
+		select {
+		case <-s.ctx.Done():
+		case <-time.After(max(retell, time.Duration(s.waiting.count())*perWaiter)):
+			_ = s.device.reply(told, unix.EAGAIN, nil)
+		}
+	})
+}
