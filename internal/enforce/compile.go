@@ -136,6 +136,7 @@ func limits(l Limits, f Facts) LimitPlan {
 // effective is the effective set, sorted by what enforces it.
 type effective struct {
 	grants   []Entry // binds, in no order
+	before   []Entry // of a grant that comes later: what the view has already
 	masks    []Entry
 	spawnAll bool
 	spawn    []Object // of scoped process.spawn
@@ -151,26 +152,42 @@ func (e *effective) executables() []Object { return append(slices.Clone(e.start)
 
 func sortOut(in Input) (*effective, error) {
 	set := &effective{adHoc: in.AdHoc, start: in.Executables}
+	if err := set.open(in); err != nil {
+		return nil, err
+	}
+	if err := set.close(in); err != nil {
+		return nil, err
+	}
+	return set, nil
+}
+
+// open adds what is granted.
+func (e *effective) open(in Input) error {
 	for _, c := range in.Effective {
-		if err := set.add(c, in.Objects[c.String()]); err != nil {
-			return nil, err
+		if err := e.add(c, in.Objects[c.String()]); err != nil {
+			return err
 		}
 	}
 	for _, v := range in.Volumes {
 		if own(v.Source.Path) {
-			return nil, &CannotEnforce{"the volume " + v.Target, v.Source.Path + " is the sandbox's own, the host's cannot be shown"}
+			return &CannotEnforce{"the volume " + v.Target, v.Source.Path + " is the sandbox's own, the host's cannot be shown"}
 		}
-		set.grants = append(set.grants, Entry{Op: OpBind, Path: v.Target, Source: v.Source.Path, Dir: v.Source.Dir,
+		e.grants = append(e.grants, Entry{Op: OpBind, Path: v.Target, Source: v.Source.Path, Dir: v.Source.Dir,
 			Write: v.Write, Dev: v.Source.Dev, Ino: v.Source.Ino})
 	}
+	return nil
+}
+
+// close masks what stays closed inside.
+func (e *effective) close(in Input) error {
 	for _, c := range in.Masked {
-		if err := set.mask(c, in.Objects[c.String()]); err != nil {
-			return nil, err
+		if err := e.mask(c, in.Objects[c.String()]); err != nil {
+			return err
 		}
 	}
-	set.maskSockets(in.Base.Sockets)
-	set.maskVolumes(in.Volumes)
-	return set, nil
+	e.maskSockets(in.Base.Sockets)
+	e.maskVolumes(in.Volumes)
+	return nil
 }
 
 // maskSockets closes the host's sockets in what is granted: to connect to a
@@ -233,7 +250,7 @@ func (e *effective) mask(c capability.Capability, objects []Object) error {
 	}
 	if pattern, ok := c.Pattern(); ok {
 		path, literal := pattern.Literal()
-		if !literal && c.Kind() != capability.FSRead && len(e.grants) > 0 {
+		if !literal && c.Kind() != capability.FSRead && e.meets(pattern.Root()) {
 			return &CannotEnforce{"the denial of " + c.Display(), "files with such names could be made later; deny a directory, or grant less"}
 		}
 		if literal && len(objects) == 0 && e.reaches(path) {
@@ -261,10 +278,16 @@ func (e *effective) reaches(p string) bool {
 	return slices.ContainsFunc(e.grants, func(g Entry) bool { return within(p, g.Source) })
 }
 
+// meets reports whether a grant shows something of what is at root and beneath.
+func (e *effective) meets(root string) bool {
+	return slices.ContainsFunc(e.grants, func(g Entry) bool { return within(root, g.Source) || within(g.Source, root) })
+}
+
 // replaceable finds a link that lies in a writable grant.
 func (e *effective) replaceable(links []Link) (Link, bool) {
 	for _, k := range links {
-		if slices.ContainsFunc(e.grants, func(g Entry) bool { return g.Write && within(k.Path, g.Source) && k.Path != g.Source }) {
+		holds := func(g Entry) bool { return g.Write && within(k.Path, g.Source) && k.Path != g.Source }
+		if slices.ContainsFunc(e.grants, holds) || slices.ContainsFunc(e.before, holds) {
 			return k, true
 		}
 	}
