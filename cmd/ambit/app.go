@@ -160,6 +160,9 @@ func (a *app) addEnded(n store.Session) error {
 	return store.AddEnded(filepath.Join(dir, sessionList), n)
 }
 
+// grantsStore is the file that grants are kept in.
+const grantsStore = "ambit.db"
+
 // openStore opens the store of grants, making it where there is none.
 func (a *app) openStore() (*store.Store, error) {
 	dir, err := a.state()
@@ -169,7 +172,7 @@ func (a *app) openStore() (*store.Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
-	return store.Open(filepath.Join(dir, "ambit.db"))
+	return store.Open(filepath.Join(dir, grantsStore))
 }
 
 // auditDir is where the log lies.

@@ -62,11 +62,10 @@ func (s *prepared) Append(ctx context.Context, records ...audit.Record) ([]audit
 	return l.Append(ctx, records...)
 }
 
-// begin begins with what takes longest.
+// begin reads what comes before all else.
 func (a *app) begin(f *runFlags, argv []string) *prepared {
 	s := &prepared{app: a, flags: f, argv: argv, log: open(a.openLog), store: open(a.openStore),
 		spelled: map[capability.Capability]capability.Capability{}}
-	s.store.begin()
 	s.facts = hostFacts(who())
 	return s
 }
@@ -253,7 +252,16 @@ func (s *prepared) give(c capability.Capability, o grant.Outcome, origin string)
 	})
 }
 
+// readGrants asks the store only where it has changed since it was read last.
 func (s *prepared) readGrants(ctx context.Context) error {
+	dir, err := s.app.state()
+	if err != nil {
+		return err
+	}
+	if all, ok := store.Standing(filepath.Join(dir, grantsStore), s.subject.Principal, s.subject.Pack); ok {
+		s.stored = all
+		return nil
+	}
 	db, err := s.store.get()
 	if err != nil {
 		return err

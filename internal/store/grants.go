@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -20,6 +21,9 @@ const grantColumns = "id, principal, pack, digest, capability, outcome, span, un
 // were not revoked, oldest first. Whether they apply now is for the reader to
 // say. One that cannot be read is an error.
 func (s *Store) Grants(ctx context.Context, principal, pack string) ([]grant.Grant, error) {
+	if all, ok := s.remember(ctx, principal, pack); ok {
+		return all, nil
+	}
 	all, err := s.query(ctx, "SELECT "+grantColumns+" FROM grants WHERE principal = ? AND pack = ? AND revoked IS NULL ORDER BY created, id", principal, pack)
 	if err != nil {
 		return nil, fmt.Errorf("read grants from %q: %w", s.path, err)
@@ -45,10 +49,9 @@ func (s *Store) AddGrant(ctx context.Context, g grant.Grant) error {
 	}
 	if err == nil {
 		err = s.change(ctx, func(tx *sql.Tx) error {
-			l := g.Lifespan
+			r := rowOf(g)
 			_, err := tx.ExecContext(ctx, "INSERT INTO grants ("+grantColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-				g.ID, g.Principal, g.Pack, g.Digest, g.Capability.Display(), g.Outcome.String(), l.Span.String(),
-				fromTime(l.Until), l.Session, g.Origin, g.Reason, fromTime(g.Created))
+				r.ID, r.Principal, r.Pack, r.Digest, r.Capability, r.Outcome, r.Span, r.Until, r.Session, r.Origin, r.Reason, r.Created)
 			return exists(err)
 		})
 	}
@@ -101,25 +104,47 @@ func (s *Store) query(ctx context.Context, q string, args ...any) (all []grant.G
 	return all, rows.Err()
 }
 
-// readGrant reads one row, strictly.
-func readGrant(row interface{ Scan(...any) error }) (grant.Grant, error) {
-	var g grant.Grant
-	var text, outcome, span string
-	var until, created, revoked sql.NullInt64
-	err := row.Scan(&g.ID, &g.Principal, &g.Pack, &g.Digest, &text, &outcome, &span, &until, &g.Lifespan.Session, &g.Origin, &g.Reason, &created, &revoked)
+// row is a grant as it is written down.
+type row struct {
+	ID, Principal, Pack, Digest, Capability, Outcome, Span string
+	Until                                                  sql.NullInt64
+	Session, Origin, Reason                                string
+	Created, Revoked                                       sql.NullInt64
+}
+
+func rowOf(g grant.Grant) row {
+	return row{g.ID, g.Principal, g.Pack, g.Digest, g.Capability.Display(), g.Outcome.String(), g.Lifespan.Span.String(),
+		fromTime(g.Lifespan.Until), g.Lifespan.Session, g.Origin, g.Reason, fromTime(g.Created), fromTime(g.Revoked)}
+}
+
+// plain reports whether all of r is text.
+func (r row) plain() bool {
+	return !slices.ContainsFunc([]string{r.ID, r.Principal, r.Pack, r.Digest, r.Capability, r.Session, r.Origin, r.Reason},
+		func(s string) bool { return !utf8.ValidString(s) })
+}
+
+func readGrant(from interface{ Scan(...any) error }) (grant.Grant, error) {
+	var r row
+	err := from.Scan(&r.ID, &r.Principal, &r.Pack, &r.Digest, &r.Capability, &r.Outcome, &r.Span, &r.Until, &r.Session, &r.Origin, &r.Reason, &r.Created, &r.Revoked)
 	if err != nil {
 		return grant.Grant{}, err
 	}
-	g.Lifespan.Until, g.Created, g.Revoked = toTime(until), toTime(created), toTime(revoked)
-	o, err1 := word(outcome, grant.Deny, grant.Allow)
-	sp, err2 := word(span, grant.Once, grant.Session, grant.Until, grant.Always)
-	c, err3 := readCapability(text)
-	g.Outcome, g.Lifespan.Span, g.Capability = o, sp, c
+	return r.grant()
+}
+
+// grant reads a row, strictly.
+func (r row) grant() (grant.Grant, error) {
+	o, err1 := word(r.Outcome, grant.Deny, grant.Allow)
+	sp, err2 := word(r.Span, grant.Once, grant.Session, grant.Until, grant.Always)
+	c, err3 := readCapability(r.Capability)
 	if err := errors.Join(err1, err2, err3); err != nil {
-		return grant.Grant{}, fmt.Errorf("grant %q: %w", g.ID, err)
+		return grant.Grant{}, fmt.Errorf("grant %q: %w", r.ID, err)
 	}
+	g := grant.Grant{ID: r.ID, Principal: r.Principal, Pack: r.Pack, Digest: r.Digest, Capability: c, Outcome: o,
+		Lifespan: grant.Lifespan{Span: sp, Until: toTime(r.Until), Session: r.Session},
+		Origin:   r.Origin, Reason: r.Reason, Created: toTime(r.Created), Revoked: toTime(r.Revoked)}
 	if err := g.Check(); err != nil {
-		return grant.Grant{}, fmt.Errorf("grant %q: %w", g.ID, err)
+		return grant.Grant{}, fmt.Errorf("grant %q: %w", r.ID, err)
 	}
 	return g, nil
 }

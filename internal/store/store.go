@@ -31,6 +31,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
@@ -48,7 +49,13 @@ var (
 )
 
 // Store is an open store of grants. It is safe for use by many goroutines.
-type Store struct{ *file }
+type Store struct {
+	*file
+	before string // fingerprint when it was opened
+
+	mu    sync.Mutex
+	found *standing // guarded by mu: what was read of it
+}
 
 // List is an open list of sessions and questions. It is safe for use by many goroutines.
 type List struct{ *file }
@@ -59,11 +66,19 @@ type List struct{ *file }
 // Security: whoever can write the file can grant; one that others may write is
 // refused.
 func Open(path string) (*Store, error) {
+	before := fingerprint(path)
 	f, err := open(path, grants)
 	if err != nil {
 		return nil, fmt.Errorf("open store %q: %w", path, err)
 	}
-	return &Store{f}, nil
+	return &Store{file: f, before: before}, nil
+}
+
+// Close ends the use of the store, and leaves what was read of it for others.
+func (s *Store) Close() error {
+	err := s.file.Close()
+	s.leave()
+	return err
 }
 
 // OpenList opens the list at path, and makes it if there is no file. The folder
@@ -91,10 +106,10 @@ type file struct {
 }
 
 func open(path string, k kind) (*file, error) {
-	version, err := inspect(path, k)
+	c, err := inspect(path, k)
 	if errors.Is(err, os.ErrNotExist) {
 		if err = create(path, k); err == nil || errors.Is(err, os.ErrExist) {
-			version, err = inspect(path, k)
+			c, err = inspect(path, k)
 		}
 	}
 	if err != nil {
@@ -105,7 +120,7 @@ func open(path string, k kind) (*file, error) {
 		return nil, err
 	}
 	f := &file{db: db, path: path, kind: k}
-	if version < len(k.schema) {
+	if c.version < len(k.schema) {
 		if err := f.migrate(); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
@@ -129,41 +144,47 @@ func connect(path string, k kind) (*sql.DB, error) {
 	return db, nil
 }
 
+// content is what can be told of a file by its first bytes.
+type content struct {
+	version int
+	print   string // see fingerprint
+}
+
 // inspect looks at the first bytes of the file, before SQLite does: it takes an empty
 // file for a new database, and a foreign one for one that lacks our tables.
-func inspect(path string, k kind) (version int, err error) {
+func inspect(path string, k kind) (c content, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return 0, err
+		return c, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return 0, err
+		return c, err
 	case !info.Mode().IsRegular():
-		return 0, errors.New("it is not a file")
+		return c, errors.New("it is not a file")
 	case info.Mode().Perm()&0o022 != 0:
-		return 0, fmt.Errorf("others may write it (mode %#o); chmod 600 it if nobody has", info.Mode().Perm())
+		return c, fmt.Errorf("others may write it (mode %#o); chmod 600 it if nobody has", info.Mode().Perm())
 	}
 	const advice = "; move it away to start with no grants, or put a copy back"
 	var header [100]byte // sqlite.org/fileformat.html, 1.3
 	if _, err := io.ReadFull(f, header[:]); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return 0, errors.New("it is empty or cut off" + advice)
+		return c, errors.New("it is empty or cut off" + advice)
 	} else if err != nil {
-		return 0, err
+		return c, err
 	}
 	if string(header[:16]) != "SQLite format 3\x00" || binary.BigEndian.Uint32(header[68:]) != k.applicationID {
-		return 0, errors.New("it was not written by ambit" + advice)
+		return c, errors.New("it was not written by ambit" + advice)
 	}
 	if info.Size()%pageSize != 0 {
-		return 0, errors.New("it is cut off" + advice)
+		return c, errors.New("it is cut off" + advice)
 	}
-	version = int(binary.BigEndian.Uint32(header[60:]))
-	if version > len(k.schema) {
-		return 0, k.newer(version)
+	c = content{int(binary.BigEndian.Uint32(header[60:])), printOf(header, info)}
+	if c.version > len(k.schema) {
+		return content{}, k.newer(c.version)
 	}
-	return version, nil
+	return c, nil
 }
 
 func (k kind) newer(version int) error {

@@ -171,7 +171,7 @@ func spoil(column, value string) func(*testing.T, string) {
 	}
 }
 
-func must(t *testing.T, errs ...error) {
+func must(t testing.TB, errs ...error) {
 	t.Helper()
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
@@ -275,6 +275,8 @@ func TestMain(m *testing.M) {
 			err = ask(words[1])
 		case "answer":
 			err = answerAll(words[1], words[2])
+		case "launch":
+			err = launches(words[1])
 		default:
 			err = work(words[0], words[1])
 		}

@@ -1,0 +1,192 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"syscall"
+
+	"ambit.dev/ambit/internal/core/grant"
+)
+
+// Opening SQLite for one small query is the longest thing that a launch does for
+// itself. So whoever has read the store leaves what stands in a file beside it,
+// and the next launch reads that, for as long as the store has not changed.
+//
+// Security: such a copy must never allow what the store does not.
+//
+//   - Stale: it names the content that it was read from by a fingerprint of the
+//     store's file, see there. Any other content, and a change that is going on
+//     or was broken off, has the store itself asked. A revocation that has
+//     returned has changed the fingerprint, so no later launch sees the grant.
+//   - Mixed: it is written only if the fingerprint was the same before the store
+//     was opened and after it was closed, so that nothing changed in between.
+//   - Forged: whoever can write it can write the store, which lies in the same
+//     folder with the same mode; one that is not this user's own is not read.
+//   - Damaged: its first line is a digest of the rest. It is no signature; it
+//     is for the disk, since nobody waits for this file.
+//
+// Whatever does not fit is no error: the store is asked, and says what is wrong.
+const (
+	standingMark = "ambit standing grants 1 "
+	maxStanding  = 1000 // grants; with more the index of the store is quicker
+)
+
+func standingPath(store string) string { return store + ".standing" }
+
+// standing is the content of the file.
+type standing struct {
+	Fingerprint string
+	Grants      []row
+}
+
+// Standing answers what (*Store).Grants would, without opening the store. Where
+// it does not know, ok is false and the store has to be asked.
+//
+// It must not be called while this process has the store open: closing a file
+// gives up the locks that SQLite has on it (fcntl(2)).
+func Standing(path, principal, pack string) (all []grant.Grant, ok bool) {
+	now := fingerprint(path)
+	if now == "" {
+		return nil, false
+	}
+	s, ok := readStanding(standingPath(path))
+	if !ok || s.Fingerprint != now {
+		return nil, false
+	}
+	for _, r := range s.Grants {
+		g, err := r.grant()
+		if err != nil || !g.Revoked.IsZero() {
+			return nil, false
+		}
+		if g.Principal == principal && g.Pack == pack {
+			all = append(all, g)
+		}
+	}
+	return all, true
+}
+
+func readStanding(path string) (s standing, ok bool) {
+	text, err := readOwn(path)
+	if err != nil {
+		return standing{}, false
+	}
+	first, rest, _ := bytes.Cut(text, []byte("\n"))
+	if string(first) != standingLine(rest) {
+		return standing{}, false
+	}
+	d := json.NewDecoder(bytes.NewReader(rest))
+	d.DisallowUnknownFields()
+	return s, d.Decode(&s) == nil
+}
+
+func standingLine(rest []byte) string {
+	sum := sha256.Sum256(rest)
+	return standingMark + hex.EncodeToString(sum[:])
+}
+
+// fingerprint names what the store at path holds, or is "" where that cannot be
+// told from outside.
+//
+// Security: in a store without a write-ahead log every change writes into the
+// file itself, counts one up in its header (sqlite.org/fileformat.html, 1.3.5)
+// and moves its times; a change by other means moves the times, and that of the
+// inode cannot be set. While a change is going on, and after one that was broken
+// off, there is a journal. It is looked for last, so that a header that was
+// being written is not taken for a change that is done.
+func fingerprint(path string) string {
+	c, err := inspect(path, grants)
+	if err != nil || c.version != len(grants.schema) {
+		return ""
+	}
+	for _, suffix := range []string{"-journal", "-wal"} {
+		if _, err := os.Lstat(path + suffix); !errors.Is(err, os.ErrNotExist) {
+			return ""
+		}
+	}
+	return c.print
+}
+
+// printOf is the fingerprint that the header of a file and its inode make.
+func printOf(header [100]byte, info os.FileInfo) string {
+	const noLog = 1 // how to read and to write it: not by a write-ahead log
+	if header[18] != noLog || header[19] != noLog {
+		return ""
+	}
+	if id := identity(info); id != "" {
+		return id + " " + hex.EncodeToString(header[:])
+	}
+	return ""
+}
+
+// remember reads all that stands, keeps it for leave, and answers Grants from
+// it. Where that cannot be, ok is false.
+func (s *Store) remember(ctx context.Context, principal, pack string) (all []grant.Grant, ok bool) {
+	if s.before == "" {
+		return nil, false
+	}
+	found, err := s.query(ctx, "SELECT "+grantColumns+" FROM grants WHERE revoked IS NULL ORDER BY created, id LIMIT ?", maxStanding+1)
+	if err != nil || len(found) > maxStanding {
+		return nil, false // what belongs to another pack may be unreadable, and is no fault of this one
+	}
+	rows := make([]row, len(found))
+	for i, g := range found {
+		rows[i] = rowOf(g)
+		if g.Principal == principal && g.Pack == pack {
+			all = append(all, g)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.found = &standing{Fingerprint: s.before, Grants: rows}
+	return all, true
+}
+
+// leave writes the file if nothing has changed since the store was opened. It
+// may fail: the next launch asks the store.
+func (s *Store) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.found == nil || fingerprint(s.path) != s.before {
+		return
+	}
+	if slices.ContainsFunc(s.found.Grants, func(r row) bool { return !r.plain() }) {
+		return // JSON would change it
+	}
+	text, err := json.Marshal(s.found)
+	if err != nil {
+		return
+	}
+	temp := standingPath(s.path) + ".new-" + rand.Text()[:8]
+	err = os.WriteFile(temp, append([]byte(standingLine(text)+"\n"), text...), 0o600)
+	if err == nil {
+		err = os.Rename(temp, standingPath(s.path))
+	}
+	if err != nil {
+		_ = os.Remove(temp) // it may not be there
+	}
+}
+
+// readOwn reads a file that nobody else can have written.
+func readOwn(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || !own(info) {
+		return nil, errors.New("it is not only this user's")
+	}
+	return io.ReadAll(f)
+}
