@@ -171,6 +171,11 @@ func Printable(s string) string {
 	return b.String()
 }
 
-// hidden reports whether a rune must not reach a terminal as it is. RuneError
-// is what a byte that is not UTF-8 decodes to.
-func hidden(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+// hidden reports whether a rune must not reach a terminal as it is: it does not
+// print, or prints as nothing, so that two names look the same. RuneError is
+// what a byte that is not UTF-8 decodes to.
+func hidden(r rune) bool {
+	const brailleBlank = '\u2800' // a symbol by its category
+	return r == utf8.RuneError || r == brailleBlank || !unicode.IsPrint(r) ||
+		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}

@@ -147,3 +147,27 @@ func TestCovers(t *testing.T) {
 		}
 	}
 }
+
+// TestPrintable: what a person reads is what is there.
+func TestPrintable(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                     "",
+		"plain name.txt":       "plain name.txt",
+		"Übergröße 数据 файл ☃":  "Übergröße 数据 файл ☃",
+		"\x1b[2J\a\t\n\x7f":    `\x1b[2J\x07\x09\x0a\x7f`,
+		"\u0085\u009b31m":      `\xc2\x85\xc2\x9b31m`,                    // C1: CSI as one character
+		"a\u202etxt.exe":       `a\xe2\x80\xaetxt.exe`,                   // right to left from here
+		"a\u2066b\u2069":       `a\xe2\x81\xa6b\xe2\x81\xa9`,             // isolates
+		"a\u200b\u200d\ufeffb": `a\xe2\x80\x8b\xe2\x80\x8d\xef\xbb\xbfb`, // zero width
+		"a\u00a0\u2003\u3000b": `a\xc2\xa0\xe2\x80\x83\xe3\x80\x80b`,     // spaces that are none
+		"a\u034f\ufe0f\u3164b": `a\xcd\x8f\xef\xb8\x8f\xe3\x85\xa4b`,     // print as nothing by their use
+		"a\u2800b":             `a\xe2\xa0\x80b`,                         // a symbol that is blank
+		"\xff\xc3(":            `\xff\xc3(`,                              // not UTF-8
+		"\ufffd":               "\ufffd",                                 // itself: what is not UTF-8 looks otherwise
+		"\U000e0041":           `\xf3\xa0\x81\x81`,                       // tags
+	} {
+		if got := capability.Printable(in); got != want {
+			t.Errorf("Printable(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
