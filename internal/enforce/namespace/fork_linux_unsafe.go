@@ -65,6 +65,9 @@ func forkExec(l *List) (int, syscall.Errno) {
 		for i := 0; i < len(l.steps); i++ {
 			if !l.do(&l.steps[i]) {
 				l.failed = i + 1
+				if l.soft {
+					break
+				}
 				exit()
 			}
 		}

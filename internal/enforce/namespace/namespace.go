@@ -44,6 +44,7 @@ type List struct {
 
 	failed int // 0: execve succeeded; n: step n failed; len(steps)+1: execve failed
 	errno  syscall.Errno
+	soft   bool // a step that fails ends this row, and the process goes on with the next
 
 	mu    sync.Mutex // orders Then and what Start reads; the new process reads next without it
 	next  *List      // continued with, once the steps of this one are done
@@ -199,12 +200,20 @@ func (l *List) Start() (int, error) {
 // stoppedAt is the step that ended the row, nil if it executed its program.
 func (l *List) stoppedAt() error {
 	for ; l != nil; l = l.then() {
-		switch {
-		case l.failed > len(l.steps):
-			return &StepError{What: "execute init", Errno: l.errno}
-		case l.failed > 0:
-			return &StepError{What: l.steps[l.failed-1].what, Errno: l.errno}
+		if err := l.failure(); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// failure is the step of this row that failed.
+func (l *List) failure() error {
+	switch {
+	case l.failed > len(l.steps):
+		return &StepError{What: "execute init", Errno: l.errno}
+	case l.failed > 0:
+		return &StepError{What: l.steps[l.failed-1].what, Errno: l.errno}
 	}
 	return nil
 }
