@@ -77,12 +77,15 @@ type Base struct {
 // Home says what the program has for a home directory.
 type Home string
 
-// The kinds of home: none, a directory that is gone at the end, or one that
-// the pack keeps.
+// The kinds of home: none, a directory that is gone at the end, one that the
+// pack keeps.
 const (
 	HomeNone      Home = "none"
 	HomeEphemeral Home = "ephemeral"
 	HomePrivate   Home = "private"
+	// HomeHost is the person's own, of which nothing is there without a grant.
+	// It is for runs that ask.
+	HomeHost Home = "host"
 )
 
 // Program is what is started.
@@ -115,6 +118,7 @@ type Input struct {
 	PrivateHome *Object // with HomePrivate
 	Limits      Limits
 	WatchOpens  bool // have the notifier see opens, to report denials
+	Ask         bool // hide what is not granted behind a trap, and have first touches asked about
 }
 
 // Limits are upper bounds; zero means no bound of ours.

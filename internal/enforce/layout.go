@@ -13,11 +13,13 @@ type layout struct {
 	masks  []Entry
 	links  map[string]string
 	files  map[string][]byte
+	dirs   []string // that are there though nothing is mounted in them
+	ask    bool
 }
 
 // layOut makes the ordered view.
 func layOut(in Input, set *effective) ([]Entry, error) {
-	l := &layout{mounts: map[string]Entry{}, links: map[string]string{}, files: map[string][]byte{}, masks: set.masks}
+	l := &layout{mounts: map[string]Entry{}, links: map[string]string{}, files: map[string][]byte{}, masks: set.masks, ask: in.Ask}
 	l.system(in)
 	l.base(in.Base, set)
 	l.home(in)
@@ -102,6 +104,10 @@ func (l *layout) system(in Input) {
 	} {
 		l.links["/dev/"+name] = target
 	}
+	if in.Ask { // the devices are the view's own: nothing there is for asking
+		l.mounts["/dev"] = Entry{Op: OpTmpfs, Path: "/dev", Dir: true, Size: 64 << 10, Mode: 0o755}
+		l.dirs = append(l.dirs, in.Program.Dir)
+	}
 	l.links["/var/tmp"] = "/tmp"
 	l.links["/var/run"] = "/run"
 }
@@ -132,6 +138,8 @@ func (l *layout) home(in Input) {
 	}
 	switch in.Home {
 	case HomeNone:
+	case HomeHost:
+		l.dirs = append(l.dirs, in.HomePath)
 	case HomeEphemeral:
 		t := l.mounts["/tmp"]
 		t.Path, t.Mode = in.HomePath, 0o700
@@ -181,8 +189,13 @@ func (l *layout) order() ([]Entry, error) {
 		}
 		all = append(all, Entry{Op: OpFile, Path: p, Content: content, Mode: 0o644})
 	}
+	for _, p := range l.dirs {
+		if _, ok := l.mounts[p]; !ok && p != "/" {
+			all = append(all, Entry{Op: OpDir, Path: p, Mode: 0o755})
+		}
+	}
 	slices.SortFunc(all, func(a, b Entry) int { return byPath(a.Path, b.Path) })
-	o := orderer{made: map[string]Entry{"/": {Op: OpTmpfs, Path: "/"}}}
+	o := newOrderer(l.ask)
 	for _, e := range all {
 		if err := o.add(e); err != nil {
 			return nil, err
@@ -250,6 +263,17 @@ type orderer struct {
 	made map[string]Entry
 }
 
+func newOrderer(ask bool) *orderer {
+	root := Entry{Op: OpTmpfs, Path: "/"}
+	o := &orderer{}
+	if ask {
+		root = Entry{Op: OpTrap, Path: "/", Dir: true, Exec: true}
+		o.out = append(o.out, root)
+	}
+	o.made = map[string]Entry{"/": root}
+	return o
+}
+
 // owner is the mount that p lies on, not counting one at p itself.
 func (o *orderer) owner(p string) Entry {
 	for d := path.Dir(p); ; d = path.Dir(d) {
@@ -265,9 +289,11 @@ func (o *orderer) owner(p string) Entry {
 func (o *orderer) add(e Entry) error {
 	owner := o.owner(e.Path)
 	switch {
-	case owner.Op == OpTmpfs:
+	case e.Op == OpDir && o.made[e.Path].Path != "":
+		return nil // something needed it before
+	case owner.Op == OpTmpfs || owner.Op == OpTrap:
 		o.point(e)
-	case e.Op == OpLink, e.Op == OpFile:
+	case e.Op == OpLink, e.Op == OpFile, e.Op == OpDir:
 		return nil // the host's own is there already
 	case owner.Op == OpBind && e.Pin:
 	case owner.Op == OpBind && e.Op == OpBind && e.Source == e.Path && owner.Source == owner.Path:
@@ -275,9 +301,7 @@ func (o *orderer) add(e Entry) error {
 	default:
 		return fmt.Errorf("cannot show %q in the view: it would lie inside %q, which is the host's", e.Path, owner.Path)
 	}
-	if e.Op != OpDir {
-		o.made[e.Path] = e
-	}
+	o.made[e.Path] = e
 	o.out = append(o.out, e)
 	return nil
 }
@@ -291,7 +315,7 @@ func (o *orderer) point(e Entry) {
 		}
 	}
 	switch {
-	case e.Op == OpLink || e.Op == OpFile:
+	case e.Op == OpLink || e.Op == OpFile || e.Op == OpDir:
 	case e.Dir:
 		o.dir(e.Path)
 	default:

@@ -36,6 +36,9 @@ const (
 	OpProc   Op = "proc"
 	OpDevpts Op = "devpts"
 	OpMask   Op = "mask" // an empty read-only object on top
+	// OpTrap is a root that knows names only: what is beneath it and not mounted
+	// is hidden, not absent, and the first touch of it is a question.
+	OpTrap Op = "trap"
 )
 
 // An Entry is one thing of the view. Entries are applied in order.
@@ -81,6 +84,42 @@ type Filter struct {
 	LimitExec    bool `json:"limit_exec,omitempty"`
 	WatchConnect bool `json:"watch_connect,omitempty"`
 	WatchOpens   bool `json:"watch_opens,omitempty"`
+	// HoldChanges and HoldRuns have calls wait that make, change or remove, or
+	// that execute: they can be asked about.
+	HoldChanges bool `json:"hold_changes,omitempty"`
+	HoldRuns    bool `json:"hold_runs,omitempty"`
+}
+
+// Asks reports whether what is not in the view is hidden behind a trap, so that
+// a first touch of it can be asked about.
+func (p Plan) Asks() bool { return len(p.View) > 0 && p.View[0].Op == OpTrap }
+
+// Skeleton splits the view of a plan that asks: names are what the trap itself
+// shows, mounted is everything else.
+func (p Plan) Skeleton() (names, mounted []Entry) {
+	on := map[string]bool{} // what is mounted, by path
+	for _, e := range p.View[1:] {
+		switch e.Op {
+		case OpDir, OpFile, OpLink:
+			if !beneathAny(e.Path, on) {
+				names = append(names, e)
+				continue
+			}
+		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpTrap:
+			on[e.Path] = true
+		}
+		mounted = append(mounted, e)
+	}
+	return names, mounted
+}
+
+func beneathAny(p string, on map[string]bool) bool {
+	for _, d := range parents(p) {
+		if on[d] {
+			return true
+		}
+	}
+	return false
 }
 
 // LimitPlan says how each bound is kept.

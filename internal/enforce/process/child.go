@@ -111,11 +111,7 @@ func (b *builder) user() bool { return slices.Contains(b.plan.Namespaces, "user"
 // for one byte on the line: the rest of the row is ready.
 func (b *builder) first() error {
 	l := b.list
-	all := &unix.Sigset_t{}
-	for i := range all.Val {
-		all.Val[i] = ^all.Val[i]
-	}
-	l.Call("block signals", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), namespace.Pointer(l, all), num(0), num(8))
+	blockSignals(l)
 	b.closeOthers()
 	b.dieWithLauncher()
 	if err := b.enterNamespaces(); err != nil {
@@ -132,7 +128,11 @@ func (b *builder) first() error {
 // would stay locked, and the launcher wait for that; its own end of the line
 // would never close.
 func (b *builder) closeOthers() {
-	keep := slices.Concat([]int{2, b.host, b.proc, b.self, b.init, b.ruleset, b.child}, b.stdio, b.procs)
+	closeAllBut(b.list, slices.Concat([]int{2, b.host, b.proc, b.self, b.init, b.ruleset, b.child}, b.stdio, b.procs))
+}
+
+// closeAllBut closes every descriptor above the lowest of keep that is not of keep.
+func closeAllBut(l *namespace.List, keep []int) {
 	slices.Sort(keep)
 	for i, fd := range keep {
 		last := uint64(^uint32(0))
@@ -140,9 +140,17 @@ func (b *builder) closeOthers() {
 			last = uint64(keep[i+1] - 1)
 		}
 		if first := uint64(fd + 1); first <= last {
-			b.list.Call("leave the launcher's descriptors", unix.SYS_CLOSE_RANGE, namespace.N(first), namespace.N(last), num(0))
+			l.Call("leave the launcher's descriptors", unix.SYS_CLOSE_RANGE, namespace.N(first), namespace.N(last), num(0))
 		}
 	}
+}
+
+func blockSignals(l *namespace.List) {
+	all := &unix.Sigset_t{}
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	l.Call("block signals", unix.SYS_RT_SIGPROCMASK, num(unix.SIG_SETMASK), namespace.Pointer(l, all), num(0), num(8))
 }
 
 // rest lays out what the plan says, from the view to the program's init.

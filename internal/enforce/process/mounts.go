@@ -3,6 +3,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,9 +23,15 @@ import (
 // writes can be lost in it.
 func (b *builder) buildView() error {
 	l := b.list
-	b.root = b.newMount("make the view", "tmpfs", 0, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
-	mounts := make([]namespace.Slot, len(b.plan.View))
-	for i, e := range b.plan.View {
+	entries := b.plan.View
+	if b.plan.Asks() {
+		b.root = b.trapMount()
+		_, entries = b.plan.Skeleton()
+	} else {
+		b.root = b.newMount("make the view", "tmpfs", 0, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
+	}
+	mounts := make([]namespace.Slot, len(entries))
+	for i, e := range entries {
 		fd, err := b.detached(e)
 		if err != nil {
 			return err
@@ -33,10 +40,10 @@ func (b *builder) buildView() error {
 	}
 	// All sources are open: from here on the host's tree may be covered.
 	b.move("place the view", b.root, namespace.CWD, "/proc")
-	for i, e := range b.plan.View {
+	for i, e := range entries {
 		b.place(e, mounts[i])
 	}
-	for i, e := range b.plan.View {
+	for i, e := range entries {
 		if e.Op == enforce.OpTmpfs && !e.Write {
 			b.readOnly("close "+e.Path, mounts[i])
 		}
@@ -47,6 +54,31 @@ func (b *builder) buildView() error {
 	l.Call("leave the host's tree", unix.SYS_UMOUNT2, l.Str("."), num(unix.MNT_DETACH))
 	l.Call("enter the view", unix.SYS_CHDIR, l.Str("/"))
 	return nil
+}
+
+// trapDevice is where the row holds the device of the trap: the number has to
+// be known when its options are written.
+const trapDevice = 200
+
+// trapMount makes the root of a view that asks, and hands its device over.
+//
+// Security: the new process lets go of the device before it walks the first
+// path in the view. Were it to hold the device while the launcher dies, the
+// connection would never be ended, and its walk neither. The device has to be
+// opened in the user namespace that mounts it.
+func (b *builder) trapMount() namespace.Slot {
+	l := b.list
+	const what = "make the trap"
+	dev := l.NewSlot()
+	l.Call("open /dev/fuse", unix.SYS_OPENAT, namespace.CWD, l.Str("/dev/fuse"), num(unix.O_RDWR|unix.O_CLOEXEC)).Keep(dev)
+	l.Call(what, unix.SYS_DUP3, namespace.Result(dev), num(trapDevice), num(unix.O_CLOEXEC))
+	id := func(n int) string { return strconv.Itoa(n) }
+	root := b.newMount(what, "fuse", 0, [2]string{"fd", id(trapDevice)}, [2]string{"rootmode", "40000"},
+		[2]string{"user_id", id(b.plan.UID)}, [2]string{"group_id", id(b.plan.GID)}, [2]string{"allow_other"})
+	l.Send("hand over the trap", b.child, dev)
+	l.Call(what, unix.SYS_CLOSE, namespace.Result(dev))
+	l.Call(what, unix.SYS_CLOSE, num(trapDevice))
+	return root
 }
 
 // mountAttrSize is MOUNT_ATTR_SIZE_VER0.
@@ -70,6 +102,8 @@ func (b *builder) detached(e enforce.Entry) (namespace.Slot, error) {
 		return b.newMount(stepProc, "proc", unix.MOUNT_ATTR_NOEXEC|unix.MOUNT_ATTR_RDONLY), nil
 	case enforce.OpDevpts:
 		return b.newMount("mount /dev/pts", "devpts", unix.MOUNT_ATTR_NOEXEC, [2]string{"mode", "0620"}, [2]string{"ptmxmode", "0666"}), nil
+	case enforce.OpTrap:
+		return noSlot, errors.New("internal error: a trap beneath the view's root")
 	case enforce.OpMask:
 		if e.Dir {
 			return b.newMount("mask "+e.Path, "tmpfs", unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "4k"}, [2]string{"mode", "0"}), nil
@@ -93,6 +127,10 @@ func (b *builder) newMount(what, kind string, attr int, options ...[2]string) na
 	fs, fd := l.NewSlot(), l.NewSlot()
 	l.Call(what, unix.SYS_FSOPEN, l.Str(kind), num(unix.FSOPEN_CLOEXEC)).Keep(fs)
 	for _, o := range options {
+		if o[1] == "" {
+			l.Call(what, unix.SYS_FSCONFIG, namespace.Result(fs), num(unix.FSCONFIG_SET_FLAG), l.Str(o[0]), num(0), num(0))
+			continue
+		}
 		l.Call(what, unix.SYS_FSCONFIG, namespace.Result(fs), num(unix.FSCONFIG_SET_STRING), l.Str(o[0]), l.Str(o[1]), num(0))
 	}
 	l.Call(what, unix.SYS_FSCONFIG, namespace.Result(fs), num(unix.FSCONFIG_CMD_CREATE), num(0), num(0), num(0))

@@ -223,7 +223,7 @@ func viewHolds(dir string, view []enforce.Entry) error {
 	wanted := map[string]enforce.Entry{"/": {Op: enforce.OpTmpfs, Path: "/", Exec: true}}
 	for _, e := range view {
 		switch e.Op {
-		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask:
+		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpTrap:
 			wanted[e.Path] = e
 		case enforce.OpDir, enforce.OpFile, enforce.OpLink: // no mounts
 		}

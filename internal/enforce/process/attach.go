@@ -1,0 +1,335 @@
+//go:build linux
+
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/namespace"
+)
+
+// An attacher changes the mounts of a running sandbox. What it mounts is made
+// whole first and then attached at once, so that a program never sees a grant
+// without the masks that belong to it.
+type attacher struct {
+	plan enforce.Plan
+	init int // of the sandbox, as the host sees it
+
+	mu     sync.Mutex // one change at a time; guards worker
+	worker *namespace.Worker
+
+	table sync.RWMutex             // never held while something is mounted
+	shown map[string]enforce.Entry // what is mounted, by path of the view; guarded by table
+}
+
+func newAttacher(p enforce.Plan, init int) *attacher {
+	a := &attacher{plan: p, init: init, shown: map[string]enforce.Entry{}}
+	_, mounted := p.Skeleton()
+	for _, e := range mounted {
+		a.shown[e.Path] = e
+	}
+	return a
+}
+
+// at is the mount that a path of the view lies on; false: it lies on the trap.
+func (a *attacher) at(p string) (enforce.Entry, bool) {
+	a.table.RLock()
+	defer a.table.RUnlock()
+	for ; p != "/"; p = path.Dir(p) {
+		if e, ok := a.shown[p]; ok {
+			return e, true
+		}
+	}
+	return enforce.Entry{}, false
+}
+
+// has reports whether the view has what e shows, with its rights.
+func (a *attacher) has(e enforce.Entry) bool {
+	on, ok := a.at(e.Path)
+	if !ok || on.Op != e.Op || e.Op == enforce.OpMask {
+		return ok && on.Op == e.Op && on.Path == e.Path
+	}
+	same := path.Join(on.Source, strings.TrimPrefix(e.Path, on.Path)) == e.Source
+	return same && (on.Write || !e.Write) && (on.Exec || !e.Exec)
+}
+
+// beneath are the outermost mounts beneath p.
+func (a *attacher) beneath(p string) (paths []string) {
+	a.table.RLock()
+	defer a.table.RUnlock()
+	for q := range a.shown {
+		if q != p && inside(q, p) {
+			paths = append(paths, q)
+		}
+	}
+	slices.Sort(paths)
+	var outer []string
+	for _, q := range paths {
+		if !slices.ContainsFunc(outer, func(o string) bool { return inside(q, o) }) {
+			outer = append(outer, q)
+		}
+	}
+	return outer
+}
+
+// inside reports whether p is dir or beneath it, by whole components.
+func inside(p, dir string) bool {
+	return p == dir || strings.HasPrefix(p, dir+"/") //nolint:forbidigo // the separator is part of the prefix
+}
+
+// attach shows entries in the running view: binds, each followed by the masks
+// and pins that lie in it.
+//
+// Security: what is attached is the object whose device and inode the entry
+// names, opened without following links. On an error the view is as it was, but
+// for entries that stand before the one that failed.
+func (a *attacher) attach(entries []enforce.Entry) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := 0; i < len(entries); {
+		n := 1
+		for i+n < len(entries) && entries[i+n].Path != entries[i].Path && inside(entries[i+n].Path, entries[i].Path) {
+			n++
+		}
+		if err := a.attachTree(entries[i], entries[i+1:i+n]); err != nil {
+			return fmt.Errorf("show %s: %w", entries[i].Path, err)
+		}
+		i += n
+	}
+	return nil
+}
+
+// attachTree shows e with what lies in it.
+func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
+	if !path.IsAbs(e.Path) || path.Clean(e.Path) != e.Path || e.Path == "/" {
+		return fmt.Errorf("internal error: the path %q cannot be attached", e.Path)
+	}
+	if a.has(e) {
+		return nil
+	}
+	if err := a.start(); err != nil {
+		return err
+	}
+	b := &builder{plan: a.plan, list: &namespace.List{}}
+	a.home(b)
+	if old, ok := a.at(e.Path); ok && old.Path == e.Path && old.Source == e.Source && old.Op == enforce.OpBind {
+		// The mount that is there gets the wider right: who works in it already
+		// would not notice another one on top.
+		a.upgrade(b, e, within)
+	} else if err := a.cover(b, e, within); err != nil {
+		return err
+	}
+	a.home(b)
+	if err := a.worker.Do(b.list); err != nil {
+		return err
+	}
+	a.table.Lock()
+	defer a.table.Unlock()
+	for _, e := range append([]enforce.Entry{e}, within...) {
+		a.shown[e.Path] = e
+	}
+	return nil
+}
+
+// cover mounts e, with what lies in it, over whatever is at its path. Mounts
+// beneath that were there before stay visible.
+func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) error {
+	tree, err := b.detached(e)
+	if err != nil {
+		return err
+	}
+	kept := a.beneath(e.Path)
+	if len(within)+len(kept) == 0 {
+		a.inside(b)
+		b.move("show "+e.Path, tree, namespace.CWD, e.Path)
+		return nil
+	}
+	var parts []namespace.Slot
+	for _, w := range within {
+		fd, err := b.detached(w)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, fd)
+	}
+	a.inside(b)
+	for _, p := range kept {
+		parts = append(parts, b.copyTree(p))
+	}
+	a.outside(b)
+	b.move("put together "+e.Path, tree, namespace.CWD, "/proc")
+	for i, w := range within {
+		b.move("put together "+e.Path, parts[i], namespace.CWD, "/proc"+strings.TrimPrefix(w.Path, e.Path))
+	}
+	for i, p := range kept {
+		b.move("put together "+e.Path, parts[len(within)+i], namespace.CWD, "/proc"+strings.TrimPrefix(p, e.Path))
+	}
+	whole := b.copyTree("/proc")
+	b.list.Call("put together "+e.Path, unix.SYS_UMOUNT2, b.list.Str("/proc"), num(unix.MNT_DETACH))
+	a.inside(b)
+	b.move("show "+e.Path, whole, namespace.CWD, e.Path)
+	return nil
+}
+
+// upgrade gives the mount at e's path the rights of e, after what lies in it was
+// covered.
+func (a *attacher) upgrade(b *builder, e enforce.Entry, within []enforce.Entry) {
+	var parts []namespace.Slot
+	for _, w := range within {
+		if fd, err := b.detached(w); err == nil { // a bind or a mask: it cannot fail
+			parts = append(parts, fd)
+		}
+	}
+	a.inside(b)
+	for i := range parts {
+		b.move("show "+within[i].Path, parts[i], namespace.CWD, within[i].Path)
+	}
+	l := b.list
+	point := l.NewSlot()
+	what := "widen " + e.Path
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(e.Path), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(point)
+	attr := &unix.MountAttr{}
+	if e.Write {
+		attr.Attr_clr |= unix.MOUNT_ATTR_RDONLY
+	}
+	if e.Exec {
+		attr.Attr_clr |= unix.MOUNT_ATTR_NOEXEC
+	}
+	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(point), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(mountAttrSize))
+}
+
+// copyTree clones the mounts at a path of the namespace that the worker is in.
+func (b *builder) copyTree(p string) namespace.Slot {
+	l := b.list
+	fd := l.NewSlot()
+	l.Call("copy "+p, unix.SYS_OPEN_TREE, namespace.CWD, l.Str(p), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_SYMLINK_NOFOLLOW))).Keep(fd)
+	return fd
+}
+
+// detach takes the mount at a path out of the running view, with all that is
+// mounted in it. What was opened beneath it stays open.
+func (a *attacher) detach(p string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.start(); err != nil {
+		return err
+	}
+	b := &builder{plan: a.plan, list: &namespace.List{}}
+	a.home(b)
+	a.inside(b)
+	b.list.Call("take away "+p, unix.SYS_UMOUNT2, b.list.Str(p), num(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+	a.home(b)
+	if err := a.worker.Do(b.list); err != nil {
+		return err
+	}
+	a.table.Lock()
+	defer a.table.Unlock()
+	for q := range a.shown {
+		if inside(q, p) {
+			delete(a.shown, q)
+		}
+	}
+	return nil
+}
+
+// Descriptors that the worker keeps.
+const (
+	hostMounts    = 20 // its own mount namespace, a copy of the host's
+	sandboxMounts = 21
+	lastKept      = 22
+)
+
+// home begins and ends a row: a row that failed may have stopped anywhere.
+func (a *attacher) home(b *builder) {
+	a.outside(b)
+	l := b.list
+	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(namespace.WorkerLine+1), num(hostMounts-1), num(0))
+	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(lastKept+1), namespace.N(uint64(^uint32(0))), num(0))
+}
+
+func (a *attacher) outside(b *builder) {
+	b.list.Call("leave the sandbox", unix.SYS_SETNS, num(hostMounts), num(unix.CLONE_NEWNS))
+}
+
+func (a *attacher) inside(b *builder) {
+	b.list.Call("enter the sandbox", unix.SYS_SETNS, num(sandboxMounts), num(unix.CLONE_NEWNS))
+}
+
+// start makes the worker when it is needed first.
+//
+// Security: it holds every right in the user namespace that owns the sandbox's
+// mounts, and none outside; for root it is root. It runs no code but the rows
+// that are made here, and it dies with the launcher.
+func (a *attacher) start() error {
+	if a.worker != nil {
+		return nil
+	}
+	b := &builder{plan: a.plan, list: &namespace.List{}}
+	defer b.close()
+	own := a.plan.UID != 0 && b.user()
+	var user, mounts int
+	dir := "/proc/" + strconv.Itoa(a.init)
+	open := func(to *int, what string, f func() (int, error)) error {
+		fd, err := f()
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		defer unix.Close(fd) //nolint:errcheck // it only stands for a file
+		if *to, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, lastKept+1); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		b.open = append(b.open, *to)
+		return nil
+	}
+	file := func(p string, flags int) func() (int, error) {
+		return func() (int, error) { return unix.Open(p, flags|unix.O_CLOEXEC, 0) }
+	}
+	err := errors.Join(
+		open(&user, "open its user namespace", file(dir+"/ns/user", unix.O_RDONLY)),
+		open(&mounts, "open its mounts", file(dir+"/ns/mnt", unix.O_RDONLY)),
+		open(&b.proc, "open /proc", file("/proc", unix.O_PATH|unix.O_DIRECTORY)),
+		open(&b.self, "open the launcher", func() (int, error) { return unix.PidfdOpen(os.Getpid(), 0) }),
+	)
+	if err != nil {
+		return err
+	}
+	l := b.list
+	blockSignals(l)
+	closeAllBut(l, []int{2, namespace.WorkerLine, user, mounts, b.proc, b.self})
+	if own {
+		l.Call("enter the sandbox's user namespace", unix.SYS_SETNS, num(user), num(unix.CLONE_NEWUSER))
+	}
+	b.dieWithLauncher()
+	l.Call("copy the host's mounts", unix.SYS_UNSHARE, num(unix.CLONE_NEWNS))
+	l.Call("keep the copy apart", unix.SYS_MOUNT, l.Str("none"), l.Str("/"), num(0), num(unix.MS_REC|unix.MS_SLAVE))
+	fd := l.NewSlot()
+	l.Call("keep the copy", unix.SYS_OPENAT, num(b.proc), l.Str("self/ns/mnt"), num(unix.O_RDONLY|unix.O_CLOEXEC)).Keep(fd)
+	l.Call("keep the copy", unix.SYS_DUP3, namespace.Result(fd), num(hostMounts), num(unix.O_CLOEXEC))
+	l.Call("keep the sandbox's mounts", unix.SYS_DUP3, num(mounts), num(sandboxMounts), num(unix.O_CLOEXEC))
+	l.Call("set umask", unix.SYS_UMASK, num(0))
+	if a.worker, err = namespace.StartWorker(l); err != nil {
+		return fmt.Errorf("make a process that attaches: %w", err)
+	}
+	return nil
+}
+
+// close ends the worker.
+func (a *attacher) close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.worker == nil {
+		return nil
+	}
+	return a.worker.Close()
+}
