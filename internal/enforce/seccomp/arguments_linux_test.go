@@ -20,6 +20,7 @@ func TestArguments(t *testing.T) {
 	spawn, open := seccomp.Options{NoSpawn: true}, seccomp.Options{HoldOpen: true}
 	send, exec := seccomp.Options{HoldSendto: true}, seccomp.Options{LimitExec: true}
 	death := seccomp.Options{KeepDeathSignal: true}
+	change, run := seccomp.Options{HoldChanges: true}, seccomp.Options{HoldRuns: true}
 	for _, c := range []struct {
 		options seccomp.Options
 		call    string
@@ -72,6 +73,23 @@ func TestArguments(t *testing.T) {
 		{seccomp.Options{}, "personality", [6]uint64{0x40000}, "allow"},
 		{seccomp.Options{}, "personality", [6]uint64{0x40000 | 0x400000}, "EPERM"},
 
+		{change, "openat", [6]uint64{0, 0, unix.O_RDONLY | unix.O_CLOEXEC | unix.O_DIRECTORY}, "allow"},
+		{change, "openat", [6]uint64{0, 0, unix.O_WRONLY}, "hold"},
+		{change, "openat", [6]uint64{0, 0, unix.O_RDONLY | unix.O_TRUNC}, "hold"},
+		{change, "openat", [6]uint64{0, 0, unix.O_RDONLY | unix.O_CREAT, 0o644}, "hold"},
+		{change, "openat", [6]uint64{0, 0, unix.O_RDWR | unix.O_CREAT, 0o4755}, "EPERM"},
+		{change, "openat", [6]uint64{0, 0, tmpfile}, "hold"},
+		{change, "openat", [6]uint64{0, 0, unix.O_PATH | unix.O_NOFOLLOW}, "hold"},
+		{change, "open", [6]uint64{0, unix.O_RDONLY}, "allow"},
+		{change, "open", [6]uint64{0, unix.O_RDWR | anything}, "hold"},
+		{change, "creat", [6]uint64{0, 0o644}, "hold"},
+		{change, "renameat2", [6]uint64{}, "hold"},
+		{change, "chmod", [6]uint64{0, 0o644}, "hold"},
+		{change, "chmod", [6]uint64{0, 0o4755}, "EPERM"},
+		{change, "fchmod", [6]uint64{0, 0o644}, "allow"}, // the descriptor's mount decides
+		{change, "execve", [6]uint64{}, "allow"},
+		{run, "execve", [6]uint64{}, "hold"},
+		{run, "execveat", [6]uint64{}, "hold"},
 		{send, "sendto", [6]uint64{3, 1, 1, 0, 0, 0}, "allow"},
 		{send, "sendto", [6]uint64{3, 1, 1, 0, 0x1000, 16}, "hold"},
 		{send, "sendto", [6]uint64{3, 1, 1, 0, 1 << 40, 16}, "hold"},

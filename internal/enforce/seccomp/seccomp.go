@@ -41,6 +41,12 @@ type Options struct {
 	// HoldOpen holds open, openat, creat, execve and execveat, so that refusals
 	// can be told. openat2 stays refused: its flags and mode lie in memory.
 	HoldOpen bool
+	// HoldChanges holds every call by a path that makes, changes or removes
+	// something, before the kernel locks a directory for it: open for writing,
+	// creating or as a path only (O_PATH), mkdir, rename, chmod and their like.
+	HoldChanges bool
+	// HoldRuns holds execve and execveat.
+	HoldRuns bool
 	// AllowPtrace lifts the refusal of ptrace and of nothing else. The pid
 	// namespace and Landlock keep it inside the sandbox.
 	AllowPtrace bool
@@ -53,5 +59,5 @@ type Options struct {
 // Holds reports whether any rule waits for an answer, that is, whether the
 // filter must be installed with a listener.
 func (o Options) Holds() bool {
-	return o.NoSpawn || o.HoldConnect || o.HoldSendto || o.HoldOpen
+	return o.NoSpawn || o.HoldConnect || o.HoldSendto || o.HoldOpen || o.HoldChanges || o.HoldRuns
 }

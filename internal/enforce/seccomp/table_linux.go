@@ -151,9 +151,12 @@ func holds(o Options) []rule {
 	}
 	if o.HoldOpen {
 		rs = append(rs, always(hold, whyOpen, "open", "openat", "creat")...)
-		if !o.NoSpawn {
-			rs = append(rs, always(hold, whyOpen, "execve", "execveat")...)
-		}
+	}
+	if (o.HoldOpen || o.HoldRuns) && !o.NoSpawn {
+		rs = append(rs, always(hold, whyOpen, "execve", "execveat")...)
+	}
+	if o.HoldChanges {
+		rs = append(rs, changes(o)...)
 	}
 	if o.HoldConnect {
 		rs = append(rs, always(hold, whyConnect, "connect")...)
@@ -165,4 +168,29 @@ func holds(o Options) []rule {
 			rule{"sendto", hold, whyConnect, when, []test{has(4, whole).upper()}})
 	}
 	return rs
+}
+
+// changes are held before the kernel locks a directory: when the file system is
+// asked it is too late to mount anything there. A descriptor that was opened as
+// a path only, before its object was there, would never lead to it.
+func changes(o Options) []rule {
+	const (
+		why  = "it can be asked about while no directory is locked"
+		when = "for writing, creating, truncating or as a path only"
+		// O_TMPFILE is two bits, of which one is O_DIRECTORY.
+		flags = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC | unix.O_TMPFILE&^unix.O_DIRECTORY | unix.O_PATH
+	)
+	var rs []rule
+	if !o.HoldOpen {
+		rs = append(rs,
+			rule{"open", hold, why, when, []test{has(1, flags)}},
+			rule{"openat", hold, why, when, []test{has(2, flags)}})
+		rs = append(rs, always(hold, why, "creat")...)
+	}
+	return append(rs, always(hold, why,
+		"mkdir", "mkdirat", "mknod", "mknodat", "symlink", "symlinkat", "link", "linkat",
+		"unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2",
+		"truncate", "chmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchownat",
+		"utime", "utimes", "futimesat", "utimensat",
+		"setxattr", "lsetxattr", "setxattrat", "removexattr", "lremovexattr", "removexattrat", "file_setattr")...)
 }
