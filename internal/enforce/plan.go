@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"path"
 )
 
 // Plan is a sandbox as data. The zero Plan permits nothing and starts nothing.
@@ -57,6 +58,13 @@ type Entry struct {
 
 	Content  Content `json:"content,omitempty"`
 	Dev, Ino uint64  `json:"-"`
+}
+
+// Includes reports whether a bind shows what another one shows beneath it, with
+// at least its rights.
+func (e Entry) Includes(o Entry) bool {
+	return e.Op == OpBind && o.Op == OpBind && !o.Pin && !o.Device && within(o.Path, e.Path) &&
+		o.Source == path.Join(e.Source, o.Path[len(e.Path):]) && (e.Write || !o.Write) && (e.Exec || !o.Exec)
 }
 
 // Content is the content of a small file; as JSON it is its size and digest.

@@ -69,6 +69,11 @@ func newPlace(t *testing.T) place {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newPlaceIn(t, dir)
+}
+
+func newPlaceIn(t *testing.T, dir string) place {
+	t.Helper()
 	p := place{dir, filepath.Join(dir, "work"), filepath.Join(dir, "read"), filepath.Join(dir, "hidden")}
 	for _, d := range []string{p.work, p.read, p.hidden} {
 		if err := os.Mkdir(d, 0o755); err != nil {

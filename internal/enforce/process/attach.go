@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -23,7 +22,7 @@ import (
 // without the masks that belong to it.
 type attacher struct {
 	plan enforce.Plan
-	init int // of the sandbox, as the host sees it
+	init func() int // of the sandbox, as the host sees it
 
 	mu     sync.Mutex // one change at a time; guards worker
 	worker *namespace.Worker
@@ -32,7 +31,7 @@ type attacher struct {
 	shown map[string]enforce.Entry // what is mounted, by path of the view; guarded by table
 }
 
-func newAttacher(p enforce.Plan, init int) *attacher {
+func newAttacher(p enforce.Plan, init func() int) *attacher {
 	a := &attacher{plan: p, init: init, shown: map[string]enforce.Entry{}}
 	_, mounted := p.Skeleton()
 	for _, e := range mounted {
@@ -56,19 +55,19 @@ func (a *attacher) at(p string) (enforce.Entry, bool) {
 // has reports whether the view has what e shows, with its rights.
 func (a *attacher) has(e enforce.Entry) bool {
 	on, ok := a.at(e.Path)
-	if !ok || on.Op != e.Op || e.Op == enforce.OpMask {
+	if e.Op == enforce.OpMask {
 		return ok && on.Op == e.Op && on.Path == e.Path
 	}
-	same := path.Join(on.Source, strings.TrimPrefix(e.Path, on.Path)) == e.Source
-	return same && (on.Write || !e.Write) && (on.Exec || !e.Exec)
+	return ok && on.Includes(e)
 }
 
-// beneath are the outermost mounts beneath p.
-func (a *attacher) beneath(p string) (paths []string) {
+// beneath are the outermost mounts beneath e that have a right or an object
+// which e has not.
+func (a *attacher) beneath(e enforce.Entry) (paths []string) {
 	a.table.RLock()
 	defer a.table.RUnlock()
-	for q := range a.shown {
-		if q != p && inside(q, p) {
+	for q, on := range a.shown {
+		if q != e.Path && inside(q, e.Path) && !e.Includes(on) {
 			paths = append(paths, q)
 		}
 	}
@@ -135,6 +134,11 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 	}
 	a.table.Lock()
 	defer a.table.Unlock()
+	for q, on := range a.shown {
+		if q != e.Path && e.Includes(on) {
+			delete(a.shown, q) // beneath it now
+		}
+	}
 	for _, e := range append([]enforce.Entry{e}, within...) {
 		a.shown[e.Path] = e
 	}
@@ -148,7 +152,7 @@ func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) er
 	if err != nil {
 		return err
 	}
-	kept := a.beneath(e.Path)
+	kept := a.beneath(e)
 	if len(within)+len(kept) == 0 {
 		a.inside(b)
 		b.move("show "+e.Path, tree, namespace.CWD, e.Path)
@@ -254,6 +258,7 @@ const (
 func (a *attacher) home(b *builder) {
 	a.outside(b)
 	l := b.list
+	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(0), num(namespace.WorkerLine-1), num(0))
 	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(namespace.WorkerLine+1), num(hostMounts-1), num(0))
 	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(lastKept+1), namespace.N(uint64(^uint32(0))), num(0))
 }
@@ -275,11 +280,11 @@ func (a *attacher) start() error {
 	if a.worker != nil {
 		return nil
 	}
-	b := &builder{plan: a.plan, list: &namespace.List{}}
+	b := &builder{plan: a.plan, list: &namespace.List{}, parent: -1}
 	defer b.close()
 	own := a.plan.UID != 0 && b.user()
 	var user, mounts int
-	dir := "/proc/" + strconv.Itoa(a.init)
+	dir := "/proc/" + itoa(a.init())
 	open := func(to *int, what string, f func() (int, error)) error {
 		fd, err := f()
 		if err != nil {
@@ -306,7 +311,9 @@ func (a *attacher) start() error {
 	}
 	l := b.list
 	blockSignals(l)
-	closeAllBut(l, []int{2, namespace.WorkerLine, user, mounts, b.proc, b.self})
+	// Also 0 to 2: where the launcher has none, they may be its end of a line.
+	l.Call("leave the launcher's descriptors", unix.SYS_CLOSE_RANGE, num(0), num(namespace.WorkerLine-1), num(0))
+	closeAllBut(l, []int{namespace.WorkerLine, user, mounts, b.proc, b.self})
 	if own {
 		l.Call("enter the sandbox's user namespace", unix.SYS_SETNS, num(user), num(unix.CLONE_NEWUSER))
 	}

@@ -22,6 +22,8 @@ import (
 
 // Tier is the process tier. The zero value is ready.
 type Tier struct {
+	// Asker answers first touches; needed for plans that ask.
+	Asker enforce.Asker
 	begun *begun // namespaces that were made already, for one Start
 }
 
@@ -55,7 +57,7 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enfo
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := t.start(p, io)
+	s, err := t.start(ctx, p, io)
 	if err != nil {
 		return nil, fmt.Errorf("build the sandbox: %w", err)
 	}
@@ -70,20 +72,27 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enfo
 	return s, nil
 }
 
-func (t Tier) start(p enforce.Plan, io enforce.Stdio) (*session, error) {
+func (t Tier) start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (*session, error) {
+	var asking *asking
+	if p.Asks() {
+		var err error
+		if asking, err = newAsking(ctx, p, t.Asker); err != nil {
+			return nil, err
+		}
+	}
 	if t.begun.fits(p, io) {
-		return t.begun.finish(p)
+		return t.begun.finish(p, asking)
 	}
 	t.Discard()
 	group, err := makeGroup(p)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, asking.end())
 	}
 	bg, err := begin(p, io, group)
 	if err != nil {
-		return nil, errors.Join(err, removeGroup(group))
+		return nil, errors.Join(err, asking.end(), removeGroup(group))
 	}
-	return bg.finish(p)
+	return bg.finish(p, asking)
 }
 
 // begun is a sandbox whose namespaces are made and whose process waits for the
@@ -144,12 +153,13 @@ func (bg *begun) discard() {
 }
 
 // finish gives the process the rest of its row and waits until init is there.
-func (bg *begun) finish(p enforce.Plan) (*session, error) {
+func (bg *begun) finish(p enforce.Plan, asking *asking) (*session, error) {
 	s, b, first := bg.s, bg.b, bg.b.list
+	s.asking = asking
 	s.plan, b.plan, b.list = p, p, &namespace.List{}
 	if err := b.rest(); err != nil {
 		bg.discard()
-		return nil, errors.Join(err, removeGroup(s.group))
+		return nil, errors.Join(err, asking.end(), removeGroup(s.group))
 	}
 	bg.used.Store(true)
 	defer b.close()
@@ -164,8 +174,10 @@ func (bg *begun) finish(p enforce.Plan) (*session, error) {
 	_ = s.line.send(1) // a process that is gone says why below
 	if err := <-bg.started; err != nil {
 		_ = s.line.Close()
-		return nil, errors.Join(explain(err), removeGroup(s.group))
+		<-listening
+		return nil, errors.Join(explain(err), asking.end(), removeGroup(s.group))
 	}
+	asking.began(s.pid)
 	// The listener was sent before clone returned. It is taken off the line
 	// before anything else comes over it.
 	if err := <-listening; err != nil {

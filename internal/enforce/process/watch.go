@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"path"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +39,10 @@ const (
 // Security: when this ends early, held calls fail with ENOSYS: closed.
 func (s *session) watch(listening chan<- error) {
 	defer close(s.denials)
+	if err := s.takeTrap(); err != nil {
+		listening <- err
+		return
+	}
 	fd, err := s.line.descriptor()
 	var l *seccomp.Listener
 	if err == nil {
@@ -56,13 +59,31 @@ func (s *session) watch(listening chan<- error) {
 	_ = l.Serve(w.handle) // whatever ended it, what is held fails
 }
 
+// takeTrap takes the trap's device off the line and begins to serve it: the
+// process that is about to become the sandbox walks paths of its view already.
+func (s *session) takeTrap() error {
+	if s.asking == nil {
+		return nil
+	}
+	fd, err := s.line.descriptor()
+	if err != nil {
+		return err
+	}
+	s.asking.serve(fd)
+	return nil
+}
+
 func (w *watcher) handle(n seccomp.Notification) seccomp.Verdict {
 	switch n.Call {
 	case unix.SYS_CONNECT:
 		return w.connect(n)
 	case unix.SYS_EXECVE, unix.SYS_EXECVEAT:
 		return w.exec(n)
-	case unix.SYS_OPEN, unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_CREAT:
+	}
+	if _, ok := changing[n.Call]; ok {
+		if w.s.asking != nil {
+			return w.change(n)
+		}
 		return w.opened(n)
 	}
 	return w.fork(n)
@@ -106,7 +127,11 @@ func destination(raw []byte) (netip.AddrPort, bool) {
 // becomes the program, before any of its code runs; all later ones are refused
 // whatever they name, so nothing that the program can rewrite is decided on.
 func (w *watcher) exec(n seccomp.Notification) seccomp.Verdict {
-	if !w.s.plan.Filter.NoSpawn {
+	switch {
+	case w.s.plan.Filter.NoSpawn:
+	case w.s.asking != nil:
+		return w.run(n)
+	default:
 		return w.opened(n)
 	}
 	if w.execs++; w.execs <= ownExecs {
@@ -148,7 +173,7 @@ func (s *session) hidden(p string) bool {
 	if _, err := os.Lstat(p); err != nil {
 		return false
 	}
-	_, err := os.Lstat("/proc/" + strconv.Itoa(s.pid) + "/root" + p)
+	_, err := os.Lstat("/proc/" + itoa(s.pid) + "/root" + p)
 	return errors.Is(err, fs.ErrNotExist)
 }
 
@@ -167,9 +192,14 @@ func absolute(n seccomp.Notification, p string) (string, bool) {
 	}
 	link := "cwd"
 	if n.Call != unix.SYS_OPEN && n.Call != unix.SYS_CREAT && n.Call != unix.SYS_EXECVE && int32(n.Args[0]) != unix.AT_FDCWD {
-		link = "fd/" + strconv.Itoa(int(int32(n.Args[0])))
+		link = "fd/" + itoa(int(int32(n.Args[0])))
 	}
-	dir, err := os.Readlink("/proc/" + strconv.Itoa(n.PID) + "/" + link)
+	return joined(n.PID, link, p)
+}
+
+// joined is a path beneath what a link of /proc/PID leads to.
+func joined(pid int, link, p string) (string, bool) {
+	dir, err := os.Readlink("/proc/" + itoa(pid) + "/" + link)
 	if err != nil || p == "" {
 		return "", false
 	}
@@ -180,7 +210,7 @@ func absolute(n seccomp.Notification, p string) (string, bool) {
 // counted by the reader's own bound, never waited for.
 func (w *watcher) report(n seccomp.Notification, kind, target, call string) {
 	d := enforce.Denial{Kind: kind, Target: target, PID: n.PID, Call: call}
-	if name, err := os.ReadFile("/proc/" + strconv.Itoa(n.PID) + "/comm"); err == nil {
+	if name, err := os.ReadFile("/proc/" + itoa(n.PID) + "/comm"); err == nil {
 		d.Program = strings.TrimSpace(string(name))
 	}
 	select {

@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"fmt"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,4 +40,19 @@ func (a abi) describe(rs []rule) []Row {
 		}
 	}
 	return rows
+}
+
+// Name is the name of a call of this machine's architecture that a rule names;
+// its number where none does.
+func Name(call int) string {
+	a, err := native()
+	if err != nil {
+		return strconv.Itoa(call)
+	}
+	for _, n := range numbers {
+		if a.number(n) == call {
+			return n.call
+		}
+	}
+	return strconv.Itoa(call)
 }

@@ -31,13 +31,17 @@ type Config struct {
 	// is no errno refuse with EACCES. It returns soon after ctx ends. Equal
 	// touches are told each. Nil refuses everything.
 	Touch func(ctx context.Context, t Touched) unix.Errno
+	// PID translates the id of a thread, which the kernel tells as the pid
+	// namespace of whoever mounted has it, to that of the host's /proc; 0 where
+	// there is none. Nil leaves it. It must not wait.
+	PID func(thread int) int
 }
 
 // Touched is a first contact. The caller waits in its system call.
 type Touched struct {
 	Path   string // absolute and clean, on the host and in the view
 	Kind   Kind
-	PID    int         // process, in the pid namespace of whoever mounted; 0 if it has none there
+	PID    int         // process, as the host's /proc has it; 0 if it is gone
 	Object int         // O_PATH descriptor of what has that path now, valid until Touch returns
 	Stat   unix.Stat_t // of Object
 }

@@ -11,8 +11,16 @@ const lastErrno = 511
 
 // touch has a call wait for Config.Touch.
 func (s *server) touch(r request, n *node, k Kind) {
-	thread := r.pid
+	thread := s.trap.outside(r.pid)
 	s.hold(r, func(ctx context.Context) answer { return s.trap.ask(ctx, n, k, thread) })
+}
+
+// outside is a thread of a request as the host's /proc has it.
+func (t *Trap) outside(thread int) int {
+	if t.config.PID == nil {
+		return thread
+	}
+	return t.config.PID(thread)
 }
 
 // ask tells Config.Touch of the object that has the node's name now.

@@ -94,7 +94,7 @@ func (w *waiting) count() int {
 // when its caller dies or the connection ends. It never waits.
 func (s *server) hold(r request, work func(context.Context) answer) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	if !s.waiting.add(r.unique, waiter{r.pid, cancel}) {
+	if !s.waiting.add(r.unique, waiter{s.trap.outside(r.pid), cancel}) {
 		cancel()
 		s.reply(r, unix.EACCES, nil)
 		return

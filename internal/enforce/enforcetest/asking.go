@@ -1,0 +1,358 @@
+package enforcetest
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ambit.dev/ambit/internal/enforce"
+)
+
+// RunAsking tries a tier whose plans ask at the first touch. make returns the
+// tier with an asker in it.
+func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforce.Facts) {
+	s := asking{make: make, facts: facts}
+	for _, c := range []struct {
+		name string
+		test func(*testing.T)
+	}{
+		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
+		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced},
+	} {
+		t.Run(c.name, c.test)
+	}
+}
+
+type asking struct {
+	make  func(enforce.Asker) enforce.Tier
+	facts enforce.Facts
+}
+
+// answers is an asker that answers by a function and remembers what it was
+// asked.
+type answers struct {
+	t      *testing.T
+	answer func(ctx context.Context, t enforce.Touch) enforce.Answer
+
+	mu    sync.Mutex
+	asked []enforce.Touch // guarded by mu
+}
+
+func (a *answers) Touched(ctx context.Context, t enforce.Touch) enforce.Answer {
+	a.mu.Lock()
+	a.asked = append(a.asked, t)
+	a.mu.Unlock()
+	return a.answer(ctx, t)
+}
+
+// put are the kinds and paths of the touches beneath dir, in order.
+func (a *answers) put(dir string) (all []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, t := range a.asked {
+		if rel, err := filepath.Rel(dir, t.Path); err == nil && filepath.IsLocal(rel) {
+			all = append(all, strings.TrimSuffix(string(t.Kind)+" "+rel+" "+t.Create, " "))
+		}
+	}
+	return all
+}
+
+// show grants exactly what was touched.
+func show(t enforce.Touch) enforce.Answer {
+	return enforce.Answer{Allow: true, Show: []enforce.Entry{{Op: enforce.OpBind, Path: t.Path, Source: t.Path, Dir: t.Dir,
+		Dev: t.Dev, Ino: t.Ino, Write: t.Kind == enforce.TouchWrite, Exec: t.Kind == enforce.TouchRun}}}
+}
+
+func allow(_ context.Context, t enforce.Touch) enforce.Answer { return show(t) }
+func refuse(context.Context, enforce.Touch) enforce.Answer    { return enforce.Answer{} }
+func newAnswers(t *testing.T, f func(context.Context, enforce.Touch) enforce.Answer) *answers {
+	return &answers{t: t, answer: f}
+}
+
+// asked runs a shell script in a view that asks. What it has without asking is
+// the base and the folder work.
+func (s asking) run(t *testing.T, p place, a *answers, script string) ended {
+	t.Helper()
+	return suite{tier: s.make(a), facts: s.facts}.run(t, s.input(t, p, script), nil)
+}
+
+func (s asking) input(t *testing.T, p place, script string) enforce.Input {
+	t.Helper()
+	in := p.input(t, "/bin/sh", "-c", script)
+	in.Ask = true
+	return in
+}
+
+// newHidden is a place outside of what a view has of its own.
+func newHidden(t *testing.T) place {
+	t.Helper()
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(home, "ambit-asking-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return newPlaceIn(t, dir)
+}
+
+// mustPrint fails unless the program ended well and printed want.
+func mustPrint(t *testing.T, e ended, want string) {
+	t.Helper()
+	if e.Exit != 0 || e.out != want {
+		t.Errorf("exit %d, output %q, want %q; errors %q", e.Exit, e.out, want, e.err)
+	}
+}
+
+// allowed: each way to touch something hidden succeeds in the same call.
+func (s asking) allowed(t *testing.T) {
+	for name, c := range map[string]struct{ script, want string }{
+		"open":      {`cat "$HIDDEN/file"`, "hidden\n"},
+		"stat":      {`stat -c %s "$HIDDEN/file"`, "7\n"},
+		"list":      {`ls "$HIDDEN"`, "file\nlink\n"},
+		"access":    {`test -r "$HIDDEN/file" && echo yes`, "yes\n"},
+		"chdir":     {`cd "$HIDDEN" && cat file`, "hidden\n"},
+		"redirect":  {`read x < "$HIDDEN/file"; echo "$x"`, "hidden\n"},
+		"a link":    {`cat "$HIDDEN/link"`, "hidden\n"},
+		"by python": {`python3 -c 'import os; f = os.open(os.environ["HIDDEN"], os.O_PATH); print(os.read(os.open("file", 0, dir_fd=f), 99))'`, "b'hidden\\n'\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newHidden(t)
+			if err := os.Symlink("file", filepath.Join(p.hidden, "link")); err != nil {
+				t.Fatal(err)
+			}
+			a := newAnswers(t, allow)
+			mustPrint(t, s.run(t, p, a, c.script), c.want)
+			if len(a.put(p.hidden)) == 0 {
+				t.Error("nothing was asked")
+			}
+		})
+	}
+}
+
+// refused: nothing of it is there, and what is absent is not asked about.
+func (s asking) refused(t *testing.T) {
+	p := newHidden(t)
+	a := newAnswers(t, refuse)
+	e := s.run(t, p, a, `cat "$HIDDEN/file"; stat "$HIDDEN/file"; ls "$HIDDEN"; cat "$HIDDEN/absent"
+		echo x > "$HIDDEN/file"; echo x > "$HIDDEN/new"; mkdir "$HIDDEN/dir"; mv "$HIDDEN/file" "$WORK/"; chmod 777 "$HIDDEN/file"; cd "$HIDDEN"; true`)
+	mustPrint(t, e, "")
+	for _, q := range a.put(p.hidden) {
+		if strings.Contains(q, "absent") {
+			t.Errorf("asked about %q, which is not there", q)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(p.hidden, "file"))
+	if names, e := os.ReadDir(p.hidden); err != nil || e != nil || string(text) != "hidden\n" || len(names) != 1 {
+		t.Errorf("the host's folder was changed: %q, %v, %v", text, names, err)
+	}
+}
+
+// once: what was granted is not asked about again.
+func (s asking) once(t *testing.T) {
+	p := newHidden(t)
+	a := newAnswers(t, allow)
+	mustPrint(t, s.run(t, p, a, `for i in 1 2 3; do cat "$HIDDEN/file" >/dev/null; stat "$HIDDEN/file" >/dev/null; done; echo done`), "done\n")
+	if put := a.put(p.hidden); len(put) != 1 {
+		t.Errorf("asked %q, want one question", put)
+	}
+}
+
+// changes: writing, making, renaming and removing are asked about before the
+// kernel locks anything, and then succeed on the host.
+func (s asking) changes(t *testing.T) {
+	for name, c := range map[string]struct{ script, put, after string }{
+		"write":    {`echo new > "$HIDDEN/file"`, "write file", "file=new\n"},
+		"append":   {`echo more >> "$HIDDEN/file"`, "write file", "file=hidden\nmore\n"},
+		"make":     {`echo new > "$HIDDEN/new"`, "write . new", "file=hidden\n new=new\n"},
+		"mkdir":    {`mkdir "$HIDDEN/new"`, "write . new", "file=hidden\n new/"},
+		"remove":   {`rm "$HIDDEN/file"`, "write . file", ""},
+		"rename":   {`mv "$HIDDEN/file" "$HIDDEN/other"`, "write . file", "other=hidden\n"},
+		"symlink":  {`ln -s x "$HIDDEN/new"`, "write . new", "file=hidden\n new@"},
+		"truncate": {`truncate -s 3 "$HIDDEN/file"`, "write file", "file=hid"},
+		"relative": {`cd "$HIDDEN/.." && echo new > hidden/file`, "write file", "file=new\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newHidden(t)
+			a := newAnswers(t, allow)
+			mustPrint(t, s.run(t, p, a, c.script), "")
+			if put := a.put(p.hidden); len(put) == 0 || put[len(put)-1] != c.put && put[0] != c.put {
+				t.Errorf("asked %q, want %q", put, c.put)
+			}
+			if got := contents(t, p.hidden); got != c.after {
+				t.Errorf("the host has %q, want %q", got, c.after)
+			}
+		})
+	}
+}
+
+// contents tells of a folder in one line.
+func contents(t *testing.T, dir string) string {
+	t.Helper()
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, n := range names {
+		switch {
+		case n.IsDir():
+			all = append(all, n.Name()+"/")
+		case n.Type()&os.ModeSymlink != 0:
+			all = append(all, n.Name()+"@")
+		default:
+			text, err := os.ReadFile(filepath.Join(dir, n.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, n.Name()+"="+string(text))
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// widened: what was granted for reading becomes writable for a process that
+// works in it already.
+func (s asking) widened(t *testing.T) {
+	p := newHidden(t)
+	a := newAnswers(t, allow)
+	mustPrint(t, s.run(t, p, a, `cd "$HIDDEN" && ls && echo new > made && cat made`), "file\nnew\n")
+	if got := contents(t, p.hidden); got != "file=hidden\n made=new\n" {
+		t.Errorf("the host has %q", got)
+	}
+}
+
+// executed: reading a program does not make it executable; being asked does.
+func (s asking) executed(t *testing.T) {
+	for name, answer := range map[string]bool{"allowed": true, "refused": false} {
+		t.Run(name, func(t *testing.T) {
+			p := newHidden(t)
+			if err := os.WriteFile(filepath.Join(p.hidden, "run"), []byte("#!/bin/sh\necho ran\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			a := newAnswers(t, func(_ context.Context, t enforce.Touch) enforce.Answer {
+				if t.Kind == enforce.TouchRun && !answer {
+					return enforce.Answer{}
+				}
+				return show(t)
+			})
+			e := s.run(t, p, a, `cat "$HIDDEN/run" >/dev/null; "$HIDDEN/run" || echo refused`)
+			mustPrint(t, e, map[bool]string{true: "ran\n", false: "refused\n"}[answer])
+		})
+	}
+}
+
+// directory: an answer may show more than was touched, and hides in it what
+// stays denied; what was shown before stays.
+func (s asking) directory(t *testing.T) {
+	p := newHidden(t)
+	for _, d := range []string{"a", "a/secret", "a/given"} {
+		if err := os.Mkdir(filepath.Join(p.hidden, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(p.hidden, d, "f"), []byte(d+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := newAnswers(t, func(_ context.Context, touch enforce.Touch) enforce.Answer {
+		switch touch.Path {
+		case filepath.Join(p.hidden, "a/given/f"):
+			return enforce.Answer{Allow: true, Show: []enforce.Entry{entry(t, filepath.Join(p.hidden, "a/given"), true)}}
+		case filepath.Join(p.hidden, "a/f"):
+			return enforce.Answer{Allow: true, Show: []enforce.Entry{entry(t, filepath.Join(p.hidden, "a"), false),
+				{Op: enforce.OpMask, Path: filepath.Join(p.hidden, "a/secret"), Dir: true}}}
+		}
+		return enforce.Answer{}
+	})
+	e := s.run(t, p, a, `cat "$HIDDEN/a/given/f"; cat "$HIDDEN/a/f"; cat "$HIDDEN/a/secret/f" 2>/dev/null || echo masked
+		echo new > "$HIDDEN/a/given/g"; ls "$HIDDEN/a/given"`)
+	mustPrint(t, e, "a/given\na\nmasked\nf\ng\n")
+}
+
+func entry(t *testing.T, path string, write bool) enforce.Entry {
+	o := object(t, path)
+	return enforce.Entry{Op: enforce.OpBind, Path: path, Source: path, Dir: o.Dir, Dev: o.Dev, Ino: o.Ino, Write: write}
+}
+
+// ended: a program that is killed while a question is open is gone at once, and
+// the question with it.
+func (s asking) ended(t *testing.T) {
+	for name, script := range map[string]string{
+		"reading": `exec cat "$HIDDEN/file"`, "changing": `exec rm "$HIDDEN/file"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newHidden(t)
+			waiting, withdrawn := make(chan struct{}), make(chan struct{})
+			var first, last sync.Once
+			a := newAnswers(t, func(ctx context.Context, _ enforce.Touch) enforce.Answer {
+				first.Do(func() { close(waiting) })
+				<-ctx.Done()
+				last.Do(func() { close(withdrawn) })
+				return enforce.Answer{}
+			})
+			r := suite{tier: s.make(a), facts: s.facts}.start(t, s.input(t, p, script), nil)
+			<-waiting
+			begin := time.Now()
+			if err := r.Kill(); err != nil {
+				t.Error(err)
+			}
+			if _, err := r.Wait(); err != nil {
+				t.Error(err)
+			}
+			<-withdrawn
+			if took := time.Since(begin); took > 2*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+// many: many processes touch the same and different things at once.
+func (s asking) many(t *testing.T) {
+	p := newHidden(t)
+	for i := range 100 {
+		if err := os.WriteFile(filepath.Join(p.hidden, "n"+strings.Repeat("x", i)), []byte("ok\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := newAnswers(t, func(_ context.Context, t enforce.Touch) enforce.Answer {
+		time.Sleep(50 * time.Millisecond)
+		return show(t)
+	})
+	e := s.run(t, p, a, `n="$HIDDEN/n"; for i in $(seq 100); do cat "$n" "$HIDDEN/file" & n="${n}x"; done | sort | uniq -c | tr -s ' '; wait`)
+	mustPrint(t, e, " 100 hidden\n 100 ok\n")
+}
+
+// replaced: what was asked about is not what is there when it is to be shown.
+func (s asking) replaced(t *testing.T) {
+	p := newHidden(t)
+	secret, file := filepath.Join(p.dir, "secret"), filepath.Join(p.hidden, "file")
+	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	a := newAnswers(t, func(_ context.Context, touch enforce.Touch) enforce.Answer {
+		if touch.Path == file {
+			once.Do(func() {
+				if err := os.Rename(secret, file); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		return show(touch)
+	})
+	e := s.run(t, p, a, `cat "$HIDDEN/file"; true`)
+	if put := a.put(p.hidden); strings.Contains(e.out, "secret") || len(put) != 1 {
+		t.Errorf("another object was shown than was asked about: %q, asked %q", e.out, put)
+	}
+}

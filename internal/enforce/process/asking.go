@@ -1,0 +1,279 @@
+//go:build linux
+
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/seccomp"
+	"ambit.dev/ambit/internal/enforce/trap"
+)
+
+// asking puts the first touches of one sandbox: what the trap hears of, and
+// what the filter holds. What was answered is attached; whoever touched then
+// goes on in the very same call.
+type asking struct {
+	asker  enforce.Asker
+	attach *attacher
+	trap   *trap.Trap
+	host   int           // O_PATH descriptor of the host's root
+	init   atomic.Int64  // of the sandbox, as the host sees it; 0 until it is there
+	room   chan struct{} // one token for each held call that may wait
+
+	ctx    context.Context // ends with the sandbox
+	cancel context.CancelFunc
+	over   sync.Once
+	failed error         // how it ended; valid when over is done
+	served chan struct{} // closed when the trap is no longer served; nil before
+}
+
+// maxWaiting bounds the held calls that wait for an answer at once; the trap
+// has a bound of its own.
+const maxWaiting = 512
+
+func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker) (*asking, error) {
+	if asker == nil {
+		return nil, errors.New("internal error: a plan that asks, and nobody to ask")
+	}
+	host, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	a := &asking{asker: asker, host: host, room: make(chan struct{}, maxWaiting)}
+	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	a.attach = newAttacher(p, func() int { return int(a.init.Load()) })
+	names, mounted := p.Skeleton()
+	c := trap.Config{Host: host, UID: uint32(p.UID), GID: uint32(p.GID), Touch: a.touched, PID: a.hostPID}
+	for _, e := range names {
+		n := trap.Name{Path: e.Path, Mode: e.Mode}
+		switch e.Op {
+		case enforce.OpDir:
+			n.Dir = true
+		case enforce.OpLink:
+			n.Link = e.Source
+		default:
+			n.Content = e.Content
+		}
+		c.Names = append(c.Names, n)
+	}
+	a.trap = trap.New(c)
+	for _, e := range mounted {
+		a.trap.Shown(e.Path)
+	}
+	return a, nil
+}
+
+// serve answers the trap's requests until the sandbox is gone.
+func (a *asking) serve(device int) {
+	a.served = make(chan struct{})
+	go func() {
+		defer close(a.served)
+		_ = a.trap.Serve(a.ctx, device) // whatever ends it, what is not mounted can no longer be reached
+	}()
+}
+
+// began says who the sandbox's init is.
+func (a *asking) began(init int) {
+	if a != nil {
+		a.init.Store(int64(init))
+	}
+}
+
+// end stops asking; the sandbox is gone, or nothing of it was made.
+func (a *asking) end() error {
+	if a == nil {
+		return nil
+	}
+	a.over.Do(func() {
+		a.cancel()
+		a.failed = a.attach.close()
+		if a.served != nil {
+			<-a.served
+		}
+		a.failed = errors.Join(a.failed, unix.Close(a.host))
+	})
+	return a.failed
+}
+
+// touched answers a touch of something hidden. ESTALE has the kernel walk the
+// path once more, and arrive at what was attached meanwhile.
+//
+// Security: the object is what the trap holds open; when what is attached is
+// not that object, the attacher refuses.
+func (a *asking) touched(ctx context.Context, t trap.Touched) unix.Errno {
+	touch := enforce.Touch{Kind: enforce.TouchRead, Path: t.Path, Dir: t.Stat.Mode&unix.S_IFMT == unix.S_IFDIR,
+		Dev: t.Stat.Dev, Ino: t.Stat.Ino, PID: t.PID, Call: "stat"}
+	refusal := unix.EACCES
+	switch t.Kind {
+	case trap.Look:
+		refusal = unix.ENOENT
+	case trap.Read:
+		touch.Call = "open"
+	case trap.List:
+		touch.Call = "list"
+	case trap.Write:
+		touch.Kind, touch.Call = enforce.TouchWrite, "open"
+	case trap.Run:
+		touch.Kind, touch.Call = enforce.TouchRun, "execve"
+	}
+	if !a.put(ctx, touch) {
+		return refusal
+	}
+	return unix.ESTALE
+}
+
+// put asks about a touch and attaches what was answered. It reports whether the
+// view has now what was touched.
+func (a *asking) put(ctx context.Context, t enforce.Touch) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(a.ctx, cancel)()
+	t.Program, t.Argv = program(t.PID)
+	answer := a.asker.Touched(ctx, t)
+	if !answer.Allow {
+		return false
+	}
+	for _, e := range answer.Show {
+		if e.Op != enforce.OpBind && e.Op != enforce.OpMask {
+			return false
+		}
+	}
+	if err := a.attach.attach(answer.Show); err != nil {
+		return false
+	}
+	for _, e := range answer.Show {
+		a.trap.Shown(e.Path)
+	}
+	return a.attach.grants(t)
+}
+
+// program is the name and the arguments of a process.
+func program(pid int) (name string, argv []string) {
+	dir := "/proc/" + strconv.Itoa(pid)
+	if text, err := os.ReadFile(dir + "/comm"); err == nil {
+		name = strings.TrimSuffix(string(text), "\n")
+	}
+	if text, err := os.ReadFile(dir + "/cmdline"); err == nil {
+		const most = 64
+		for i, arg := range bytes.Split(bytes.TrimSuffix(text, []byte{0}), []byte{0}) {
+			if i == most {
+				break
+			}
+			argv = append(argv, string(arg))
+		}
+	}
+	return name, argv
+}
+
+// hostPID translates a process id of the sandbox, as the trap is told, to the
+// host's; 0 where there is none any more.
+func (a *asking) hostPID(pid int) int {
+	return pidOutside(int(a.init.Load()), pid)
+}
+
+// patience is how often it is looked whether a held call still waits.
+const patience = 200 * time.Millisecond
+
+// waiting returns a context that ends when the held call is gone.
+func (w *watcher) waiting(n seccomp.Notification) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(w.s.asking.ctx)
+	go func() {
+		tick := time.NewTicker(patience)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if !w.listener.Valid(n.ID) {
+					cancel()
+				}
+			}
+		}
+	}()
+	return ctx, cancel
+}
+
+// ask puts touches of a held call, one after another, and lets the call go on
+// if the view has them all.
+//
+// Security: the call runs anew after it and reads its paths itself; what it may
+// then do is what is mounted, whatever was asked.
+func (w *watcher) ask(n seccomp.Notification, touches []enforce.Touch) seccomp.Verdict {
+	a := w.s.asking
+	select {
+	case a.room <- struct{}{}:
+	default:
+		return seccomp.Refuse(unix.EACCES)
+	}
+	go func() {
+		defer func() { <-a.room }()
+		ctx, cancel := w.waiting(n)
+		defer cancel()
+		for _, t := range touches {
+			if !a.put(ctx, t) {
+				_ = w.listener.Deny(n.ID, unix.EACCES) // it may be gone
+				return
+			}
+		}
+		_ = w.listener.Continue(n.ID) // it may be gone
+	}()
+	return seccomp.Later()
+}
+
+// grants reports whether the view has the object of a touch with the right that
+// was wanted.
+func (a *attacher) grants(t enforce.Touch) bool {
+	on, ok := a.at(t.Path)
+	switch {
+	case !ok || on.Op == enforce.OpMask:
+		return false
+	case t.Kind == enforce.TouchWrite:
+		return on.Write
+	case t.Kind == enforce.TouchRun:
+		return on.Exec
+	}
+	return true
+}
+
+// resolved finds the object of the host that a path of the view leads to, for
+// asking about it. It fails where there is none.
+func (a *asking) resolved(p string, follow bool) (real string, st unix.Stat_t, err error) {
+	flags := unix.O_PATH | unix.O_CLOEXEC
+	if !follow {
+		flags |= unix.O_NOFOLLOW
+	}
+	// Most paths have no links: then the path is that of the object.
+	how := &unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	p = path.Clean(p)
+	fd, err := unix.Openat2(a.host, strings.TrimPrefix(p, "/")+"/.", how)
+	if errors.Is(err, unix.ENOTDIR) {
+		fd, err = unix.Openat2(a.host, strings.TrimPrefix(p, "/"), how)
+	}
+	if err == nil {
+		defer unix.Close(fd) //nolint:errcheck // it only stands for an object
+		return p, st, unix.Fstat(fd, &st)
+	}
+	how.Resolve = unix.RESOLVE_NO_MAGICLINKS
+	if fd, err = unix.Openat2(unix.AT_FDCWD, p, how); err != nil {
+		return "", st, err
+	}
+	defer unix.Close(fd) //nolint:errcheck // it only stands for an object
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "", st, err
+	}
+	real, err = os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	return real, st, err
+}

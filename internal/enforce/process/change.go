@@ -1,0 +1,193 @@
+//go:build linux
+
+package process
+
+import (
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/seccomp"
+)
+
+// A named call says by which arguments a held call names files, and whether it
+// changes the objects or the names in the directories above them.
+type named struct {
+	names bool
+	link  bool     // the last component is not followed if it is a link
+	paths [][2]int // numbers of the arguments: directory descriptor (cwd where there is none), path
+	flags int      // the argument with open's flags, or 0
+}
+
+const cwd = -1
+
+var (
+	path0   = [][2]int{{cwd, 0}}
+	path1   = [][2]int{{cwd, 1}}
+	at01    = [][2]int{{0, 1}}
+	at12    = [][2]int{{1, 2}}
+	both01  = [][2]int{{cwd, 0}, {cwd, 1}}
+	both013 = [][2]int{{0, 1}, {2, 3}}
+)
+
+var changing = map[int]named{
+	unix.SYS_OPEN:   {paths: path0, flags: 1},
+	unix.SYS_OPENAT: {paths: at01, flags: 2},
+	unix.SYS_CREAT:  {paths: path0},
+
+	unix.SYS_MKDIR:     {names: true, paths: path0},
+	unix.SYS_MKDIRAT:   {names: true, paths: at01},
+	unix.SYS_MKNOD:     {names: true, paths: path0},
+	unix.SYS_MKNODAT:   {names: true, paths: at01},
+	unix.SYS_SYMLINK:   {names: true, paths: path1},
+	unix.SYS_SYMLINKAT: {names: true, paths: at12},
+	unix.SYS_LINK:      {names: true, paths: both01},
+	unix.SYS_LINKAT:    {names: true, paths: both013},
+	unix.SYS_UNLINK:    {names: true, paths: path0},
+	unix.SYS_UNLINKAT:  {names: true, paths: at01},
+	unix.SYS_RMDIR:     {names: true, paths: path0},
+	unix.SYS_RENAME:    {names: true, paths: both01},
+	unix.SYS_RENAMEAT:  {names: true, paths: both013},
+	unix.SYS_RENAMEAT2: {names: true, paths: both013},
+
+	unix.SYS_TRUNCATE:      {paths: path0},
+	unix.SYS_CHMOD:         {paths: path0},
+	unix.SYS_FCHMODAT:      {paths: at01},
+	unix.SYS_FCHMODAT2:     {paths: at01},
+	unix.SYS_CHOWN:         {paths: path0},
+	unix.SYS_LCHOWN:        {paths: path0, link: true},
+	unix.SYS_FCHOWNAT:      {paths: at01},
+	unix.SYS_UTIME:         {paths: path0},
+	unix.SYS_UTIMES:        {paths: path0},
+	unix.SYS_FUTIMESAT:     {paths: at01},
+	unix.SYS_UTIMENSAT:     {paths: at01},
+	unix.SYS_SETXATTR:      {paths: path0},
+	unix.SYS_LSETXATTR:     {paths: path0, link: true},
+	unix.SYS_SETXATTRAT:    {paths: at01},
+	unix.SYS_REMOVEXATTR:   {paths: path0},
+	unix.SYS_LREMOVEXATTR:  {paths: path0, link: true},
+	unix.SYS_REMOVEXATTRAT: {paths: at01},
+	unix.SYS_FILE_SETATTR:  {paths: at01},
+}
+
+// change looks at what a held call is about to change. What the view grants
+// goes on at once; what it hides, or shows for reading only, is asked about.
+func (w *watcher) change(n seccomp.Notification) seccomp.Verdict {
+	call := changing[n.Call]
+	var touches []enforce.Touch
+	for _, arg := range call.paths {
+		name, err := seccomp.ReadPath(n.PID, n.Args[arg[1]])
+		if err != nil || len(name) == 0 {
+			continue // a null path can be right (utimensat); the kernel knows what is an error
+		}
+		p, ok := w.viewPath(n, arg[0], string(name))
+		if !ok {
+			continue
+		}
+		if t, ok := w.wanted(n, call, p); ok {
+			touches = append(touches, t)
+		}
+	}
+	if len(touches) == 0 || !w.listener.Valid(n.ID) {
+		return seccomp.Go()
+	}
+	return w.ask(n, touches)
+}
+
+// wanted says what a change of p has to be asked about.
+func (w *watcher) wanted(n seccomp.Notification, call named, p string) (enforce.Touch, bool) {
+	t := enforce.Touch{Kind: enforce.TouchWrite, PID: n.PID, Call: seccomp.Name(n.Call)}
+	names, follow := call.names, !call.link
+	if call.flags > 0 {
+		flags := n.Args[call.flags]
+		const writes = unix.O_ACCMODE | unix.O_TRUNC | unix.O_CREAT | unix.O_TMPFILE&^unix.O_DIRECTORY
+		if flags&unix.O_PATH != 0 || flags&writes == 0 {
+			t.Kind = enforce.TouchRead
+		}
+		follow = flags&unix.O_NOFOLLOW == 0
+	}
+	a := w.s.asking
+	if !names {
+		real, st, err := a.resolved(p, follow)
+		switch {
+		case err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK:
+			names = true // the link itself is an entry of its directory
+		case err == nil:
+			t.Path, t.Dir, t.Dev, t.Ino = real, st.Mode&unix.S_IFMT == unix.S_IFDIR, st.Dev, st.Ino
+		case n.Call == unix.SYS_CREAT || call.flags > 0 && n.Args[call.flags]&unix.O_CREAT != 0:
+			names = true
+		default:
+			return t, false // nothing is there, the kernel says so
+		}
+	}
+	if names {
+		real, st, err := a.resolved(path.Dir(p), true)
+		if err != nil {
+			return t, false
+		}
+		t.Path, t.Dir, t.Create, t.Dev, t.Ino = real, true, path.Base(p), st.Dev, st.Ino
+	}
+	return t, w.askable(t)
+}
+
+// askable reports whether a touch is of something that a grant would change.
+func (w *watcher) askable(t enforce.Touch) bool {
+	a := w.s.asking
+	if inside(t.Path, "/proc") || inside(t.Path, "/dev") || inside(t.Path, "/sys") {
+		return false
+	}
+	on, ok := a.attach.at(t.Path)
+	switch {
+	case !ok:
+		return true
+	case on.Op != enforce.OpBind, on.Source != on.Path:
+		return false // it is the sandbox's own, or shown elsewhere with a right of its own
+	}
+	return !a.attach.grants(t)
+}
+
+// run asks about the execution of a program that is in the view, but not to be
+// executed. What is hidden is asked about when the trap is reached.
+//
+// Security: what may be executed is what is mounted so; this only asks.
+func (w *watcher) run(n seccomp.Notification) seccomp.Verdict {
+	name, err := seccomp.ReadPath(n.PID, pathArgument(n))
+	if err != nil || len(name) == 0 {
+		return seccomp.Go()
+	}
+	dir := cwd
+	if n.Call == unix.SYS_EXECVEAT {
+		dir = 0
+	}
+	p, ok := w.viewPath(n, dir, string(name))
+	if !ok {
+		return seccomp.Go()
+	}
+	a := w.s.asking
+	if on, ok := a.attach.at(path.Clean(p)); ok && on.Exec {
+		return seccomp.Go()
+	}
+	real, st, err := a.resolved(p, true)
+	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0 {
+		return seccomp.Go()
+	}
+	t := enforce.Touch{Kind: enforce.TouchRun, Path: real, Dev: st.Dev, Ino: st.Ino, PID: n.PID, Call: "execve"}
+	if _, ok := a.attach.at(real); !ok || !w.askable(t) || !w.listener.Valid(n.ID) {
+		return seccomp.Go()
+	}
+	return w.ask(n, []enforce.Touch{t})
+}
+
+// viewPath makes a path of the caller absolute, in the view.
+func (w *watcher) viewPath(n seccomp.Notification, dirArg int, p string) (string, bool) {
+	if strings.HasPrefix(p, "/") { //nolint:forbidigo // the root, not a directory's name
+		return p, true
+	}
+	link := "cwd"
+	if dirArg != cwd && int32(n.Args[dirArg]) != unix.AT_FDCWD {
+		link = "fd/" + itoa(int(int32(n.Args[dirArg])))
+	}
+	return joined(n.PID, link, p)
+}
