@@ -307,11 +307,19 @@ func (o *orderer) add(e Entry) error {
 }
 
 // point makes the directories above e, and the object that it is mounted on.
+// Those that are there only because they lead to e are closed, also where what
+// they lie on can be written: what a program writes beside e would be lost.
 func (o *orderer) point(e Entry) {
 	owner := o.owner(e.Path)
 	for _, d := range parents(e.Path) {
-		if _, ok := o.made[d]; !ok && within(d, owner.Path) {
-			o.dir(d)
+		if _, ok := o.made[d]; ok || !within(d, owner.Path) {
+			continue
+		}
+		o.dir(d)
+		if owner.Write {
+			owner = Entry{Op: OpTmpfs, Path: d, Dir: true, Size: 1 << 20, Mode: 0o755}
+			o.made[d] = owner
+			o.out = append(o.out, owner)
 		}
 	}
 	switch {
