@@ -143,7 +143,7 @@ type Tier interface {
 }
 
 // A Session is a program inside its sandbox. It is used by one goroutine,
-// apart from Signal and Kill.
+// apart from Signal, Kill and Hide.
 type Session interface {
 	Report() Report
 	Release() error         // lets the program begin
@@ -152,6 +152,17 @@ type Session interface {
 	Kill() error            // all of it, at once
 	PID() int               // of the sandbox's init, as the host sees it
 	Denials() <-chan Denial // what the kernel refused and the supervisor saw; closed at the end
+	// Hide takes what was shown at a path of the view away again, and returns what
+	// is open of it all the same. It may be called while the program runs.
+	Hide(path string) ([]Open, error)
+}
+
+// Open is something that a process holds of what its view no longer has.
+type Open struct {
+	PID     int    `json:"pid"` // as the host sees it
+	Program string `json:"program"`
+	What    string `json:"what"` // "descriptor 5", "working directory", "mapping"
+	Path    string `json:"path"`
 }
 
 // A Denial is something that the program tried and that its Plan does not have.

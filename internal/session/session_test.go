@@ -136,8 +136,10 @@ func (in *inside) Kill() error {
 	return in.do("kill")
 }
 
-func (in *inside) Signal(os.Signal) error         { return nil }
-func (in *inside) PID() int                       { return 7 }
+func (in *inside) Signal(os.Signal) error           { return nil }
+func (in *inside) PID() int                         { return 7 }
+func (*inside) Hide(string) ([]enforce.Open, error) { return nil, nil }
+
 func (in *inside) Denials() <-chan enforce.Denial { return in.denials }
 
 var report = enforce.Report{Tier: "stage", Layers: []enforce.Layer{

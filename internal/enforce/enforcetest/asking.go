@@ -4,8 +4,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +23,7 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		test func(*testing.T)
 	}{
 		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
-		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced},
+		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain},
 	} {
 		t.Run(c.name, c.test)
 	}
@@ -355,4 +357,52 @@ func (s asking) replaced(t *testing.T) {
 	if put := a.put(p.hidden); strings.Contains(e.out, "secret") || len(put) != 1 {
 		t.Errorf("another object was shown than was asked about: %q, asked %q", e.out, put)
 	}
+}
+
+// hiddenAgain: what is taken away is asked about anew, and what is open of it is
+// told.
+func (s asking) hiddenAgain(t *testing.T) {
+	p := newHidden(t)
+	var times atomic.Int32
+	a := newAnswers(t, func(_ context.Context, touch enforce.Touch) enforce.Answer {
+		if touch.Path == filepath.Join(p.hidden, "file") && times.Add(1) > 1 {
+			return enforce.Answer{}
+		}
+		return show(touch)
+	})
+	hideWhileRunning(t, suite{tier: s.make(a), facts: s.facts}, p, s.input(t, p, hideScript), filepath.Join(p.hidden, "file"))
+	if n := times.Load(); n < 2 {
+		t.Errorf("asked %d times about the file", n)
+	}
+}
+
+// hideScript opens a file and tells so, waits until it was taken away, and
+// tries it again by its name and by what it has open.
+const hideScript = `exec 5<"$HIDDEN/file"; cat "$HIDDEN/file"; echo > "$WORK/one"
+	while [ ! -e "$WORK/two" ]; do sleep 0.02; done
+	cat "$HIDDEN/file" 2>/dev/null || echo gone; cat <&5`
+
+func hideWhileRunning(t *testing.T, s suite, p place, in enforce.Input, hide string) {
+	t.Helper()
+	r := s.start(t, in, nil)
+	for range 500 {
+		if _, err := os.Stat(filepath.Join(p.work, "one")); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	open, err := r.Hide(hide)
+	if err != nil {
+		t.Error(err)
+	}
+	if !slices.ContainsFunc(open, func(o enforce.Open) bool { return o.What == "descriptor 5" && o.Program == "sh" && o.Path == hide }) {
+		t.Errorf("open are %+v, want descriptor 5 of sh", open)
+	}
+	if again, err := r.Hide(hide); err != nil || len(again) != 0 {
+		t.Errorf("hidden twice: %+v, %v", again, err)
+	}
+	if err := os.WriteFile(filepath.Join(p.work, "two"), nil, 0o644); err != nil {
+		t.Error(err)
+	}
+	mustPrint(t, r.wait(t), "hidden\ngone\nhidden\n")
 }

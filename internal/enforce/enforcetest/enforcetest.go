@@ -25,6 +25,7 @@ func Run(t *testing.T, tier enforce.Tier, f enforce.Facts) {
 	t.Run("Ends", s.ends)
 	t.Run("Homes", s.homes)
 	t.Run("Replaced", s.replaced)
+	t.Run("Hidden", s.hidden)
 	t.Run("Refused", s.refused)
 	t.Run("Report", s.report)
 	t.Run("NothingLeft", s.nothingLeft)

@@ -3,11 +3,13 @@ package enforcetest
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/enforce"
 )
 
@@ -183,4 +185,13 @@ func own(t *testing.T) owned {
 		t.Fatal(err)
 	}
 	return owned{len(fds), runtime.NumGoroutine(), strings.Count(string(mounts), "\n")}
+}
+
+// hidden: what was granted at the start can be taken away while it is used.
+func (s suite) hidden(t *testing.T) {
+	p := newHidden(t)
+	in := p.input(t, "/bin/sh", "-c", hideScript)
+	file := filepath.Join(p.hidden, "file")
+	grant(t, &in, capability.FSRead, file)
+	hideWhileRunning(t, s, p, in, file)
 }

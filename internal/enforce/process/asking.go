@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +28,6 @@ type asking struct {
 	attach *attacher
 	trap   *trap.Trap
 	host   int           // O_PATH descriptor of the host's root
-	init   atomic.Int64  // of the sandbox, as the host sees it; 0 until it is there
 	room   chan struct{} // one token for each held call that may wait
 
 	ctx    context.Context // ends with the sandbox
@@ -43,7 +41,7 @@ type asking struct {
 // has a bound of its own.
 const maxWaiting = 512
 
-func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker) (*asking, error) {
+func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker, attach *attacher) (*asking, error) {
 	if asker == nil {
 		return nil, errors.New("internal error: a plan that asks, and nobody to ask")
 	}
@@ -51,9 +49,8 @@ func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker) (*askin
 	if err != nil {
 		return nil, err
 	}
-	a := &asking{asker: asker, host: host, room: make(chan struct{}, maxWaiting)}
+	a := &asking{asker: asker, attach: attach, host: host, room: make(chan struct{}, maxWaiting)}
 	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	a.attach = newAttacher(p, func() int { return int(a.init.Load()) })
 	names, mounted := p.Skeleton()
 	c := trap.Config{Host: host, UID: uint32(p.UID), GID: uint32(p.GID), Touch: a.touched, PID: a.hostPID}
 	for _, e := range names {
@@ -84,13 +81,6 @@ func (a *asking) serve(device int) {
 	}()
 }
 
-// began says who the sandbox's init is.
-func (a *asking) began(init int) {
-	if a != nil {
-		a.init.Store(int64(init))
-	}
-}
-
 // end stops asking; the sandbox is gone, or nothing of it was made.
 func (a *asking) end() error {
 	if a == nil {
@@ -98,11 +88,10 @@ func (a *asking) end() error {
 	}
 	a.over.Do(func() {
 		a.cancel()
-		a.failed = a.attach.close()
 		if a.served != nil {
 			<-a.served
 		}
-		a.failed = errors.Join(a.failed, unix.Close(a.host))
+		a.failed = unix.Close(a.host)
 	})
 	return a.failed
 }
@@ -180,7 +169,7 @@ func program(pid int) (name string, argv []string) {
 // hostPID translates a process id of the sandbox, as the trap is told, to the
 // host's; 0 where there is none any more.
 func (a *asking) hostPID(pid int) int {
-	return pidOutside(int(a.init.Load()), pid)
+	return pidOutside(int(a.attach.init.Load()), pid)
 }
 
 // patience is how often it is looked whether a held call still waits.

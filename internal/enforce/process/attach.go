@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -22,20 +23,24 @@ import (
 // without the masks that belong to it.
 type attacher struct {
 	plan enforce.Plan
-	init func() int // of the sandbox, as the host sees it
+	init atomic.Int64 // of the sandbox, as the host sees it; 0 until it is there
 
-	mu     sync.Mutex // one change at a time; guards worker
+	mu     sync.Mutex // one change at a time; guards worker and closed
 	worker *namespace.Worker
+	closed bool
 
 	table sync.RWMutex             // never held while something is mounted
 	shown map[string]enforce.Entry // what is mounted, by path of the view; guarded by table
 }
 
-func newAttacher(p enforce.Plan, init func() int) *attacher {
-	a := &attacher{plan: p, init: init, shown: map[string]enforce.Entry{}}
-	_, mounted := p.Skeleton()
-	for _, e := range mounted {
-		a.shown[e.Path] = e
+func newAttacher(p enforce.Plan) *attacher {
+	a := &attacher{plan: p, shown: map[string]enforce.Entry{}}
+	for _, e := range p.View {
+		switch e.Op {
+		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpTrap: // nothing is mounted, or the view itself
+		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask:
+			a.shown[e.Path] = e
+		}
 	}
 	return a
 }
@@ -254,6 +259,8 @@ const (
 	lastKept      = 22
 )
 
+var errEnded = errors.New("the sandbox has ended")
+
 // home begins and ends a row: a row that failed may have stopped anywhere.
 func (a *attacher) home(b *builder) {
 	a.outside(b)
@@ -277,6 +284,9 @@ func (a *attacher) inside(b *builder) {
 // mounts, and none outside; for root it is root. It runs no code but the rows
 // that are made here, and it dies with the launcher.
 func (a *attacher) start() error {
+	if a.closed {
+		return errEnded
+	}
 	if a.worker != nil {
 		return nil
 	}
@@ -284,7 +294,7 @@ func (a *attacher) start() error {
 	defer b.close()
 	own := a.plan.UID != 0 && b.user()
 	var user, mounts int
-	dir := "/proc/" + itoa(a.init())
+	dir := "/proc/" + itoa(int(a.init.Load()))
 	open := func(to *int, what string, f func() (int, error)) error {
 		fd, err := f()
 		if err != nil {
@@ -333,10 +343,16 @@ func (a *attacher) start() error {
 
 // close ends the worker.
 func (a *attacher) close() error {
+	if a == nil {
+		return nil
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.closed = true
 	if a.worker == nil {
 		return nil
 	}
-	return a.worker.Close()
+	w := a.worker
+	a.worker = nil
+	return w.Close()
 }

@@ -73,15 +73,16 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enfo
 }
 
 func (t Tier) start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (*session, error) {
+	attach := newAttacher(p)
 	var asking *asking
 	if p.Asks() {
 		var err error
-		if asking, err = newAsking(ctx, p, t.Asker); err != nil {
+		if asking, err = newAsking(ctx, p, t.Asker, attach); err != nil {
 			return nil, err
 		}
 	}
 	if t.begun.fits(p, io) {
-		return t.begun.finish(p, asking)
+		return t.begun.finish(p, attach, asking)
 	}
 	t.Discard()
 	group, err := makeGroup(p)
@@ -92,7 +93,7 @@ func (t Tier) start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (*ses
 	if err != nil {
 		return nil, errors.Join(err, asking.end(), removeGroup(group))
 	}
-	return bg.finish(p, asking)
+	return bg.finish(p, attach, asking)
 }
 
 // begun is a sandbox whose namespaces are made and whose process waits for the
@@ -153,9 +154,9 @@ func (bg *begun) discard() {
 }
 
 // finish gives the process the rest of its row and waits until init is there.
-func (bg *begun) finish(p enforce.Plan, asking *asking) (*session, error) {
+func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking) (*session, error) {
 	s, b, first := bg.s, bg.b, bg.b.list
-	s.asking = asking
+	s.attach, s.asking = attach, asking
 	s.plan, b.plan, b.list = p, p, &namespace.List{}
 	if err := b.rest(); err != nil {
 		bg.discard()
@@ -177,7 +178,7 @@ func (bg *begun) finish(p enforce.Plan, asking *asking) (*session, error) {
 		<-listening
 		return nil, errors.Join(explain(err), asking.end(), removeGroup(s.group))
 	}
-	asking.began(s.pid)
+	attach.init.Store(int64(s.pid))
 	// The listener was sent before clone returned. It is taken off the line
 	// before anything else comes over it.
 	if err := <-listening; err != nil {

@@ -30,7 +30,8 @@ type session struct {
 	report  enforce.Report
 	denials chan enforce.Denial
 	missed  atomic.Int64 // denials that nobody took in time
-	asking  *asking      // nil where nothing is asked about
+	attach  *attacher
+	asking  *asking // nil where nothing is asked about
 
 	status unix.WaitStatus // of init; valid when ended is closed
 	ended  chan struct{}
@@ -54,7 +55,7 @@ func (s *session) abandon() {
 	_ = s.Kill() // it may have ended by itself
 	<-s.ended
 	_ = s.line.Close()
-	_ = s.asking.end() // nothing of it is left to lose
+	_ = errors.Join(s.asking.end(), s.attach.close()) // nothing of it is left to lose
 	if err := removeGroup(s.group); err != nil {
 		fmt.Fprintf(os.Stderr, "ambit: remove the control group: %v\n", err) // nobody is left to answer to
 	}
@@ -102,7 +103,7 @@ func (s *session) Wait() (enforce.Result, error) {
 	<-s.ended
 	r := s.result()
 	r.Missed = int(s.missed.Load())
-	err := errors.Join(s.line.Close(), s.asking.end())
+	err := errors.Join(s.line.Close(), s.asking.end(), s.attach.close())
 	if s.group != nil {
 		if stats, e := s.group.Stats(); e == nil && r.Limit == "" {
 			r.Limit = hit(stats)
