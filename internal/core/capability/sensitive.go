@@ -49,7 +49,7 @@ func AboveSensitive(dir, home string) (why string, ok bool) {
 func (row secrets) holds(p []string, homes [][]string, names []string) bool {
 	for _, place := range row.anywhere {
 		for i := range p {
-			if p[i][0] == place[0] && inPlace(p[i:], place) {
+			if begins(place, p[i]) && inPlace(p[i:], place) {
 				return true
 			}
 		}
@@ -62,7 +62,7 @@ func (row secrets) holds(p []string, homes [][]string, names []string) bool {
 		}
 	}
 	for _, place := range row.system {
-		if inPlace(p, place[1:]) {
+		if len(p) > 0 && begins(place[1:], p[0]) && inPlace(p, place[1:]) {
 			return true
 		}
 	}
@@ -174,17 +174,23 @@ func leadsTo(p []string, place string) bool {
 	}
 }
 
+// begins reports whether the first two characters of a place, which are never
+// special, are those of a name. It spares most comparisons.
+func begins(place, name string) bool {
+	return place[0] == name[0] && (len(name) == 1 || place[1] == name[1])
+}
+
 // same compares one name of a place with one of a path.
 func same(pattern, name string) bool {
 	const special = `*?[\`
-	first := strings.IndexByte(special, pattern[0])
+	last := len(pattern) - 1
 	switch {
-	case first < 0 && pattern[0] != name[0]: // as nearly all
+	case pattern[0] != name[0] && strings.IndexByte(special, pattern[0]) < 0: // as nearly all
 		return false
-	case first < 0 && strings.IndexAny(pattern, special) < 0:
+	case pattern[last] != name[len(name)-1] && strings.IndexByte(special+"]", pattern[last]) < 0:
+		return false
+	case strings.IndexAny(pattern, special) < 0:
 		return pattern == name
-	case pattern[0] == '*' && strings.IndexAny(pattern[1:], special) < 0:
-		return strings.HasSuffix(name, pattern[1:])
 	}
 	ok, err := path.Match(pattern, name)
 	return ok || err != nil // closed, though the list has none that is malformed

@@ -19,6 +19,9 @@ func TestTheListOfSecretsIsWellFormed(t *testing.T) {
 			if absolute != slices.Contains(row.system, place) || rest == "" || strings.Join(splitNames(rest), "/") != rest {
 				t.Errorf("%q is no place of its kind", place)
 			}
+			if name := strings.TrimPrefix(place, "/"); !slices.Contains(row.names, place) && strings.ContainsAny(name[:2], `*?[\`) {
+				t.Errorf("%q begins with what is special", place)
+			}
 			if strings.ToLower(place) != place {
 				t.Errorf("%q is not in lower case", place)
 			}
