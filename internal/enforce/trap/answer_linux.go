@@ -124,7 +124,7 @@ func (s *server) lookup(r request, parent *node) error {
 	}
 	switch f, errno := t.formAt(p, true); {
 	case errors.Is(errno, unix.EAGAIN):
-		s.hold(r, func(context.Context) answer { return t.found(parent, name, p) })
+		s.hold(r, func(context.Context, int) answer { return t.found(parent, name, p) })
 	case errno != 0:
 		s.reply(r, errno, nil)
 	default:
@@ -138,6 +138,7 @@ func (s *server) entry(r request, n *node) {
 	if s.device.reply(r.unique, 0, s.trap.entryOf(n)) != nil {
 		s.trap.table.forget(n.id, 1)
 	}
+	s.prune()
 }
 
 // entryOf tells of a name nothing but what it is.
@@ -176,7 +177,7 @@ func (s *server) getattr(r request, n *node) {
 		a := attr{ino: n.id, size: uint64(size), sec: t.seconds, mode: n.form.mode()&modeType | o.mode, uid: t.config.UID, gid: t.config.GID}
 		s.reply(r, 0, attrReply(a, valid))
 	case n.form == link:
-		s.hold(r, func(context.Context) answer {
+		s.hold(r, func(context.Context, int) answer {
 			target, errno := t.target(n.path())
 			a := attr{ino: n.id, size: uint64(len(target)), mode: link.mode(), uid: t.config.UID, gid: t.config.GID}
 			return answer{errno: errno, body: attrReply(a, 0)}
@@ -265,7 +266,7 @@ func (s *server) readlink(r request, n *node) {
 		s.reply(r, 0, []byte(o.link))
 		return
 	}
-	s.hold(r, func(context.Context) answer {
+	s.hold(r, func(context.Context, int) answer {
 		target, errno := s.trap.target(n.path())
 		return answer{errno: errno, body: target}
 	})

@@ -86,6 +86,8 @@ func act(what, path string) (string, error) {
 		return "ok", unix.Utimes(path, []unix.Timeval{{}, {}})
 	case "setxattr":
 		return "ok", unix.Setxattr(path, "user.x", []byte("x"), 0)
+	case "setflags":
+		return "ok", setFlags(path)
 	case "getxattr":
 		_, err := unix.Getxattr(path, "user.x", nil)
 		return "ok", err

@@ -147,23 +147,24 @@ func (t *Trap) dying(thread int) bool {
 	return pending&(1<<(unix.SIGKILL-1)) != 0 || pending&coreSignals&^handled != 0
 }
 
-// executing reports whether a waiting thread is in an execve. The kernel looks
-// at a file before it executes it, and that look is no different from a stat.
-// A thread cannot change the number of the call that it is in; where it cannot
-// be read (ptrace's rules hold) the answer is no.
-func (t *Trap) executing(thread int) bool {
+// call returns the number of the system call that a waiting thread is in, or -1
+// where that cannot be read (ptrace's rules hold). A thread cannot change it
+// meanwhile.
+func (t *Trap) call(thread int) int {
 	for range 10 {
 		text, err := t.proc(thread, "syscall")
 		if err != nil {
-			return false
+			return -1
 		}
 		number, _, _ := bytes.Cut(bytes.TrimSpace(text), []byte(" "))
 		if string(number) == "running" { // it has not gone to sleep yet
 			time.Sleep(100 * time.Microsecond)
 			continue
 		}
-		n, err := strconv.Atoi(string(number))
-		return err == nil && (n == unix.SYS_EXECVE || n == unix.SYS_EXECVEAT)
+		if n, err := strconv.Atoi(string(number)); err == nil {
+			return n
+		}
+		return -1
 	}
-	return false
+	return -1
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -97,6 +98,8 @@ type server struct {
 	ctx     context.Context
 	device  *device
 	waiting waiting
+	pruneAt int         // number of nodes; used by the serving goroutine alone
+	pruning atomic.Bool // a goroutine does
 }
 
 // Serve answers the kernel until the connection ends or ctx does, which ends
@@ -116,7 +119,7 @@ func (t *Trap) Serve(ctx context.Context, dev int) error {
 		return t.fault
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &server{trap: t, ctx: ctx, device: d, waiting: waiting{calls: map[uint64]waiter{}}}
+	s := &server{trap: t, ctx: ctx, device: d, waiting: waiting{calls: map[uint64]waiter{}}, pruneAt: maxNodes}
 	defer s.waiting.all.Wait()
 	defer d.close() // before waiting: it ends every walk that a Touch may be in
 	defer cancel()

@@ -62,6 +62,7 @@ type node struct {
 
 	lookups  uint64 // how often the kernel was told; guarded by table.mu
 	children int    // nodes in the table that have this parent; guarded by table.mu
+	touched  bool   // something may be mounted on it; guarded by table.mu
 }
 
 // path is absolute and clean.
@@ -143,6 +144,30 @@ func (t *table) forget(id, lookups uint64) {
 		n = n.parent
 		n.children--
 	}
+}
+
+// touch notes that a node is about to be asked about.
+func (t *table) touch(n *node) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n.touched = true
+}
+
+// idle returns up to a number of nodes that were only looked up, with no node
+// beneath them.
+func (t *table) idle(most int) []*node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var idle []*node
+	for _, n := range t.ids {
+		if len(idle) == most {
+			break
+		}
+		if n.parent != nil && n.children == 0 && !n.touched {
+			idle = append(idle, n)
+		}
+	}
+	return idle
 }
 
 func (t *table) size() int {

@@ -11,8 +11,8 @@ const lastErrno = 511
 
 // touch has a call wait for Config.Touch.
 func (s *server) touch(r request, n *node, k Kind) {
-	thread := s.trap.outside(r.pid)
-	s.hold(r, func(ctx context.Context) answer { return s.trap.ask(ctx, n, k, thread) })
+	op := r.op
+	s.hold(r, func(ctx context.Context, thread int) answer { return s.trap.ask(ctx, op, thread, n, k) })
 }
 
 // outside is a thread of a request as the host's /proc has it.
@@ -29,18 +29,15 @@ func (t *Trap) outside(thread int) int {
 // be mounted are the same descriptor. A name that has become something of
 // another kind is not asked about: the kernel knows a file where a directory is
 // to be mounted, so the name is forgotten and this call finds nothing.
-func (t *Trap) ask(ctx context.Context, n *node, k Kind, thread int) answer {
+func (t *Trap) ask(ctx context.Context, op operation, thread int, n *node, k Kind) answer {
 	if t.config.Touch == nil || ctx.Err() != nil {
 		return answer{errno: unix.EACCES}
 	}
+	t.table.touch(n)
 	p := n.path()
 	fd, err := t.look(p, 0)
 	if err != nil {
-		a := answer{errno: absence(err)}
-		if a.errno == unix.ENOENT {
-			a.gone = n
-		}
-		return a
+		return t.gone(n, absence(err))
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	touched := Touched{Path: p, Kind: k, Object: fd}
@@ -48,13 +45,25 @@ func (t *Trap) ask(ctx context.Context, n *node, k Kind, thread int) answer {
 		return answer{errno: absence(err)}
 	}
 	if formOf(touched.Stat.Mode) != n.form {
-		return answer{errno: unix.ENOENT, gone: n}
+		return t.gone(n, unix.ENOENT)
 	}
-	if k == Look && n.form == file && t.executing(thread) {
-		touched.Kind = Run
+	switch call := t.call(thread); {
+	case call == unix.SYS_FILE_SETATTR:
+		return answer{errno: unix.EACCES} // it opens with the object's lock held, which a mount would wait for
+	case op == opGetattr && n.form == file && (call == unix.SYS_EXECVE || call == unix.SYS_EXECVEAT):
+		touched.Kind = Run // the kernel looks at a file before it executes it, by a request like that of a stat
 	}
 	touched.PID = t.process(thread)
 	return answer{errno: settle(t.config.Touch(ctx, touched))}
+}
+
+// gone has the kernel forget a name that is not there. What is mounted on a name
+// stays, whatever becomes of the name on the host: forgetting would detach it.
+func (t *Trap) gone(n *node, e unix.Errno) answer {
+	if o, ok := t.tree.at(n); e != unix.ENOENT || ok && o.mounted {
+		return answer{errno: e}
+	}
+	return answer{errno: e, gone: n}
 }
 
 // settle makes an errno of what Config.Touch returned.

@@ -77,3 +77,19 @@ func TestTouchRun(t *testing.T) {
 		t.Errorf("kinds %v", kinds)
 	}
 }
+
+// TestLocked has calls that change something be refused without a touch where
+// the kernel holds a lock that the mount would wait for.
+func TestLocked(t *testing.T) {
+	for _, do := range []string{"chown", "chmod", "truncate", "utimes", "setxattr", "setflags"} {
+		t.Run(do, func(t *testing.T) {
+			var v *view
+			v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno { return v.attach(o) }})
+			must(os.WriteFile(v.host+"/file", nil, 0o644))
+			must(os.Mkdir(v.host+"/dir", 0o755))
+			if got := v.try(do, v.host+"/file", do, v.host+"/dir"); got[0] != "EACCES" {
+				t.Errorf("%s: %q, want EACCES", do, got)
+			}
+		})
+	}
+}

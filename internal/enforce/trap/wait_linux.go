@@ -92,9 +92,10 @@ func (w *waiting) count() int {
 
 // hold answers a request from a goroutine of its own; the context of work ends
 // when its caller dies or the connection ends. It never waits.
-func (s *server) hold(r request, work func(context.Context) answer) {
+func (s *server) hold(r request, work func(ctx context.Context, thread int) answer) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	if !s.waiting.add(r.unique, waiter{s.trap.outside(r.pid), cancel}) {
+	thread := s.trap.outside(r.pid)
+	if !s.waiting.add(r.unique, waiter{thread, cancel}) {
 		cancel()
 		s.reply(r, unix.EACCES, nil)
 		return
@@ -103,7 +104,7 @@ func (s *server) hold(r request, work func(context.Context) answer) {
 	go func() {
 		defer s.waiting.returned()
 		defer cancel()
-		s.deliver(unique, work(ctx))
+		s.deliver(unique, work(ctx, thread))
 	}()
 }
 

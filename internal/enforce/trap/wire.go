@@ -7,11 +7,16 @@ import (
 )
 
 // The FUSE protocol, as far as it is needed (linux/fuse.h). Numbers are in the
-// machine's own order. Version 7.31 without any flag: no parallel lookups in
-// one directory, no readdirplus, no open that skips the server.
+// machine's own order. Version 7.31 with one flag: no parallel lookups in one
+// directory, no readdirplus, no open that skips the server.
 const (
 	protocolMajor = 7
 	protocolMinor = 31
+	// handleKillpriv says that the server drops set-user-id bits itself. Without
+	// it the kernel looks at a file before it changes the owner, with the file's
+	// lock held: that look would be a touch, and a mount needs the same lock, so
+	// both would wait for ever.
+	handleKillpriv = 1 << 19
 )
 
 type operation uint32
@@ -159,7 +164,8 @@ func (r request) initReply() ([]byte, error) {
 	wire.PutUint32(b, protocolMajor)
 	wire.PutUint32(b[4:], protocolMinor)
 	copy(b[8:12], r.body[8:12]) // readahead, as the kernel likes it
-	wire.PutUint16(b[16:], 16)  // requests in the background, and when to slow down
+	wire.PutUint32(b[12:], handleKillpriv)
+	wire.PutUint16(b[16:], 16) // requests in the background, and when to slow down
 	wire.PutUint16(b[18:], 12)
 	wire.PutUint32(b[20:], blockSize) // the largest write; none is taken
 	wire.PutUint32(b[24:], 1)         // time in nanoseconds

@@ -1,0 +1,167 @@
+package trap_test
+
+import (
+	"context"
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/trap"
+)
+
+// message is a request as the kernel writes it.
+func message(op uint32, unique, node uint64, body []byte) []byte {
+	b := make([]byte, 40, 40+len(body))
+	e := binary.NativeEndian
+	e.PutUint32(b, uint32(40+len(body)))
+	e.PutUint32(b[4:], op)
+	e.PutUint64(b[8:], unique)
+	e.PutUint64(b[16:], node)
+	return append(b, body...)
+}
+
+// bare returns a trap over the real host, whose replies can be read from the
+// second descriptor.
+func bare(t testing.TB, c trap.Config) (b *trap.Bare, replies int) {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	must(err)
+	root, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	must(err)
+	c.Host = root
+	ctx, cancel := context.WithCancel(t.Context())
+	b, err = trap.NewBare(ctx, c, pair[0])
+	must(err)
+	must(unix.SetsockoptTimeval(pair[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10}))
+	t.Cleanup(func() {
+		cancel()
+		_ = unix.Shutdown(pair[1], unix.SHUT_RDWR) // a reply that nobody reads must not be waited for
+		b.Wait()
+		_ = unix.Close(pair[1])
+		_ = unix.Close(root)
+	})
+	return b, pair[1]
+}
+
+// reply reads the next reply: which request it answers, and how.
+func reply(t testing.TB, from int) (unique uint64, errno unix.Errno, body []byte) {
+	t.Helper()
+	b := make([]byte, 1<<17)
+	n, err := unix.Read(from, b)
+	if err != nil || n < 16 || int(binary.NativeEndian.Uint32(b)) != n {
+		t.Fatalf("reply of %d bytes, said to have %d: %v", n, binary.NativeEndian.Uint32(b), err)
+	}
+	return binary.NativeEndian.Uint64(b[8:]), unix.Errno(-int32(binary.NativeEndian.Uint32(b[4:]))), b[16:n]
+}
+
+const (
+	lookup, getattr, open, access, interrupt = 1, 3, 14, 34, 36
+)
+
+// TestWaitingBound has the call that is one too many refused at once, and room
+// again when others return.
+func TestWaitingBound(t *testing.T) {
+	release := make(chan unix.Errno)
+	b, replies := bare(t, trap.Config{Touch: func(ctx context.Context, _ trap.Touched) unix.Errno {
+		select {
+		case e := <-release:
+			return e
+		case <-ctx.Done():
+			return unix.EINTR
+		}
+	}})
+	must(b.Serve(message(lookup, 1, 1, []byte("etc\x00"))))
+	_, errno, body := reply(t, replies)
+	if errno != 0 {
+		t.Fatalf("lookup: %v", errno)
+	}
+	etc := binary.NativeEndian.Uint64(body)
+	for i := range trap.MaxWaiting {
+		must(b.Serve(message(getattr, uint64(100+i), etc, make([]byte, 16))))
+	}
+	must(b.Serve(message(getattr, 7, etc, make([]byte, 16))))
+	if unique, errno, _ := reply(t, replies); unique != 7 || errno != unix.EACCES {
+		t.Errorf("request %d: %v, want 7 refused", unique, errno)
+	}
+	release <- unix.ESTALE
+	if unique, errno, _ := reply(t, replies); unique < 100 || errno != unix.ESTALE {
+		t.Errorf("request %d: %v, want one that waits", unique, errno)
+	}
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		must(b.Serve(message(getattr, 8, etc, make([]byte, 16))))
+		must(unix.SetNonblock(replies, true))
+		n, _ := unix.Read(replies, make([]byte, 64))
+		must(unix.SetNonblock(replies, false))
+		if n <= 0 {
+			break // it waits
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no room though one returned")
+		}
+	}
+}
+
+// TestSettle never gives the kernel an errno with a second meaning, or one that
+// it does not take.
+func TestSettle(t *testing.T) {
+	for _, c := range []struct{ said, want unix.Errno }{
+		{0, unix.EACCES}, {unix.ENOSYS, unix.EACCES}, {512, unix.EACCES}, {1 << 20, unix.EACCES}, {511, 511},
+		{unix.ESTALE, unix.ESTALE}, {unix.ENOENT, unix.ENOENT}, {unix.EPERM, unix.EPERM},
+	} {
+		b, replies := bare(t, trap.Config{Touch: func(context.Context, trap.Touched) unix.Errno { return c.said }})
+		must(b.Serve(message(lookup, 1, 1, []byte("etc\x00"))))
+		_, _, body := reply(t, replies)
+		for _, op := range []uint32{getattr, open, access} {
+			must(b.Serve(message(op, 2, binary.NativeEndian.Uint64(body), make([]byte, 16))))
+			if _, errno, _ := reply(t, replies); errno != c.want {
+				t.Errorf("operation %d, said %d: %d, want %d", op, c.said, errno, c.want)
+			}
+		}
+	}
+}
+
+// TestRefusesWithoutTouch refuses everything where nobody can be asked.
+func TestRefusesWithoutTouch(t *testing.T) {
+	b, replies := bare(t, trap.Config{})
+	must(b.Serve(message(lookup, 1, 1, []byte("etc\x00"))))
+	_, _, body := reply(t, replies)
+	must(b.Serve(message(getattr, 2, binary.NativeEndian.Uint64(body), make([]byte, 16))))
+	if _, errno, _ := reply(t, replies); errno != unix.EACCES {
+		t.Errorf("stat: %v, want EACCES", errno)
+	}
+}
+
+// FuzzRequest gives the server what no kernel would.
+func FuzzRequest(f *testing.F) {
+	for op := range uint32(56) {
+		for _, body := range [][]byte{nil, {0}, []byte("etc\x00"), []byte("..\x00"), []byte("a/b\x00"), make([]byte, 3), make([]byte, 24), make([]byte, 200)} {
+			f.Add(message(op, 1, 1, body))
+		}
+	}
+	batch := binary.NativeEndian.AppendUint32(nil, 1<<31)
+	f.Add(message(42, 1, 1, append(batch, make([]byte, 20)...)))
+	f.Add(message(28, 1, 1, append(binary.NativeEndian.AppendUint64(make([]byte, 8), 1<<63), 0xff, 0xff, 0xff, 0xff)))
+	f.Add(message(26, 1, 0, []byte{7, 0, 0, 0, 40, 0, 0, 0, 0, 0, 0, 0}))
+	f.Add([]byte{40, 0, 0, 0})
+	names := []trap.Name{{Path: "/own", Dir: true}, {Path: "/own/file", Content: []byte("text")}, {Path: "/own/link", Link: "file"}}
+	f.Fuzz(func(t *testing.T, m []byte) {
+		b, replies := bare(t, trap.Config{Names: names, Touch: func(context.Context, trap.Touched) unix.Errno { return unix.EACCES }})
+		for _, name := range []string{"own\x00", "etc\x00"} {
+			must(b.Serve(message(lookup, 1, 1, []byte(name))))
+			reply(t, replies)
+		}
+		if err := b.Serve(m); err != nil {
+			return // it ends the connection
+		}
+		// Whatever came, the next request is answered.
+		must(b.Serve(message(17, 1<<40, 1, nil)))
+		for {
+			if unique, _, _ := reply(t, replies); unique == 1<<40 {
+				break
+			}
+		}
+	})
+}

@@ -1,0 +1,287 @@
+package trap_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/trap"
+)
+
+// refuse returns a Touch that says no, and what it was asked.
+func refuse(asked *[]string) func(context.Context, trap.Touched) unix.Errno {
+	touches := make(chan struct{}, 1) // a lock: touches have goroutines of their own
+	return func(_ context.Context, o trap.Touched) unix.Errno {
+		touches <- struct{}{}
+		*asked = append(*asked, fmt.Sprintf("%v %s", o.Kind, filepath.Base(o.Path)))
+		<-touches
+		return unix.EACCES
+	}
+}
+
+func wantLines(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// TestSkeleton has the view's own names answer without a question.
+func TestSkeleton(t *testing.T) {
+	long := strings.Repeat("0123456789", 30_000)
+	var asked []string
+	v := newView(t, trap.Config{Touch: refuse(&asked), Names: []trap.Name{
+		{Path: "/own", Dir: true},
+		{Path: "/own/file", Content: []byte("text"), Mode: 0o640},
+		{Path: "/own/long", Content: []byte(long)},
+		{Path: "/own/link", Link: "file"},
+		{Path: "/own/empty"},
+		{Path: "/own/private", Dir: true, Mode: 0o700},
+		{Path: "/deep/er/than/given", Content: []byte("x")},
+	}})
+	wantLines(t, v.try(
+		"read", "/own/file", "read", "/own/link", "link", "/own/link", "read", "/own/empty", "list", "/own",
+		"stat", "/own/file", "lstat", "/own/link", "stat", "/own", "stat", "/own/private", "stat", "/own/long",
+		"access", "/own/file", "writable", "/own", "chdir", "/own", "list", "/deep/er", "read", "/deep/er/than/given",
+		"stat", "/own/absent", "getxattr", "/own/file", "statfs", "/own", "list", "/own/absent",
+	),
+		"text", "text", "file", "", "file long link empty private",
+		"100640 4", "120777 4", "40755 0", "40700 0", "100644 300000",
+		"ok", "EROFS", "ok", "than", "x",
+		"ENOENT", "ENOTSUP", "0 0 255", "ENOENT",
+	)
+	if got := v.try("read", "/own/long"); got[0] != long {
+		t.Errorf("a long file is read as %d bytes, want %d", len(got[0]), len(long))
+	}
+	if len(asked) > 0 {
+		t.Errorf("asked %q", asked)
+	}
+}
+
+// TestChanges refuses every change: in what is hidden EACCES, in the skeleton
+// EROFS. Where the kernel looks before it changes that is a touch of its own.
+func TestChanges(t *testing.T) {
+	var asked []string
+	v := newView(t, trap.Config{Touch: refuse(&asked), Names: []trap.Name{
+		{Path: "/own", Dir: true}, {Path: "/own/file"}, {Path: "/own/dir", Dir: true},
+	}})
+	must(os.WriteFile(v.host+"/file", nil, 0o644))
+	must(os.Mkdir(v.host+"/dir", 0o755))
+	for _, in := range []struct{ dir, want string }{{"/own", "EROFS"}, {v.host, "EACCES"}} {
+		for _, do := range [][2]string{
+			{"create", "/new"}, {"mkdir", "/new"}, {"symlink", "/new"}, {"mknod", "/new"}, {"hardlink", "/file"}, {"unlink", "/file"},
+			{"rmdir", "/dir"}, {"rename", "/file"}, {"chmod", "/file"}, {"chown", "/file"}, {"truncate", "/file"}, {"utimes", "/file"},
+			{"setxattr", "/file"}, {"write", "/file"}, {"chmod", ""},
+		} {
+			if got := v.try(do[0], in.dir+do[1])[0]; got != in.want {
+				t.Errorf("%s %s%s: %s, want %s", do[0], in.dir, do[1], got, in.want)
+			}
+		}
+	}
+	wantLines(t, asked, "write file")
+}
+
+// TestQuiet has quiet names not be there, whatever the host has.
+func TestQuiet(t *testing.T) {
+	var asked []string
+	config := trap.Config{Touch: refuse(&asked), Quiet: []string{"/usr/share"}, Names: []trap.Name{{Path: "/usr/share/own", Dir: true}}}
+	v := newView(t, config)
+	wantLines(t, v.try("stat", "/usr/share/own", "stat", "/usr/share/doc", "list", "/usr/share", "stat", "/usr/lib"),
+		"40755 0", "ENOENT", "own", "EACCES")
+	wantLines(t, asked, "look lib")
+}
+
+// TestHidden tells of a hidden name that it is there and of what type, and asks
+// for all else. Pipes, sockets and devices are told as files: the kernel would
+// open those of a trap without a question.
+func TestHidden(t *testing.T) {
+	var asked []string
+	v := newView(t, trap.Config{Touch: refuse(&asked)})
+	must(os.WriteFile(v.host+"/file", []byte("secret"), 0o600))
+	must(os.Link(v.host+"/file", v.host+"/second"))
+	must(os.Mkdir(v.host+"/dir", 0o700))
+	must(os.Symlink("file", v.host+"/link"))
+	must(unix.Mkfifo(v.host+"/pipe", 0o666))
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: v.host + "/sock"})
+	must(err)
+	defer l.Close()
+	wantLines(t, v.try("cached", v.host+"/file", "cached", v.host+"/dir", "cached", v.host+"/pipe", "cached", v.host+"/sock",
+		"link", v.host+"/link", "lstat", v.host+"/link", "stat", v.host+"/absent", "getxattr", v.host+"/file", "opath", v.host+"/file"),
+		"100644 size 0 links 1 blocks 0 time 0", "40755 size 0 links 1 blocks 0 time 0",
+		"100644 size 0 links 1 blocks 0 time 0", "100644 size 0 links 1 blocks 0 time 0",
+		"file", "120777 4", "ENOENT", "ENOTSUP", "ok")
+	if len(asked) > 0 {
+		t.Errorf("asked %q", asked)
+	}
+	wantLines(t, v.try("stat", v.host+"/file", "stat", v.host+"/link", "read", v.host+"/pipe", "write", v.host+"/sock",
+		"list", v.host+"/dir", "chdir", v.host+"/dir", "access", v.host+"/file", "stat", v.host+"/dir/absent", "run", v.host+"/file"),
+		"EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "ENOENT", "EACCES")
+	wantLines(t, asked, "look file", "look file", "read pipe", "write sock", "list dir", "look dir", "look file", "run file")
+}
+
+// TestTransit has directories that lead to a mount be the view's own for as long
+// as they do, and list what they lead to.
+func TestTransit(t *testing.T) {
+	var asked []string
+	v := newView(t, trap.Config{Touch: refuse(&asked)})
+	must(os.MkdirAll(v.host+"/a/granted", 0o755))
+	must(os.WriteFile(v.host+"/a/granted/inner", nil, 0o644))
+	must(os.WriteFile(v.host+"/a/hidden", nil, 0o644))
+	object, err := unix.Open(v.host+"/a/granted", unix.O_PATH|unix.O_CLOEXEC, 0)
+	must(err)
+	defer unix.Close(object)
+	mountAndTry := func() {
+		must(v.mount(object, v.host+"/a/granted"))
+		v.trap.Shown(v.host + "/a/granted") // twice is once
+		wantLines(t, v.try("list", v.host+"/a", "stat", v.host+"/a", "chdir", v.host+"/a", "access", v.host+"/a",
+			"writable", v.host+"/a", "list", v.host+"/a/granted", "create", v.host+"/a/new"),
+			"granted", "40755 0", "ok", "ok", "EACCES", "inner", "EACCES")
+		if len(asked) > 0 {
+			t.Errorf("asked %q", asked)
+		}
+		wantLines(t, v.try("stat", v.host+"/a/hidden"), "EACCES")
+		wantLines(t, asked, "look hidden")
+	}
+	mountAndTry()
+
+	asked = nil
+	must(unix.Unmount(v.dir+v.host+"/a/granted", unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+	v.trap.Hidden(v.host + "/a/granted")
+	v.trap.Hidden(v.host + "/never/there")
+	wantLines(t, v.try("list", v.host+"/a", "stat", v.host+"/a/granted", "list", "/"), "EACCES", "EACCES", "")
+	wantLines(t, asked, "list a", "look granted")
+
+	asked = nil
+	mountAndTry()
+}
+
+// TestMountStays keeps what is mounted when the host's name for it goes away.
+func TestMountStays(t *testing.T) {
+	var v *view
+	v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno { return v.attach(o) }})
+	p := v.host + "/dir/file"
+	must(os.Mkdir(v.host+"/dir", 0o755))
+	must(os.WriteFile(p, []byte("old"), 0o644))
+	wantLines(t, v.try("read", p), "old")
+	must(os.RemoveAll(v.host + "/dir"))
+	must(os.WriteFile(v.host+"/other", []byte("other"), 0o644))
+	// The first touch of another name has the kernel look at all names of its path again.
+	wantLines(t, v.try("read", v.host+"/other", "read", p), "other", "old")
+}
+
+// TestReplaced has a touch be about what has the name at that time.
+func TestReplaced(t *testing.T) {
+	var v *view
+	allow := false
+	v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno {
+		if !allow {
+			return unix.EACCES
+		}
+		return v.attach(o)
+	}})
+	file, dir := v.host+"/file", v.host+"/dir"
+	must(os.WriteFile(file, []byte("first"), 0o644))
+	must(os.Mkdir(dir, 0o755))
+	wantLines(t, v.try("read", file, "list", dir), "EACCES", "EACCES") // the kernel knows both names now
+	allow = true
+
+	must(os.WriteFile(file+".new", []byte("second"), 0o644))
+	must(os.Rename(file+".new", file))
+	wantLines(t, v.try("read", file), "second")
+
+	// Gone, and there again.
+	must(os.Remove(dir))
+	wantLines(t, v.try("stat", dir, "list", dir), "ENOENT", "ENOENT")
+	must(os.Mkdir(dir, 0o755))
+	wantLines(t, v.try("list", dir), "")
+
+	// Something of another kind: that call finds nothing, the next one all.
+	other := v.host + "/other"
+	allow = false
+	must(os.WriteFile(other, nil, 0o644))
+	wantLines(t, v.try("read", other), "EACCES")
+	allow = true
+	must(os.Remove(other))
+	must(os.Mkdir(other, 0o755))
+	wantLines(t, v.try("list", other, "list", other), "ENOTDIR", "ENOTDIR")
+	wantLines(t, v.try("stat", other), "ENOENT")
+	time.Sleep(50 * time.Millisecond) // the name is forgotten after the answer
+	if got := v.try("list", other); got[0] != "" {
+		t.Errorf("list of what became a directory: %q", got)
+	}
+
+	// A folder on the way that became a link leads nowhere.
+	must(os.Mkdir(v.host+"/way", 0o755))
+	must(os.WriteFile(v.host+"/way/file", nil, 0o644))
+	allow = false
+	wantLines(t, v.try("read", v.host+"/way/file"), "EACCES")
+	allow = true
+	must(os.Rename(v.host+"/way", v.host+"/moved"))
+	must(os.Symlink("/etc", v.host+"/way"))
+	must(os.WriteFile(v.host+"/moved/passwd", nil, 0o644))
+	wantLines(t, v.try("read", v.host+"/way/file"), "ENOENT")
+}
+
+// TestListLong lists a directory of many pages while names come and go.
+func TestListLong(t *testing.T) {
+	const n = 10_000
+	c := trap.Config{Names: []trap.Name{{Path: "/many", Dir: true}}}
+	for i := range n {
+		c.Names = append(c.Names, trap.Name{Path: fmt.Sprintf("/many/name-%d", i)})
+	}
+	v := newView(t, c)
+	stop := make(chan struct{})
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				v.trap.Shown(fmt.Sprintf("/many/passing-%d", i%50))
+				v.trap.Hidden(fmt.Sprintf("/many/passing-%d", i%50))
+			}
+		}
+	}()
+	names := strings.Fields(v.try("list", "/many")[0])
+	close(stop)
+	names = slices.DeleteFunc(names, func(s string) bool { return strings.HasPrefix(s, "passing-") })
+	if len(names) != n {
+		t.Errorf("%d names, want %d", len(names), n)
+	}
+	slices.Sort(names)
+	if twice := len(names) - len(slices.Compact(names)); twice > 0 {
+		t.Errorf("%d names twice", twice)
+	}
+}
+
+// TestFault refuses to serve what was configured wrongly.
+func TestFault(t *testing.T) {
+	for _, c := range []trap.Config{
+		{Names: []trap.Name{{Path: "relative"}}},
+		{Names: []trap.Name{{Path: "/a/../b"}}},
+		{Names: []trap.Name{{Path: "/file"}, {Path: "/file/beneath"}}},
+		{Names: []trap.Name{{Path: "/dir/beneath"}, {Path: "/dir", Link: "x"}}},
+		{Quiet: []string{"x"}},
+		{Host: -1},
+	} {
+		if c.Host == 0 {
+			root, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+			must(err)
+			defer unix.Close(root)
+			c.Host = root
+		}
+		dev, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+		must(err)
+		if err := trap.New(c).Serve(t.Context(), dev); err == nil {
+			t.Errorf("%+v is served", c)
+		}
+	}
+}
