@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"slices"
 
+	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/enforce"
@@ -96,8 +98,9 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 		return err
 	}
 	s.spec = session.Spec{
-		ID: s.subject.Session, Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest, Decide: s.record,
-		Plan: plan, Stdio: s.app.stdio(),
+		ID: s.subject.Session, Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest,
+		Decide: func(ctx context.Context, launch audit.Record) error { return s.record(ctx, launch) },
+		Plan:   plan, Stdio: s.app.stdio(),
 	}
 	for _, c := range effective {
 		s.spec.Effective = append(s.spec.Effective, c.String())

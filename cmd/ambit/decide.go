@@ -58,30 +58,50 @@ func (s *prepared) decide(p program) ([]capability.Capability, error) {
 	return s.sort()
 }
 
-// record puts the same questions to the gate, which makes the answers durable.
-// It runs while the sandbox is built; the launch rests on its answers.
-func (s *prepared) record(ctx context.Context) error {
+// record puts the same questions to the gate, which makes the answers durable,
+// and the records of then behind them. It runs while the sandbox is built; the
+// launch rests on its answers.
+func (s *prepared) record(ctx context.Context, then ...audit.Record) error {
 	used := map[string]bool{}
-	for _, q := range s.questions {
-		for i, d := range s.gate(q.manifest).CheckAll(ctx, q.requests) {
-			if d.Outcome != q.answers[i].Outcome {
-				return fmt.Errorf("%s: %s", q.requests[i].Capability.Display(), reason(d))
+	for i, q := range s.questions {
+		behind := func(answers []decision.Decision) (group []audit.Record) {
+			for _, d := range answers {
+				for _, r := range d.Reasons {
+					used[r.Grant] = true
+				}
 			}
-			for _, r := range d.Reasons {
-				used[r.Grant] = true
+			if i == len(s.questions)-1 && q.differ(answers) == nil && len(s.once(used)) == 0 {
+				group, then = then, nil
 			}
+			return group
+		}
+		if err := q.differ(s.gate(q.manifest).CheckAllThen(ctx, q.requests, behind)); err != nil {
+			return err
 		}
 	}
-	return s.useUp(ctx, used)
+	if err := s.useUp(ctx, s.once(used)); err != nil || len(then) == 0 {
+		return err
+	}
+	if _, err := s.Append(ctx, then...); err != nil {
+		return fmt.Errorf("the launch could not be recorded: %w", err)
+	}
+	return nil
 }
 
-// useUp ends the stored grants for once on which this launch rests. Of two
-// launches at once one finds its grant gone, and does not happen.
-func (s *prepared) useUp(ctx context.Context, used map[string]bool) error {
+// once are the stored grants for once among those that are used.
+func (s *prepared) once(used map[string]bool) (all []grant.Grant) {
 	for _, g := range s.stored {
-		if g.Lifespan.Span != grant.Once || g.Outcome != grant.Allow || !used[g.ID] {
-			continue
+		if g.Lifespan.Span == grant.Once && g.Outcome == grant.Allow && used[g.ID] {
+			all = append(all, g)
 		}
+	}
+	return all
+}
+
+// useUp ends the grants for once on which this launch rests. Of two launches at
+// once one finds its grant gone, and does not happen.
+func (s *prepared) useUp(ctx context.Context, once []grant.Grant) error {
+	for _, g := range once {
 		rec, err := audit.New(audit.GrantBody{Grant: g.ID, Capability: audit.Text(g.Capability.String()), Revoked: true, Reason: "used"})
 		if err != nil {
 			return err
@@ -106,6 +126,16 @@ type questions struct {
 	manifest manifest.Manifest
 	requests []decision.Request
 	answers  []decision.Decision
+}
+
+// differ is why the launch cannot rest on these answers: it was prepared for others.
+func (q questions) differ(answers []decision.Decision) error {
+	for i, d := range answers {
+		if d.Outcome != q.answers[i].Outcome {
+			return fmt.Errorf("%s: %s", q.requests[i].Capability.Display(), reason(d))
+		}
+	}
+	return nil
 }
 
 // ask collects the questions. The sources of a pack's volumes are asked about

@@ -67,9 +67,24 @@ func (g *Gate) Check(ctx context.Context, r decision.Request) decision.Decision 
 // the grants and with one durable group of records. If that cannot be written,
 // all are denied.
 func (g *Gate) CheckAll(ctx context.Context, requests []decision.Request) []decision.Decision {
+	return g.CheckAllThen(ctx, requests, nil)
+}
+
+// CheckAllThen is CheckAll for a caller that records what follows: the records
+// that then makes of the answers stand behind them in the same durable group.
+// Waiting for the disk once is quicker than twice. If the group cannot be
+// written, there are neither, and all requests are denied.
+//
+// Security: then sees answers that are not durable yet; it makes records and
+// acts on nothing.
+func (g *Gate) CheckAllThen(ctx context.Context, requests []decision.Request, then func([]decision.Decision) []audit.Record) []decision.Decision {
 	requests = g.named(requests)
 	answers := g.decide(ctx, requests)
-	if err := g.record(ctx, requests, answers); err != nil {
+	var more []audit.Record
+	if then != nil {
+		more = then(answers)
+	}
+	if err := g.record(ctx, requests, answers, more); err != nil {
 		for i, r := range requests {
 			answers[i] = decision.Failed(r, fmt.Errorf("it could not be recorded: %w", err))
 		}
@@ -121,15 +136,15 @@ func (g *Gate) now() time.Time {
 	return g.cfg.Now()
 }
 
-// record makes the answers durable, or fails.
-func (g *Gate) record(ctx context.Context, requests []decision.Request, answers []decision.Decision) error {
-	if len(requests) == 0 {
+// record makes the answers durable with more behind them, or fails.
+func (g *Gate) record(ctx context.Context, requests []decision.Request, answers []decision.Decision, more []audit.Record) error {
+	if len(requests)+len(more) == 0 {
 		return nil
 	}
 	if g.cfg.Log == nil {
 		return errors.New("this gate was given no log to write")
 	}
-	records := make([]audit.Record, len(requests))
+	records := make([]audit.Record, len(requests), len(requests)+len(more))
 	for i, r := range requests {
 		rec, err := audit.New(body(r, answers[i]))
 		if err != nil {
@@ -138,6 +153,7 @@ func (g *Gate) record(ctx context.Context, requests []decision.Request, answers 
 		rec.ID, rec.Session, rec.Principal, rec.Pack = r.ID, r.Subject.Session, r.Subject.Principal, r.Subject.Pack
 		records[i] = rec
 	}
+	records = append(records, more...)
 	done, err := g.cfg.Log.Append(ctx, records...)
 	if err == nil && len(done) != len(records) {
 		err = fmt.Errorf("%d of %d records were written", len(done), len(records))

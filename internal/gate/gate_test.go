@@ -236,3 +236,32 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 }
+
+// TestThen: what follows from the answers is in the same group, behind them, or
+// nowhere; and then it is denied.
+func TestThen(t *testing.T) {
+	more := audit.Record{ID: "d-2", Session: "s-1"}
+	for _, broken := range []error{nil, errors.New("broken")} {
+		log := &recorder{}
+		var groups [][]audit.Record
+		log.append = func(_ context.Context, records []audit.Record) ([]audit.Record, error) {
+			groups = append(groups, records)
+			return records, broken
+		}
+		var seen []decision.Decision
+		got := gate.New(config(t, log)).CheckAllThen(t.Context(), []decision.Request{request(t, "fs.read:/home/u/x"), request(t, "fs.write:/x")},
+			func(answers []decision.Decision) []audit.Record {
+				seen = append(seen, answers...)
+				return []audit.Record{more}
+			})
+		if len(seen) != 2 || seen[0].Outcome != decision.Allow || seen[1].Outcome != decision.Deny {
+			t.Errorf("then saw %+v", seen)
+		}
+		if len(groups) != 1 || len(groups[0]) != 3 || groups[0][2].ID != more.ID || groups[0][0].Kind != audit.Decision {
+			t.Errorf("got groups %+v, want one with the answers and then d-2", groups)
+		}
+		if allowed := got[0].Outcome == decision.Allow; allowed != (broken == nil) || got[1].Outcome != decision.Deny {
+			t.Errorf("%v: got %+v", broken, got)
+		}
+	}
+}

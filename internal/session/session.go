@@ -39,10 +39,11 @@ type Spec struct {
 	Pack      string // id, "" for an ad hoc run
 	Digest    string
 	Effective []string // the effective set, as text
-	// Decide puts the requests on which Plan rests to the gate, which makes the
-	// answers durable. An error, or an answer that the Plan does not rest on,
-	// ends the launch.
-	Decide func(context.Context) error
+	// Decide puts the requests on which Plan rests to the gate and makes the
+	// answers durable, and the record of the launch behind them. An error, or an
+	// answer that the Plan does not rest on, ends the launch; then there is no
+	// record of it.
+	Decide func(ctx context.Context, launch audit.Record) error
 	Plan   enforce.Plan
 	Stdio  enforce.Stdio
 }
@@ -79,7 +80,7 @@ type Result struct {
 func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 	begin := r.Now()
 	recorded := make(chan error, 1)
-	go func() { recorded <- r.launch(ctx, s) }()
+	go func() { recorded <- s.launch(ctx) }()
 	inside, err := r.Tier.Start(ctx, s.Plan, s.Stdio)
 	if failed := <-recorded; failed != nil {
 		if inside != nil {
@@ -103,22 +104,36 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 	}
 	var wg sync.WaitGroup
 	var reported, untold error
+	over, late := make(chan struct{}), []audit.Body{report(res.Report)}
 	wg.Go(func() {
-		if reported = r.write(ctx, s, report(res.Report)); reported != nil {
+		select {
+		case <-over:
+			return // it is written with the end
+		case <-time.After(reportAfter):
+		}
+		if reported = r.write(ctx, s, late...); reported != nil {
 			reported = fmt.Errorf("ended: the report could not be recorded: %w", reported)
 			_ = inside.Kill() // it may have ended by itself
 		}
+		late = nil
 	})
 	wg.Go(func() { res.Denials, untold = r.denials(ctx, s, inside) })
 	ended, err := inside.Wait()
+	close(over)
 	wg.Wait()
 	res.Result, res.Duration = ended, r.Now().Sub(begin)
 	if r.Ended != nil {
 		wg.Go(func() { r.Ended(res) })
 		defer wg.Wait()
 	}
-	return res, errors.Join(err, reported, untold, r.ended(ctx, s, res))
+	return res, errors.Join(err, reported, untold, r.write(ctx, s, append(late, end(res))...))
 }
+
+// reportAfter is how long a session lasts before its report is made durable.
+// That of a shorter one is, with its end: it is evidence of what held, and
+// nothing rests on it that the decisions and the record of the launch do not
+// say, which were durable before.
+const reportAfter = 20 * time.Millisecond
 
 // discard ends a sandbox whose program was not released.
 func discard(inside enforce.Session) {
@@ -146,20 +161,17 @@ func (r Runner) write(ctx context.Context, s Spec, bodies ...audit.Body) error {
 	return err
 }
 
-// launch has the decisions made durable, and then what is about to run.
-func (r Runner) launch(ctx context.Context, s Spec) error {
-	if err := s.Decide(ctx); err != nil {
-		return err
-	}
+// launch has the decisions made durable, and behind them what is about to run.
+func (s Spec) launch(ctx context.Context) error {
 	p := s.Plan.Program
-	err := r.write(ctx, s, audit.LaunchBody{
+	rec, err := s.record(audit.LaunchBody{
 		Argv: audit.Texts(p.Argv), Program: audit.Text(p.Path), Dir: audit.Text(p.Dir), Digest: s.Digest,
 		Tier: s.Plan.Tier, Capabilities: audit.Texts(s.Effective),
 	})
 	if err != nil {
-		return fmt.Errorf("the launch could not be recorded: %w", err)
+		return err
 	}
-	return nil
+	return s.Decide(ctx, rec)
 }
 
 // report is what the tier achieved, read back.
@@ -175,7 +187,7 @@ func (r Runner) refused(ctx context.Context, s Spec, cause error) error {
 	return r.write(ctx, s, audit.EndBody{Status: "refused", Exit: 125, Error: audit.Text(cause.Error())})
 }
 
-func (r Runner) ended(ctx context.Context, s Spec, res Result) error {
+func end(res Result) audit.EndBody {
 	b := audit.EndBody{Status: "exited", Exit: res.Exit, Duration: res.Duration, Denials: res.Denials, Missed: res.Missed}
 	if res.Signal != 0 {
 		b.Status, b.Signal = "killed", unix.SignalName(unix.Signal(res.Signal))
@@ -186,7 +198,7 @@ func (r Runner) ended(ctx context.Context, s Spec, res Result) error {
 	if res.CannotExec != nil {
 		b.Status, b.Error = "refused", audit.Text(res.CannotExec.Error())
 	}
-	return r.write(ctx, s, b)
+	return b
 }
 
 // Bounds of one session's denial records: a program that tries the same thing

@@ -149,8 +149,14 @@ var report = enforce.Report{Tier: "stage", Layers: []enforce.Layer{
 func (st *stage) spec() session.Spec {
 	return session.Spec{
 		ID: "s_1", Principal: "uid:7", Pack: "org.example.p", Digest: "sha256:00", Effective: []string{"fs.read:/a"},
-		Decide: func(context.Context) error { return st.do("decide") },
-		Plan:   enforce.Plan{Tier: "stage", Program: enforce.Program{Path: "/bin/x", Argv: []string{"x", "\xff"}, Dir: "/d"}},
+		Decide: func(ctx context.Context, launch audit.Record) error {
+			if err := st.do("decide"); err != nil {
+				return err
+			}
+			_, err := st.Append(ctx, launch)
+			return err
+		},
+		Plan: enforce.Plan{Tier: "stage", Program: enforce.Program{Path: "/bin/x", Argv: []string{"x", "\xff"}, Dir: "/d"}},
 	}
 }
 
@@ -333,7 +339,7 @@ func TestFailures(t *testing.T) {
 	}{
 		{name: "decisions", fail: boom("decide"), killed: true, want: []string{"not launched", "boom decide"}},
 		{name: "record of the launch", fail: boom("record session.start"), killed: true,
-			want: []string{"not launched", "the launch could not be recorded", "boom record session.start"}},
+			want: []string{"not launched", "boom record session.start"}},
 		{name: "start", fail: boom("start"), records: []string{"session.start", "session.end"}, want: []string{"boom start"}, status: "refused"},
 		{name: "start and decisions", fail: boom("start", "decide"), want: []string{"boom decide"}},
 		{name: "start and the record of it", fail: boom("start", "record session.end"), records: []string{"session.start"},

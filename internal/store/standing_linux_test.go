@@ -167,9 +167,11 @@ func TestStandingForged(t *testing.T) {
 		"one letter": func(t *testing.T, path string, text []byte) {
 			write(t, path, strings.Replace(string(text), "/home/u", "/home/v", 1))
 		},
-		"cut off":   func(t *testing.T, path string, text []byte) { truncate(t, path, int64(len(text)/2)) },
-		"empty":     func(t *testing.T, path string, _ []byte) { truncate(t, path, 0) },
-		"no digest": func(t *testing.T, path string, text []byte) { write(t, path, string(text[strings.Index(string(text), "\n"):])) },
+		"cut off": func(t *testing.T, path string, text []byte) { truncate(t, path, int64(len(text)/2)) },
+		"empty":   func(t *testing.T, path string, _ []byte) { truncate(t, path, 0) },
+		"no digest": func(t *testing.T, path string, text []byte) {
+			write(t, path, string(text[strings.Index(string(text), "\n"):]))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := left(t, allow(t, "g-1", "fs.read:/home/u"))
