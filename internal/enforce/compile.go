@@ -58,6 +58,9 @@ func Compile(in Input, f Facts) (Plan, error) {
 	if p.View, err = layOut(in, set); err != nil {
 		return Plan{}, err
 	}
+	if in.Ask {
+		p.Quiet = in.Quiet
+	}
 	return p, nil
 }
 
@@ -70,6 +73,7 @@ func (in Input) absolute() error {
 	for _, v := range in.Volumes {
 		paths = append(paths, v.Target)
 	}
+	paths = append(paths, in.Quiet...)
 	if in.Pack != nil {
 		paths = append(paths, in.Pack.Path)
 	}

@@ -119,6 +119,9 @@ type Input struct {
 	Limits      Limits
 	WatchOpens  bool // have the notifier see opens, to report denials
 	Ask         bool // hide what is not granted behind a trap, and have first touches asked about
+	// Quiet are paths where programs look around: with Ask nothing there is asked
+	// about, it is not there.
+	Quiet []string
 }
 
 // Limits are upper bounds; zero means no bound of ours.

@@ -48,7 +48,36 @@ func layOut(in Input, set *effective) ([]Entry, error) {
 	for _, o := range in.Base.Masked {
 		l.masks = append(l.masks, Entry{Op: OpMask, Path: o.Path, Dir: o.Dir})
 	}
+	if in.Ask {
+		l.quiet(in.Quiet)
+	}
 	return l.order()
+}
+
+// quiet gives a folder of its own to each quiet path beneath which the view has
+// something: the trap would be asked for every file of it.
+func (l *layout) quiet(paths []string) {
+	for _, q := range paths {
+		if _, ok := l.mounts[q]; ok || !l.holds(q) || l.above(q) {
+			continue
+		}
+		l.mounts[q] = Entry{Op: OpTmpfs, Path: q, Dir: true, Size: 4 << 20, Mode: 0o755}
+	}
+}
+
+// holds reports whether the view has something beneath p.
+func (l *layout) holds(p string) bool {
+	for q := range l.files {
+		if within(q, p) {
+			return true
+		}
+	}
+	return l.leadsThrough(p)
+}
+
+// above reports whether p lies in something that is mounted.
+func (l *layout) above(p string) bool {
+	return slices.ContainsFunc(parents(p), func(d string) bool { _, ok := l.mounts[d]; return ok })
 }
 
 // pin mounts each directory between a denied path and the writable grant that

@@ -19,6 +19,7 @@ type Plan struct {
 	GID        int       `json:"gid"`
 	Hostname   string    `json:"hostname"`
 	View       []Entry   `json:"view"`
+	Quiet      []string  `json:"quiet,omitempty"` // hidden, and never asked about
 	Landlock   Landlock  `json:"landlock"`
 	Filter     Filter    `json:"filter"`
 	Limits     LimitPlan `json:"limits"`

@@ -23,7 +23,7 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		test func(*testing.T)
 	}{
 		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
-		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain},
+		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet},
 	} {
 		t.Run(c.name, c.test)
 	}
@@ -71,26 +71,26 @@ func show(t enforce.Touch) enforce.Answer {
 
 func allow(_ context.Context, t enforce.Touch) enforce.Answer { return show(t) }
 func refuse(context.Context, enforce.Touch) enforce.Answer    { return enforce.Answer{} }
-func newAnswers(t *testing.T, f func(context.Context, enforce.Touch) enforce.Answer) *answers {
-	return &answers{t: t, answer: f}
+func newAnswers(f func(context.Context, enforce.Touch) enforce.Answer) *answers {
+	return &answers{answer: f}
 }
 
 // asked runs a shell script in a view that asks. What it has without asking is
 // the base and the folder work.
-func (s asking) run(t *testing.T, p place, a *answers, script string) ended {
+func (s asking) run(t testing.TB, p place, a *answers, script string) ended {
 	t.Helper()
 	return suite{tier: s.make(a), facts: s.facts}.run(t, s.input(t, p, script), nil)
 }
 
-func (s asking) input(t *testing.T, p place, script string) enforce.Input {
+func (s asking) input(t testing.TB, p place, script string) enforce.Input {
 	t.Helper()
 	in := p.input(t, "/bin/sh", "-c", script)
-	in.Ask = true
+	in.Ask, in.Quiet = true, []string{"/etc", "/sys", "/run"}
 	return in
 }
 
 // newHidden is a place outside of what a view has of its own.
-func newHidden(t *testing.T) place {
+func newHidden(t testing.TB) place {
 	t.Helper()
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -109,7 +109,7 @@ func newHidden(t *testing.T) place {
 }
 
 // mustPrint fails unless the program ended well and printed want.
-func mustPrint(t *testing.T, e ended, want string) {
+func mustPrint(t testing.TB, e ended, want string) {
 	t.Helper()
 	if e.Exit != 0 || e.out != want {
 		t.Errorf("exit %d, output %q, want %q; errors %q", e.Exit, e.out, want, e.err)
@@ -133,7 +133,7 @@ func (s asking) allowed(t *testing.T) {
 			if err := os.Symlink("file", filepath.Join(p.hidden, "link")); err != nil {
 				t.Fatal(err)
 			}
-			a := newAnswers(t, allow)
+			a := newAnswers(allow)
 			mustPrint(t, s.run(t, p, a, c.script), c.want)
 			if len(a.put(p.hidden)) == 0 {
 				t.Error("nothing was asked")
@@ -145,7 +145,7 @@ func (s asking) allowed(t *testing.T) {
 // refused: nothing of it is there, and what is absent is not asked about.
 func (s asking) refused(t *testing.T) {
 	p := newHidden(t)
-	a := newAnswers(t, refuse)
+	a := newAnswers(refuse)
 	e := s.run(t, p, a, `cat "$HIDDEN/file"; stat "$HIDDEN/file"; ls "$HIDDEN"; cat "$HIDDEN/absent"
 		echo x > "$HIDDEN/file"; echo x > "$HIDDEN/new"; mkdir "$HIDDEN/dir"; mv "$HIDDEN/file" "$WORK/"; chmod 777 "$HIDDEN/file"; cd "$HIDDEN"; true`)
 	mustPrint(t, e, "")
@@ -163,7 +163,7 @@ func (s asking) refused(t *testing.T) {
 // once: what was granted is not asked about again.
 func (s asking) once(t *testing.T) {
 	p := newHidden(t)
-	a := newAnswers(t, allow)
+	a := newAnswers(allow)
 	mustPrint(t, s.run(t, p, a, `for i in 1 2 3; do cat "$HIDDEN/file" >/dev/null; stat "$HIDDEN/file" >/dev/null; done; echo done`), "done\n")
 	if put := a.put(p.hidden); len(put) != 1 {
 		t.Errorf("asked %q, want one question", put)
@@ -186,7 +186,7 @@ func (s asking) changes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newHidden(t)
-			a := newAnswers(t, allow)
+			a := newAnswers(allow)
 			mustPrint(t, s.run(t, p, a, c.script), "")
 			if put := a.put(p.hidden); len(put) == 0 || put[len(put)-1] != c.put && put[0] != c.put {
 				t.Errorf("asked %q, want %q", put, c.put)
@@ -199,7 +199,7 @@ func (s asking) changes(t *testing.T) {
 }
 
 // contents tells of a folder in one line.
-func contents(t *testing.T, dir string) string {
+func contents(t testing.TB, dir string) string {
 	t.Helper()
 	names, err := os.ReadDir(dir)
 	if err != nil {
@@ -227,7 +227,7 @@ func contents(t *testing.T, dir string) string {
 // works in it already.
 func (s asking) widened(t *testing.T) {
 	p := newHidden(t)
-	a := newAnswers(t, allow)
+	a := newAnswers(allow)
 	mustPrint(t, s.run(t, p, a, `cd "$HIDDEN" && ls && echo new > made && cat made`), "file\nnew\n")
 	if got := contents(t, p.hidden); got != "file=hidden\n made=new\n" {
 		t.Errorf("the host has %q", got)
@@ -242,7 +242,7 @@ func (s asking) executed(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(p.hidden, "run"), []byte("#!/bin/sh\necho ran\n"), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			a := newAnswers(t, func(_ context.Context, t enforce.Touch) enforce.Answer {
+			a := newAnswers(func(_ context.Context, t enforce.Touch) enforce.Answer {
 				if t.Kind == enforce.TouchRun && !answer {
 					return enforce.Answer{}
 				}
@@ -266,7 +266,7 @@ func (s asking) directory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a := newAnswers(t, func(_ context.Context, touch enforce.Touch) enforce.Answer {
+	a := newAnswers(func(_ context.Context, touch enforce.Touch) enforce.Answer {
 		switch touch.Path {
 		case filepath.Join(p.hidden, "a/given/f"):
 			return enforce.Answer{Allow: true, Show: []enforce.Entry{entry(t, filepath.Join(p.hidden, "a/given"), true)}}
@@ -281,7 +281,7 @@ func (s asking) directory(t *testing.T) {
 	mustPrint(t, e, "a/given\na\nmasked\nf\ng\n")
 }
 
-func entry(t *testing.T, path string, write bool) enforce.Entry {
+func entry(t testing.TB, path string, write bool) enforce.Entry {
 	o := object(t, path)
 	return enforce.Entry{Op: enforce.OpBind, Path: path, Source: path, Dir: o.Dir, Dev: o.Dev, Ino: o.Ino, Write: write}
 }
@@ -296,7 +296,7 @@ func (s asking) ended(t *testing.T) {
 			p := newHidden(t)
 			waiting, withdrawn := make(chan struct{}), make(chan struct{})
 			var first, last sync.Once
-			a := newAnswers(t, func(ctx context.Context, _ enforce.Touch) enforce.Answer {
+			a := newAnswers(func(ctx context.Context, _ enforce.Touch) enforce.Answer {
 				first.Do(func() { close(waiting) })
 				<-ctx.Done()
 				last.Do(func() { close(withdrawn) })
@@ -327,7 +327,7 @@ func (s asking) many(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a := newAnswers(t, func(_ context.Context, t enforce.Touch) enforce.Answer {
+	a := newAnswers(func(_ context.Context, t enforce.Touch) enforce.Answer {
 		time.Sleep(50 * time.Millisecond)
 		return show(t)
 	})
@@ -343,7 +343,7 @@ func (s asking) replaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	var once sync.Once
-	a := newAnswers(t, func(_ context.Context, touch enforce.Touch) enforce.Answer {
+	a := newAnswers(func(_ context.Context, touch enforce.Touch) enforce.Answer {
 		if touch.Path == file {
 			once.Do(func() {
 				if err := os.Rename(secret, file); err != nil {
@@ -364,7 +364,7 @@ func (s asking) replaced(t *testing.T) {
 func (s asking) hiddenAgain(t *testing.T) {
 	p := newHidden(t)
 	var times atomic.Int32
-	a := newAnswers(t, func(_ context.Context, touch enforce.Touch) enforce.Answer {
+	a := newAnswers(func(_ context.Context, touch enforce.Touch) enforce.Answer {
 		if touch.Path == filepath.Join(p.hidden, "file") && times.Add(1) > 1 {
 			return enforce.Answer{}
 		}
@@ -382,7 +382,7 @@ const hideScript = `exec 5<"$HIDDEN/file"; cat "$HIDDEN/file"; echo > "$WORK/one
 	while [ ! -e "$WORK/two" ]; do sleep 0.02; done
 	cat "$HIDDEN/file" 2>/dev/null || echo gone; cat <&5`
 
-func hideWhileRunning(t *testing.T, s suite, p place, in enforce.Input, hide string) {
+func hideWhileRunning(t testing.TB, s suite, p place, in enforce.Input, hide string) {
 	t.Helper()
 	r := s.start(t, in, nil)
 	for range 500 {
@@ -405,4 +405,14 @@ func hideWhileRunning(t *testing.T, s suite, p place, in enforce.Input, hide str
 		t.Error(err)
 	}
 	mustPrint(t, r.wait(t), "hidden\ngone\nhidden\n")
+}
+
+// quiet: what is looked for everywhere is not asked about, and not there.
+func (s asking) quiet(t *testing.T) {
+	p := newHidden(t)
+	a := newAnswers(allow)
+	mustPrint(t, s.run(t, p, a, `cat /etc/shadow /sys/kernel/mm /run/x 2>/dev/null; ls /etc/passwd; ls /sys 2>/dev/null; true`), "/etc/passwd\n")
+	if put := a.put("/"); len(put) != 0 {
+		t.Errorf("asked %q, want nothing", put)
+	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // object finds the object at a path without symbolic links.
-func object(t *testing.T, path string) enforce.Object {
+func object(t testing.TB, path string) enforce.Object {
 	t.Helper()
 	fi, err := os.Lstat(path)
 	if err != nil {
@@ -28,7 +28,7 @@ func object(t *testing.T, path string) enforce.Object {
 }
 
 // base is the host's programs and libraries, and enough of /etc.
-func base(t *testing.T) (b enforce.Base) {
+func base(t testing.TB) (b enforce.Base) {
 	t.Helper()
 	for _, p := range []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/ssl/certs"} {
 		fi, err := os.Lstat(p)
@@ -63,7 +63,7 @@ const home = "/home/u"
 // place is a folder of the host with a granted and a hidden part.
 type place struct{ dir, work, read, hidden string }
 
-func newPlace(t *testing.T) place {
+func newPlace(t testing.TB) place {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -72,7 +72,7 @@ func newPlace(t *testing.T) place {
 	return newPlaceIn(t, dir)
 }
 
-func newPlaceIn(t *testing.T, dir string) place {
+func newPlaceIn(t testing.TB, dir string) place {
 	t.Helper()
 	p := place{dir, filepath.Join(dir, "work"), filepath.Join(dir, "read"), filepath.Join(dir, "hidden")}
 	for _, d := range []string{p.work, p.read, p.hidden} {
@@ -87,7 +87,7 @@ func newPlaceIn(t *testing.T, dir string) place {
 }
 
 // input is an ad hoc run of argv with the place's grants.
-func (p place) input(t *testing.T, argv ...string) enforce.Input {
+func (p place) input(t testing.TB, argv ...string) enforce.Input {
 	t.Helper()
 	in := enforce.Input{
 		Session: "s-enforcetest", Objects: map[string][]enforce.Object{}, Base: base(t), AdHoc: true,
@@ -101,7 +101,7 @@ func (p place) input(t *testing.T, argv ...string) enforce.Input {
 	return in
 }
 
-func grant(t *testing.T, in *enforce.Input, k capability.Kind, path string) {
+func grant(t testing.TB, in *enforce.Input, k capability.Kind, path string) {
 	t.Helper()
 	c, err := capability.ForPath(k, path)
 	if err != nil {

@@ -27,7 +27,7 @@ type ended struct {
 }
 
 // run starts the plan of in, feeds it, and waits for its end.
-func (s suite) run(t *testing.T, in enforce.Input, input []byte) ended {
+func (s suite) run(t testing.TB, in enforce.Input, input []byte) ended {
 	t.Helper()
 	r := s.start(t, in, input)
 	return r.wait(t)
@@ -40,7 +40,7 @@ type running struct {
 	denials  chan []enforce.Denial
 }
 
-func (s suite) start(t *testing.T, in enforce.Input, input []byte) *running {
+func (s suite) start(t testing.TB, in enforce.Input, input []byte) *running {
 	t.Helper()
 	p, err := enforce.Compile(in, s.facts)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s suite) start(t *testing.T, in enforce.Input, input []byte) *running {
 	return r
 }
 
-func (r *running) wait(t *testing.T) ended {
+func (r *running) wait(t testing.TB) ended {
 	t.Helper()
 	stop := time.AfterFunc(longest, func() { _ = r.Kill() }) // it may have ended
 	defer stop.Stop()
@@ -94,7 +94,7 @@ type stream struct {
 	done chan struct{}
 }
 
-func newStream(t *testing.T) *stream {
+func newStream(t testing.TB) *stream {
 	t.Helper()
 	r, w := pipe(t)
 	s := &stream{w: w, done: make(chan struct{})}
@@ -111,7 +111,7 @@ func (s *stream) all() string {
 	return s.text.String()
 }
 
-func pipe(t *testing.T) (r, w *os.File) {
+func pipe(t testing.TB) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -138,7 +138,7 @@ func (p place) left() (pids []int) {
 }
 
 // gone waits a moment until nothing is left.
-func (p place) gone(t *testing.T) {
+func (p place) gone(t testing.TB) {
 	t.Helper()
 	for range 200 {
 		if len(p.left()) == 0 {

@@ -10,14 +10,27 @@ import (
 )
 
 func TestAsking(t *testing.T) {
+	f := asking(t)
+	if !f.FUSE {
+		t.Skip("requires: /dev/fuse that this user can open")
+	}
+	enforcetest.RunAsking(t, tier, f)
+}
+
+func BenchmarkProcessTier(b *testing.B) { enforcetest.Benchmark(b, tier, asking(b)) }
+
+func tier(a enforce.Asker) enforce.Tier { return process.Tier{Asker: a} }
+
+// asking are the facts of a host where first touches can be asked about.
+func asking(t testing.TB) enforce.Facts {
+	t.Helper()
 	f := facts(t)
 	dev, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
-	if err != nil {
-		t.Skipf("requires: /dev/fuse that this user can open (%v)", err)
+	f.FUSE = err == nil
+	if f.FUSE {
+		if err := dev.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := dev.Close(); err != nil {
-		t.Fatal(err)
-	}
-	f.FUSE = true
-	enforcetest.RunAsking(t, func(a enforce.Asker) enforce.Tier { return process.Tier{Asker: a} }, f)
+	return f
 }

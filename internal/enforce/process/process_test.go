@@ -18,7 +18,7 @@ func TestProcessTier(t *testing.T) {
 	enforcetest.Run(t, process.Tier{}, facts(t))
 }
 
-func facts(t *testing.T) enforce.Facts {
+func facts(t testing.TB) enforce.Facts {
 	t.Helper()
 	abi, err := landlock.ABI()
 	if err != nil {

@@ -152,6 +152,10 @@ func (r request) forgets(each func(node, lookups uint64)) error {
 	return nil
 }
 
+// cacheSymlinks (FUSE_CACHE_SYMLINKS, linux/fuse.h) lets the kernel remember
+// where links lead: every start of a program walks /lib or /lib64.
+const cacheSymlinks = 1 << 23
+
 // initReply answers the kernel's greeting.
 func (r request) initReply() ([]byte, error) {
 	if len(r.body) < 12 {
@@ -164,7 +168,7 @@ func (r request) initReply() ([]byte, error) {
 	wire.PutUint32(b, protocolMajor)
 	wire.PutUint32(b[4:], protocolMinor)
 	copy(b[8:12], r.body[8:12]) // readahead, as the kernel likes it
-	wire.PutUint32(b[12:], handleKillpriv)
+	wire.PutUint32(b[12:], handleKillpriv|cacheSymlinks)
 	wire.PutUint16(b[16:], 16) // requests in the background, and when to slow down
 	wire.PutUint16(b[18:], 12)
 	wire.PutUint32(b[20:], blockSize) // the largest write; none is taken
