@@ -49,8 +49,7 @@ func drawRun(t *rapid.T) (disk, []learn.Touch) {
 	for range rapid.IntRange(0, 25).Draw(t, "touches") {
 		touch := drawTouch(t, d)
 		if a := r.Answer(touch, learn.Object{Near: rapid.IntRange(0, 9).Draw(t, "near")}); a.Allow {
-			touch.Capability, touch.Dir = a.Grant, a.Dir
-			trail = append(trail, touch)
+			trail = append(trail, touch.Given(a))
 		}
 	}
 	return d, trail

@@ -13,8 +13,9 @@ import (
 // is on the list of secrets stays closed, and so does what it knows nothing of.
 //
 //   - In the projects: read and change files, and run them.
-//   - Elsewhere: read ordinary files, and directories that hold nothing on the
-//     list; change named caches; run what belongs to the system or to a package.
+//   - Elsewhere: read ordinary files, and small directories that hold nothing on
+//     the list; change named caches; run what belongs to the system or to a
+//     package.
 //   - The network only when it was asked for, and only public names.
 //
 // The zero Rule allows what lies in package trees to be read and run, and
@@ -35,6 +36,15 @@ type Answer struct {
 	// them closed.
 	Hide []string
 	Why  string // in words, for the record
+}
+
+// Given returns a touch as what was given for it.
+func (t Touch) Given(a Answer) Touch {
+	if a.Grant != t.Capability {
+		t.Name = "" // of another directory
+	}
+	t.Capability, t.Dir = a.Grant, a.Dir
+	return t
 }
 
 // Object is what a touch says beyond what the manifest needs.
@@ -107,6 +117,11 @@ func (r Rule) wider(p string, near int) (Answer, bool) {
 	return Answer{Allow: true, Grant: one(capability.FSRead, dir), Dir: true, Why: "many files of one directory, which holds no secrets"}, true
 }
 
+// maxElsewhere bounds what may lie beneath a directory that belongs neither to a
+// project nor to a package. A program that looks whether there is a ~/src does
+// not ask for all of it.
+const maxElsewhere = 2000
+
 // readDir gives a directory as a whole, for there is no other way to list it.
 func (r Rule) readDir(t Touch, p string) Answer {
 	if why, ok := capability.AboveSensitive(p, r.Base.Home); ok {
@@ -114,9 +129,12 @@ func (r Rule) readDir(t Touch, p string) Answer {
 	}
 	f := newLook(r.Base, r.Host).beneath(p)
 	_, ours := r.Base.root(p)
+	_, cached := r.Base.cache(p)
 	switch {
 	case f.names > maxLooked:
 		return refuse("more lies in it than can be looked through")
+	case f.names > maxElsewhere && !ours && !cached:
+		return refuse("it lies outside the project, with more than %d files in it", maxElsewhere)
 	case len(f.secrets) == 0:
 		return allow(t, "a directory that holds no secrets")
 	case ours:
@@ -135,16 +153,20 @@ func (r Rule) write(t Touch, p string, o Object) Answer {
 	if a, ok := r.secret(path.Join(p, t.Name)); ok {
 		return a
 	}
-	_, cached := r.Base.cache(p)
 	switch why, above := capability.AboveSensitive(p, r.Base.Home); {
 	case above:
 		return refuse("it is above %s", why)
-	case !cached && !r.ours(p):
-		return refuse("it lies outside the project, and is no cache that is known")
 	case o.Special:
 		return refuse("it is a socket, a pipe or a device, with somebody at its other end")
+	}
+	if dir, ok := r.Base.cache(p); ok {
+		return r.writeCache(dir)
+	}
+	switch {
+	case !r.ours(p):
+		return refuse("it lies outside the project, and is no cache that is known")
 	case !t.Dir && t.Name == "":
-		return allow(t, "a file of the project or of a cache")
+		return allow(t, "a file of the project")
 	}
 	f := newLook(r.Base, r.Host).beneath(p)
 	switch {
@@ -153,9 +175,17 @@ func (r Rule) write(t Touch, p string, o Object) Answer {
 	case len(f.secrets) > 0 && t.Name == "":
 		return refuse("%s lies in it", f.secrets[0])
 	}
-	a := allow(t, "a directory of the project or of a cache")
+	a := allow(t, "a directory of the project")
 	a.Hide = f.secrets
 	return a
+}
+
+// writeCache gives a cache as a whole: what is in it has other names each time.
+func (r Rule) writeCache(dir string) Answer {
+	if f := newLook(r.Base, r.Host).beneath(dir); f.names > maxLooked || len(f.secrets) > 0 {
+		return refuse("the cache holds more than a cache does")
+	}
+	return Answer{Allow: true, Grant: one(capability.FSWrite, dir), Dir: true, Why: "a cache"}
 }
 
 // ours reports whether p lies in a project. Packages of others, which lie

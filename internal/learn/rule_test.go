@@ -1,6 +1,7 @@
 package learn_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -122,6 +123,42 @@ func TestRuleGivesTheDirectory(t *testing.T) {
 		if !a.Allow || a.Grant.String() != test.want || a.Dir != (test.want != "fs.read:"+test.text[len("read "):]) {
 			t.Errorf("%s after %d: %+v, want %s", test.text, test.near, a, test.want)
 		}
+	}
+}
+
+// A cache is given as a whole, since its files have other names each time.
+func TestRuleGivesCaches(t *testing.T) {
+	d := newDisk("/home/u/.cache/go-build/00/x", "/home/u/.npm/.ssh/x")
+	r := learn.Rule{Base: base, Host: d}
+	for text, want := range map[string]string{
+		"make /home/u/.cache/go-build/00/y":  "fs.write:/home/u/.cache/go-build",
+		"write /home/u/.cache/go-build/00/x": "fs.write:/home/u/.cache/go-build",
+		"make /home/u/.npm/x":                "",
+	} {
+		a := r.Answer(d.touch(text), learn.Object{})
+		if a.Grant.String() != want || a.Allow != (want != "") || a.Dir != a.Allow {
+			t.Errorf("%s: %+v, want %s", text, a, want)
+		}
+		if given := d.touch(text).Given(a); given.Name != "" {
+			t.Errorf("%s: %q is no name in %s", text, given.Name, given.Capability)
+		}
+	}
+}
+
+// A look at a large directory elsewhere is no wish to have all of it.
+func TestRuleKeepsLargeDirectories(t *testing.T) {
+	d := newDisk()
+	for i := range 2001 {
+		n := "/" + strconv.Itoa(i)
+		d.add("/home/u/src"+n, false)
+		d.add("/srv/app/data"+n, false)
+	}
+	r := learn.Rule{Base: base, Host: d}
+	if a := r.Answer(d.touch("read /home/u/src"), learn.Object{}); a.Allow || !strings.Contains(a.Why, "outside the project") {
+		t.Errorf("%+v", a)
+	}
+	if a := r.Answer(d.touch("read /srv/app/data"), learn.Object{}); !a.Allow {
+		t.Errorf("%+v", a)
 	}
 }
 

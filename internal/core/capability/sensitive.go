@@ -15,9 +15,9 @@ import (
 func Sensitive(absolute, home string) (why string, ok bool) {
 	p := foldedNames(absolute)
 	homes := inHomes(p, home)
-	names := p[:unpublished(p)]
+	own := unpublished(p)
 	for _, row := range secretList {
-		if row.holds(p, homes, names) {
+		if row.holds(p, own, homes) {
 			return row.why, true
 		}
 	}
@@ -43,12 +43,12 @@ func AboveSensitive(dir, home string) (why string, ok bool) {
 	return "", false
 }
 
-// holds reports whether p lies in one of the row's places. homes are the same
-// path as it reads from each home that it is in, names the part of it that is
-// judged by name.
-func (row secrets) holds(p []string, homes [][]string, names []string) bool {
+// holds reports whether p lies in one of the row's places. Of p own names stand
+// before what somebody published; homes are the same path as it reads from each
+// home that it is in.
+func (row secrets) holds(p []string, own int, homes [][]string) bool {
 	for _, place := range row.anywhere {
-		for i := range p {
+		for i := range own {
 			if begins(place, p[i]) && inPlace(p[i:], place) {
 				return true
 			}
@@ -67,7 +67,7 @@ func (row secrets) holds(p []string, homes [][]string, names []string) bool {
 		}
 	}
 	for _, name := range row.names {
-		for _, n := range names {
+		for _, n := range p[:own] {
 			if same(name, n) && !slices.Contains(harmless, n) {
 				return true
 			}

@@ -5,10 +5,10 @@ package capability
 // hold *, ? and […].
 type secrets struct {
 	why      string   // what is there, for people
-	anywhere []string // below any directory: hidden names say what they hold wherever they lie
+	anywhere []string // below any directory, but for what somebody published: hidden names say what they hold wherever they lie
 	home     []string // below a home: words that mean something else elsewhere
 	system   []string // absolute
-	names    []string // of files anywhere, but for those that somebody published
+	names    []string // the same, of single files
 }
 
 // The list. A place stands for all that is beneath it. It is long rather than
@@ -99,7 +99,7 @@ var secretList = []secrets{
 var harmless = []string{".env.example", ".env.sample", ".env.template", ".env.dist", ".env.defaults", "example.env", "sample.env", "cacert.pem", "ca-bundle.pem", "ca-certificates.pem", "roots.pem"}
 
 // published are the directories of the system whose files everybody has, and
-// shipped those of a package manager: a key in a package is no secret.
+// shipped those of a package manager: a key in a package is nobody's secret.
 var (
 	published = []string{"/usr", "/etc/ssl/certs", "/etc/pki/ca-trust", "/etc/ca-certificates", "/nix/store"}
 	shipped   = []string{"node_modules", "site-packages", "dist-packages", "pkg/mod", ".cargo/registry", ".rustup"}
