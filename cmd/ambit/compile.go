@@ -88,6 +88,11 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 		}
 		in.Pack = &pack
 	}
+	if s.startsSome(effective) {
+		if in.Base.Beside, err = s.beside(); err != nil {
+			return err
+		}
+	}
 	dir, home := s.workDir(in), in.HomePath
 	if home == "" {
 		home = "/nonexistent"

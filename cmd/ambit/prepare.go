@@ -42,6 +42,8 @@ type prepared struct {
 	questions []questions
 	named     map[capability.Capability]bool // what a person put by name now
 
+	beside func() ([]enforce.ProgramDir, error) // programs among libraries
+
 	log   *opening[*audit.Log]
 	store *opening[*store.Store]
 	spec  session.Spec
@@ -157,6 +159,7 @@ func (s *prepared) readManifest() error {
 	if len(s.argv) == 0 {
 		return fmt.Errorf("pack %q has no entry to run", s.flags.pack)
 	}
+	s.beginBeside()
 	return nil
 }
 

@@ -111,6 +111,20 @@ var cases = []struct {
 		in.Effective = caps(t, "process.spawn:/usr/bin/git")
 		in.Objects["process.spawn:/usr/bin/git"] = []enforce.Object{file("/usr/bin/git"), file("/usr/lib64/ld-linux-x86-64.so.2")}
 	}},
+	{"pack-with-programs-beside", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		in.AdHoc = false
+		in.Effective = caps(t, "process.spawn:/usr/lib/git-core/git-shell", "process.spawn:/usr/lib/jvm", "fs.read:/usr/lib/read")
+		in.Objects["process.spawn:/usr/lib/git-core/git-shell"] = []enforce.Object{file("/usr/lib/git-core/git-shell")}
+		in.Objects["process.spawn:/usr/lib/jvm"] = []enforce.Object{dir("/usr/lib/jvm")}
+		in.Objects["fs.read:/usr/lib/read"] = []enforce.Object{dir("/usr/lib/read")}
+		in.Base.Beside = []enforce.ProgramDir{
+			{Path: "/usr/lib/apt", Whole: true, Files: []string{"/usr/lib/apt/helper"}},
+			{Path: "/usr/lib/gcc", Files: []string{"/usr/lib/gcc/cc1"}},
+			{Path: "/usr/lib/git-core", Whole: true, Files: []string{"/usr/lib/git-core/git-shell", "/usr/lib/git-core/git-daemon"}},
+			{Path: "/usr/lib/jvm/bin", Whole: true, Files: []string{"/usr/lib/jvm/bin/java"}},
+			{Path: "/usr/lib/read", Whole: true, Files: []string{"/usr/lib/read/x"}},
+		}
+	}},
 	{"pack-with-any-spawn", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
 		in.AdHoc, in.Effective = false, caps(t, "process.spawn")
 	}},

@@ -66,12 +66,20 @@ type Volume struct {
 // Base is the part of the host that every program sees: system programs and
 // libraries, and nothing of the user's.
 type Base struct {
-	Dirs     []Object // shown read-only
-	Programs []string // the directories among and beneath them that hold programs
+	Dirs     []Object     // shown read-only
+	Programs []string     // the directories among and beneath them that hold programs
+	Beside   []ProgramDir // others that do; looked for where single programs may be started
 	Links    []Link
 	Files    []File
 	Sockets  []Object // unix sockets of the host: hidden unless they are granted by name
 	Masked   []Object // of a fresh /proc: what tells of the whole host
+}
+
+// A ProgramDir holds programs and lies among libraries.
+type ProgramDir struct {
+	Path  string
+	Whole bool     // it holds nothing else that a program needs, and may be masked as a whole
+	Files []string // the programs: all beneath it if Whole, else those in it
 }
 
 // Home says what the program has for a home directory.

@@ -1,7 +1,6 @@
 package enforce
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -45,6 +44,9 @@ func layOut(in Input, set *effective) ([]Entry, error) {
 			l.pin(m.Path)
 		}
 	}
+	if set.limitExec() {
+		l.hidePrograms(in.Base.Beside, set)
+	}
 	for _, o := range in.Base.Masked {
 		l.masks = append(l.masks, Entry{Op: OpMask, Path: o.Path, Dir: o.Dir})
 	}
@@ -78,33 +80,6 @@ func (l *layout) holds(p string) bool {
 // above reports whether p lies in something that is mounted.
 func (l *layout) above(p string) bool {
 	return slices.ContainsFunc(parents(p), func(d string) bool { _, ok := l.mounts[d]; return ok })
-}
-
-// pin mounts each directory between a denied path and the writable grant that
-// it lies in onto itself. A mount point cannot be renamed; without that, the
-// directory above a denied path could be moved away, mask and all, and another
-// be put in its place.
-func (l *layout) pin(denied string) {
-	var between []string
-	up := parents(denied)
-	slices.Reverse(up)
-	for _, d := range up {
-		e, ok := l.mounts[d]
-		if !ok || l.covered(e) { // covered: it will not be mounted
-			between = append(between, d)
-			continue
-		}
-		if e.Op != OpBind || !e.Write {
-			return
-		}
-		for _, p := range between {
-			pinned := e
-			pinned.Path, pinned.Source = p, path.Join(e.Source, p[len(e.Path):])
-			pinned.Dir, pinned.Pin, pinned.Dev, pinned.Ino = true, true, 0, 0
-			l.mounts[p] = pinned
-		}
-		return
-	}
 }
 
 // system is what every view has: proc, a small dev, private temporary files.
@@ -236,28 +211,6 @@ func (l *layout) order() ([]Entry, error) {
 		}
 	}
 	return o.out, nil
-}
-
-// outermost orders masks, and leaves out those that another does for. On one
-// path the one that hides goes before one that only keeps from changing, or the
-// second would show again what the first hides.
-func outermost(masks []Entry) (out []Entry) {
-	slices.SortStableFunc(masks, func(a, b Entry) int {
-		return cmp.Or(byPath(a.Path, b.Path), cmp.Compare(hides(b), hides(a)))
-	})
-	for _, m := range masks {
-		if !slices.ContainsFunc(out, func(o Entry) bool { return o.Path == m.Path || o.Op == OpMask && within(m.Path, o.Path) }) {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
-func hides(m Entry) int {
-	if m.Op == OpMask {
-		return 1
-	}
-	return 0
 }
 
 // leadsThrough reports whether a mount lies at p or beneath.

@@ -1,0 +1,4 @@
+package view
+
+// FindBesideIn is FindBeside for a tree of a test.
+var FindBesideIn = findBeside
