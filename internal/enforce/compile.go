@@ -37,7 +37,7 @@ func Compile(in Input, f Facts) (Plan, error) {
 	p.Session, p.Program = in.Session, in.Program
 	p.Filter = Filter{
 		NoSpawn: set.noSpawn(), LimitExec: set.limitExec(),
-		WatchConnect: true, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask,
+		WatchConnect: true, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask, AskSpawn: set.askSpawn,
 	}
 	p.Limits = limits(in.Limits, f)
 	if in.Ask && !f.FUSE {
@@ -150,10 +150,13 @@ type effective struct {
 	scoped   bool     // there is a scoped process.spawn
 	start    []Object // what starts the program
 	adHoc    bool
+	// askSpawn: any program may come to be granted while the plan runs. Landlock
+	// could not be widened then, so the filter alone holds every second program.
+	askSpawn bool
 }
 
-func (e *effective) limitExec() bool { return !e.adHoc && !e.spawnAll }
-func (e *effective) noSpawn() bool   { return e.limitExec() && !e.scoped }
+func (e *effective) limitExec() bool { return !e.adHoc && !e.spawnAll && !e.askSpawn }
+func (e *effective) noSpawn() bool   { return e.askSpawn || e.limitExec() && !e.scoped }
 
 func (e *effective) executables() []Object { return append(slices.Clone(e.start), e.spawn...) }
 
@@ -165,6 +168,7 @@ func sortOut(in Input) (*effective, error) {
 	if err := set.close(in); err != nil {
 		return nil, err
 	}
+	set.askSpawn = in.Ask && in.AskSpawn && !set.adHoc && !set.spawnAll
 	return set, nil
 }
 

@@ -143,6 +143,17 @@ var cases = []struct {
 	{"limits-weaker", func(_ *testing.T, in *enforce.Input, _ *enforce.Facts) {
 		in.Limits = enforce.Limits{Memory: 1 << 20, PIDs: 10}
 	}},
+	{"asking", func(t *testing.T, in *enforce.Input, f *enforce.Facts) {
+		in.Ask, in.Quiet, f.FUSE = true, []string{"/etc", "/sys"}, true
+		in.Home, in.Program.Dir = enforce.HomeHost, "/home/u/proj"
+		in.Effective = caps(t, "fs.read:~/Documents")
+		in.Objects["fs.read:/home/u/Documents"] = []enforce.Object{dir("/home/u/Documents")}
+	}},
+	{"asking-pack", func(_ *testing.T, in *enforce.Input, f *enforce.Facts) {
+		pack := dir("/opt/pack")
+		in.AdHoc, in.Pack = false, &pack
+		in.Ask, in.AskSpawn, f.FUSE = true, true, true
+	}},
 	{"root-without-user-namespaces", func(_ *testing.T, _ *enforce.Input, f *enforce.Facts) {
 		f.UID, f.GID, f.UserNamespace, f.PIDMax = 0, 0, false, false
 	}},
@@ -191,6 +202,16 @@ func TestParentsFirst(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestAskWithoutTrap: where nothing can be hidden behind a trap, a plan that
+// asks is refused, not weakened.
+func TestAskWithoutTrap(t *testing.T) {
+	in := host()
+	in.Ask = true
+	if _, err := enforce.Compile(in, facts()); err == nil || !strings.Contains(err.Error(), "/dev/fuse") {
+		t.Errorf("got %v, want an error that names /dev/fuse", err)
 	}
 }
 

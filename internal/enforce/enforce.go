@@ -127,6 +127,8 @@ type Input struct {
 	Limits      Limits
 	WatchOpens  bool // have the notifier see opens, to report denials
 	Ask         bool // hide what is not granted behind a trap, and have first touches asked about
+	// AskSpawn, with Ask: to start a second program was not granted, and can be.
+	AskSpawn bool
 	// Quiet are paths where programs look around: with Ask nothing there is asked
 	// about, it is not there.
 	Quiet []string

@@ -97,6 +97,8 @@ type Filter struct {
 	// that execute: they can be asked about.
 	HoldChanges bool `json:"hold_changes,omitempty"`
 	HoldRuns    bool `json:"hold_runs,omitempty"`
+	// AskSpawn, with NoSpawn: a second program is asked about before it is refused.
+	AskSpawn bool `json:"ask_spawn,omitempty"`
 }
 
 // Asks reports whether what is not in the view is hidden behind a trap, so that

@@ -23,7 +23,7 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		test func(*testing.T)
 	}{
 		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
-		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet},
+		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned},
 	} {
 		t.Run(c.name, c.test)
 	}
@@ -415,4 +415,39 @@ func (s asking) quiet(t *testing.T) {
 	if put := a.put("/"); len(put) != 0 {
 		t.Errorf("asked %q, want nothing", put)
 	}
+}
+
+// spawned: a pack that may not start a second program is asked about it once.
+func (s asking) spawned(t *testing.T) {
+	for name, answer := range map[string]bool{"allowed": true, "refused": false} {
+		t.Run(name, func(t *testing.T) {
+			p := newHidden(t)
+			in := s.input(t, p, `/bin/echo one; /bin/echo two; true`)
+			in.AdHoc, in.AskSpawn = false, true
+			in.Executables = []enforce.Object{object(t, mustResolve(t, "/bin/sh"))}
+			a := newAnswers(func(_ context.Context, touch enforce.Touch) enforce.Answer {
+				return enforce.Answer{Allow: answer && touch.Kind == enforce.TouchRun && touch.Path == ""}
+			})
+			e := suite{tier: s.make(a), facts: s.facts}.run(t, in, nil)
+			want := ""
+			if answer {
+				want = "one\ntwo\n"
+			}
+			if e.out != want {
+				t.Errorf("output %q, want %q; exit %d, errors %q %v", e.out, want, e.Exit, e.err, e.CannotExec)
+			}
+			if n := len(a.asked); answer && n != 1 {
+				t.Errorf("asked %d times, want once", n)
+			}
+		})
+	}
+}
+
+func mustResolve(t testing.TB, path string) string {
+	t.Helper()
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return real
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -201,23 +202,28 @@ func (w *watcher) waiting(n seccomp.Notification) (context.Context, context.Canc
 // Security: the call runs anew after it and reads its paths itself; what it may
 // then do is what is mounted, whatever was asked.
 func (w *watcher) ask(n seccomp.Notification, touches []enforce.Touch) seccomp.Verdict {
-	a := w.s.asking
+	return w.asked(n, unix.EACCES, func(ctx context.Context) bool {
+		return !slices.ContainsFunc(touches, func(t enforce.Touch) bool { return !w.s.asking.put(ctx, t) })
+	})
+}
+
+// asked has a held call wait for a question, in a goroutine of its own.
+func (w *watcher) asked(n seccomp.Notification, refusal unix.Errno, question func(context.Context) bool) seccomp.Verdict {
+	room := w.s.asking.room
 	select {
-	case a.room <- struct{}{}:
+	case room <- struct{}{}:
 	default:
-		return seccomp.Refuse(unix.EACCES)
+		return seccomp.Refuse(refusal)
 	}
 	go func() {
-		defer func() { <-a.room }()
+		defer func() { <-room }()
 		ctx, cancel := w.waiting(n)
 		defer cancel()
-		for _, t := range touches {
-			if !a.put(ctx, t) {
-				_ = w.listener.Deny(n.ID, unix.EACCES) // it may be gone
-				return
-			}
+		if question(ctx) {
+			_ = w.listener.Continue(n.ID) // it may be gone
+		} else {
+			_ = w.listener.Deny(n.ID, refusal)
 		}
-		_ = w.listener.Continue(n.ID) // it may be gone
 	}()
 	return seccomp.Later()
 }
@@ -225,6 +231,9 @@ func (w *watcher) ask(n seccomp.Notification, touches []enforce.Touch) seccomp.V
 // grants reports whether the view has the object of a touch with the right that
 // was wanted.
 func (a *attacher) grants(t enforce.Touch) bool {
+	if t.Path == "" {
+		return true // a right that nothing is attached for
+	}
 	on, ok := a.at(t.Path)
 	switch {
 	case !ok || on.Op == enforce.OpMask:

@@ -3,6 +3,7 @@
 package process
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -23,8 +25,9 @@ import (
 type watcher struct {
 	s        *session
 	listener *seccomp.Listener
-	execs    int // calls that start the program: init's own, and the program's
-	forks    int // init's own
+	execs    int         // calls that start the program: init's own, and the program's
+	forks    int         // init's own
+	spawns   atomic.Bool // a second program was asked about and allowed
 }
 
 // The set-up itself makes these calls, before any code of the program runs.
@@ -137,14 +140,38 @@ func (w *watcher) exec(n seccomp.Notification) seccomp.Verdict {
 	if w.execs++; w.execs <= ownExecs {
 		return seccomp.Go()
 	}
+	if w.s.plan.Filter.AskSpawn {
+		if w.spawns.Load() {
+			return w.run(n)
+		}
+		return w.askSpawn(n)
+	}
 	name, _ := seccomp.ReadPath(n.PID, pathArgument(n)) // for the report; unreadable is empty
 	w.report(n, "process.spawn", string(name), "execve")
 	return seccomp.Refuse(unix.EPERM)
 }
 
+// askSpawn asks whether a second program may be started, once for all of them.
+//
+// Security: until that was allowed every such call is refused, whatever it
+// names; afterwards every program of the view may be started, as where it was
+// granted from the start.
+func (w *watcher) askSpawn(n seccomp.Notification) seccomp.Verdict {
+	t := enforce.Touch{Kind: enforce.TouchRun, PID: n.PID, Call: seccomp.Name(n.Call)}
+	return w.asked(n, unix.EPERM, func(ctx context.Context) bool {
+		if w.s.asking.put(ctx, t) {
+			w.spawns.Store(true)
+		}
+		return w.spawns.Load()
+	})
+}
+
 func (w *watcher) fork(n seccomp.Notification) seccomp.Verdict {
-	if w.forks++; w.forks <= ownForks {
+	if w.forks++; w.forks <= ownForks || w.spawns.Load() {
 		return seccomp.Go()
+	}
+	if w.s.plan.Filter.AskSpawn {
+		return w.askSpawn(n)
 	}
 	w.report(n, "process.spawn", "", "fork")
 	return seccomp.Refuse(unix.EPERM)
