@@ -156,7 +156,7 @@ type Tier interface {
 }
 
 // A Session is a program inside its sandbox. It is used by one goroutine,
-// apart from Signal, Kill and Hide.
+// apart from Signal, Kill, Hide and Pause.
 type Session interface {
 	Report() Report
 	Release() error         // lets the program begin
@@ -168,6 +168,9 @@ type Session interface {
 	// Hide takes what was shown at a path of the view away again, and returns what
 	// is open of it all the same. It may be called while the program runs.
 	Hide(path string) ([]Open, error)
+	// Pause stops the program and all it started, until resume is called. It may
+	// be called while the program runs.
+	Pause() (resume func(), err error)
 }
 
 // Open is something that a process holds of what its view no longer has.

@@ -195,3 +195,45 @@ func (s suite) hidden(t *testing.T) {
 	grant(t, &in, capability.FSRead, file)
 	hideWhileRunning(t, s, p, in, file)
 }
+
+// paused: nothing of the sandbox runs until it is resumed.
+func (s suite) paused(t *testing.T) {
+	p := newPlace(t)
+	in := p.input(t, "/bin/sh", "-c", `(while :; do echo x >> "$WORK/count"; sleep 0.01; done) & wait`)
+	r := s.start(t, in, nil)
+	count := filepath.Join(p.work, "count")
+	size := func() int64 {
+		fi, err := os.Stat(count)
+		if err != nil {
+			return 0
+		}
+		return fi.Size()
+	}
+	for range 500 {
+		if size() > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	resume, err := r.Pause()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := size()
+	time.Sleep(100 * time.Millisecond)
+	if after := size(); before == 0 || after != before {
+		t.Errorf("it went on: %d bytes, then %d", before, after)
+	}
+	resume()
+	for range 500 {
+		if size() > before {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if size() == before {
+		t.Error("it did not go on")
+	}
+	_ = r.Kill() // it may have ended
+	r.wait(t)
+}
