@@ -168,7 +168,7 @@ func sortOut(in Input) (*effective, error) {
 	if err := set.close(in); err != nil {
 		return nil, err
 	}
-	set.askSpawn = in.Ask && in.AskSpawn && !set.adHoc && !set.spawnAll
+	set.askSpawn = in.Ask && in.AskSpawn && !set.spawnAll
 	return set, nil
 }
 

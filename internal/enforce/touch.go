@@ -46,3 +46,13 @@ type Answer struct {
 type Asker interface {
 	Touched(ctx context.Context, t Touch) Answer
 }
+
+// An Observer is an Asker that also hears which programs are started, where a
+// plan asks about a second program (Input.AskSpawn) and that was allowed. The
+// call that starts one is held meanwhile.
+type Observer interface {
+	Asker
+	// Started is told of a program that may be started already. Its Path is the
+	// host's object, or "" for a file that the sandbox made in a place of its own.
+	Started(t Touch)
+}

@@ -52,7 +52,7 @@ type Base struct {
 	Home    string   // the person's, "" for none
 	Pack    string   // the folder of the manifest: "./" means it, and a pack sees it
 	Program string   // that the pack starts
-	Roots   []string // of projects, and of other trees that were made as a whole
+	Roots   []string // of the projects
 	Shown   []string // what every program sees
 }
 

@@ -23,7 +23,7 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		test func(*testing.T)
 	}{
 		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
-		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned},
+		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"observed", s.observed},
 	} {
 		t.Run(c.name, c.test)
 	}
@@ -440,6 +440,39 @@ func (s asking) spawned(t *testing.T) {
 				t.Errorf("asked %d times, want once", n)
 			}
 		})
+	}
+}
+
+// observer also hears of what is started.
+type observer struct {
+	*answers
+	started []string // guarded by mu
+}
+
+func (o *observer) Started(t enforce.Touch) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.started = append(o.started, t.Program+" "+t.Path)
+}
+
+// observed: who wants to know hears of each program that is started, though
+// nothing is asked about it, and of those that the sandbox made.
+func (s asking) observed(t *testing.T) {
+	p := newHidden(t)
+	in := s.input(t, p, `/bin/echo one; cp /bin/echo /tmp/made; /tmp/made two; /bin/absent; exec cat /dev/null`)
+	in.AskSpawn = true
+	o := &observer{answers: newAnswers(allow)}
+	o.answer = func(_ context.Context, touch enforce.Touch) enforce.Answer {
+		return enforce.Answer{Allow: touch.Path == ""}
+	}
+	tier := s.make(o)
+	e := suite{tier: tier, facts: s.facts}.run(t, in, nil)
+	if e.out != "one\ntwo\n" {
+		t.Errorf("exit %d, output %q, errors %q", e.Exit, e.out, e.err)
+	}
+	want := []string{"sh " + mustResolve(t, "/bin/echo"), "sh " + mustResolve(t, "/bin/cp"), "sh ", "sh " + mustResolve(t, "/bin/cat")}
+	if !slices.Equal(o.started, want) {
+		t.Errorf("told of %q, want %q", o.started, want)
 	}
 }
 

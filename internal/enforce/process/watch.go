@@ -142,7 +142,7 @@ func (w *watcher) exec(n seccomp.Notification) seccomp.Verdict {
 	}
 	if w.s.plan.Filter.AskSpawn {
 		if w.spawns.Load() {
-			return w.run(n)
+			return w.observed(n)
 		}
 		return w.askSpawn(n)
 	}
@@ -161,6 +161,9 @@ func (w *watcher) askSpawn(n seccomp.Notification) seccomp.Verdict {
 	return w.asked(n, unix.EPERM, func(ctx context.Context) bool {
 		if w.s.asking.put(ctx, t) {
 			w.spawns.Store(true)
+		}
+		if w.spawns.Load() {
+			w.observe(n)
 		}
 		return w.spawns.Load()
 	})
