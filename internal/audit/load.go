@@ -124,7 +124,7 @@ func (l *Log) loadFast() error {
 // commitTree returns the tree behind c, if c is what its head says, and the
 // hashes that its records add.
 func (l *Log) commitTree(c commit) (peaks, []tlog.Hash, error) {
-	if _, err := openHead(c.head.Note, l.key.verify); err != nil {
+	if _, err := l.key.open(c.head.Note); err != nil {
 		return peaks{}, nil, err
 	}
 	if c.first == 0 || c.head.Size != c.first-1+uint64(len(c.lines)) {
@@ -185,7 +185,7 @@ func (l *Log) recover(floor uint64) error {
 	}
 	if t.tree.size == 0 {
 		t.prev = firstPrev(l.key.public)
-	} else if _, err := openHead(c.good.entry.head.Note, l.key.verify); err != nil { // if what follows it is torn, nobody looked yet
+	} else if _, err := l.key.open(c.good.entry.head.Note); err != nil { // if what follows it is torn, nobody looked yet
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	keep := tlog.StoredHashCount(int64(t.tree.size)) - tlog.StoredHashCount(int64(begin))
