@@ -2,7 +2,6 @@ package view
 
 import (
 	"bytes"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -102,18 +101,8 @@ func startedBy(p string) (words []string, loader string, err error) {
 		// A carriage return is part of the name, to the kernel and so here.
 		return strings.FieldsFunc(string(line), func(r rune) bool { return r == ' ' || r == '\t' }), "", nil
 	}
-	if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
-		return nil, "", nil
-	}
-	program, err := elf.NewFile(f)
-	if err != nil {
+	if loader, err = loaderOf(head, f); err != nil {
 		return nil, "", fmt.Errorf("read %q: %w", p, err)
 	}
-	for _, s := range program.Progs {
-		if s.Type == elf.PT_INTERP {
-			name, err := io.ReadAll(io.LimitReader(s.Open(), 4096))
-			return nil, string(bytes.TrimRight(name, "\x00")), err
-		}
-	}
-	return nil, "", nil
+	return nil, loader, nil
 }
