@@ -66,7 +66,7 @@ type Volume struct {
 // Base is the part of the host that every program sees: system programs and
 // libraries, and nothing of the user's.
 type Base struct {
-	Dirs     []Object     // shown read-only
+	Dirs     []Object     // shown read-only; files, too, that are too large to be copied
 	Programs []string     // the directories among and beneath them that hold programs
 	Beside   []ProgramDir // others that do; looked for where single programs may be started
 	Links    []Link

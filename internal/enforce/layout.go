@@ -121,7 +121,7 @@ func (l *layout) system(in Input) {
 func (l *layout) base(b Base, set *effective) {
 	for _, o := range b.Dirs {
 		e := bind(o, false)
-		e.Exec = true
+		e.Exec = o.Dir
 		l.mounts[o.Path] = e
 	}
 	l.show(b.Links)

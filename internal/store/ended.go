@@ -51,6 +51,7 @@ func addWaiting(path string, n Session) (size int64, err error) {
 	if !n.over() {
 		return 0, errors.New("it needs an id, an end and a status")
 	}
+	n.Started, n.Ended = n.Started.UTC(), n.Ended.UTC() // no file of a time zone is read for it
 	text, err := json.Marshal(waiting{n, []byte(n.Program)})
 	if err != nil {
 		return 0, err

@@ -21,7 +21,7 @@ var programDirs = []string{"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/loca
 // and the like stay out.
 var etcDirs = []string{"/etc/alternatives", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/fonts", "/etc/java-17-openjdk"}
 
-// etcFiles are copied: they are small, and a copy costs less than a mount.
+// etcFiles are copied: most are small, and then a copy costs less than a mount.
 var etcFiles = []string{
 	"/etc/ld.so.cache", "/etc/host.conf", "/etc/gai.conf", "/etc/localtime", "/etc/timezone", "/etc/os-release", "/etc/debian_version",
 	"/etc/mime.types", "/etc/protocols", "/etc/services", "/etc/shells", "/etc/inputrc", "/etc/locale.conf",
@@ -38,7 +38,11 @@ var procMasked = []string{
 	"/proc/slabinfo", "/proc/timer_list", "/proc/timer_stats", "/proc/vmallocinfo",
 }
 
-// maxCopy bounds a copied file; the linker's cache of a large system has some 300 KB.
+// From mountFrom on a file is mounted: copying each page of it costs about as
+// much as a system call, and a mount some ten of those.
+const mountFrom = 32 << 10
+
+// maxCopy bounds a file that is copied all the same, since a link leads to it.
 const maxCopy = 4 << 20
 
 // Who is the person for whom the program runs.
@@ -70,11 +74,13 @@ func Base(w Who) (enforce.Base, error) {
 		}
 	}
 	for _, p := range etcFiles {
-		content, err := small(p)
+		content, o, err := setting(p)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		case err != nil:
 			return b, err
+		case o.Path != "":
+			b.Dirs = append(b.Dirs, o)
 		default:
 			b.Files = append(b.Files, enforce.File{Path: p, Content: content})
 		}
@@ -99,26 +105,36 @@ func directory(p string) (enforce.Object, error) {
 	return Resolve(p)
 }
 
-// small reads a file that is copied.
-func small(p string) ([]byte, error) {
+// setting is a file of etcFiles: what is in it, or the object that is mounted.
+func setting(p string) (content []byte, o enforce.Object, err error) {
 	f, err := os.Open(p)
 	if err != nil {
-		return nil, err
+		return nil, o, err
 	}
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, o, err
 	}
-	if !fi.Mode().IsRegular() || fi.Size() > maxCopy {
-		return nil, fmt.Errorf("read %q: not a regular file of at most %d bytes", p, maxCopy)
+	if !fi.Mode().IsRegular() {
+		return nil, o, fmt.Errorf("read %q: not a regular file", p)
 	}
-	content := make([]byte, fi.Size())
+	if fi.Size() >= mountFrom {
+		// Without its device and inode: a tool of the system may replace it at any
+		// time, and what is at this path then is what is meant.
+		if o, err = Resolve(p); err == nil && len(o.Links) == 0 {
+			return nil, enforce.Object{Path: o.Path}, nil
+		}
+	}
+	if fi.Size() > maxCopy {
+		return nil, o, fmt.Errorf("read %q: a link to more than %d bytes", p, maxCopy)
+	}
+	content = make([]byte, fi.Size())
 	n, err := f.ReadAt(content, 0)
 	if n == len(content) {
 		err = nil
 	}
-	return content, err
+	return content, enforce.Object{}, err
 }
 
 // files are the system files that name people and machines.

@@ -33,6 +33,9 @@ func under(p, dir string) bool {
 func TestBaseNamesWhatIsThere(t *testing.T) {
 	b := base(t, person)
 	for _, d := range b.Dirs {
+		if !d.Dir {
+			continue // TestBaseLarge
+		}
 		is(t, d, d.Path)
 		if real, err := filepath.EvalSymlinks(d.Path); !d.Dir || len(d.Links) > 0 || real != d.Path || err != nil {
 			t.Errorf("%+v is %q, %v", d, real, err)
@@ -111,6 +114,35 @@ func TestBaseFiles(t *testing.T) {
 		if !seen[p] {
 			t.Errorf("%s is missing", p)
 		}
+	}
+}
+
+// TestBaseLarge: a file is copied or mounted, by its size, and not both; one
+// that is mounted may be replaced while the sandbox is built.
+func TestBaseLarge(t *testing.T) {
+	const large = 32 << 10
+	b := base(t, person)
+	mounted := map[string]bool{}
+	for _, o := range b.Dirs {
+		info, err := os.Stat(o.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mounted[o.Path] = true; !o.Dir && (info.Size() < large || o.Ino != 0 || info.IsDir()) {
+			t.Errorf("%+v of %d bytes is mounted", o, info.Size())
+		}
+	}
+	for _, f := range b.Files {
+		if mounted[f.Path] || len(f.Content) >= large {
+			t.Errorf("%s of %d bytes is copied, mounted: %v", f.Path, len(f.Content), mounted[f.Path])
+		}
+	}
+	info, err := os.Lstat("/etc/ld.so.cache")
+	if err != nil || info.Size() < large {
+		t.Skip("needs a large /etc/ld.so.cache")
+	}
+	if !mounted["/etc/ld.so.cache"] {
+		t.Error("the linker's cache is not mounted")
 	}
 }
 
