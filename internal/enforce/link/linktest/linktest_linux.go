@@ -116,19 +116,23 @@ func Start(t testing.TB, o Options) *Sandbox {
 		t.Fatal(err)
 	}
 	_ = theirs.Close()
-	s := &Sandbox{t: t, PID: cmd.Process.Pid, conn: os.NewFile(uintptr(pair[0]), "control"), waits: map[int]chan response{}}
-	s.enc = json.NewEncoder(s.conn)
+	s := &Sandbox{t: t, PID: cmd.Process.Pid, waits: map[int]chan response{}}
 	t.Cleanup(func() {
-		_ = s.conn.Close()
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	s.receiveEnds(o)
+	s.receiveEnds(pair[0], o)
+	if err := unix.SetNonblock(pair[0], true); err != nil {
+		t.Fatal(err)
+	}
+	s.conn = os.NewFile(uintptr(pair[0]), "control")
+	s.enc = json.NewEncoder(s.conn)
+	t.Cleanup(func() { _ = s.conn.Close() })
 	go s.read()
 	return s
 }
 
-func (s *Sandbox) receiveEnds(o Options) {
+func (s *Sandbox) receiveEnds(control int, o Options) {
 	s.t.Helper()
 	lay := link.Veth
 	if o.Tun {
@@ -139,7 +143,7 @@ func (s *Sandbox) receiveEnds(o Options) {
 		s.t.Fatal(err)
 	}
 	data, oob := make([]byte, 4096), make([]byte, 256)
-	n, oobn, _, _, err := unix.Recvmsg(int(s.conn.Fd()), data, oob, unix.MSG_CMSG_CLOEXEC)
+	n, oobn, _, _, err := unix.Recvmsg(control, data, oob, unix.MSG_CMSG_CLOEXEC)
 	if err != nil || n == 0 {
 		s.t.Fatalf("the sandbox did not come up: %v", err)
 	}
@@ -155,11 +159,6 @@ func (s *Sandbox) receiveEnds(o Options) {
 		s.t.Fatalf("%d descriptors of the sandbox: %v", len(fds), err)
 	}
 	s.Ends = link.Ends{Link: fds[0], Diag: fds[1], Seeds: [4]int(fds[2:])}
-	if err := unix.SetNonblock(int(s.conn.Fd()), true); err != nil {
-		s.t.Fatal(err)
-	}
-	s.conn = os.NewFile(s.conn.Fd(), "control")
-	s.enc = json.NewEncoder(s.conn)
 }
 
 func idMap(host int) []syscall.SysProcIDMap {
