@@ -29,11 +29,12 @@ type builder struct {
 	plan enforce.Plan
 	list *namespace.List
 
-	parent, child int   // ends of the line between launcher and init
-	stdio         []int // copies
-	null          []int // where not negative: it is /dev/null, opened with these flags
-	host, proc    int   // the host's / and /proc
-	self          int   // pidfd of the launcher
+	parent, child int              // ends of the line between launcher and init
+	stdio         []int            // copies
+	null          []int            // where not negative: it is /dev/null, opened with these flags
+	files         []*enforce.Entry // where not nil: it is a file that is only read, to be opened anew
+	host, proc    int              // the host's / and /proc
+	self          int              // pidfd of the launcher
 	init, ruleset int
 	procs         []int // cgroup.procs files
 
@@ -72,10 +73,9 @@ func newBuilder(p enforce.Plan, io enforce.Stdio) (b *builder, err error) {
 	take(&b.init, "open the init program", namespace.OpenInit)
 	take(&b.ruleset, "open a ruleset", func() (int, error) { return rulesetFor(p) })
 	for i, f := range []*os.File{io.In, io.Out, io.Err} {
-		var fd int
-		null := -1
-		take(&fd, fmt.Sprintf("hand over descriptor %d", i), func() (n int, err error) { n, null, err = handOver(f); return n, err })
-		b.stdio, b.null = append(b.stdio, fd), append(b.null, null)
+		var h handed
+		take(&h.fd, fmt.Sprintf("hand over descriptor %d", i), func() (_ int, err error) { h, err = handOver(f); return h.fd, err })
+		b.stdio, b.null, b.files = append(b.stdio, h.fd), append(b.null, h.null), append(b.files, h.file)
 	}
 	if err != nil {
 		return b, err
@@ -158,6 +158,7 @@ func (b *builder) rest() error {
 	l := b.list
 	b.mask = l.NewSlot()
 	l.Call("set umask", unix.SYS_UMASK, num(0)).Keep(b.mask)
+	b.openAnew() // before the host's tree is left
 	if err := b.buildView(); err != nil {
 		return err
 	}

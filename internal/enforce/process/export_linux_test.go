@@ -36,9 +36,12 @@ func ResourceLimits(p enforce.LimitPlan) map[string]Limit {
 	return m
 }
 
-func Destination(raw []byte) (netip.AddrPort, bool)            { return destination(raw) }
-func StdioRights(fd, abi int) uint64                           { return stdioRights(fd, abi) }
-func HandOver(f *os.File) (fd, null int, err error)            { return handOver(f) }
+func Destination(raw []byte) (netip.AddrPort, bool) { return destination(raw) }
+func StdioRights(fd, abi int) uint64                { return stdioRights(fd, abi) }
+func HandOver(f *os.File) (fd, null int, anew bool, err error) {
+	h, err := handOver(f)
+	return h.fd, h.null, h.file != nil, err
+}
 func Explain(err error) error                                  { return explain(err) }
 func Absolute(n seccomp.Notification, p string) (string, bool) { return absolute(n, p) }
 func PathArgument(n seccomp.Notification) uint64               { return pathArgument(n) }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -179,6 +178,7 @@ func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking) (*sess
 		return nil, errors.Join(explain(err), asking.end(), removeGroup(s.group))
 	}
 	attach.init.Store(int64(s.pid))
+	s.positions = positions(s.pid, bg.io, b.files)
 	// The listener was sent before clone returned. It is taken off the line
 	// before anything else comes over it.
 	if err := <-listening; err != nil {
@@ -277,35 +277,4 @@ func rulesetFor(p enforce.Plan) (int, error) {
 		return -1, fmt.Errorf("make a Landlock ruleset: %w", err)
 	}
 	return fd, nil
-}
-
-// handOver copies a standard descriptor for the program.
-//
-// Security: a directory is refused. Beneath it chmod, chown, utimes and setxattr
-// would reach the host's tree, upward too, and Landlock does not look at them.
-// So is an O_PATH descriptor, which may be one. For the host's /dev/null null is
-// the flags to open the view's with: by the descriptor root could change the
-// mode of the host's.
-func handOver(f *os.File) (copy, null int, err error) {
-	if f == nil {
-		return -1, -1, errors.New("internal error: a standard descriptor is missing")
-	}
-	fd := int(f.Fd())
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return -1, -1, err
-	}
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-	if err != nil {
-		return -1, -1, err
-	}
-	if st.Mode&unix.S_IFMT == unix.S_IFDIR || flags&unix.O_PATH != 0 {
-		return -1, -1, errors.New("it is a directory or a path, which would be a way to the host's files")
-	}
-	null = -1
-	if st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3) {
-		null = flags & (unix.O_ACCMODE | unix.O_APPEND)
-	}
-	copy, err = high(fd)
-	return copy, null, err
 }

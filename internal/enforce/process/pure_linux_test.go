@@ -243,7 +243,7 @@ func TestHandOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := os.NewFile(uintptr(fd), tc.path)
-		copied, null, err := process.HandOver(f)
+		copied, null, anew, err := process.HandOver(f)
 		if (err != nil) != tc.err {
 			t.Errorf("%s, flags %#o: %v", tc.path, tc.flags, err)
 		}
@@ -252,11 +252,14 @@ func TestHandOver(t *testing.T) {
 			if copied < 16 || null != tc.null || e != nil || flags&unix.FD_CLOEXEC == 0 {
 				t.Errorf("%s, flags %#o: copy %d with flags %#x, null %d, want %d", tc.path, tc.flags, copied, flags, null, tc.null)
 			}
+			if want := tc.path == file && tc.flags == unix.O_RDONLY; anew != want {
+				t.Errorf("%s, flags %#o: opened anew: %v, want %v", tc.path, tc.flags, anew, want)
+			}
 			_ = unix.Close(copied)
 		}
 		_ = f.Close()
 	}
-	if _, _, err := process.HandOver(nil); err == nil {
+	if _, _, _, err := process.HandOver(nil); err == nil {
 		t.Error("a missing descriptor is handed over")
 	}
 }

@@ -33,6 +33,8 @@ type session struct {
 	attach  *attacher
 	asking  *asking // nil where nothing is asked about
 
+	positions []position // in files that are handed over
+
 	status unix.WaitStatus // of init; valid when ended is closed
 	ended  chan struct{}
 	limit  atomic.Pointer[string] // the bound that ended it
@@ -54,6 +56,7 @@ func (s *session) Release() error {
 func (s *session) abandon() {
 	_ = s.Kill() // it may have ended by itself
 	<-s.ended
+	s.takeOver()
 	_ = s.line.Close()
 	_ = errors.Join(s.asking.end(), s.attach.close()) // nothing of it is left to lose
 	if err := removeGroup(s.group); err != nil {
@@ -101,6 +104,7 @@ func (s *session) Wait() (enforce.Result, error) {
 		}).Stop()
 	}
 	<-s.ended
+	s.takeOver()
 	r := s.result()
 	r.Missed = int(s.missed.Load())
 	err := errors.Join(s.line.Close(), s.asking.end(), s.attach.close())
@@ -112,6 +116,13 @@ func (s *session) Wait() (enforce.Result, error) {
 		err = errors.Join(err, s.group.Remove())
 	}
 	return r, err
+}
+
+// takeOver leaves the person's descriptors where the program's are.
+func (s *session) takeOver() {
+	for _, p := range s.positions {
+		p.takeOver()
+	}
 }
 
 // hit names the bound that the group ran into.
