@@ -63,6 +63,8 @@ func auditLog(t *testing.T) string {
 		audit.DenialBody{Layer: "seccomp", Action: "ptrace", Program: "gdb"},
 		audit.ReportBody{Tier: "process", Layers: []audit.LayerBody{{Name: "landlock", Promised: true, Holds: true}, {Name: "pids", Promised: true}}},
 		audit.GrantBody{Grant: "g-1", Outcome: "allow", Capability: "fs.read:/x", Span: "always"},
+		audit.EffectBody{Capability: "fs.read:/x", Reason: "not granted", Paths: []audit.Text{"/x"},
+			Open: []audit.HeldBody{{PID: 7, Program: "cat", What: "descriptor 3", Path: "/x"}}},
 		audit.EndBody{Status: "exited", Exit: 3},
 	} {
 		r, err := audit.New(body)
@@ -84,12 +86,13 @@ func TestAuditList(t *testing.T) {
 		lines int
 		want  string
 	}{
-		{nil, 7, "deny fs.read:/home/u/a (not granted) cat"},
-		{nil, 7, `process runs sh -c "echo\x1b[31m \xff" in /tmp`},
-		{nil, 7, "seccomp stopped ptrace gdb"},
-		{nil, 7, "1 of 2 layers hold; does not hold: pids"},
-		{nil, 7, "g-1 allow fs.read:/x always"},
-		{nil, 7, "exited 3"},
+		{nil, 8, "deny fs.read:/home/u/a (not granted) cat"},
+		{nil, 8, `process runs sh -c "echo\x1b[31m \xff" in /tmp`},
+		{nil, 8, "fs.read:/x is taken away (not granted); still open: descriptor 3 of cat, process 7, /x"},
+		{nil, 8, "seccomp stopped ptrace gdb"},
+		{nil, 8, "1 of 2 layers hold; does not hold: pids"},
+		{nil, 8, "g-1 allow fs.read:/x always"},
+		{nil, 8, "exited 3"},
 		{[]string{"-n", "2"}, 2, "exited 3"},
 		{[]string{"-n", "0"}, 7, "begins"},
 		{[]string{"--session", "s-1"}, 1, "d-1"},

@@ -87,6 +87,24 @@ type GrantBody struct {
 	Revoked    bool      `json:"revoked,omitempty"`
 }
 
+// EffectBody tells what a running session lost, because a grant was revoked or
+// has run out, or was denied since.
+type EffectBody struct {
+	Capability Text       `json:"capability"`
+	Reason     string     `json:"reason"`          // the rule that denies it now
+	Paths      []Text     `json:"paths,omitempty"` // of the view, which lead nowhere from here on
+	Open       []HeldBody `json:"open,omitempty"`  // and what processes hold of them all the same
+	Error      Text       `json:"error,omitempty"` // why something could not be taken away
+}
+
+// HeldBody is something that a process holds.
+type HeldBody struct {
+	PID     int    `json:"pid"`
+	Program Text   `json:"program,omitempty"`
+	What    string `json:"what"`
+	Path    Text   `json:"path,omitempty"`
+}
+
 // ReportBody is what a tier promised and whether each layer holds.
 type ReportBody struct {
 	Tier   string      `json:"tier"`
@@ -110,6 +128,7 @@ func (EndBody) kind() Kind      { return SessionEnd }
 func (DecisionBody) kind() Kind { return Decision }
 func (DenialBody) kind() Kind   { return Denial }
 func (ReportBody) kind() Kind   { return Report }
+func (EffectBody) kind() Kind   { return GrantEffect }
 func (b GrantBody) kind() Kind {
 	if b.Revoked {
 		return GrantRevoke

@@ -21,6 +21,7 @@ const (
 	Denial       Kind = "denial"        // DenialBody: what a layer of the sandbox stopped
 	GrantAdd     Kind = "grant.add"     // GrantBody
 	GrantRevoke  Kind = "grant.revoke"  // GrantBody
+	GrantEffect  Kind = "grant.effect"  // EffectBody: what a running session lost
 	Report       Kind = "report"        // ReportBody: what a tier promised, and what holds
 )
 
@@ -37,6 +38,7 @@ var kinds = []struct {
 	{Denial, func() Body { return &DenialBody{} }},
 	{GrantAdd, func() Body { return &GrantBody{} }},
 	{GrantRevoke, func() Body { return &GrantBody{Revoked: true} }},
+	{GrantEffect, func() Body { return &EffectBody{} }},
 	{Report, func() Body { return &ReportBody{} }},
 }
 

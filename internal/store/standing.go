@@ -73,6 +73,10 @@ func Standing(path, principal, pack string) (all []grant.Grant, ok bool) {
 	return all, true
 }
 
+// Fingerprint names the content of the store at path: while it stays the same,
+// the grants do. It is "" while that cannot be told, as during a change.
+func Fingerprint(path string) string { return fingerprint(path) }
+
 func readStanding(path string) (s standing, ok bool) {
 	text, err := readOwn(path)
 	if err != nil {

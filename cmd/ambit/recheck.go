@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/store"
+)
+
+// recheckEvery is how often a session looks whether the grants have changed: a
+// look at one file, so that a revocation bites within a second.
+const recheckEvery = 250 * time.Millisecond
+
+// A rechecker takes away from a running session what is no longer granted.
+type rechecker struct {
+	s      *prepared
+	inside enforce.Session
+	// shown are the objects that are in the view, by their capability.
+	shown func() map[capability.Capability][]enforce.Object
+	// forget is told of what is no longer in the view.
+	forget func(capability.Capability)
+	lost   map[capability.Capability]bool
+}
+
+// run looks until ctx ends.
+func (r *rechecker) run(ctx context.Context) {
+	dir, err := r.s.app.state()
+	if err != nil {
+		return // the launch would have failed
+	}
+	path := filepath.Join(dir, grantsStore)
+	last, until := store.Fingerprint(path), r.expiry(r.s.grants())
+	tick := time.NewTicker(recheckEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := store.Fingerprint(path)
+		expired := !until.IsZero() && !r.s.app.now().Before(until)
+		if now == last && now != "" && !expired {
+			continue
+		}
+		last = now
+		if now == "" && !expired {
+			continue // it is being changed; the next look sees it
+		}
+		grants, err := r.grants(ctx)
+		if err != nil {
+			last = "" // the next look tries again
+			continue
+		}
+		until = r.expiry(grants)
+		r.take(ctx, grants)
+	}
+}
+
+// grants are those that stand now.
+func (r *rechecker) grants(ctx context.Context) ([]grant.Grant, error) {
+	db, err := r.s.store.get()
+	if err != nil {
+		return nil, err
+	}
+	stored, err := db.Grants(ctx, r.s.subject.Principal, r.s.subject.Pack)
+	return slices.Concat(stored, r.s.given), err
+}
+
+// expiry is when the next grant runs out; zero: none does.
+func (r *rechecker) expiry(grants []grant.Grant) (next time.Time) {
+	for _, g := range grants {
+		if u := g.Lifespan.Until; !u.IsZero() && u.After(r.s.app.now()) && (next.IsZero() || u.Before(next)) {
+			next = u
+		}
+	}
+	return next
+}
+
+// take decides anew about everything that the view shows.
+//
+// Security: what the decision denies now is taken away, whichever grant it came
+// by; what cannot be taken away ends the session.
+func (r *rechecker) take(ctx context.Context, grants []grant.Grant) {
+	in := decision.Input{Manifest: r.s.manifest, Grants: grants, Policy: r.s.policy, Now: r.s.app.now()}
+	for c, objects := range r.shown() {
+		if r.lost[c] {
+			continue
+		}
+		d := decision.Decide(decision.Request{Subject: r.s.subject, Capability: c}, in)
+		if d.Outcome == decision.Allow || r.usedUp(c) {
+			continue
+		}
+		r.lost[c] = true
+		if err := r.lose(ctx, c, objects, d); err != nil {
+			printf(r.s.app.err, "ambit: %s could not be taken away, so the session is ended: %s\n", c.Display(), capability.Printable(err.Error()))
+			_ = r.inside.Kill() // it may have ended by itself
+		}
+	}
+}
+
+// usedUp reports whether c was given for once: this session is that once.
+func (r *rechecker) usedUp(c capability.Capability) bool {
+	return slices.ContainsFunc(r.s.stored, func(g grant.Grant) bool {
+		return g.Lifespan.Span == grant.Once && g.Outcome == grant.Allow && g.Capability.Covers(c)
+	})
+}
+
+// lose hides the objects of one capability and records what that came to.
+func (r *rechecker) lose(ctx context.Context, c capability.Capability, objects []enforce.Object, d decision.Decision) error {
+	b := audit.EffectBody{Capability: audit.Text(c.Display()), Reason: rule(d)}
+	var failed error
+	if c.Kind() == capability.ProcessSpawn && c.Scope() == "" {
+		failed = errors.New("a running program that may start others cannot be kept from it")
+	}
+	for _, o := range objects {
+		open, err := r.inside.Hide(o.Path)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		b.Paths = append(b.Paths, audit.Text(o.Path))
+		for _, h := range open {
+			b.Open = append(b.Open, audit.HeldBody{PID: h.PID, Program: audit.Text(h.Program), What: h.What, Path: audit.Text(h.Path)})
+		}
+	}
+	if failed != nil {
+		b.Error = audit.Text(failed.Error())
+	}
+	r.forget(c)
+	rec, err := audit.New(b)
+	if err != nil {
+		return err
+	}
+	rec.ID, rec.Session, rec.Principal, rec.Pack = audit.NewID("e"), r.s.subject.Session, r.s.subject.Principal, r.s.subject.Pack
+	if _, err := r.s.Append(ctx, rec); err != nil {
+		return fmt.Errorf("record it: %w", err)
+	}
+	if !r.s.app.json {
+		printf(r.s.app.err, "ambit: %s\n", effectWords(&b))
+	}
+	return failed
+}
+
+func rule(d decision.Decision) string {
+	if len(d.Reasons) == 0 {
+		return ""
+	}
+	return string(d.Reasons[0].Rule)
+}
+
+// effectWords says what a session lost.
+func effectWords(b *audit.EffectBody) string {
+	text := capability.Printable(string(b.Capability)) + " is taken away (" + b.Reason + ")"
+	var held []string
+	for _, h := range b.Open {
+		held = append(held, fmt.Sprintf("%s of %s, process %d, %s", h.What, capability.Printable(string(h.Program)), h.PID, capability.Printable(string(h.Path))))
+	}
+	if len(held) > 0 {
+		text += "; still open: " + strings.Join(held, "; ")
+	}
+	if b.Error != "" {
+		text += "; " + capability.Printable(string(b.Error))
+	}
+	return text
+}
