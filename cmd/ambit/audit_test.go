@@ -94,10 +94,10 @@ func TestAuditList(t *testing.T) {
 		{nil, 8, "g-1 allow fs.read:/x always"},
 		{nil, 8, "exited 3"},
 		{[]string{"-n", "2"}, 2, "exited 3"},
-		{[]string{"-n", "0"}, 7, "begins"},
+		{[]string{"-n", "0"}, 8, "begins"},
 		{[]string{"--session", "s-1"}, 1, "d-1"},
 		{[]string{"--kind", "denial"}, 1, "ptrace"},
-		{[]string{"--since", "1h"}, 7, ""},
+		{[]string{"--since", "1h"}, 8, ""},
 		{[]string{"--since", "2999-01-01"}, 0, ""},
 		{[]string{"--until", "3d"}, 0, ""},
 	} {
@@ -140,13 +140,13 @@ func TestAuditVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct{ args, want string }{
-		{"verify", "7 records in 1 segments: intact"},
+		{"verify", "8 records in 1 segments: intact"},
 		{"verify", "not checked"},
 		{"verify --key KEY --head HEAD", "intact"},
 		{"verify --json", `"ok": true`},
-		{"head --json", `"size": 7`},
+		{"head --json", `"size": 8`},
 		{"prove d-1 -o PROOF", ""},
-		{"check-proof PROOF", "record 2 of 7"},
+		{"check-proof PROOF", "record 2 of 8"},
 		{"check-proof PROOF --key KEY", `"outcome": "deny"`},
 		{"check-proof PROOF --key KEY --json", `"pinned": true`},
 		{"prove 3", `"index": 2`},
