@@ -33,6 +33,7 @@ type prepared struct {
 	policy   decision.Policy
 	given    []grant.Grant // by flags, for this session
 	stored   []grant.Grant
+	read     string // fingerprint of the store just before stored was read of it
 	volumes  []volume
 	argv     []string
 	// spelled are the capabilities whose path leads through links, as they were
@@ -261,7 +262,9 @@ func (s *prepared) readGrants(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if all, ok := store.Standing(filepath.Join(dir, grantsStore), s.subject.Principal, s.subject.Pack); ok {
+	path := filepath.Join(dir, grantsStore)
+	s.read = store.Fingerprint(path)
+	if all, ok := store.Standing(path, s.read, s.subject.Principal, s.subject.Pack); ok {
 		s.stored = all
 		return nil
 	}

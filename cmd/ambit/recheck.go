@@ -39,7 +39,7 @@ func (r *rechecker) run(ctx context.Context) {
 		return // the launch would have failed
 	}
 	path := filepath.Join(dir, grantsStore)
-	last, until := store.Fingerprint(path), r.expiry(r.s.grants())
+	last, until := r.s.read, r.expiry(r.s.grants()) // what was changed since is a change
 	tick := time.NewTicker(recheckEvery)
 	defer tick.Stop()
 	for {

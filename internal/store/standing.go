@@ -47,13 +47,16 @@ type standing struct {
 	Grants      []row
 }
 
-// Standing answers what (*Store).Grants would, without opening the store. Where
-// it does not know, ok is false and the store has to be asked.
+// Standing answers what (*Store).Grants would, without opening the store, if it
+// has this Fingerprint. Where it does not know, ok is false and the store has to
+// be asked.
+//
+// Security: the fingerprint is taken now, by whoever calls. One that goes on to
+// compare it later misses no change since this answer.
 //
 // It must not be called while this process has the store open: closing a file
 // gives up the locks that SQLite has on it (fcntl(2)).
-func Standing(path, principal, pack string) (all []grant.Grant, ok bool) {
-	now := fingerprint(path)
+func Standing(path, now, principal, pack string) (all []grant.Grant, ok bool) {
 	if now == "" {
 		return nil, false
 	}
@@ -72,10 +75,6 @@ func Standing(path, principal, pack string) (all []grant.Grant, ok bool) {
 	}
 	return all, true
 }
-
-// Fingerprint names the content of the store at path: while it stays the same,
-// the grants do. It is "" while that cannot be told, as during a change.
-func Fingerprint(path string) string { return fingerprint(path) }
 
 func readStanding(path string) (s standing, ok bool) {
 	text, err := readOwn(path)
@@ -96,8 +95,8 @@ func standingLine(rest []byte) string {
 	return standingMark + hex.EncodeToString(sum[:])
 }
 
-// fingerprint names what the store at path holds, or is "" where that cannot be
-// told from outside.
+// Fingerprint names what the store at path holds: while it stays the same, the
+// grants do. It is "" where that cannot be told from outside, as during a change.
 //
 // Security: in a store without a write-ahead log every change writes into the
 // file itself, counts one up in its header (sqlite.org/fileformat.html, 1.3.5)
@@ -105,7 +104,7 @@ func standingLine(rest []byte) string {
 // inode cannot be set. While a change is going on, and after one that was broken
 // off, there is a journal. It is looked for last, so that a header that was
 // being written is not taken for a change that is done.
-func fingerprint(path string) string {
+func Fingerprint(path string) string {
 	c, err := inspect(path, grants)
 	if err != nil || c.version != len(grants.schema) {
 		return ""
@@ -158,7 +157,7 @@ func (s *Store) remember(ctx context.Context, principal, pack string) (all []gra
 func (s *Store) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.found == nil || fingerprint(s.path) != s.before {
+	if s.found == nil || Fingerprint(s.path) != s.before {
 		return
 	}
 	if slices.ContainsFunc(s.found.Grants, func(r row) bool { return !r.plain() }) {

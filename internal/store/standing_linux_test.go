@@ -64,7 +64,7 @@ func TestStanding(t *testing.T) {
 	must(t, s.Close())
 	leave(t, path)
 	for _, who := range [][2]string{{"user:u", "pack"}, {"user:u", ""}, {"user:v", "pack"}, {"user:w", "pack"}, {"user:u", "pac"}} {
-		got, ok := store.Standing(path, who[0], who[1])
+		got, ok := store.Standing(path, store.Fingerprint(path), who[0], who[1])
 		s := open(t, path)
 		want, err := s.Grants(t.Context(), who[0], who[1])
 		if !ok || err != nil || len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
@@ -142,11 +142,11 @@ func TestStandingStale(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := left(t, allow(t, "g-1", "fs.read:/home/u"))
-			if got, ok := store.Standing(path, "user:u", "pack"); !ok || len(got) != 1 {
+			if got, ok := store.Standing(path, store.Fingerprint(path), "user:u", "pack"); !ok || len(got) != 1 {
 				t.Fatalf("before: got %v, %v: this test proves nothing", got, ok)
 			}
 			change(t, path)
-			if got, ok := store.Standing(path, "user:u", "pack"); ok {
+			if got, ok := store.Standing(path, store.Fingerprint(path), "user:u", "pack"); ok {
 				t.Errorf("the copy was believed: %+v", got)
 			}
 		})
@@ -178,12 +178,12 @@ func TestStandingForged(t *testing.T) {
 			text, err := os.ReadFile(path + ".standing")
 			must(t, err)
 			change(t, path+".standing", text)
-			if got, ok := store.Standing(path, "user:u", "pack"); ok {
+			if got, ok := store.Standing(path, store.Fingerprint(path), "user:u", "pack"); ok {
 				t.Errorf("it was believed: %+v", got)
 			}
 			if name != "a folder" {
 				leave(t, path)
-				if got, ok := store.Standing(path, "user:u", "pack"); !ok || len(got) != 1 {
+				if got, ok := store.Standing(path, store.Fingerprint(path), "user:u", "pack"); !ok || len(got) != 1 {
 					t.Errorf("not mended: got %+v, %v", got, ok)
 				}
 			}
@@ -198,7 +198,7 @@ func TestStandingOfAnother(t *testing.T) {
 	}
 	path := left(t, allow(t, "g-1", "fs.read:/home/u"))
 	must(t, os.Chown(path+".standing", 65534, 65534))
-	if got, ok := store.Standing(path, "user:u", "pack"); ok {
+	if got, ok := store.Standing(path, store.Fingerprint(path), "user:u", "pack"); ok {
 		t.Errorf("it was believed: %+v", got)
 	}
 }
@@ -224,15 +224,16 @@ func TestStandingMixed(t *testing.T) {
 func TestStandingNotLeft(t *testing.T) {
 	odd := allow(t, "g-1", "fs.read:/home/u")
 	odd.Reason = "\xff"
-	if got, ok := store.Standing(left(t, odd), "user:u", "pack"); ok {
+	path := left(t, odd)
+	if got, ok := store.Standing(path, store.Fingerprint(path), "user:u", "pack"); ok {
 		t.Errorf("bytes: got %+v", got)
 	}
 	other := allow(t, "g-2", "fs.read:/home/u")
 	other.Pack = "other"
-	path := left(t, allow(t, "g-1", "fs.read:/home/u"), other)
+	path = left(t, allow(t, "g-1", "fs.read:/home/u"), other)
 	raw(t, path, "PRAGMA ignore_check_constraints=1", "UPDATE grants SET outcome = 'maybe' WHERE id = 'g-2'")
 	leave(t, path)
-	if got, ok := store.Standing(path, "user:u", "pack"); ok {
+	if got, ok := store.Standing(path, store.Fingerprint(path), "user:u", "pack"); ok {
 		t.Errorf("beside an unreadable one: got %+v", got)
 	}
 	if _, err := open(t, path).Grants(t.Context(), "user:u", "other"); err == nil {
@@ -321,7 +322,7 @@ func launches(path string) error {
 }
 
 func launchOnce(path string) (all []grant.Grant, way string, err error) {
-	if all, ok := store.Standing(path, "user:u", "pack"); ok {
+	if all, ok := store.Standing(path, store.Fingerprint(path), "user:u", "pack"); ok {
 		return all, "by copy", nil
 	}
 	s, err := store.Open(path)
@@ -340,7 +341,7 @@ func BenchmarkStanding(b *testing.B) {
 	}
 	path := left(b, all...)
 	for b.Loop() {
-		if got, ok := store.Standing(path, "user:u", "pack"); !ok || len(got) != 50 {
+		if got, ok := store.Standing(path, store.Fingerprint(path), "user:u", "pack"); !ok || len(got) != 50 {
 			b.Fatal(len(got), ok)
 		}
 	}

@@ -66,7 +66,7 @@ type List struct{ *file }
 // Security: whoever can write the file can grant; one that others may write is
 // refused.
 func Open(path string) (*Store, error) {
-	before := fingerprint(path)
+	before := Fingerprint(path)
 	f, err := open(path, grants)
 	if err != nil {
 		return nil, fmt.Errorf("open store %q: %w", path, err)
