@@ -3,6 +3,8 @@ package trap_test
 import (
 	"context"
 	"encoding/binary"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,7 +59,7 @@ func reply(t testing.TB, from int) (unique uint64, errno unix.Errno, body []byte
 }
 
 const (
-	lookup, getattr, open, access, interrupt = 1, 3, 14, 34, 36
+	lookup, getattr, open, statfs, access = 1, 3, 14, 17, 34
 )
 
 // TestWaitingBound has the call that is one too many refused at once, and room
@@ -134,6 +136,41 @@ func TestRefusesWithoutTouch(t *testing.T) {
 	}
 }
 
+// TestMountedOver has whoever set out before a mount be told of to Touch, though
+// the name is on the way to others; and never has the kernel forget a name that
+// is mounted on, which would detach the mount.
+func TestMountedOver(t *testing.T) {
+	b, replies := bare(t, trap.Config{Touch: func(context.Context, trap.Touched) unix.Errno { return unix.ESTALE }})
+	dir := t.TempDir()
+	must(os.MkdirAll(dir+"/over/beneath", 0o755))
+	var node uint64 = 1
+	for name := range strings.SplitSeq(dir[1:]+"/over", "/") {
+		must(b.Serve(message(lookup, 1, node, []byte(name+"\x00"))))
+		_, _, body := reply(t, replies)
+		node = binary.NativeEndian.Uint64(body)
+	}
+	b.Trap().Shown(dir + "/over/beneath")
+	must(b.Serve(message(getattr, 2, node, make([]byte, 16))))
+	if _, errno, _ := reply(t, replies); errno != 0 {
+		t.Errorf("a directory on the way: %v", errno)
+	}
+	b.Trap().Shown(dir + "/over")
+	must(b.Serve(message(getattr, 2, node, make([]byte, 16))))
+	if _, errno, _ := reply(t, replies); errno != unix.ESTALE {
+		t.Errorf("a directory that is mounted over: %v, want ESTALE", errno)
+	}
+	must(os.RemoveAll(dir + "/over"))
+	must(b.Serve(message(getattr, 3, node, make([]byte, 16))))
+	if unique, errno, _ := reply(t, replies); unique != 3 || errno != unix.ENOENT {
+		t.Errorf("the same, gone from the host: %v, want ENOENT", errno)
+	}
+	time.Sleep(20 * time.Millisecond)
+	must(b.Serve(message(statfs, 4, node, nil)))
+	if unique, _, _ := reply(t, replies); unique != 4 {
+		t.Error("the name of a mount is to be forgotten")
+	}
+}
+
 // FuzzRequest gives the server what no kernel would.
 func FuzzRequest(f *testing.F) {
 	for op := range uint32(56) {
@@ -157,7 +194,7 @@ func FuzzRequest(f *testing.F) {
 			return // it ends the connection
 		}
 		// Whatever came, the next request is answered.
-		must(b.Serve(message(17, 1<<40, 1, nil)))
+		must(b.Serve(message(statfs, 1<<40, 1, nil)))
 		for {
 			if unique, _, _ := reply(t, replies); unique == 1<<40 {
 				break

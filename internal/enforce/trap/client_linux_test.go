@@ -2,9 +2,12 @@ package trap_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
+	"runtime"
 	"strings"
 	"time"
 
@@ -16,8 +19,8 @@ import (
 func client(args []string) {
 	for len(args) >= 2 {
 		text, err := act(args[0], args[1])
-		if err != nil {
-			text = unix.ErrnoName(err.(unix.Errno)) //nolint:errorlint // system calls return nothing else
+		if e := unix.Errno(0); errors.As(err, &e) && e != 0 {
+			text = unix.ErrnoName(e)
 		}
 		fmt.Println(text)
 		args = args[2:]
@@ -42,6 +45,10 @@ func act(what, path string) (string, error) {
 		return "ok", unix.Chdir(path)
 	case "read":
 		return read(path)
+	case "opened":
+		fd, err := unix.Open(path, unix.O_RDONLY, 0)
+		_ = unix.Close(fd)
+		return "ok", err
 	case "write":
 		fd, err := unix.Open(path, unix.O_WRONLY, 0)
 		_ = unix.Close(fd)
@@ -86,6 +93,24 @@ func act(what, path string) (string, error) {
 		return "ok", unix.Utimes(path, []unix.Timeval{{}, {}})
 	case "setxattr":
 		return "ok", unix.Setxattr(path, "user.x", []byte("x"), 0)
+	case "timer": // signals with a handler from now on, to the thread that does what follows
+		signal.Notify(make(chan os.Signal, 1), unix.SIGALRM)
+		runtime.LockOSThread()
+		thread := unix.Gettid()
+		go func() {
+			for {
+				_ = unix.Tgkill(os.Getpid(), thread, unix.SIGALRM)
+				time.Sleep(5 * time.Millisecond)
+			}
+		}()
+		return "ok", nil
+	case "names": // how many of the names 0, 1, … are there
+		for n := 0; ; n++ {
+			var x unix.Statx_t
+			if err := unix.Statx(unix.AT_FDCWD, fmt.Sprintf("%s/%d", path, n), unix.AT_STATX_DONT_SYNC|unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE, &x); err != nil {
+				return fmt.Sprint(n), nil
+			}
+		}
 	case "setflags":
 		return "ok", setFlags(path)
 	case "getxattr":

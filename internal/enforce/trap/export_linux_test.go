@@ -2,14 +2,14 @@ package trap
 
 import "context"
 
-// MaxWaiting and MaxNodes are the bounds that a trap keeps.
-const (
-	MaxWaiting = maxWaiting
-	MaxNodes   = maxNodes
-)
+// MaxWaiting bounds the calls that wait.
+const MaxWaiting = maxWaiting
 
 // Nodes is how many names the kernel knows.
 func (t *Trap) Nodes() int { return t.table.size() }
+
+// Bound sets how many names are known before some are given back.
+func (t *Trap) Bound(most int) { t.most = most }
 
 // A Bare is a served trap without a kernel: requests are given by hand, and
 // replies go to what was given as the device.
@@ -22,8 +22,11 @@ func NewBare(ctx context.Context, c Config, device int) (*Bare, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Bare{&server{trap: t, ctx: ctx, device: d, waiting: waiting{calls: map[uint64]waiter{}}, pruneAt: maxNodes}}, t.fault
+	return &Bare{&server{trap: t, ctx: ctx, device: d, waiting: waiting{calls: map[uint64]waiter{}}}}, t.fault
 }
+
+// Trap is what is served.
+func (b *Bare) Trap() *Trap { return b.server.trap }
 
 // Serve answers one request.
 func (b *Bare) Serve(message []byte) error { return b.server.serve(message) }

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,15 +27,17 @@ import (
 const (
 	roleVariable     = "AMBIT_TRAP_TEST"
 	deviceVariable   = "AMBIT_TRAP_TEST_DEVICE"
-	watchdogVariable = "AMBIT_TRAP_TEST_WATCHDOG" // number of the descriptor to tell it connections
+	watchdogVariable = "AMBIT_TRAP_TEST_WATCHDOG" // there is one
 )
 
 func TestMain(m *testing.M) {
 	switch role := os.Getenv(roleVariable); role {
 	case "client":
 		client(os.Args[1:])
+	case "bench":
+		repeat(os.Args[1], os.Args[2], os.Args[3])
 	case "server":
-		panic("later")
+		serveAlone(os.Args[1])
 	case "watchdog":
 		watchdog()
 	case "inside":
@@ -63,9 +67,13 @@ func copyOf(role string, args ...string) *exec.Cmd {
 // connections that are left, since a process that waits for one cannot be killed
 // otherwise.
 func inside(args []string, device string, as *syscall.Credential) int {
+	return insideTo(os.Stdout, args, device, as)
+}
+
+func insideTo(out io.Writer, args []string, device string, as *syscall.Credential) int {
 	cmd := copyOf("inside", args...)
 	cmd.Env = append(cmd.Env, deviceVariable+"="+device)
-	cmd.Stdout = os.Stdout
+	cmd.Stdout = out
 	uid, gid := os.Geteuid(), os.Getegid()
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL, Cloneflags: unix.CLONE_NEWNS}
 	if as != nil {
@@ -78,7 +86,10 @@ func inside(args []string, device string, as *syscall.Credential) int {
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
 		cmd.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN}
 	}
-	if os.Geteuid() == 0 && os.Getenv(watchdogVariable) == "" {
+	switch told := watchdogFile(); {
+	case told != nil:
+		cmd.ExtraFiles = []*os.File{told}
+	case os.Geteuid() == 0:
 		tell, end, err := startWatchdog()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -86,8 +97,10 @@ func inside(args []string, device string, as *syscall.Credential) int {
 		}
 		defer end()
 		cmd.ExtraFiles = []*os.File{tell}
-		cmd.Env = append(cmd.Env, watchdogVariable+"=3")
+		cmd.Env = append(cmd.Env, watchdogVariable+"=1")
 	}
+	runtime.LockOSThread() // the death of this thread would be told as that of the process
+	defer runtime.UnlockOSThread()
 	if err := cmd.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "tests in a mount namespace:", err)
 		return 1
@@ -143,9 +156,18 @@ func watchdog() {
 	}
 }
 
+// watchdogFile is where to tell the watchdog, if there is one: descriptor 3 of
+// every copy that may make connections.
+var watchdogFile = sync.OnceValue(func() *os.File {
+	if os.Getenv(watchdogVariable) == "" {
+		return nil
+	}
+	return os.NewFile(3, "watchdog")
+})
+
 func tellWatchdog(line string) {
-	if fd, err := strconv.Atoi(os.Getenv(watchdogVariable)); err == nil {
-		_, _ = unix.Write(fd, []byte(line+"\n"))
+	if f := watchdogFile(); f != nil {
+		_, _ = f.WriteString(line + "\n")
 	}
 }
 

@@ -1,28 +1,48 @@
 package trap
 
+import "time"
+
 // maxNodes is how many names may be known before some are given back. The kernel
 // keeps a name until it needs the memory, which is the host's and not the
 // server's, so a program that knows many names could fill the server.
 const maxNodes = 1 << 16
 
-// prune has the kernel forget names that were looked up and never touched, when
-// there are too many; the next lookup brings them back.
+// prune starts to give names back when there are too many.
 func (s *server) prune() {
-	size := s.trap.table.size()
-	if size < maxNodes {
-		s.pruneAt = maxNodes
+	size, most := s.trap.table.size(), s.trap.most
+	if size < most {
+		s.pruneAt = most
 	}
 	if size < s.pruneAt || !s.pruning.CompareAndSwap(false, true) {
 		return
 	}
 	// Where the kernel cannot forget (names that are open), do not try each time.
-	s.pruneAt = size + maxNodes/8
+	s.pruneAt = size + most/8
 	s.waiting.all.Go(func() {
 		defer s.pruning.Store(false)
-		for _, n := range s.trap.table.idle(maxNodes / 4) {
-			if _, ok := s.trap.tree.at(n); !ok && s.ctx.Err() == nil {
+		s.giveBack(most)
+	})
+}
+
+// giveBack has the kernel forget names that were looked up and never touched,
+// until there are few enough or it forgets no more. The next lookup brings a
+// name back.
+func (s *server) giveBack(most int) {
+	for failed := 0; failed < 3 && s.ctx.Err() == nil; {
+		before := s.trap.table.size()
+		if before < most-most/8 {
+			return
+		}
+		for _, n := range s.trap.table.idle(most / 4) {
+			if _, ok := s.trap.tree.at(n); !ok {
 				_ = s.device.write(forgetName(n.parent.id, n.name))
 			}
 		}
-	})
+		if s.trap.table.size() >= before { // the kernel tells a moment later
+			failed++
+			time.Sleep(10 * time.Millisecond)
+		} else {
+			failed = 0
+		}
+	}
 }

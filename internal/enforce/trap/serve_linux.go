@@ -55,13 +55,14 @@ type Trap struct {
 	quiet   map[string]bool
 	tree    *tree
 	table   *table
+	most    int    // names known before some are given back
 	seconds uint64 // the time that names of the view's own show
 }
 
 // New makes a trap that nobody serves yet. A fault of the configuration is
 // returned by Serve.
 func New(c Config) *Trap {
-	t := &Trap{config: c, quiet: map[string]bool{}}
+	t := &Trap{config: c, quiet: map[string]bool{}, most: maxNodes}
 	for _, q := range c.Quiet {
 		if !path.IsAbs(q) || path.Clean(q) != q {
 			t.fault = fmt.Errorf("quiet path %q: not absolute and clean", q)
@@ -119,7 +120,7 @@ func (t *Trap) Serve(ctx context.Context, dev int) error {
 		return t.fault
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &server{trap: t, ctx: ctx, device: d, waiting: waiting{calls: map[uint64]waiter{}}, pruneAt: maxNodes}
+	s := &server{trap: t, ctx: ctx, device: d, waiting: waiting{calls: map[uint64]waiter{}}}
 	defer s.waiting.all.Wait()
 	defer d.close() // before waiting: it ends every walk that a Touch may be in
 	defer cancel()

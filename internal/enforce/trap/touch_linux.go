@@ -40,7 +40,7 @@ func (t *Trap) ask(ctx context.Context, op operation, thread int, n *node, k Kin
 		return t.gone(n, absence(err))
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
-	touched := Touched{Path: p, Kind: k, Object: fd}
+	touched := Touched{Path: p, Kind: k, PID: t.process(thread), Object: fd}
 	if err := unix.Fstat(fd, &touched.Stat); err != nil {
 		return answer{errno: absence(err)}
 	}
@@ -53,7 +53,6 @@ func (t *Trap) ask(ctx context.Context, op operation, thread int, n *node, k Kin
 	case op == opGetattr && n.form == file && (call == unix.SYS_EXECVE || call == unix.SYS_EXECVEAT):
 		touched.Kind = Run // the kernel looks at a file before it executes it, by a request like that of a stat
 	}
-	touched.PID = t.process(thread)
 	return answer{errno: settle(t.config.Touch(ctx, touched))}
 }
 

@@ -17,6 +17,21 @@
 // whether it is a directory, a link or something else, and a link's target.
 // Sizes, times, owners, modes and the names in a hidden directory it does not.
 //
+// Invariants, each with the test that holds it:
+//   - A lookup never asks, and waits for nobody but a file system of the host
+//     that does not answer (TestLookupNeverWaits, TestSlowHost).
+//   - The call that touches succeeds, or fails with the errno that was given
+//     (TestTouch, TestTouchRun, TestSettle).
+//   - What is told, and can be mounted, is what has that name now (TestReplaced).
+//   - Nobody is asked while the kernel holds a lock that the mount would wait
+//     for (TestLocked).
+//   - A killed process waits for nobody; a handled signal makes no call fail
+//     (TestKill, TestSignal).
+//   - Names that are known and calls that wait are bounded (TestForget,
+//     TestWaitingBound).
+//   - No request, however malformed, stops the server (FuzzRequest).
+//   - When the server dies, nobody hangs (TestServerKilled, TestEnd).
+//
 // This package is a mechanism: it imports nothing of the module.
 package trap
 
