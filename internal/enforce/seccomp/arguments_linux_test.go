@@ -21,6 +21,7 @@ func TestArguments(t *testing.T) {
 	send, exec := seccomp.Options{HoldSendto: true}, seccomp.Options{LimitExec: true}
 	death := seccomp.Options{KeepDeathSignal: true}
 	change, run := seccomp.Options{HoldChanges: true}, seccomp.Options{HoldRuns: true}
+	look := seccomp.Options{HoldLooks: true}
 	for _, c := range []struct {
 		options seccomp.Options
 		call    string
@@ -88,6 +89,28 @@ func TestArguments(t *testing.T) {
 		{change, "chmod", [6]uint64{0, 0o4755}, "EPERM"},
 		{change, "fchmod", [6]uint64{0, 0o644}, "allow"}, // the descriptor's mount decides
 		{change, "execve", [6]uint64{}, "allow"},
+		{look, "openat", [6]uint64{0, 0, unix.O_RDONLY | unix.O_CLOEXEC | unix.O_DIRECTORY}, "hold"},
+		{look, "openat", [6]uint64{0, 0, unix.O_CREAT, 0o4755}, "EPERM"},
+		{look, "open", [6]uint64{}, "hold"},
+		{look, "openat2", [6]uint64{}, "ENOSYS"},
+		{look, "stat", [6]uint64{}, "hold"},
+		{look, "lstat", [6]uint64{}, "hold"},
+		{look, "newfstatat", [6]uint64{3, 0, 0, unix.AT_SYMLINK_NOFOLLOW}, "hold"},
+		{look, "newfstatat", [6]uint64{3, 0, 0, unix.AT_EMPTY_PATH | anything}, "allow"}, // most often fstat
+		{look, "statx", [6]uint64{3, 0, unix.AT_STATX_DONT_SYNC, unix.AT_EMPTY_PATH}, "hold"},
+		{look, "statx", [6]uint64{3, 0, unix.AT_EMPTY_PATH | unix.AT_SYMLINK_NOFOLLOW}, "allow"},
+		{look, "access", [6]uint64{}, "hold"},
+		{look, "faccessat", [6]uint64{3, 0, 0, unix.AT_EMPTY_PATH}, "hold"}, // the kernel's has no flags
+		{look, "faccessat2", [6]uint64{3, 0, 0, unix.AT_EACCESS}, "hold"},
+		{look, "faccessat2", [6]uint64{3, 0, 0, unix.AT_EMPTY_PATH}, "allow"},
+		{look, "readlink", [6]uint64{}, "hold"},
+		{look, "readlinkat", [6]uint64{}, "hold"},
+		{look, "chdir", [6]uint64{}, "hold"},
+		{look, "statfs", [6]uint64{}, "hold"},
+		{look, "inotify_add_watch", [6]uint64{}, "hold"},
+		{look, "fanotify_init", [6]uint64{}, "EPERM"},
+		{look, "mkdir", [6]uint64{}, "allow"},
+		{look, "execve", [6]uint64{}, "allow"},
 		{run, "execve", [6]uint64{}, "hold"},
 		{run, "execveat", [6]uint64{}, "hold"},
 		{send, "sendto", [6]uint64{3, 1, 1, 0, 0, 0}, "allow"},

@@ -45,6 +45,12 @@ type Options struct {
 	// something, before the kernel locks a directory for it: open for writing,
 	// creating or as a path only (O_PATH), mkdir, rename, chmod and their like.
 	HoldChanges bool
+	// HoldLooks holds every open, and every other call by a path that tells about
+	// a file or goes to a directory: stat, access, readlink, chdir, statfs,
+	// inotify_add_watch and their like. With HoldChanges and HoldRuns no name is
+	// walked to that nobody was told of, but for those in the kernel's own search
+	// (an interpreter in execve) and for AT_EMPTY_PATH.
+	HoldLooks bool
 	// HoldRuns holds execve and execveat.
 	HoldRuns bool
 	// AllowPtrace lifts the refusal of ptrace and of nothing else. The pid
@@ -59,5 +65,5 @@ type Options struct {
 // Holds reports whether any rule waits for an answer, that is, whether the
 // filter must be installed with a listener.
 func (o Options) Holds() bool {
-	return o.NoSpawn || o.HoldConnect || o.HoldSendto || o.HoldOpen || o.HoldChanges || o.HoldRuns
+	return o.NoSpawn || o.HoldConnect || o.HoldSendto || o.HoldOpen || o.HoldChanges || o.HoldLooks || o.HoldRuns
 }

@@ -152,6 +152,9 @@ func holds(o Options) []rule {
 	if o.HoldOpen {
 		rs = append(rs, always(hold, whyOpen, "open", "openat", "creat")...)
 	}
+	if o.HoldLooks {
+		rs = append(rs, looks(o)...)
+	}
 	if (o.HoldOpen || o.HoldRuns) && !o.NoSpawn {
 		rs = append(rs, always(hold, whyOpen, "execve", "execveat")...)
 	}
@@ -170,6 +173,31 @@ func holds(o Options) []rule {
 	return rs
 }
 
+// looks are held where the view has nothing that hears of them: what is absent
+// in it may be on the host. Held once, a call is held for ever, also for what was
+// granted.
+//
+// With AT_EMPTY_PATH most programs (fstat(3) of glibc) look at a descriptor and
+// pass no path. These calls are frequent, so they are let through: a path that is
+// passed all the same is found in the view or nowhere, and not asked about.
+func looks(o Options) []rule {
+	const (
+		why  = "what the view has not can be asked about"
+		when = "without AT_EMPTY_PATH"
+	)
+	rs := always(hold, why, "stat", "lstat", "access", "faccessat", "readlink", "readlinkat", "chdir", "statfs", "inotify_add_watch")
+	for _, c := range []struct {
+		call  string
+		flags int // its argument
+	}{{"newfstatat", 3}, {"statx", 2}, {"faccessat2", 3}} {
+		rs = append(rs, rule{c.call, hold, why, when, []test{lacks(c.flags, unix.AT_EMPTY_PATH)}})
+	}
+	if !o.HoldOpen {
+		rs = append(rs, always(hold, why, "open", "openat", "creat")...)
+	}
+	return rs
+}
+
 // changes are held before the kernel locks a directory: when the file system is
 // asked it is too late to mount anything there. A descriptor that was opened as
 // a path only, before its object was there, would never lead to it.
@@ -181,7 +209,7 @@ func changes(o Options) []rule {
 		flags = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC | unix.O_TMPFILE&^unix.O_DIRECTORY | unix.O_PATH
 	)
 	var rs []rule
-	if !o.HoldOpen {
+	if !o.HoldOpen && !o.HoldLooks {
 		rs = append(rs,
 			rule{"open", hold, why, when, []test{has(1, flags)}},
 			rule{"openat", hold, why, when, []test{has(2, flags)}})
