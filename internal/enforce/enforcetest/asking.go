@@ -23,7 +23,7 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		test func(*testing.T)
 	}{
 		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
-		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"observed", s.observed},
+		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"beneath a cover", s.beneath}, {"observed", s.observed},
 	} {
 		t.Run(c.name, c.test)
 	}
@@ -483,4 +483,29 @@ func mustResolve(t testing.TB, path string) string {
 		t.Fatal(err)
 	}
 	return real
+}
+
+// beneath: a program that was started in a folder of the trap goes on with
+// relative paths when the whole folder is granted.
+func (s asking) beneath(t *testing.T) {
+	p := newHidden(t)
+	for _, d := range []string{"a", "a/secret"} {
+		if err := os.Mkdir(filepath.Join(p.hidden, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(p.hidden, d, "f"), []byte(d+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := s.input(t, p, `cat file a/f; cat a/secret/f 2>/dev/null || echo masked; cat "$HIDDEN/a/f"; echo x >> file || echo read-only`)
+	in.Program.Dir = p.hidden
+	a := newAnswers(func(_ context.Context, touch enforce.Touch) enforce.Answer {
+		if touch.Kind == enforce.TouchWrite {
+			return enforce.Answer{}
+		}
+		return enforce.Answer{Allow: true, Show: []enforce.Entry{entry(t, p.hidden, false),
+			{Op: enforce.OpMask, Path: filepath.Join(p.hidden, "a/secret"), Dir: true}}}
+	})
+	e := suite{tier: s.make(a), facts: s.facts}.run(t, in, nil)
+	mustPrint(t, e, "hidden\na\nmasked\na\nread-only\n")
 }

@@ -118,8 +118,12 @@ func (a *asking) touched(ctx context.Context, t trap.Touched) unix.Errno {
 	case trap.Run:
 		touch.Kind, touch.Call = enforce.TouchRun, "execve"
 	}
-	if !a.put(ctx, touch) {
+	// What is granted already is met beneath its cover, or was attached meanwhile.
+	if !a.attach.grants(touch) && !a.put(ctx, touch) {
 		return refusal
+	}
+	if err := a.attach.attachBelow(t.Path); err != nil {
+		return unix.EACCES
 	}
 	return unix.ESTALE
 }

@@ -25,9 +25,10 @@ type attacher struct {
 	plan enforce.Plan
 	init atomic.Int64 // of the sandbox, as the host sees it; 0 until it is there
 
-	mu     sync.Mutex // one change at a time; guards worker and closed
+	mu     sync.Mutex // one change at a time; guards worker, closed and below
 	worker *namespace.Worker
 	closed bool
+	below  []string // directories of the trap that were covered, and are kept open
 
 	table sync.RWMutex             // never held while something is mounted
 	shown map[string]enforce.Entry // what is mounted, by path of the view; guarded by table
@@ -130,8 +131,11 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 		// The mount that is there gets the wider right: who works in it already
 		// would not notice another one on top.
 		a.upgrade(b, e, within)
-	} else if err := a.cover(b, e, within); err != nil {
-		return err
+	} else {
+		a.keepBelow(b, e)
+		if err := a.cover(b, e, within); err != nil {
+			return err
+		}
 	}
 	a.home(b)
 	if err := a.worker.Do(b.list); err != nil {
@@ -257,6 +261,8 @@ const (
 	hostMounts    = 20 // its own mount namespace, a copy of the host's
 	sandboxMounts = 21
 	lastKept      = 22
+	firstBelow    = 100 // and those of attacher.below, in its order
+	mostBelow     = 100
 )
 
 var errEnded = errors.New("the sandbox has ended")
@@ -267,7 +273,8 @@ func (a *attacher) home(b *builder) {
 	l := b.list
 	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(0), num(namespace.WorkerLine-1), num(0))
 	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(namespace.WorkerLine+1), num(hostMounts-1), num(0))
-	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(lastKept+1), namespace.N(uint64(^uint32(0))), num(0))
+	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(lastKept+1), num(firstBelow-1), num(0))
+	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(firstBelow+len(a.below)), namespace.N(uint64(^uint32(0))), num(0))
 }
 
 func (a *attacher) outside(b *builder) {

@@ -1,0 +1,77 @@
+//go:build linux
+
+package process
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/namespace"
+)
+
+// A process may be in a directory of the trap itself, one that leads to a grant
+// or that it was started in. When that is covered by a grant later, its relative
+// paths still begin beneath the cover. So such directories are kept open before
+// they are covered, and what is touched beneath the cover is shown there too.
+
+// keepBelow has a row keep the trap's directory at e's path open if anybody can
+// be in it. It stands first in the row: the number must not be taken.
+func (a *attacher) keepBelow(b *builder, e enforce.Entry) {
+	on, mounted := a.at(e.Path)
+	covered := mounted && on.Op != enforce.OpTrap
+	if !a.plan.Asks() || !e.Dir || covered || len(a.below) >= mostBelow || !a.transit(e.Path) {
+		return
+	}
+	l := b.list
+	fd := l.NewSlot()
+	what := "keep " + e.Path
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	a.inside(b)
+	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(e.Path), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(fd)
+	l.Call(what, unix.SYS_DUP3, namespace.Result(fd), num(firstBelow+len(a.below)), num(unix.O_CLOEXEC))
+	a.outside(b)
+	a.below = append(a.below, e.Path)
+}
+
+// transit reports whether p is a directory of the view's own.
+func (a *attacher) transit(p string) bool {
+	names, _ := a.plan.Skeleton()
+	if slices.ContainsFunc(names, func(e enforce.Entry) bool { return inside(e.Path, p) }) {
+		return true
+	}
+	a.table.RLock()
+	defer a.table.RUnlock()
+	for q := range a.shown {
+		if q != p && inside(q, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// attachBelow shows what a cover has at p beneath the cover too, for whoever is
+// there. It does nothing where nobody can be.
+//
+// Security: it is the cover's own mount that is copied, with its rights and its
+// masks.
+func (a *attacher) attachBelow(p string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	on, ok := a.at(p)
+	i := slices.Index(a.below, on.Path)
+	if !ok || i < 0 || p == on.Path {
+		return nil
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(p, on.Path+"/"), "/")
+	b := &builder{plan: a.plan, list: &namespace.List{}}
+	a.home(b)
+	a.inside(b)
+	tree := b.copyTree(path.Join(on.Path, first))
+	b.move("show "+path.Join(on.Path, first)+" beneath", tree, num(firstBelow+i), first)
+	a.home(b)
+	return a.worker.Do(b.list)
+}
