@@ -36,7 +36,7 @@ func catchSignals() *signals {
 // wait returns when signals are caught.
 func (s *signals) wait() { <-s.caught }
 
-// pass passes signals on to the program, until stop.
+// pass passes signals on to the program.
 func (s *signals) pass(inside enforce.Session) {
 	for sig := range s.c {
 		if (sig == syscall.SIGINT || sig == syscall.SIGQUIT) && foreground() != 0 {
@@ -49,12 +49,12 @@ func (s *signals) pass(inside enforce.Session) {
 	}
 }
 
-// stop ends the passing on and gives the terminal back to the process group
-// that had it: a shell inside may have taken it and been killed.
+// stop gives the terminal back to the process group that had it: a shell inside
+// may have taken it and been killed. Signals are caught on, by nobody: there is no
+// program any more, and ambit is about to end with its status. Giving them up
+// would have to wait until none is on its way.
 func (s *signals) stop() {
 	s.wait()
-	signal.Stop(s.c)
-	close(s.c)
 	close(s.done)
 	if s.tty > 0 && s.tty != foregroundOf(0) {
 		signal.Ignore(syscall.SIGTTOU)

@@ -104,13 +104,9 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 	}
 	var wg sync.WaitGroup
 	var reported, untold error
-	over, late := make(chan struct{}), []audit.Body{report(res.Report)}
-	wg.Go(func() {
-		select {
-		case <-over:
-			return // it is written with the end
-		case <-time.After(reportAfter):
-		}
+	late, written := []audit.Body{report(res.Report)}, make(chan struct{})
+	timer := time.AfterFunc(reportAfter, func() {
+		defer close(written)
 		if reported = r.write(ctx, s, late...); reported != nil {
 			reported = fmt.Errorf("ended: the report could not be recorded: %w", reported)
 			_ = inside.Kill() // it may have ended by itself
@@ -119,7 +115,9 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 	})
 	wg.Go(func() { res.Denials, untold = r.denials(ctx, s, inside) })
 	ended, err := inside.Wait()
-	close(over)
+	if !timer.Stop() {
+		<-written
+	}
 	wg.Wait()
 	res.Result, res.Duration = ended, r.Now().Sub(begin)
 	if r.Ended != nil {

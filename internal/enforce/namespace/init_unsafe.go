@@ -43,19 +43,27 @@ var initImage = sync.OnceValues(func() ([]byte, error) {
 		return nil, errors.New("internal error: the init image has no end mark")
 	}
 	size := uint64(codeOffset + n)
-	var b bytes.Buffer
-	put := func(v ...any) {
-		for _, x := range v {
-			_ = binary.Write(&b, binary.LittleEndian, x) // a Buffer does not fail
+	le := binary.LittleEndian
+	b := append(make([]byte, 0, size), "\x7fELF\x02\x01\x01"...)
+	b = append(b, make([]byte, 9)...)
+	for _, v := range []uint16{2, elfMachine, 1, 0} { // the last two are one number of 32 bits
+		b = le.AppendUint16(b, v)
+	}
+	for _, v := range []uint64{initBase + codeOffset, elfHeader, 0} {
+		b = le.AppendUint64(b, v)
+	}
+	for _, v := range []uint16{0, 0, elfHeader, elfSegment, 2, 0, 0, 0} { // again
+		b = le.AppendUint16(b, v)
+	}
+	segment := func(kind, rights uint32, numbers ...uint64) {
+		b = le.AppendUint32(le.AppendUint32(b, kind), rights)
+		for _, v := range numbers {
+			b = le.AppendUint64(b, v)
 		}
 	}
-	put([]byte("\x7fELF\x02\x01\x01"), make([]byte, 9))
-	put(uint16(2), uint16(elfMachine), uint32(1), uint64(initBase+codeOffset), uint64(elfHeader), uint64(0), uint32(0))
-	put(uint16(elfHeader), uint16(elfSegment), uint16(2), uint16(0), uint16(0), uint16(0))
-	put(uint32(segmentLoad), uint32(5), uint64(0), uint64(initBase), uint64(initBase), size, size, uint64(0x1000))
-	put(uint32(segmentMark), uint32(6), uint64(0), uint64(0), uint64(0), uint64(0), uint64(0), uint64(16))
-	b.Write(code[:n])
-	return b.Bytes(), nil
+	segment(segmentLoad, 5, 0, initBase, initBase, size, size, 0x1000)
+	segment(segmentMark, 6, 0, 0, 0, 0, 0, 16)
+	return append(b, code[:n]...), nil
 })
 
 // OpenInit returns a descriptor of the init program, sealed against change.

@@ -17,9 +17,20 @@ func (l *List) Bytes(b []byte) Arg {
 	return Arg{value: uintptr(unsafe.Pointer(unsafe.SliceData(b)))}
 }
 
-// Str is the address of a copy of s with a closing zero byte.
+// textBlock is what strings are laid out in; most rows need two.
+const textBlock = 4096
+
+// Str is the address of a copy of s with a closing zero byte. Strings stand
+// behind each other, since each piece of memory of its own is a page more that
+// has to be made.
 func (l *List) Str(s string) Arg {
-	return l.Bytes(append([]byte(s), 0))
+	if cap(l.text)-len(l.text) <= len(s) {
+		l.text = make([]byte, 0, max(textBlock, len(s)+1))
+		l.alive = append(l.alive, l.text)
+	}
+	at := len(l.text)
+	l.text = append(append(l.text, s...), 0)
+	return Arg{value: uintptr(unsafe.Pointer(&l.text[at]))}
 }
 
 func (l *List) strv(v []string) uintptr {

@@ -4,6 +4,7 @@ package namespace
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -49,6 +50,7 @@ type List struct {
 	mu    sync.Mutex // orders Then and what Start reads; the new process reads next without it
 	next  *List      // continued with, once the steps of this one are done
 	alive []any      // what the addresses point to
+	text  []byte     // the block that Str fills
 }
 
 // Then has the row go on with another one when its own steps are done. It may
@@ -90,6 +92,9 @@ type Step struct {
 	l *List
 	i int
 }
+
+// Grow makes room for n more steps at once.
+func (l *List) Grow(n int) { l.steps = slices.Grow(l.steps, n) }
 
 // NewSlot reserves a place for a result.
 func (l *List) NewSlot() Slot {

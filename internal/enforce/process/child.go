@@ -156,6 +156,7 @@ func blockSignals(l *namespace.List) {
 // rest lays out what the plan says, from the view to the program's init.
 func (b *builder) rest() error {
 	l := b.list
+	l.Grow(12*len(b.plan.View) + 128)
 	b.mask = l.NewSlot()
 	l.Call("set umask", unix.SYS_UMASK, num(0)).Keep(b.mask)
 	b.openAnew() // before the host's tree is left

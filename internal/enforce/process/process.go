@@ -60,7 +60,7 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enfo
 	if err != nil {
 		return nil, fmt.Errorf("build the sandbox: %w", err)
 	}
-	if s.report, err = readBack(s.pid, p, s.group); err != nil {
+	if s.report, err = readBack(s.pid, p, s.outside, s.group); err != nil {
 		s.abandon()
 		return nil, fmt.Errorf("read the sandbox back: %w", err)
 	}
@@ -171,7 +171,8 @@ func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking) (*sess
 		close(s.denials)
 		listening <- nil
 	}
-	_ = s.line.send(1) // a process that is gone says why below
+	_ = s.line.send(1)          // a process that is gone says why below
+	s.outside = ownNamespaces() // while the row goes on
 	if err := <-bg.started; err != nil {
 		_ = s.line.Close()
 		<-listening

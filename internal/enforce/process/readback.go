@@ -18,9 +18,9 @@ import (
 )
 
 // readBack asks the kernel what holds for the process at the threshold and
-// compares it with the plan. What cannot be asked (Landlock, the filter's
+// compares it with the plan; outside are the launcher's namespaces. What cannot be asked (Landlock, the filter's
 // table) was tried by the process itself, which would not be there otherwise.
-func readBack(pid int, p enforce.Plan, group *cgroup.Group) (enforce.Report, error) {
+func readBack(pid int, p enforce.Plan, outside map[string]uint64, group *cgroup.Group) (enforce.Report, error) {
 	r := enforce.Report{Tier: p.Tier}
 	dir := "/proc/" + strconv.Itoa(pid)
 	add := func(name string, detail string, err error) {
@@ -31,7 +31,7 @@ func readBack(pid int, p enforce.Plan, group *cgroup.Group) (enforce.Report, err
 		r.Layers = append(r.Layers, l)
 	}
 	for _, name := range p.Namespaces {
-		add(name+" namespace", "", otherNamespace(dir, name))
+		add(name+" namespace", "", otherNamespace(dir, name, outside[name]))
 	}
 	status, err := readStatus(dir)
 	if err != nil {
@@ -66,16 +66,28 @@ func limitWords(l enforce.LimitPlan) string {
 
 var namespaceFile = map[string]string{"user": "user", "mount": "mnt", "pid": "pid", "net": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup"}
 
-func otherNamespace(dir, name string) error {
-	var inside, outside unix.Stat_t
-	file := "/ns/" + namespaceFile[name]
-	if err := unix.Stat(dir+file, &inside); err != nil {
+// ownNamespaces are the numbers of this process's namespaces, by name. One that
+// cannot be told is missing.
+func ownNamespaces() map[string]uint64 {
+	own := map[string]uint64{}
+	for name, file := range namespaceFile {
+		var st unix.Stat_t
+		if err := unix.Stat("/proc/self/ns/"+file, &st); err == nil {
+			own[name] = st.Ino
+		}
+	}
+	return own
+}
+
+func otherNamespace(dir, name string, outside uint64) error {
+	var inside unix.Stat_t
+	if err := unix.Stat(dir+"/ns/"+namespaceFile[name], &inside); err != nil {
 		return fmt.Errorf("look at its %s namespace: %w", name, err)
 	}
-	if err := unix.Stat("/proc/self"+file, &outside); err != nil {
-		return fmt.Errorf("look at the %s namespace: %w", name, err)
-	}
-	if inside.Ino == outside.Ino {
+	switch outside {
+	case 0:
+		return fmt.Errorf("the host's %s namespace cannot be looked at", name)
+	case inside.Ino:
 		return fmt.Errorf("it is in the host's %s namespace", name)
 	}
 	return nil
