@@ -49,6 +49,7 @@ func Compile(in Input, f Facts) (Plan, error) {
 	if slices.Contains(p.Limits.Weaker, "cpu") {
 		return Plan{}, errors.New("a limit of cpu needs a control group, and none can be had here: run `ambit doctor`, or use a limit of wall time")
 	}
+	p.Landlock.Connect = set.sockets
 	if set.limitExec() {
 		p.Landlock.LimitExecute = true
 		for _, o := range set.executables() {
@@ -142,8 +143,9 @@ func limits(l Limits, f Facts) LimitPlan {
 
 // effective is the effective set, sorted by what enforces it.
 type effective struct {
-	grants   []Entry // binds, in no order
-	before   []Entry // of a grant that comes later: what the view has already
+	grants   []Entry  // binds, in no order
+	sockets  []string // those of the host that grants name, by their path in the view
+	before   []Entry  // of a grant that comes later: what the view has already
 	masks    []Entry
 	spawnAll bool
 	spawn    []Object // of scoped process.spawn
@@ -185,6 +187,9 @@ func (e *effective) open(in Input) error {
 		}
 		e.grants = append(e.grants, Entry{Op: OpBind, Path: v.Target, Source: v.Source.Path, Dir: v.Source.Dir,
 			Write: v.Write, Dev: v.Source.Dev, Ino: v.Source.Ino})
+		if v.Source.Socket {
+			e.sockets = append(e.sockets, v.Target)
+		}
 	}
 	return nil
 }
@@ -235,6 +240,9 @@ func (e *effective) add(c capability.Capability, objects []Object) error {
 				return &CannotEnforce{c.Display(), o.Path + " is the sandbox's own, the host's cannot be shown"}
 			}
 			e.grants = append(e.grants, bind(o, c.Kind() == capability.FSWrite))
+			if o.Socket {
+				e.sockets = append(e.sockets, o.Path)
+			}
 		}
 	case capability.ProcessSpawn:
 		if c.Scope() == "" {

@@ -128,6 +128,15 @@ var cases = []struct {
 	{"pack-with-any-spawn", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
 		in.AdHoc, in.Effective = false, caps(t, "process.spawn")
 	}},
+	{"sockets-by-name", func(t *testing.T, in *enforce.Input, f *enforce.Facts) {
+		f.LandlockABI = 9
+		socket := func(p string) enforce.Object { o := file(p); o.Socket = true; return o }
+		in.Effective = caps(t, "fs.write:/work", "fs.write:/work/agent.sock")
+		in.Objects["fs.write:/work"] = []enforce.Object{dir("/work")}
+		in.Objects["fs.write:/work/agent.sock"] = []enforce.Object{socket("/work/agent.sock")}
+		in.Volumes = []enforce.Volume{{Source: socket("/run/db.sock"), Target: "/db.sock"}}
+		in.Base.Sockets = []enforce.Object{socket("/work/agent.sock"), socket("/work/docker.sock"), socket("/run/db.sock")}
+	}},
 	{"volume-at-another-path", func(_ *testing.T, in *enforce.Input, _ *enforce.Facts) {
 		in.Volumes = []enforce.Volume{{Source: dir("/srv/a"), Target: "/input"}, {Source: dir("/srv/b"), Target: "/output", Write: true}}
 	}},

@@ -41,6 +41,7 @@ type Object struct {
 	Path     string `json:"path"` // without symbolic links
 	Dir      bool   `json:"dir,omitempty"`
 	Dev, Ino uint64 `json:"-"`
+	Socket   bool   `json:"-"` // a unix socket
 	Names    uint64 `json:"-"` // how many names (hard links) a file has; 0: not known
 	// Links are the symbolic links on the way from the granted spelling to
 	// Path, so that the program can use the same spelling.

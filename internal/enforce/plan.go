@@ -78,13 +78,16 @@ func (c Content) MarshalJSON() ([]byte, error) {
 }
 
 // Landlock is the plan for the Landlock domain: all file rights beneath the
-// view's root, nothing else.
+// view's root but those that are for single paths, nothing else.
 type Landlock struct {
 	ABI int `json:"abi"`
 	// Execute are the paths of the view that may be executed. Empty with
 	// LimitExecute: none. Without LimitExecute: every file.
 	LimitExecute bool     `json:"limit_execute"`
 	Execute      []string `json:"execute,omitempty"`
+	// Connect are the sockets of the view that may be connected to although they
+	// are the host's. From version 9 on Landlock closes all others.
+	Connect []string `json:"connect,omitempty"`
 }
 
 // Filter says which calls the system call filter holds beside its fixed table.

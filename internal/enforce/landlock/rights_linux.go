@@ -32,7 +32,7 @@ var steps = []Step{
 	{ABI: 7, Flags: unix.LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF | unix.LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF,
 		Without: "nothing is left open, but nested domains may fill the host's audit log"},
 	{ABI: 9, Rights: unix.LANDLOCK_ACCESS_FS_RESOLVE_UNIX,
-		Without: "unix sockets outside the view can be connected to through a descriptor that slips in"},
+		Without: "sockets that the host binds in a granted folder after the start can be connected to"},
 }
 
 // Steps returns what each ABI added, oldest first.
@@ -45,6 +45,10 @@ const ofFiles = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_WRITE_
 
 // Execute is the right to run a file.
 const Execute uint64 = unix.LANDLOCK_ACCESS_FS_EXECUTE
+
+// Connect is the right to connect or send to a unix socket by its path. Sockets
+// that the domain itself made need no rule.
+const Connect uint64 = unix.LANDLOCK_ACCESS_FS_RESOLVE_UNIX
 
 // AllFS returns every right of files that abi has: what a ruleset handles, and
 // what the rule beneath the view's root gives.

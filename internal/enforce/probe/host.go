@@ -135,9 +135,15 @@ var landlockSteps = []struct {
 	{6, "6.12", "signals and abstract sockets"},
 }
 
+// socketABI closes the host's sockets by path, whenever they are bound.
+const socketABI = 9
+
 func (h Host) landlock() Finding {
 	f := Finding{Layer: "Landlock", State: Holds, Needed: true, Detail: fmt.Sprintf("version %d", h.LandlockABI)}
 	if h.LandlockABI >= h.WantABI {
+		if h.LandlockABI < socketABI {
+			f.Detail += "; unix sockets that the host binds in a granted folder after the start are closed from version 9 on"
+		}
 		return f
 	}
 	f.State = Fails

@@ -314,30 +314,45 @@ func lastCapability() int {
 	return unix.CAP_LAST_CAP
 }
 
-// landlockRules allows all file rights beneath the view's root, execution only
-// where the plan says, and the terminal or files that the person redirected.
+// landlockRules allows what pathRules says, and the terminal or files that the
+// person redirected.
 func (b *builder) landlockRules() {
-	p := b.plan
-	rights := landlock.AllFS(p.Landlock.ABI)
-	// Of the devices in the view only terminals are for ioctl.
-	device := rights & unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
-	rights &^= device
-	if device != 0 {
-		b.allow("allow terminals", "/dev/pts", device)
-		b.allow("allow the terminal", "/dev/tty", device)
+	for _, r := range pathRules(b.plan.Landlock) {
+		b.allow("allow "+r.what, r.path, r.rights)
 	}
-	if p.Landlock.LimitExecute {
-		rights &^= landlock.Execute
-		for _, path := range p.Landlock.Execute {
-			b.allow("allow execution of "+path, path, landlock.Execute)
-		}
-	}
-	b.allow("allow the view", "/", rights)
 	for i, fd := range b.stdio {
-		if rights := stdioRights(fd, p.Landlock.ABI); rights != 0 {
+		if rights := stdioRights(fd, b.plan.Landlock.ABI); rights != 0 {
 			b.rule(fmt.Sprintf("allow descriptor %d", i), num(fd), rights)
 		}
 	}
+}
+
+// A pathRule gives rights beneath a path of the view.
+type pathRule struct {
+	what, path string
+	rights     uint64
+}
+
+// pathRules gives all file rights beneath the view's root, but execution only
+// where the plan says so, ioctl of devices only for terminals, and connecting to
+// sockets of the host only where a grant names them.
+func pathRules(l enforce.Landlock) (rules []pathRule) {
+	everywhere := landlock.AllFS(l.ABI)
+	only := func(right uint64, what string, paths ...string) {
+		if everywhere&right == 0 {
+			return // this version does not know it
+		}
+		everywhere &^= right
+		for _, p := range paths {
+			rules = append(rules, pathRule{what + p, p, right})
+		}
+	}
+	only(unix.LANDLOCK_ACCESS_FS_IOCTL_DEV, "the terminals of ", "/dev/pts", "/dev/tty")
+	only(landlock.Connect, "connecting to ", l.Connect...)
+	if l.LimitExecute {
+		only(landlock.Execute, "execution of ", l.Execute...)
+	}
+	return append(rules, pathRule{"the view", "/", everywhere})
 }
 
 // stdioRights lets a program open its own standard descriptors by name again

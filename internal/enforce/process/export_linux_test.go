@@ -38,6 +38,16 @@ func ResourceLimits(p enforce.LimitPlan) map[string]Limit {
 
 func Destination(raw []byte) (netip.AddrPort, bool) { return destination(raw) }
 func StdioRights(fd, abi int) uint64                { return stdioRights(fd, abi) }
+
+// PathRules are the rules of a domain: rights by path.
+func PathRules(l enforce.Landlock) map[string]uint64 {
+	rights := map[string]uint64{}
+	for _, r := range pathRules(l) {
+		rights[r.path] |= r.rights
+	}
+	return rights
+}
+
 func HandOver(f *os.File) (fd, null int, anew bool, err error) {
 	h, err := handOver(f)
 	return h.fd, h.null, h.file != nil, err

@@ -214,6 +214,32 @@ func TestStdioRights(t *testing.T) {
 	}
 }
 
+// TestPathRules: what is for single paths is not given for the view, and what a
+// version does not know is not asked for.
+func TestPathRules(t *testing.T) {
+	const device, execute, connect = uint64(unix.LANDLOCK_ACCESS_FS_IOCTL_DEV), uint64(unix.LANDLOCK_ACCESS_FS_EXECUTE), uint64(unix.LANDLOCK_ACCESS_FS_RESOLVE_UNIX)
+	terminals := func(more map[string]uint64) map[string]uint64 {
+		maps.Copy(more, map[string]uint64{"/dev/pts": device, "/dev/tty": device})
+		return more
+	}
+	for _, tc := range []struct {
+		name string
+		plan enforce.Landlock
+		want map[string]uint64
+	}{
+		{"version 6", enforce.Landlock{ABI: 6, Connect: []string{"/w/s"}}, terminals(map[string]uint64{"/": 1<<15 - 1})},
+		{"version 9", enforce.Landlock{ABI: 9}, terminals(map[string]uint64{"/": 1<<15 - 1})},
+		{"version 9, a socket by name", enforce.Landlock{ABI: 9, Connect: []string{"/w/s", "/t"}}, terminals(map[string]uint64{"/": 1<<15 - 1, "/w/s": connect, "/t": connect})},
+		{"some programs", enforce.Landlock{ABI: 9, LimitExecute: true, Execute: []string{"/usr/bin/git"}},
+			terminals(map[string]uint64{"/": 1<<15 - 1 - execute, "/usr/bin/git": execute})},
+		{"no program", enforce.Landlock{ABI: 6, LimitExecute: true}, terminals(map[string]uint64{"/": 1<<15 - 1 - execute})},
+	} {
+		if got := process.PathRules(tc.plan); !maps.Equal(got, tc.want) {
+			t.Errorf("%s: got %#x, want %#x", tc.name, got, tc.want)
+		}
+	}
+}
+
 // TestHandOver: copies out of the way, and nothing that would lead elsewhere.
 func TestHandOver(t *testing.T) {
 	dir := t.TempDir()

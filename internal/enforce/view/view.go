@@ -46,7 +46,7 @@ func Resolve(p string) (enforce.Object, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return enforce.Object{}, &fs.PathError{Op: "stat", Path: real, Err: err}
 	}
-	return enforce.Object{Path: real, Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Dev: st.Dev, Ino: st.Ino, Names: uint64(st.Nlink), Links: links}, nil
+	return enforce.Object{Path: real, Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Socket: st.Mode&unix.S_IFMT == unix.S_IFSOCK, Dev: st.Dev, Ino: st.Ino, Names: uint64(st.Nlink), Links: links}, nil
 }
 
 // Names are the spellings of p that whoever may change a folder could give
