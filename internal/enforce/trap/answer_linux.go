@@ -1,22 +1,6 @@
 package trap
 
-import (
-	"context"
-	"errors"
-	"path"
-
-	"golang.org/x/sys/unix"
-)
-
-const (
-	// nameValid is for how long the kernel keeps a name: long, since a name that
-	// is gone or is something else is found at the next touch.
-	nameValid = 3600
-	// quietValid is for how long it keeps that a quiet name is not there. Names
-	// that are only absent are not kept at all: one that the host, or a grant,
-	// makes a moment later must be found.
-	quietValid = 1
-)
+import "golang.org/x/sys/unix"
 
 // serve answers one request or hands it to a goroutine. Its error ends the
 // connection.
@@ -103,59 +87,6 @@ func (s *server) refusal(n *node) unix.Errno {
 	return unix.EACCES
 }
 
-// lookup answers whether a name is there, and what it is. The kernel holds the
-// folder's lock: nobody is asked and nothing is waited for that could wait for
-// the view.
-func (s *server) lookup(r request, parent *node) error {
-	name, err := r.name()
-	if err != nil {
-		return err
-	}
-	t := s.trap
-	p := path.Join(parent.path(), name)
-	quiet := parent.quiet || t.quiet[p]
-	if o, ok := t.tree.child(parent, name); ok && o.form != unknown {
-		s.entry(r, t.table.enter(parent, name, o.form, quiet))
-		return nil
-	}
-	if quiet {
-		s.reply(r, 0, entryReply(attr{}, quietValid))
-		return nil
-	}
-	switch f, errno := t.formAt(p, true); {
-	case errors.Is(errno, unix.EAGAIN):
-		s.hold(r, func(context.Context, int) answer { return t.found(parent, name, p) })
-	case errno != 0:
-		s.reply(r, errno, nil)
-	default:
-		s.entry(r, t.table.enter(parent, name, f, false))
-	}
-	return nil
-}
-
-// entry answers a lookup; one that nobody takes does not count.
-func (s *server) entry(r request, n *node) {
-	if s.device.reply(r.unique, 0, s.trap.entryOf(n)) != nil {
-		s.trap.table.forget(n.id, 1)
-	}
-	s.prune()
-}
-
-// entryOf tells of a name nothing but what it is.
-func (t *Trap) entryOf(n *node) []byte {
-	return entryReply(attr{ino: n.id, mode: n.form.mode(), uid: t.config.UID, gid: t.config.GID}, nameValid)
-}
-
-// found is the part of lookup that may wait for the host's file systems.
-func (t *Trap) found(parent *node, name, p string) answer {
-	f, errno := t.formAt(p, false)
-	if errno != 0 {
-		return answer{errno: errno}
-	}
-	n := t.table.enter(parent, name, f, false)
-	return answer{body: t.entryOf(n), entered: n}
-}
-
 // own returns what the view itself tells of a node, if it does.
 func (s *server) own(n *node) (own, bool) {
 	o, ok := s.trap.tree.at(n)
@@ -167,21 +98,14 @@ func (s *server) getattr(r request, n *node) {
 	o, ok := s.own(n)
 	switch {
 	case ok:
-		size, valid := len(o.content), uint64(0)
-		if o.form == link {
-			size = len(o.link)
-		}
+		a, valid := t.plain(n), uint64(0)
+		a.size, a.sec, a.mode = a.size+uint64(len(o.content)), t.seconds, a.mode&modeType|o.mode
 		if o.skeleton {
 			valid = nameValid
 		}
-		a := attr{ino: n.id, size: uint64(size), sec: t.seconds, mode: n.form.mode()&modeType | o.mode, uid: t.config.UID, gid: t.config.GID}
 		s.reply(r, 0, attrReply(a, valid))
 	case n.form == link:
-		s.hold(r, func(context.Context, int) answer {
-			target, errno := t.target(n.path())
-			a := attr{ino: n.id, size: uint64(len(target)), mode: link.mode(), uid: t.config.UID, gid: t.config.GID}
-			return answer{errno: errno, body: attrReply(a, 0)}
-		})
+		s.reply(r, 0, attrReply(t.plain(n), 0))
 	default:
 		s.touch(r, n, Look)
 	}
@@ -262,12 +186,9 @@ func (s *server) readdir(r request, n *node) error {
 
 // readlink tells where a link leads: the kernel walks there and asks there.
 func (s *server) readlink(r request, n *node) {
-	if o, ok := s.own(n); ok {
-		s.reply(r, 0, []byte(o.link))
+	if n.form != link {
+		s.reply(r, unix.EINVAL, nil)
 		return
 	}
-	s.hold(r, func(context.Context, int) answer {
-		target, errno := s.trap.target(n.path())
-		return answer{errno: errno, body: target}
-	})
+	s.reply(r, 0, []byte(n.target))
 }

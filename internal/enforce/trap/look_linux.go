@@ -72,18 +72,18 @@ func absence(err error) unix.Errno {
 }
 
 // target reads a link of the host.
-func (t *Trap) target(path string) ([]byte, unix.Errno) {
+func (t *Trap) target(path string) (string, unix.Errno) {
 	fd, err := t.look(path, 0)
 	if err != nil {
-		return nil, absence(err)
+		return "", absence(err)
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	b := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(fd, "", b)
 	if err != nil {
-		return nil, absence(err)
+		return "", absence(err)
 	}
-	return b[:n], 0
+	return string(b[:n]), 0
 }
 
 // proc reads a small file of a process, as the host has it. The path begins at

@@ -78,7 +78,7 @@ func New(c Config) *Trap {
 		t.fault = fmt.Errorf("look at the host's root: %w", err)
 	}
 	t.seconds = uint64(st.Mtim.Sec)
-	t.table = newTable(t.quiet["/"])
+	t.table = newTable()
 	return t
 }
 

@@ -58,7 +58,7 @@ type node struct {
 	parent *node // nil for the root
 	name   string
 	form   form
-	quiet  bool // it lies beneath a quiet path, or is one
+	target string // of a link
 
 	lookups  uint64 // how often the kernel was told; guarded by table.mu
 	children int    // nodes in the table that have this parent; guarded by table.mu
@@ -96,8 +96,8 @@ type table struct {
 	at   map[place]*node  // guarded by mu
 }
 
-func newTable(quiet bool) *table {
-	root := &node{id: rootID, form: directory, quiet: quiet}
+func newTable() *table {
+	root := &node{id: rootID, form: directory}
 	return &table{next: rootID + 1, ids: map[uint64]*node{rootID: root}, at: map[place]*node{}}
 }
 
@@ -110,14 +110,14 @@ func (t *table) node(id uint64) *node {
 
 // enter counts one lookup of a name, which gets a new node where it has none,
 // or where it became something else: the kernel must not find a directory
-// behind a file's number.
-func (t *table) enter(parent *node, name string, f form, quiet bool) *node {
+// behind a file's number, and keeps where a link leads.
+func (t *table) enter(parent *node, name string, f form, target string) *node {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at := place{parent.id, name}
 	n := t.at[at]
-	if n == nil || n.form != f {
-		n = &node{id: t.next, parent: parent, name: name, form: f, quiet: quiet}
+	if n == nil || n.form != f || n.target != target {
+		n = &node{id: t.next, parent: parent, name: name, form: f, target: target}
 		t.next++
 		t.ids[n.id], t.at[at] = n, n
 		parent.children++

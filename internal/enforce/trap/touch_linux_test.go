@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -34,9 +33,9 @@ func TestTouch(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			var v *view
-			var got []trap.Touched
+			var asked record
 			v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno {
-				got = append(got, o)
+				asked.add(o)
 				return v.attach(o)
 			}})
 			p := filepath.Join(v.host, "object")
@@ -51,7 +50,7 @@ func TestTouch(t *testing.T) {
 			if len(out[0]) < len(c.want) || out[0][:len(c.want)] != c.want {
 				t.Errorf("%s: %q, want %q", c.do, out, c.want)
 			}
-			if len(got) != 1 || got[0].Kind != c.kind || got[0].Path != p || got[0].PID != client.cmd.Process.Pid {
+			if got := asked.take(); len(got) != 1 || got[0].Kind != c.kind || got[0].Path != p || got[0].PID != client.cmd.Process.Pid {
 				t.Errorf("touches %+v, want one of kind %v by %d", got, c.kind, client.cmd.Process.Pid)
 			}
 		})
@@ -61,9 +60,9 @@ func TestTouch(t *testing.T) {
 // TestTouchRun has an execution find out what it is.
 func TestTouchRun(t *testing.T) {
 	var v *view
-	var kinds []trap.Kind
+	var asked record
 	v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno {
-		kinds = append(kinds, o.Kind)
+		asked.add(o)
 		return v.attach(o)
 	}})
 	p := filepath.Join(v.host, "echo")
@@ -73,9 +72,7 @@ func TestTouchRun(t *testing.T) {
 	if got := v.try("run", p); got[0] != "" {
 		t.Errorf("run: %q", got)
 	}
-	if !slices.Equal(kinds, []trap.Kind{trap.Run}) {
-		t.Errorf("kinds %v", kinds)
-	}
+	asked.want(t, "run echo")
 }
 
 // TestLocked has calls that change something be refused without a touch where

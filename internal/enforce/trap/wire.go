@@ -7,7 +7,7 @@ import (
 )
 
 // The FUSE protocol, as far as it is needed (linux/fuse.h). Numbers are in the
-// machine's own order. Version 7.31 with one flag: no parallel lookups in one
+// machine's own order. Version 7.31 with two flags: no parallel lookups in one
 // directory, no readdirplus, no open that skips the server.
 const (
 	protocolMajor = 7
@@ -17,6 +17,9 @@ const (
 	// lock held: that look would be a touch, and a mount needs the same lock, so
 	// both would wait for ever.
 	handleKillpriv = 1 << 19
+	// cacheSymlinks lets the kernel keep where a link leads, for as long as it
+	// knows the node: every start of a program walks /lib or /lib64.
+	cacheSymlinks = 1 << 23
 )
 
 type operation uint32
@@ -151,10 +154,6 @@ func (r request) forgets(each func(node, lookups uint64)) error {
 	}
 	return nil
 }
-
-// cacheSymlinks (FUSE_CACHE_SYMLINKS, linux/fuse.h) lets the kernel remember
-// where links lead: every start of a program walks /lib or /lib64.
-const cacheSymlinks = 1 << 23
 
 // initReply answers the kernel's greeting.
 func (r request) initReply() ([]byte, error) {
