@@ -48,10 +48,14 @@ type Asker interface {
 }
 
 // An Observer is an Asker that also hears which programs are started, where a
-// plan asks about a second program (Input.AskSpawn) and that was allowed. The
-// call that starts one is held meanwhile.
+// plan asks about a second program (Input.AskSpawn) and that was allowed, and
+// which links led to what was touched. Calls are held meanwhile; like Touched,
+// it never touches the view.
 type Observer interface {
 	Asker
+	// Linked is told of a symbolic link, by its path, that a program's path led
+	// through, or that named a program. It is told at least once of each.
+	Linked(path string)
 	// Started is told of a program that may be started already. Its Path is the
 	// host's object, or "" for a file that the sandbox made in a place of its own.
 	Started(t Touch)

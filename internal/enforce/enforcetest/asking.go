@@ -23,7 +23,7 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		test func(*testing.T)
 	}{
 		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
-		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"beneath a cover", s.beneath}, {"observed", s.observed},
+		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"beneath a cover", s.beneath}, {"observed", s.observed}, {"made already", s.madeAlready},
 	} {
 		t.Run(c.name, c.test)
 	}
@@ -443,10 +443,40 @@ func (s asking) spawned(t *testing.T) {
 	}
 }
 
+// madeAlready: to make what is there already is nothing to ask about, and fails
+// as it does everywhere.
+func (s asking) madeAlready(t *testing.T) {
+	for name, script := range map[string]string{
+		"mkdir": `mkdir "$HIDDEN"`, "mkdir -p": `mkdir -p "$HIDDEN"`, "symlink": `ln -s x "$HIDDEN/file"`, "mkfifo": `mkfifo "$HIDDEN/file"`,
+		"link": `ln "$WORK/file" "$HIDDEN/file"`, "open": `set -C; echo x 2>/dev/null > "$HIDDEN/file"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newHidden(t)
+			a := newAnswers(refuse)
+			s.run(t, p, a, script+`; true`)
+			for _, put := range a.put(filepath.Dir(p.hidden)) {
+				if strings.HasPrefix(put, "write") {
+					t.Errorf("asked %q", put)
+				}
+			}
+			if got := contents(t, p.hidden); got != "file=hidden\n" {
+				t.Errorf("the host has %q", got)
+			}
+		})
+	}
+}
+
 // observer also hears of what is started.
 type observer struct {
 	*answers
 	started []string // guarded by mu
+	links   []string // guarded by mu
+}
+
+func (o *observer) Linked(path string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.links = append(o.links, path)
 }
 
 func (o *observer) Started(t enforce.Touch) {
@@ -459,7 +489,10 @@ func (o *observer) Started(t enforce.Touch) {
 // nothing is asked about it, and of those that the sandbox made.
 func (s asking) observed(t *testing.T) {
 	p := newHidden(t)
-	in := s.input(t, p, `/bin/echo one; cp /bin/echo /tmp/made; /tmp/made two; /bin/absent; exec cat /dev/null`)
+	if err := os.Symlink("file", filepath.Join(p.hidden, "link")); err != nil {
+		t.Fatal(err)
+	}
+	in := s.input(t, p, `/bin/echo one; cp /bin/echo /tmp/made; /tmp/made two; /bin/absent; cat "$HIDDEN/link" 2>/dev/null; exec cat /dev/null`)
 	in.AskSpawn = true
 	o := &observer{answers: newAnswers(allow)}
 	o.answer = func(_ context.Context, touch enforce.Touch) enforce.Answer {
@@ -470,9 +503,13 @@ func (s asking) observed(t *testing.T) {
 	if e.out != "one\ntwo\n" {
 		t.Errorf("exit %d, output %q, errors %q", e.Exit, e.out, e.err)
 	}
-	want := []string{"sh " + mustResolve(t, "/bin/echo"), "sh " + mustResolve(t, "/bin/cp"), "sh ", "sh " + mustResolve(t, "/bin/cat")}
+	cat := "sh " + mustResolve(t, "/bin/cat")
+	want := []string{"sh " + mustResolve(t, "/bin/echo"), "sh " + mustResolve(t, "/bin/cp"), "sh ", cat, cat}
 	if !slices.Equal(o.started, want) {
 		t.Errorf("told of %q, want %q", o.started, want)
+	}
+	if link := filepath.Join(p.hidden, "link"); !slices.Contains(o.links, link) {
+		t.Errorf("told of the links %q, want %s among them", o.links, link)
 	}
 }
 

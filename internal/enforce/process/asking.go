@@ -54,6 +54,9 @@ func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker, attach 
 	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	names, mounted := p.Skeleton()
 	c := trap.Config{Host: host, UID: uint32(p.UID), GID: uint32(p.GID), Touch: a.touched, PID: a.hostPID, Quiet: p.Quiet}
+	if o, ok := asker.(enforce.Observer); ok {
+		c.Linked = o.Linked
+	}
 	for _, e := range names {
 		n := trap.Name{Path: e.Path, Mode: e.Mode}
 		switch e.Op {

@@ -16,6 +16,7 @@ import (
 // changes the objects or the names in the directories above them.
 type named struct {
 	names bool
+	makes bool     // the last path is made: where something is already, the call fails whoever allows it
 	link  bool     // the last component is not followed if it is a link
 	paths [][2]int // numbers of the arguments: directory descriptor (cwd where there is none), path
 	flags int      // the argument with open's flags, or 0
@@ -37,14 +38,14 @@ var changing = map[int]named{
 	unix.SYS_OPENAT: {paths: at01, flags: 2},
 	unix.SYS_CREAT:  {paths: path0},
 
-	unix.SYS_MKDIR:     {names: true, paths: path0},
-	unix.SYS_MKDIRAT:   {names: true, paths: at01},
-	unix.SYS_MKNOD:     {names: true, paths: path0},
-	unix.SYS_MKNODAT:   {names: true, paths: at01},
-	unix.SYS_SYMLINK:   {names: true, paths: path1},
-	unix.SYS_SYMLINKAT: {names: true, paths: at12},
-	unix.SYS_LINK:      {names: true, paths: both01},
-	unix.SYS_LINKAT:    {names: true, paths: both013},
+	unix.SYS_MKDIR:     {names: true, makes: true, paths: path0},
+	unix.SYS_MKDIRAT:   {names: true, makes: true, paths: at01},
+	unix.SYS_MKNOD:     {names: true, makes: true, paths: path0},
+	unix.SYS_MKNODAT:   {names: true, makes: true, paths: at01},
+	unix.SYS_SYMLINK:   {names: true, makes: true, paths: path1},
+	unix.SYS_SYMLINKAT: {names: true, makes: true, paths: at12},
+	unix.SYS_LINK:      {names: true, makes: true, paths: both01},
+	unix.SYS_LINKAT:    {names: true, makes: true, paths: both013},
 	unix.SYS_UNLINK:    {names: true, paths: path0},
 	unix.SYS_UNLINKAT:  {names: true, paths: at01},
 	unix.SYS_RMDIR:     {names: true, paths: path0},
@@ -77,7 +78,7 @@ var changing = map[int]named{
 func (w *watcher) change(n seccomp.Notification) seccomp.Verdict {
 	call := changing[n.Call]
 	var touches []enforce.Touch
-	for _, arg := range call.paths {
+	for i, arg := range call.paths {
 		name, err := seccomp.ReadPath(n.PID, n.Args[arg[1]])
 		if err != nil || len(name) == 0 {
 			continue // a null path can be right (utimensat); the kernel knows what is an error
@@ -85,6 +86,9 @@ func (w *watcher) change(n seccomp.Notification) seccomp.Verdict {
 		p, ok := w.viewPath(n, arg[0], string(name))
 		if !ok {
 			continue
+		}
+		if call.makes && i == len(call.paths)-1 && w.there(p) {
+			return seccomp.Go()
 		}
 		if t, ok := w.wanted(n, call, p); ok {
 			touches = append(touches, t)
@@ -94,6 +98,17 @@ func (w *watcher) change(n seccomp.Notification) seccomp.Verdict {
 		return seccomp.Go()
 	}
 	return w.ask(n, touches)
+}
+
+// there reports whether something is at p already, be it a link. To make it anew
+// fails whoever allows it: with what the kernel says, as it does for mkdir of a
+// directory that is to be there.
+//
+// Security: a call that goes on because of it changes no more than the mounts
+// let it, should the object be gone by then.
+func (w *watcher) there(p string) bool {
+	_, _, err := w.s.asking.resolved(p, false)
+	return err == nil
 }
 
 // wanted says what a change of p has to be asked about.
@@ -112,6 +127,8 @@ func (w *watcher) wanted(n seccomp.Notification, call named, p string) (enforce.
 	if !names {
 		real, st, err := a.resolved(p, follow)
 		switch {
+		case err == nil && call.flags > 0 && n.Args[call.flags]&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL:
+			return t, false // it is to be made anew, and is there
 		case err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK:
 			names = true // the link itself is an entry of its directory
 		case err == nil:

@@ -57,6 +57,9 @@ func (w *watcher) observe(n seccomp.Notification) {
 	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0 {
 		return // the kernel will say so
 	}
+	if real != p {
+		o.Linked(p)
+	}
 	t.Path, t.Dev, t.Ino = real, st.Dev, st.Ino
 	o.Started(t)
 }

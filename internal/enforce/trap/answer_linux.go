@@ -190,5 +190,8 @@ func (s *server) readlink(r request, n *node) {
 		s.reply(r, unix.EINVAL, nil)
 		return
 	}
+	if o, ok := s.trap.tree.at(n); s.trap.config.Linked != nil && !(ok && o.skeleton) {
+		s.trap.config.Linked(n.path())
+	}
 	s.reply(r, 0, []byte(n.target))
 }

@@ -32,6 +32,10 @@ type Config struct {
 	// is no errno refuse with EACCES. It returns soon after ctx ends. Equal
 	// touches are told each. Nil refuses everything.
 	Touch func(ctx context.Context, t Touched) unix.Errno
+	// Linked, unless it is nil, is told of the links of the host that are read,
+	// those on the way of a path. The kernel remembers where a link leads, so it is
+	// told at least once of each. It must not wait.
+	Linked func(path string)
 	// PID translates the id of a thread, which the kernel tells as the pid
 	// namespace of whoever mounted has it, to that of the host's /proc; 0 where
 	// there is none. Nil leaves it. It must not wait.
