@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// An opening is a part that is opened once, by whoever asks first or by a
-// goroutine that begins with it: on the way of a run there is other work to do
-// before the part is needed.
+// An opening is a part that is opened once, by whoever asks first. Not before it
+// is needed: while a launch is decided its two processors have enough to do, and
+// while the sandbox is built one of them has not.
 type opening[T io.Closer] struct {
 	part  func() (T, error)
 	begun atomic.Bool
@@ -22,12 +22,6 @@ func open[T io.Closer](f func() (T, error)) *opening[T] {
 func (o *opening[T]) get() (T, error) {
 	o.begun.Store(true)
 	return o.part()
-}
-
-// begin opens the part meanwhile.
-func (o *opening[T]) begin() {
-	o.begun.Store(true)
-	go o.part() //nolint:errcheck // whoever needs it asks again
 }
 
 // close closes the part if it was opened; its writes were durable when they

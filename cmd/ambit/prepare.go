@@ -99,7 +99,6 @@ func (s *prepared) prepare(ctx context.Context) (err error) {
 	if err := s.readGrants(ctx); err != nil {
 		return err
 	}
-	s.log.begin() // not before: two processors have enough to do
 	program, err := s.findProgram()
 	if err != nil {
 		return err
