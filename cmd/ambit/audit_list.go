@@ -87,7 +87,7 @@ func auditSummary(r audit.Record) string {
 		if b.Signal == "" {
 			text = auditJoin(b.Status, fmt.Sprint(b.Exit), string(b.Error))
 		}
-		return text
+		return auditJoin(text, auditCounts(b.Counts))
 	case *audit.DecisionBody:
 		rule := ""
 		if len(b.Reasons) > 0 {
@@ -239,4 +239,25 @@ func exportRecords(w io.Writer, dir string, keep func(audit.Record) bool) error 
 		}
 	}
 	return nil
+}
+
+// auditCounts are the counts of a session as words.
+func auditCounts(counts []audit.CountBody) string {
+	var all []string
+	for _, c := range counts {
+		text := c.Capability
+		for _, n := range []struct {
+			number int
+			word   string
+		}{{c.Allowed, "allowed"}, {c.Asked, "asked"}, {c.Denied, "denied"}} {
+			if n.number > 0 {
+				text += fmt.Sprintf(" %d %s", n.number, n.word)
+			}
+		}
+		all = append(all, text)
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "(" + strings.Join(all, ", ") + ")"
 }

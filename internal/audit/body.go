@@ -41,6 +41,16 @@ type EndBody struct {
 	Error    Text          `json:"error,omitempty"`
 	Denials  int           `json:"denials,omitempty"` // seen, each time
 	Missed   int           `json:"missed,omitempty"`  // denials that came too fast to be recorded
+	Counts   []CountBody   `json:"counts,omitempty"`  // of what was decided, by kind of capability
+}
+
+// CountBody says how often a session was allowed and denied one kind of
+// capability, and how many questions about it were put to people.
+type CountBody struct {
+	Capability string `json:"capability"`
+	Allowed    int    `json:"allowed,omitempty"`
+	Asked      int    `json:"asked,omitempty"`
+	Denied     int    `json:"denied,omitempty"`
 }
 
 // DecisionBody is a request and the answer to it.

@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/enforce"
 )
 
@@ -56,6 +57,8 @@ type Runner struct {
 	// Denied is told of each denial, with the id of its durable record. It is
 	// called by one goroutine.
 	Denied func(id string, d enforce.Denial)
+	// Tally counts each denial, beside what others count in it; nil: nobody counts.
+	Tally *Tally
 	// Ready is called before the program is let go.
 	Ready func()
 	// Started is called when the program was let go. The session's Signal and
@@ -70,6 +73,7 @@ type Result struct {
 	enforce.Result
 	Report   enforce.Report
 	Denials  int
+	Counts   []Count // of the Tally, by kind of capability
 	Duration time.Duration
 }
 
@@ -119,7 +123,7 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 		<-written
 	}
 	wg.Wait()
-	res.Result, res.Duration = ended, r.Now().Sub(begin)
+	res.Result, res.Duration, res.Counts = ended, r.Now().Sub(begin), r.Tally.Counts()
 	if r.Ended != nil {
 		wg.Go(func() { r.Ended(res) })
 		defer wg.Wait()
@@ -186,7 +190,8 @@ func (r Runner) refused(ctx context.Context, s Spec, cause error) error {
 }
 
 func end(res Result) audit.EndBody {
-	b := audit.EndBody{Status: "exited", Exit: res.Exit, Duration: res.Duration, Denials: res.Denials, Missed: res.Missed}
+	b := audit.EndBody{Status: "exited", Exit: res.Exit, Duration: res.Duration, Denials: res.Denials, Missed: res.Missed,
+		Counts: bodies(res.Counts)}
 	if res.Signal != 0 {
 		b.Status, b.Signal = "killed", unix.SignalName(unix.Signal(res.Signal))
 	}
@@ -211,6 +216,7 @@ func (r Runner) denials(ctx context.Context, s Spec, inside enforce.Session) (to
 	seen := map[object]bool{}
 	for d := range inside.Denials() {
 		total++
+		r.Tally.Denied(capability.Kind(d.Kind))
 		key := object{string(d.Kind), d.Target}
 		if seen[key] || len(seen) >= maxDenials {
 			continue
@@ -253,7 +259,8 @@ func (res Result) JSON() ([]byte, error) {
 		Signal   int            `json:"signal,omitempty"`
 		Limit    string         `json:"limit,omitempty"`
 		Denials  int            `json:"denials"`
+		Counts   []Count        `json:"counts"`
 		Duration string         `json:"duration"`
 		Report   enforce.Report `json:"report"`
-	}{res.Exit, res.Signal, res.Limit, res.Denials, res.Duration.String(), res.Report})
+	}{res.Exit, res.Signal, res.Limit, res.Denials, append([]Count{}, res.Counts...), res.Duration.String(), res.Report})
 }

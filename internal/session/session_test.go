@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -425,7 +426,7 @@ func TestEnds(t *testing.T) {
 			if err != nil || res.Result != tc.result {
 				t.Fatalf("%+v, %v", res, err)
 			}
-			if got := body[audit.EndBody](t, st); got != tc.want {
+			if got := body[audit.EndBody](t, st); !reflect.DeepEqual(got, tc.want) {
 				t.Errorf("got %+v, want %+v", got, tc.want)
 			}
 		})
@@ -524,7 +525,8 @@ func TestDenialThatCannotBeRecorded(t *testing.T) {
 
 // TestJSON: the result for programs.
 func TestJSON(t *testing.T) {
-	res := session.Result{Result: enforce.Result{Exit: 137, Signal: 9, Limit: "wall", CannotExec: errors.New("x")}, Report: report, Denials: 2, Duration: 1500 * time.Millisecond}
+	res := session.Result{Result: enforce.Result{Exit: 137, Signal: 9, Limit: "wall", CannotExec: errors.New("x")}, Report: report, Denials: 2,
+		Counts: []session.Count{{Capability: "fs.read", Asked: 3}}, Duration: 1500 * time.Millisecond}
 	text, err := res.JSON()
 	if err != nil {
 		t.Fatal(err)
@@ -538,7 +540,11 @@ func TestJSON(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
 		}
 	}
-	if _, ok := got["report"].(map[string]any); !ok || len(got) != 6 {
+	counts, ok := got["counts"].([]any)
+	if !ok || len(counts) != 1 || counts[0].(map[string]any)["asked"] != 3. {
+		t.Errorf("counts are %v", got["counts"])
+	}
+	if _, ok := got["report"].(map[string]any); !ok || len(got) != 7 {
 		t.Errorf("got %s", text)
 	}
 }
