@@ -39,9 +39,9 @@ func (s *prepared) grantedApart(c capability.Capability) bool {
 
 // masks are the denials that may lie inside what is allowed. One that lies
 // elsewhere does no harm: there is nothing to hide.
-func (s *prepared) masks(effective []capability.Capability) (masked []capability.Capability) {
+func (s *prepared) masks(effective []capability.Capability, grants []grant.Grant) (masked []capability.Capability) {
 	denials := slices.Clone(s.policy.Forbid)
-	for _, g := range s.grants() {
+	for _, g := range grants {
 		if g.Outcome == grant.Deny && g.Applies(s.app.now(), s.subject.Session) {
 			denials = append(denials, g.Capability)
 		}
@@ -66,9 +66,9 @@ func (s *prepared) masks(effective []capability.Capability) (masked []capability
 // compile finds the objects and makes the plan.
 func (s *prepared) compile(effective []capability.Capability, p program, base enforce.Base) error {
 	in := enforce.Input{
-		Session: s.subject.Session, Effective: s.withoutVolumes(effective), Masked: s.masks(effective),
+		Session: s.subject.Session, Effective: s.withoutVolumes(effective), Masked: s.masks(effective, s.grants()),
 		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.watchFiles(),
-		HomePath: s.base.Home, Base: base, Terminal: s.app.terminal(),
+		HomePath: s.base.Home, Base: base, Terminal: s.app.terminal(), Ask: s.flags.asks(),
 	}
 	if err := s.objects(&in); err != nil {
 		return err
@@ -93,15 +93,19 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 			return err
 		}
 	}
+	in.Quiet, in.AskSpawn = s.quietPlaces(in), s.asksToSpawn(in)
 	dir, home := s.workDir(in), in.HomePath
 	if home == "" {
 		home = "/nonexistent"
 	}
 	in.Program = enforce.Program{Path: p.path, Argv: p.argv, Dir: dir, Env: s.environment(dir, home)}
-	plan, err := enforce.Compile(in, bounds(s.facts, in.Limits))
+	f := bounds(s.facts, in.Limits)
+	f.FUSE = in.Ask && trapOpens()
+	plan, err := enforce.Compile(in, f)
 	if err != nil {
 		return err
 	}
+	s.input = in
 	s.spec = session.Spec{
 		ID: s.subject.Session, Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest,
 		Decide: func(ctx context.Context, launch audit.Record) error { return s.record(ctx, launch) },

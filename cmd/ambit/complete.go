@@ -19,8 +19,9 @@ func (a *app) completeRun(root *cobra.Command) {
 	for flag, complete := range map[string]cobra.CompletionFunc{
 		"allow": completeCapability,
 		"deny":  completeCapability,
-		"home":  oneOf("none", "ephemeral", "private"),
+		"home":  oneOf("none", "ephemeral", "private", "host"),
 		"tier":  oneOf("auto", "process"),
+		"ask":   oneOf(askNone, askQueue),
 		"limit": openWords("memory=", "pids=", "cpu=", "wall=", "disk=", "fds="),
 		"pack":  folders,
 	} {

@@ -102,21 +102,24 @@ func (s *prepared) once(used map[string]bool) (all []grant.Grant) {
 // once one finds its grant gone, and does not happen.
 func (s *prepared) useUp(ctx context.Context, once []grant.Grant) error {
 	for _, g := range once {
-		rec, err := audit.New(audit.GrantBody{Grant: g.ID, Capability: audit.Text(g.Capability.String()), Revoked: true, Reason: "used"})
-		if err != nil {
+		if err := s.useOne(ctx, g); err != nil {
 			return err
 		}
-		rec.Session, rec.Principal, rec.Pack = s.subject.Session, s.subject.Principal, s.subject.Pack
-		if _, err := s.Append(ctx, rec); err != nil {
-			return fmt.Errorf("record the use of grant %s: %w", g.ID, err)
-		}
-		db, err := s.store.get()
-		if err != nil {
-			return err
-		}
-		if _, err := db.RevokeGrant(ctx, g.ID, s.app.now()); err != nil {
-			return fmt.Errorf("use grant %s: %w", g.ID, err)
-		}
+	}
+	return nil
+}
+
+// useOne ends a stored grant for once.
+func (s *prepared) useOne(ctx context.Context, g grant.Grant) error {
+	if err := s.recordGrant(ctx, g, true, "used"); err != nil {
+		return err
+	}
+	db, err := s.store.get()
+	if err != nil {
+		return err
+	}
+	if _, err := db.RevokeGrant(ctx, g.ID, s.app.now()); err != nil {
+		return fmt.Errorf("use grant %s: %w", g.ID, err)
 	}
 	return nil
 }
@@ -185,7 +188,8 @@ func (s *prepared) requests(p program) (requests []decision.Request) {
 	}
 	slices.SortFunc(ask, func(a, b capability.Capability) int { return strings.Compare(a.String(), b.String()) })
 	for _, c := range slices.Compact(ask) {
-		requests = append(requests, decision.Request{ID: audit.NewID("d"), Subject: s.subject, Capability: c, Why: why[c]})
+		requests = append(requests, decision.Request{ID: audit.NewID("d"), Subject: s.subject, Capability: c, Why: why[c],
+			CanAsk: s.flags.asks() && !s.named[c]})
 	}
 	return requests
 }
@@ -199,6 +203,7 @@ func (s *prepared) sort() (effective []capability.Capability, err error) {
 			switch {
 			case d.Outcome == decision.Allow:
 				effective = append(effective, r.Capability)
+			case d.Outcome == decision.Ask: // at its first touch
 			case s.named[r.Capability] || failed(d):
 				denied = true
 				s.refusal(r, d)

@@ -183,7 +183,7 @@ func (a *app) grantee(dir string) (grantee, error) {
 }
 
 // until reads a time to come: a duration (2h, 7d), a date, or a date with time.
-func (a *app) until(text string) (time.Time, error) {
+func (a *app) until(flag, text string) (time.Time, error) {
 	now := a.now()
 	var t time.Time
 	if d, err := duration(text); err == nil {
@@ -194,11 +194,11 @@ func (a *app) until(text string) (time.Time, error) {
 			return err == nil
 		})
 		if i < 0 {
-			return t, fmt.Errorf("--until %q: expected a duration such as 2h or 7d, or a time such as 2026-12-01 or \"2026-12-01 10:00\"", text)
+			return t, fmt.Errorf("%s %q: expected a duration such as 2h or 7d, or a time such as 2026-12-01 or \"2026-12-01 10:00\"", flag, text)
 		}
 	}
 	if !t.After(now) {
-		return t, fmt.Errorf("--until %q: expected a time to come, it is %s now", text, now.Local().Format(minute))
+		return t, fmt.Errorf("%s %q: expected a time to come, it is %s now", flag, text, now.Local().Format(minute))
 	}
 	return t.Truncate(time.Second).UTC(), nil
 }

@@ -152,7 +152,7 @@ func (a *app) makeGrants(f *addFlags, to grantee, caps []capability.Capability) 
 	life := grant.Lifespan{Span: grant.Always}
 	if f.until != "" {
 		life.Span = grant.Until
-		if life.Until, err = a.until(f.until); err != nil {
+		if life.Until, err = a.until("--until", f.until); err != nil {
 			return nil, err
 		}
 	}
@@ -213,17 +213,23 @@ func (a *app) recordGrants(ctx context.Context, grants []grant.Grant, revoked bo
 	defer l.Close() //nolint:errcheck // its writes are durable when they return
 	var records []audit.Record
 	for _, g := range grants {
-		r, err := audit.New(audit.GrantBody{Grant: g.ID, Digest: g.Digest, Capability: audit.Text(g.Capability.Display()),
-			Outcome: g.Outcome.String(), Span: g.Lifespan.Span.String(), Until: g.Lifespan.Until, Origin: g.Origin,
-			Reason: audit.Text(g.Reason), Revoked: revoked})
+		r, err := grantRecord(g, revoked, g.Reason)
 		if err != nil {
 			return err
 		}
-		r.ID, r.Principal, r.Pack = g.ID, g.Principal, g.Pack
 		records = append(records, r)
 	}
 	if _, err := l.Append(ctx, records...); err != nil {
 		return fmt.Errorf("nothing was changed, since it could not be recorded: %w", err)
 	}
 	return nil
+}
+
+// grantRecord says what becomes of a grant.
+func grantRecord(g grant.Grant, revoked bool, why string) (audit.Record, error) {
+	r, err := audit.New(audit.GrantBody{Grant: g.ID, Digest: g.Digest, Capability: audit.Text(g.Capability.Display()),
+		Outcome: g.Outcome.String(), Span: g.Lifespan.Span.String(), Until: g.Lifespan.Until, Origin: g.Origin,
+		Reason: audit.Text(why), Revoked: revoked})
+	r.ID, r.Principal, r.Pack = g.ID, g.Principal, g.Pack
+	return r, err
 }

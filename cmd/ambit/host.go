@@ -6,11 +6,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"ambit.dev/ambit/internal/core/manifest"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/cgroup"
 	"ambit.dev/ambit/internal/enforce/landlock"
@@ -31,6 +33,17 @@ func hostFacts(w view.Who) enforce.Facts {
 	}
 	f.PIDMax = release() >= 6_14
 	return f
+}
+
+// trapOpens reports whether a trap for first touches can be made: whether its
+// device opens.
+func trapOpens() bool {
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	_ = f.Close() // nothing was written
+	return true
 }
 
 // bounds adds to the facts by which control groups these limits can be kept.
@@ -67,7 +80,10 @@ func (s *prepared) home(in *enforce.Input) error {
 	if text == "" {
 		text = s.manifest.Home
 	}
-	if in.Home = enforce.Home(text); text == "" {
+	switch in.Home = enforce.Home(text); {
+	case s.flags.home == "" && s.asksAtHome(text):
+		in.Home = enforce.HomeHost
+	case text == "":
 		in.Home = enforce.HomeEphemeral
 	}
 	if o, err := view.Resolve(s.base.Home); err == nil {
@@ -77,12 +93,29 @@ func (s *prepared) home(in *enforce.Input) error {
 	case enforce.HomeNone:
 		in.HomePath = ""
 	case enforce.HomeEphemeral:
+	case enforce.HomeHost:
+		if !s.flags.asks() {
+			return errors.New("--home host shows your own home as far as somebody allows it; it needs --ask")
+		}
 	case enforce.HomePrivate:
 		return s.privateHome(in)
 	default:
-		return fmt.Errorf("--home %q: want none, ephemeral or private", text)
+		return fmt.Errorf("--home %q: want none, ephemeral or private, or host with --ask", text)
 	}
 	return nil
+}
+
+// asksAtHome reports whether the person's own home has to be there, hidden, so
+// that it can be asked about: for commands without a pack, and for packs that
+// declare something in it. An ephemeral home would lie over it.
+func (s *prepared) asksAtHome(home string) bool {
+	if !s.flags.asks() || s.packDir == "" {
+		return s.flags.asks()
+	}
+	return (home == "" || home == manifest.HomeEphemeral) && slices.ContainsFunc(s.manifest.Wants, func(w manifest.Want) bool {
+		pattern, ok := w.Capability.Pattern()
+		return ok && s.base.Home != "" && under(pattern.Root(), s.base.Home)
+	})
 }
 
 // privateHomePath is where a pack sees the home that it keeps.
@@ -116,7 +149,7 @@ func (s *prepared) workDir(in enforce.Input) string {
 	switch {
 	case s.packDir != "":
 		return s.packDir
-	case s.shows(s.base.Dir):
+	case s.shows(s.base.Dir) || in.Ask:
 		return s.base.Dir
 	case in.HomePath != "":
 		return in.HomePath

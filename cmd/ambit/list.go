@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"ambit.dev/ambit/internal/session"
@@ -26,10 +27,10 @@ func (s *prepared) list(ctx context.Context, ended <-chan session.Result) {
 		row.Ended, row.Status = s.app.now(), endStatus(res)
 		err = s.app.addEnded(row)
 	case <-time.After(listAfter):
-		err = s.write(func(l *store.List) error { return l.AddSession(ctx, row) })
+		err = s.sessions.do(false, func(l *store.List) error { return l.AddSession(ctx, row) })
 		res := <-ended
 		if err == nil {
-			err = s.write(func(l *store.List) error { return l.EndSession(ctx, row.ID, endStatus(res), s.app.now()) })
+			err = s.sessions.do(false, func(l *store.List) error { return l.EndSession(ctx, row.ID, endStatus(res), s.app.now()) })
 		}
 	}
 	if err != nil {
@@ -37,14 +38,44 @@ func (s *prepared) list(ctx context.Context, ended <-chan session.Result) {
 	}
 }
 
-// write opens the list for one change: between its begin and its end a session
-// keeps nothing open.
-func (s *prepared) write(change func(*store.List) error) error {
-	l, err := s.app.openList()
+// A lister is the list of sessions as one process uses it: opened for one change,
+// since between its begin and its end a session keeps nothing open, or kept open
+// while there are questions in it.
+//
+// Security: the list is open once at most. To close a file gives up the locks
+// that the process has on it by another opening (fcntl(2)).
+type lister struct {
+	open func() (*store.List, error)
+	mu   sync.Mutex
+	kept *store.List // guarded by mu
+}
+
+// do does something with the list, and then keeps it open if it was kept before
+// or keep is set.
+func (l *lister) do(keep bool, do func(*store.List) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.kept != nil {
+		return do(l.kept)
+	}
+	list, err := l.open()
 	if err != nil {
 		return err
 	}
-	return errors.Join(change(l), l.Close())
+	if keep {
+		l.kept = list
+		return do(list)
+	}
+	return errors.Join(do(list), list.Close())
+}
+
+func (l *lister) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.kept != nil {
+		_ = l.kept.Close() // its changes were made when they returned
+		l.kept = nil
+	}
 }
 
 func endStatus(res session.Result) string { return "exit " + strconv.Itoa(res.Exit) }

@@ -6,6 +6,9 @@ import "github.com/spf13/cobra"
 func (a *app) otherCommands() []*cobra.Command {
 	return []*cobra.Command{
 		a.grantsCommand(),
+		a.approvalsCommand(),
+		a.approveCommand(),
+		a.denyCommand(),
 		a.packCommand(),
 		a.auditCommand(),
 		a.whyCommand(),

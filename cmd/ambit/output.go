@@ -22,6 +22,13 @@ func (a *app) printJSON(v any) error {
 	return enc.Encode(v)
 }
 
+// printLine writes one JSON document on one line.
+func (a *app) printLine(v any) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
 // table writes rows under a heading, with columns in line. Cells are made
 // printable: what stands in them may come from anybody.
 func table(w io.Writer, heading []string, rows [][]string) error {

@@ -45,13 +45,16 @@ type prepared struct {
 
 	beside func() ([]enforce.ProgramDir, error) // programs among libraries
 
-	log   *opening[*audit.Log]
-	store *opening[*store.Store]
-	spec  session.Spec
+	log      *opening[*audit.Log]
+	store    *opening[*store.Store]
+	sessions *lister
+	input    enforce.Input // what the plan was compiled from
+	spec     session.Spec
 }
 
-// close closes log and store.
+// close closes log, store and list.
 func (s *prepared) close() {
+	s.sessions.close()
 	s.log.close()
 	s.store.close()
 }
@@ -67,7 +70,7 @@ func (s *prepared) Append(ctx context.Context, records ...audit.Record) ([]audit
 
 // begin reads what comes before all else.
 func (a *app) begin(f *runFlags, argv []string) *prepared {
-	s := &prepared{app: a, flags: f, argv: argv, log: open(a.openLog), store: open(a.openStore),
+	s := &prepared{app: a, flags: f, argv: argv, log: open(a.openLog), store: open(a.openStore), sessions: &lister{open: a.openList},
 		spelled: map[capability.Capability]capability.Capability{}}
 	s.facts = hostFacts(who())
 	return s

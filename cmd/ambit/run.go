@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/process"
 	"ambit.dev/ambit/internal/session"
@@ -21,6 +23,8 @@ type runFlags struct {
 	allow, deny, volumes, env []string
 	limits                    []string
 	plan                      bool
+	ask                       string
+	askTimeout                time.Duration
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -40,6 +44,7 @@ is no such command; 128+N: signal N ended it.`,
   ambit run --pack examples/packs/history-report
   ambit run --allow 'fs.read:~/Documents/*.pdf' -- pdftotext ~/Documents/a.pdf -
   ambit run --limit memory=512M --limit wall=30s -- ./untrusted
+  ambit run --ask queue -- ./installer              ask about what it reaches for
   ambit run --plan -- true                          print what would be enforced`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.launch(cmd.Context(), f, args) },
 	}
@@ -51,8 +56,10 @@ is no such command; 128+N: signal N ended it.`,
 	fl.StringArrayVarP(&f.volumes, "volume", "v", nil, "show a path of the host at another: `SRC:DST:ro|rw`")
 	fl.StringArrayVar(&f.env, "env", nil, "let an environment variable through, or set it: `NAME[=VALUE]`")
 	fl.StringArrayVar(&f.limits, "limit", nil, "bound memory, pids, cpu, wall, disk or fds: `NAME=VALUE`")
-	fl.StringVar(&f.home, "home", "", "home directory: `none`, ephemeral (gone at the end) or private (kept for the pack)")
+	fl.StringVar(&f.home, "home", "", "home directory: `none`, ephemeral (gone at the end), private (kept for the pack) or host (yours, as far as you allow when asked)")
 	fl.StringVar(&f.tier, "tier", "auto", "strength of isolation: auto or `process`")
+	fl.StringVar(&f.ask, "ask", askNone, "who is asked at the first touch of what was not granted: none or `queue` (ambit approvals)")
+	fl.DurationVar(&f.askTimeout, "ask-timeout", defaultAskTimeout, "how long a question waits; then, and at once with 0, the answer is no: `TIME`")
 	fl.BoolVar(&f.plan, "plan", false, "print the plan and start nothing")
 	fl.StringVar(&f.watch, "watch-files", "auto", "report files that were not there for the program: `auto` (for packs), on or off; it costs some microseconds for each file opened")
 	return cmd
@@ -65,6 +72,9 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	}
 	if f.watch != "auto" && f.watch != "on" && f.watch != "off" {
 		return fmt.Errorf("--watch-files %q: want auto, on or off", f.watch)
+	}
+	if err := f.readAsk(); err != nil {
+		return err
 	}
 	s := a.begin(f, argv)
 	var tier process.Tier
@@ -80,16 +90,46 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		_, err := a.out.Write(s.spec.Plan.Text())
 		return err
 	}
-	return a.supervise(ctx, s, tier)
+	told, tally := &teller{}, s.count()
+	if f.asks() {
+		t := s.newToucher(tally, told.tell)
+		tier.Asker = t
+		defer s.endTouches(ctx, t)
+	}
+	return a.supervise(ctx, s, tier, told, tally)
+}
+
+// endTouches takes back what was given until the end.
+func (s *prepared) endTouches(ctx context.Context, t *toucher) {
+	if err := t.end(context.WithoutCancel(ctx)); err != nil {
+		printf(s.app.err, "ambit: grants of this session are still in the store, and hold for nothing: %v\n", err)
+	}
+}
+
+// count begins the tally of a session with what was decided for its launch.
+func (s *prepared) count() *session.Tally {
+	tally := &session.Tally{}
+	for _, q := range s.questions {
+		for i, d := range q.answers {
+			switch k := q.requests[i].Capability.Kind(); d.Outcome {
+			case decision.Allow:
+				tally.Allowed(k)
+			case decision.Ask: // nobody was asked yet
+			default:
+				tally.Denied(k)
+			}
+		}
+	}
+	return tally
 }
 
 // supervise runs the prepared session and turns its end into an exit status.
-func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier) error {
+func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, told *teller, tally *session.Tally) error {
 	sigs := catchSignals()
 	defer sigs.stop()
-	told := &teller{say: s.denied}
 	defer told.flush()
-	r := session.Runner{Tier: tier, Log: s, Now: a.now, Denied: told.tell, Ready: sigs.wait}
+	r := session.Runner{Tier: tier, Log: s, Now: a.now, Ready: sigs.wait, Tally: tally,
+		Denied: func(id string, d enforce.Denial) { told.tell(func() { s.denied(id, d) }) }}
 	ended, listed := make(chan session.Result, 1), make(chan struct{})
 	r.Started = func(inside enforce.Session, rep enforce.Report) {
 		go sigs.pass(inside)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"strconv"
@@ -87,4 +88,9 @@ func foregroundOf(fd int) int {
 		return 0
 	}
 	return pgrp
+}
+
+// untilInterrupt returns a context that ends when the person has enough.
+func untilInterrupt(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 }

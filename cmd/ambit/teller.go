@@ -3,8 +3,6 @@ package main
 import (
 	"sync"
 	"time"
-
-	"ambit.dev/ambit/internal/enforce"
 )
 
 // pause is how long a denial's line waits: the program that was denied is about
@@ -14,22 +12,15 @@ const pause = 30 * time.Millisecond
 // A teller prints the lines of denials a little later than they happen, and
 // all that are left when it is flushed. Their records do not wait.
 type teller struct {
-	say func(id string, d enforce.Denial)
-
 	mu      sync.Mutex
-	waiting []denied // guarded by mu
+	waiting []func() // guarded by mu
 	timer   *time.Timer
 }
 
-type denied struct {
-	id string
-	d  enforce.Denial
-}
-
-func (t *teller) tell(id string, d enforce.Denial) {
+func (t *teller) tell(say func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.waiting = append(t.waiting, denied{id, d})
+	t.waiting = append(t.waiting, say)
 	if len(t.waiting) == 1 {
 		t.timer = time.AfterFunc(pause, t.flush)
 	}
@@ -41,8 +32,8 @@ func (t *teller) flush() {
 	if t.timer != nil {
 		t.timer.Stop()
 	}
-	for _, w := range t.waiting {
-		t.say(w.id, w.d)
+	for _, say := range t.waiting {
+		say()
 	}
 	t.waiting = nil
 }

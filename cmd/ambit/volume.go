@@ -81,11 +81,14 @@ func (s *prepared) readVolumes() error {
 	return nil
 }
 
-// gate makes the one answerer for a manifest.
+// gate makes the one answerer for a manifest, over the grants of the launch.
 func (s *prepared) gate(m manifest.Manifest) *gate.Gate {
+	return s.gateOver(m, func(context.Context) ([]grant.Grant, error) { return s.grants(), nil })
+}
+
+func (s *prepared) gateOver(m manifest.Manifest, grants func(context.Context) ([]grant.Grant, error)) *gate.Gate {
 	return gate.New(gate.Config{
-		Manifest: m, Policy: s.policy, Log: s, Now: s.app.now,
-		Grants: func(context.Context) ([]grant.Grant, error) { return s.grants(), nil },
-		NewID:  func() string { return audit.NewID("d") },
+		Manifest: m, Policy: s.policy, Log: s, Now: s.app.now, Grants: grants,
+		NewID: func() string { return audit.NewID("d") },
 	})
 }

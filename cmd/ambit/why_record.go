@@ -179,13 +179,22 @@ func (a *app) ofThatRun(ctx context.Context, acc *account) error {
 func (acc *account) denial(b *audit.DenialBody) {
 	acc.cap = string(b.Capability)
 	acc.title = "denied to " + describe(acc.cap)
+	if acc.cap == "" {
+		acc.title = "denied to reach " + string(b.Object)
+	}
+	rule := string(decision.NotGranted) + ": it was not part of what this session was granted"
+	if b.Text != "" && string(b.Text) != string(decision.NotGranted) {
+		rule = string(b.Text)
+	}
 	acc.whoWhen(b.Program)
 	acc.rows = append(acc.rows,
 		[]string{"capability", acc.cap},
 		[]string{"tried", fmt.Sprintf("%s, by process %d", b.Action, b.PID)},
 		[]string{"stopped by", "the " + b.Layer + " tier"},
-		[]string{"rule", string(decision.NotGranted) + ": it was not part of what this session was granted"})
-	acc.remedy(string(decision.NotGranted), "")
+		[]string{"rule", rule})
+	if string(b.Text) == string(decision.NotGranted) {
+		acc.remedy(string(decision.NotGranted), "")
+	}
 }
 
 // describe says what a capability permits; what does not parse is shown.

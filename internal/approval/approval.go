@@ -78,6 +78,7 @@ type Answer struct {
 	Until      time.Time // with the span Until
 	By         string    // who answered: "terminal", "ambit approve"; "" if nobody did
 	Text       string    // why it is a denial where nobody answered: "nobody answered within 5m0s"
+	Busy       bool      // with Text: too much is asked at the moment; the same question may be put later
 }
 
 // A Front asks a person. Ask is called from one goroutine for each open
@@ -122,6 +123,10 @@ type Config struct {
 	// answer of a person, before anybody who waits is told. If it fails, the
 	// answer is a denial.
 	Keep func(context.Context, Question, Answer) error
+	// Settled says whether a question need not be put, since a grant that was
+	// made in the meantime says it; nil: it never does. The answer is an Answer
+	// without By, which is not kept.
+	Settled func(context.Context, Question) (Answer, bool)
 	// Failed is told of a front that failed; nil: nobody is.
 	Failed func(front string, err error)
 	Now    func() time.Time // nil: time.Now

@@ -24,6 +24,7 @@ type Desk struct {
 	open   map[key]*pending       // guarded by mu
 	denied map[key]Answer         // guarded by mu
 	asked  map[string][]time.Time // guarded by mu; the latest questions of each session
+	ended  int                    // guarded by mu; counts questions that have ended
 }
 
 // key tells equal questions: the same right for the same pack in one session,
@@ -79,38 +80,69 @@ func (d *Desk) Wait() { d.running.Wait() }
 // join returns the open question that q is, putting it if it is a new one; or,
 // if nobody is to be asked, the answer.
 func (d *Desk) join(ctx context.Context, q Question) (*pending, Answer) {
+	for {
+		o, a, ended := d.known(q)
+		if o != nil || a.Question != "" {
+			return o, a
+		}
+		// Whoever asks decided before that it has to ask. If an equal question was
+		// answered since, its grant is there by now.
+		if d.cfg.Settled != nil {
+			if a, ok := d.cfg.Settled(ctx, q); ok {
+				a.Question = q.ID
+				return nil, a
+			}
+		}
+		if o, a, ok := d.put(ctx, q, ended); ok {
+			return o, a
+		}
+	}
+}
+
+// known returns what there is of q already, and how many questions have ended.
+func (d *Desk) known(q Question) (*pending, Answer, int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	k := q.key()
-	if a, ok := d.denied[k]; ok {
-		return nil, a
+	if a, ok := d.denied[q.key()]; ok {
+		return nil, a, d.ended
 	}
-	if o, ok := d.open[k]; ok {
+	o := d.open[q.key()]
+	if o != nil {
 		o.waiting++
-		return o, Answer{}
+	}
+	return o, Answer{}, d.ended
+}
+
+// put puts a new question, or answers that nobody is asked. It does neither, and
+// ok is false, if something has changed since so many questions had ended.
+func (d *Desk) put(ctx context.Context, q Question, ended int) (o *pending, a Answer, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended != ended || d.open[q.key()] != nil {
+		return nil, Answer{}, false
 	}
 	now := d.cfg.Now()
-	if text := d.refuse(q.Session, now); text != "" {
-		return nil, Answer{Question: q.ID, Capability: q.Capability, Text: text}
+	if text, busy := d.refuse(q.Session, now); text != "" {
+		return nil, Answer{Question: q.ID, Capability: q.Capability, Text: text, Busy: busy}, true
 	}
 	d.asked[q.Session] = append(d.asked[q.Session], now)
 	q.Asked, q.Expires = now, now.Add(d.cfg.Timeout)
 	// A question outlives who asked first, if others have joined.
 	ctx, withdraw := context.WithCancel(context.WithoutCancel(ctx))
-	o := &pending{desk: d, q: q, waiting: 1, withdraw: withdraw, covered: make(chan Answer, 1), done: make(chan struct{})}
-	d.open[k] = o
+	o = &pending{desk: d, q: q, waiting: 1, withdraw: withdraw, covered: make(chan Answer, 1), done: make(chan struct{})}
+	d.open[q.key()] = o
 	d.running.Go(func() { o.run(ctx) })
-	return o, Answer{}
+	return o, Answer{}, true
 }
 
 // refuse says why nobody is asked a new question of a session, "" if somebody
-// is. It is called with mu held.
-func (d *Desk) refuse(session string, now time.Time) string {
+// is, and whether that is for now only. It is called with mu held.
+func (d *Desk) refuse(session string, now time.Time) (text string, busy bool) {
 	switch {
 	case len(d.cfg.Fronts) == 0 && d.cfg.Queue == nil:
-		return "nobody can be asked"
+		return "nobody can be asked", false
 	case d.cfg.Timeout <= 0:
-		return "nobody is asked: the time to answer is 0"
+		return "nobody is asked: the time to answer is 0", false
 	}
 	open := 0
 	for k := range d.open {
@@ -119,13 +151,13 @@ func (d *Desk) refuse(session string, now time.Time) string {
 		}
 	}
 	if open >= d.cfg.Rate.Open {
-		return fmt.Sprintf("not asked: %d questions are open, and no more are put", open)
+		return fmt.Sprintf("not asked: %d questions are open, and no more are put", open), true
 	}
 	recent := slices.DeleteFunc(d.asked[session], func(t time.Time) bool { return now.Sub(t) >= time.Minute })
 	if d.asked[session] = recent; len(recent) >= d.cfg.Rate.PerMinute {
-		return fmt.Sprintf("not asked: more than %d questions in a minute", d.cfg.Rate.PerMinute)
+		return fmt.Sprintf("not asked: more than %d questions in a minute", d.cfg.Rate.PerMinute), true
 	}
-	return ""
+	return "", false
 }
 
 // leave notes that one who waited for o has gone. The last one withdraws it.
@@ -146,6 +178,7 @@ func (d *Desk) leave(o *pending) {
 func (d *Desk) finish(o *pending, a Answer, err error, withdrawn bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.ended++
 	k := o.q.key()
 	if d.open[k] == o {
 		delete(d.open, k)

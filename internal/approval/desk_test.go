@@ -298,7 +298,7 @@ func TestRate(t *testing.T) {
 			wg.Go(func() { _, _ = ask(i) })
 		}
 		synctest.Wait()
-		if a, err := ask(3); err != nil || a.Allowed() || !strings.Contains(a.Text, "3 questions are open") {
+		if a, err := ask(3); err != nil || a.Allowed() || !a.Busy || !strings.Contains(a.Text, "3 questions are open") {
 			t.Errorf("a fourth open question: got %+v, %v", a, err)
 		}
 		other := question(t, "d-x", "/home/u/proj/x")
@@ -315,7 +315,7 @@ func TestRate(t *testing.T) {
 		wg.Wait()
 		wg.Go(func() { _, _ = ask(4) })
 		synctest.Wait()
-		if a, err := ask(5); err != nil || a.Allowed() || !strings.Contains(a.Text, "more than 4 questions in a minute") {
+		if a, err := ask(5); err != nil || a.Allowed() || !a.Busy || !strings.Contains(a.Text, "more than 4 questions in a minute") {
 			t.Errorf("a fifth question in a minute: got %+v, %v", a, err)
 		}
 		time.Sleep(time.Minute)
@@ -453,4 +453,40 @@ func (fast) Name() string { return "fast" }
 
 func (f fast) Ask(_ context.Context, q approval.Question) (approval.Answer, error) {
 	return approval.Answer{Outcome: grant.Allow, Capability: q.Capability}, nil
+}
+
+// A grant that is made between the decision to ask and the asking says it.
+func TestSettled(t *testing.T) {
+	f, k := newFront("terminal"), &kept{}
+	granted := false
+	d := approval.New(approval.Config{Fronts: fronts(f), Timeout: time.Minute, Keep: k.keep,
+		Settled: func(_ context.Context, q approval.Question) (approval.Answer, bool) {
+			return approval.Answer{Outcome: grant.Allow, Capability: q.Capability}, granted
+		}})
+	granted = true
+	a, err := d.Ask(t.Context(), question(t, "d-1", "/home/u/proj/a"))
+	if err != nil || !a.Allowed() || a.By != "" || f.asked.Load() != 0 || k.count() != 0 {
+		t.Errorf("got %+v, %v; asked %d, kept %d", a, err, f.asked.Load(), k.count())
+	}
+}
+
+// TestHammerSettled: of many who ask at different times, one asks a person.
+func TestHammerSettled(t *testing.T) {
+	k := &kept{}
+	d := approval.New(approval.Config{Fronts: []approval.Front{fast{t}}, Timeout: time.Minute, Keep: k.keep,
+		Settled: func(_ context.Context, q approval.Question) (approval.Answer, bool) {
+			return approval.Answer{Outcome: grant.Allow, Capability: q.Capability}, k.count() > 0
+		}})
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			if a, err := d.Ask(t.Context(), question(t, fmt.Sprintf("d-%d", i), "/home/u/proj/a")); err != nil || !a.Allowed() {
+				t.Errorf("got %+v, %v", a, err)
+			}
+		})
+	}
+	wg.Wait()
+	if k.count() != 1 {
+		t.Errorf("%d were asked", k.count())
+	}
 }

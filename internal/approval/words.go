@@ -23,7 +23,7 @@ func (q Question) Who() string {
 	if q.Pack != "" {
 		return who + " of the pack " + capability.Printable(q.Pack)
 	}
-	return who + ", run without a pack"
+	return who + " of a run without a pack"
 }
 
 // What says what it would be allowed to do: "read /home/u/notes.txt".

@@ -93,7 +93,7 @@ func Base(w Who) (enforce.Base, error) {
 		}
 	}
 	var err error
-	b.Sockets, err = sockets()
+	b.Sockets, err = Sockets()
 	return b, err
 }
 

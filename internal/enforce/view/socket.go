@@ -12,12 +12,12 @@ import (
 	"ambit.dev/ambit/internal/enforce"
 )
 
-// sockets are the unix sockets of the host that are bound to a path now.
+// Sockets are the unix sockets of the host that are bound to a path now.
 //
 // Security: it is the kernel's list for this network namespace, so nothing is
 // searched for. A socket that is bound later, or in another namespace, is not
 // in it, nor one that was bound by a relative path.
-func sockets() (found []enforce.Object, err error) {
+func Sockets() (found []enforce.Object, err error) {
 	text, err := os.ReadFile("/proc/net/unix")
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil, nil // a kernel without unix sockets, or a host that hides them

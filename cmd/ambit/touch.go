@@ -1,0 +1,357 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"ambit.dev/ambit/internal/approval"
+	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/view"
+	"ambit.dev/ambit/internal/session"
+)
+
+// A toucher answers the first touches of one session: what is touched becomes a
+// request, the gate decides, where it says Ask a person is asked, the answer
+// becomes a grant, the request is put again, and what is allowed then is what
+// the tier shows.
+//
+// Security: Allow comes from the gate alone; a person's yes goes through the
+// store. What is shown was compiled by the rules of a launch. Whatever goes wrong
+// refuses.
+type toucher struct {
+	s     *prepared
+	gate  decision.Checker
+	desk  *approval.Desk
+	tally *session.Tally
+	say   func(func()) // prints the line of a denial when it does not disturb
+
+	mu      sync.Mutex
+	refused map[known]bool // guarded by mu; denied in this session
+	room    room           // guarded by mu
+	used    []grant.Grant  // guarded by mu; grants for once that this session has used
+	made    []grant.Grant  // guarded by mu; grants that end with this session
+
+	showing sync.Mutex
+	in      enforce.Input // guarded by showing: the view as it is
+}
+
+var _ enforce.Asker = (*toucher)(nil)
+
+// known tells equal touches.
+type known struct {
+	kind capability.Kind
+	path string
+}
+
+// maxRefused bounds the denials that are remembered; one that is forgotten is
+// decided again.
+const maxRefused = 10_000
+
+// newToucher makes the one of a launch that was prepared.
+func (s *prepared) newToucher(tally *session.Tally, say func(func())) *toucher {
+	t := &toucher{s: s, tally: tally, say: say, refused: map[known]bool{}, room: room{at: s.app.now(), left: roomSize}, in: s.input}
+	t.in.Effective, t.in.Objects = slices.Clone(t.in.Effective), maps.Clone(t.in.Objects)
+	t.gate = s.gateOver(s.manifest, t.grants)
+	t.desk = approval.New(s.asking(t))
+	return t
+}
+
+// Touched answers one touch.
+func (t *toucher) Touched(ctx context.Context, touch enforce.Touch) enforce.Answer {
+	k := known{kinds[touch.Kind], touch.Path}
+	c, err := touched(touch, t.in.HomePath)
+	if !t.worth(ctx, k, c) {
+		t.tally.Denied(k.kind)
+		return enforce.Answer{}
+	}
+	if err != nil {
+		return t.stopped(ctx, k, touch, c, err)
+	}
+	o, err := object(touch)
+	if err != nil {
+		return t.stopped(ctx, k, touch, c, err)
+	}
+	v := t.decide(ctx, touch, c, o)
+	switch {
+	case v.gone:
+		return enforce.Answer{}
+	case v.d.Outcome != decision.Allow:
+		t.denied(k, c, v)
+		return enforce.Answer{}
+	}
+	if o, err = object(touch); err != nil { // the answer may have taken minutes
+		return t.stopped(ctx, k, touch, c, err)
+	}
+	show, err := t.show(ctx, c, o, v.d)
+	if err != nil {
+		return t.stopped(ctx, k, touch, c, err)
+	}
+	t.tally.Allowed(k.kind)
+	return enforce.Answer{Allow: true, Show: show}
+}
+
+var kinds = map[enforce.TouchKind]capability.Kind{
+	enforce.TouchRead: capability.FSRead, enforce.TouchWrite: capability.FSWrite, enforce.TouchRun: capability.ProcessSpawn}
+
+// touched is the capability for exactly what was touched.
+func touched(touch enforce.Touch, home string) (capability.Capability, error) {
+	k, ok := kinds[touch.Kind]
+	switch {
+	case !ok:
+		return capability.Capability{}, fmt.Errorf("internal error: a touch of kind %q", touch.Kind)
+	case touch.Kind == enforce.TouchRun && touch.Path == "":
+		return capability.Parse(string(k))
+	}
+	c, err := capability.ForPath(k, touch.Path)
+	if tooWide(touch, home) {
+		return c, errTooWide
+	}
+	return c, err
+}
+
+var errTooWide = errors.New("it is a home, or homes lie in it: nobody is asked about all of it; name what is needed with --allow")
+
+// object finds what was touched anew.
+//
+// Security: what was shown to the person and is attached is the very object that
+// the call met; another one at its path is refused.
+func object(touch enforce.Touch) (enforce.Object, error) {
+	if touch.Path == "" {
+		return enforce.Object{}, nil
+	}
+	o, err := view.Resolve(touch.Path)
+	if err != nil {
+		return o, err
+	}
+	if o.Path != touch.Path || len(o.Links) > 0 || o.Dev != touch.Dev || o.Ino != touch.Ino || o.Dir != touch.Dir {
+		return o, errors.New("what lies there now is not what was touched")
+	}
+	return o, nil
+}
+
+// tooWide reports whether a touch is of the root, of a home, or of a directory
+// that homes lie in: programs look at them all the time, and a yes would give
+// away everything.
+func tooWide(touch enforce.Touch, home string) bool {
+	p, up := touch.Path, filepath.Dir(touch.Path)
+	homes := []string{"/home", "/var/home", "/Users"}
+	return p != "" && touch.Dir && (p == "/" || p == "/root" || home != "" && under(home, p) ||
+		slices.Contains(homes, p) || slices.Contains(homes, up))
+}
+
+// verdict is what came of a touch.
+type verdict struct {
+	d    decision.Decision
+	said string // why it is a denial, where a person or nobody answered
+	busy bool   // it was not asked about, for now
+	gone bool   // nobody waits any more
+}
+
+// decide puts the request, and where a person has to say, asks.
+func (t *toucher) decide(ctx context.Context, touch enforce.Touch, c capability.Capability, o enforce.Object) verdict {
+	r := decision.Request{ID: audit.NewID("d"), Subject: t.s.subject, Capability: c, Why: doing(touch), CanAsk: true}
+	r.Subject.Program = touch.Program
+	v := verdict{d: t.check(ctx, r)}
+	if v.d.Outcome != decision.Ask {
+		return v
+	}
+	var a approval.Answer
+	q, err := t.question(ctx, touch, r, o)
+	if err == nil {
+		a, err = t.desk.Ask(ctx, q)
+	}
+	if ctx.Err() != nil {
+		return verdict{gone: true}
+	}
+	v.said, v.busy = said(a, err), a.Busy
+	// The answer is a grant now, or is not: the same request again says.
+	r.ID, r.CanAsk, r.Why = audit.NewID("d"), false, r.Why+"; asked as "+q.ID+": "+v.said
+	if a.Question != "" && a.Question != q.ID {
+		r.Why += " (to " + a.Question + ")"
+	}
+	v.d = t.check(ctx, r)
+	return v
+}
+
+// said puts an answer in words.
+func said(a approval.Answer, err error) string {
+	switch {
+	case err != nil:
+		return err.Error()
+	case a.By == "":
+		return a.Text
+	case a.Allowed():
+		return "allowed: " + a.By
+	default:
+		return "refused: " + a.By
+	}
+}
+
+// doing says what a program was doing when it touched something.
+func doing(touch enforce.Touch) string {
+	text := touch.Call + " by " + touch.Program + " (process " + strconv.Itoa(touch.PID) + ")"
+	if touch.Create != "" {
+		text += ", of " + touch.Create + " in " + touch.Path
+	}
+	return capability.Printable(text)
+}
+
+// check has the gate answer, and uses up a grant for once that the answer rests
+// on.
+func (t *toucher) check(ctx context.Context, r decision.Request) decision.Decision {
+	d := t.gate.Check(ctx, r)
+	if d.Outcome == decision.Allow {
+		if err := t.useUp(ctx, d); err != nil {
+			return decision.Failed(r, err)
+		}
+	}
+	return d
+}
+
+// worth reports whether a touch is worth deciding, or is known to be refused:
+// for what was denied in this session, and when too much was denied of late,
+// only a grant that was made since makes a difference.
+func (t *toucher) worth(ctx context.Context, k known, c capability.Capability) bool {
+	t.mu.Lock()
+	fresh := !t.refused[k] && t.room.any(t.s.app.now())
+	t.mu.Unlock()
+	if fresh {
+		return true
+	}
+	grants, err := t.grants(ctx)
+	if err != nil {
+		return false
+	}
+	in := decision.Input{Manifest: t.s.manifest, Grants: grants, Policy: t.s.policy, Now: t.s.app.now()}
+	return decision.Decide(decision.Request{Subject: t.s.subject, Capability: c}, in).Outcome == decision.Allow
+}
+
+// refuse remembers a denial.
+func (t *toucher) refuse(k known, remember bool) {
+	t.tally.Denied(k.kind)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.room.take(t.s.app.now())
+	if !remember {
+		return
+	}
+	if len(t.refused) >= maxRefused {
+		for old := range t.refused {
+			delete(t.refused, old)
+			break
+		}
+	}
+	t.refused[k] = true
+}
+
+// denied ends a touch that the gate denied, and tells.
+func (t *toucher) denied(k known, c capability.Capability, v verdict) {
+	t.refuse(k, !v.busy)
+	why, fix := reason(v.d), ""
+	if v.said != "" {
+		why = capability.Printable(v.said)
+	}
+	if len(v.d.Reasons) > 0 {
+		switch v.d.Reasons[0].Rule {
+		case decision.NotGranted:
+			if v.said == "" {
+				why = string(decision.NotGranted)
+			}
+			fix = " allow: ambit approve " + v.d.Request
+		case decision.Denied:
+			fix = " to change it: ambit grants revoke " + shellWord(v.d.Reasons[0].Grant)
+		default:
+		}
+	}
+	t.tell(c, why, v.d.Request, fix)
+}
+
+// tell prints the line of a denial, unless programs touch such things all the
+// time.
+func (t *toucher) tell(c capability.Capability, why, id, fix string) {
+	if t.s.app.json || quietly(c) {
+		return
+	}
+	t.say(func() { printf(t.s.app.err, "ambit: denied %s (%s) [%s]%s\n", c.Display(), why, id, fix) })
+}
+
+func quietly(c capability.Capability) bool {
+	pattern, ok := c.Pattern()
+	path, literal := pattern.Literal()
+	return c.IsZero() || ok && literal && quiet(enforce.Denial{Kind: string(c.Kind()), Target: path})
+}
+
+// stopped refuses what never came before the gate, or could not be shown though
+// it was allowed: it is recorded as a denial of the sandbox.
+func (t *toucher) stopped(ctx context.Context, k known, touch enforce.Touch, c capability.Capability, cause error) enforce.Answer {
+	t.refuse(k, true)
+	rec, err := audit.New(audit.DenialBody{Layer: t.s.spec.Plan.Tier, Program: audit.Text(touch.Program), PID: touch.PID, Action: touch.Call,
+		Capability: audit.Text(c.Display()), Object: audit.Text(touch.Path), Count: 1, Text: audit.Text(cause.Error())})
+	if err == nil {
+		rec.ID, rec.Session, rec.Principal, rec.Pack = audit.NewID("d"), t.s.subject.Session, t.s.subject.Principal, t.s.subject.Pack
+		_, err = t.s.Append(ctx, rec)
+	}
+	if err != nil {
+		printf(t.s.app.err, "ambit: a denial could not be recorded: %v\n", err)
+		return enforce.Answer{}
+	}
+	if !errors.Is(cause, errTooWide) || k.kind == capability.FSWrite { // looking at a home is no news
+		t.tell(c, capability.Printable(cause.Error()), rec.ID, "")
+	}
+	return enforce.Answer{}
+}
+
+// room bounds how many denials of touches are recorded: a program that tries
+// everything must not fill the disk, nor keep others from being asked for ever.
+type room struct {
+	at   time.Time
+	left float64
+}
+
+// roomSize denials are recorded at once, and one more for each second.
+const roomSize = 1000
+
+func (r *room) any(now time.Time) bool {
+	if since := now.Sub(r.at).Seconds(); since > 0 {
+		r.left = min(roomSize, r.left+since)
+	}
+	r.at = now
+	return r.left >= 1
+}
+
+func (r *room) take(now time.Time) {
+	if r.any(now) {
+		r.left--
+	}
+}
+
+// shown is what the view has, and by what.
+func (t *toucher) shown() map[capability.Capability][]enforce.Object {
+	t.showing.Lock()
+	defer t.showing.Unlock()
+	shown := map[capability.Capability][]enforce.Object{}
+	for _, c := range t.in.Effective {
+		shown[c] = t.in.Objects[c.String()]
+	}
+	return shown
+}
+
+// forget notes that the view has no longer what c gave. It can be asked about
+// again.
+func (t *toucher) forget(c capability.Capability) {
+	t.showing.Lock()
+	defer t.showing.Unlock()
+	t.in.Effective = slices.DeleteFunc(t.in.Effective, func(e capability.Capability) bool { return e == c })
+	delete(t.in.Objects, c.String())
+}

@@ -1,0 +1,608 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"ambit.dev/ambit/internal/approval"
+	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/core/manifest"
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/session"
+)
+
+// person answers questions by a function and counts them.
+type person struct {
+	answer func(approval.Question) approval.Answer
+	asked  atomic.Int32
+	last   atomic.Pointer[approval.Question]
+}
+
+func (*person) Name() string { return "person" }
+
+func (p *person) Ask(ctx context.Context, q approval.Question) (approval.Answer, error) {
+	p.asked.Add(1)
+	p.last.Store(&q)
+	if p.answer == nil {
+		<-ctx.Done()
+		return approval.Answer{}, ctx.Err()
+	}
+	return p.answer(q), nil
+}
+
+// yes chooses an offer by its place.
+func yes(i int, span grant.Span) func(approval.Question) approval.Answer {
+	return func(q approval.Question) approval.Answer {
+		return approval.Answer{Outcome: grant.Allow, Capability: q.Offers[i].Capability, Span: span}
+	}
+}
+
+func no(span grant.Span) func(approval.Question) approval.Answer {
+	return func(approval.Question) approval.Answer { return approval.Answer{Span: span} }
+}
+
+// touching is a session with a real store, log and gate, over real files.
+type touching struct {
+	*toucher
+	t    *testing.T
+	home string
+	p    *person
+	err  *os.File
+}
+
+// newTouching makes one; wants are what a pack declares, none is an ad hoc run.
+func newTouching(t *testing.T, p *person, timeout time.Duration, wants ...string) *touching {
+	t.Helper()
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := filepath.Join(root, "home")
+	for _, dir := range []string{"proj/sub", ".ssh", "bin"} {
+		if err := os.MkdirAll(filepath.Join(home, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"notes.txt", "proj/a.txt", "proj/b.txt", ".ssh/id_rsa", "bin/tool"} {
+		if err := os.WriteFile(filepath.Join(home, file), []byte("x"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("HOME", home)
+	errOut, err := os.Create(filepath.Join(root, "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &app{in: os.Stdin, out: errOut, err: errOut, now: time.Now, stateDir: filepath.Join(home, "state")}
+	s := a.begin(&runFlags{ask: askQueue, askTimeout: timeout}, []string{"true"})
+	t.Cleanup(s.close)
+	if s.base, err = base(); err != nil {
+		t.Fatal(err)
+	}
+	s.subject.Principal, s.subject.Session = principal(), "s-test"
+	s.manifest = manifest.AdHoc(nil)
+	s.input = enforce.Input{HomePath: home, AdHoc: true, Objects: map[string][]enforce.Object{}}
+	s.spec.Plan.Tier = "process"
+	if len(wants) > 0 {
+		s.manifest, s.subject.Pack, s.packDir = manifest.Manifest{ID: "org.example.p", Name: "p"}, "org.example.p", home
+		for _, w := range wants {
+			s.manifest.Wants = append(s.manifest.Wants, manifest.Want{Capability: parseFor(t, w, s.base), Reason: "because"})
+		}
+	}
+	if err := s.protectState(); err != nil {
+		t.Fatal(err)
+	}
+	tc := &touching{t: t, home: home, p: p, err: errOut}
+	tc.toucher = s.newToucher(&session.Tally{}, func(say func()) { say() })
+	tc.desk = approval.New(approval.Config{Fronts: []approval.Front{p}, Timeout: timeout, Keep: tc.keep, Settled: tc.settled})
+	return tc
+}
+
+func parseFor(t *testing.T, text string, b capability.Base) capability.Capability {
+	t.Helper()
+	c, err := capability.Parse(text)
+	if err == nil {
+		c, err = c.Resolve(b)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// touch is a first contact with something of the home.
+func (tc *touching) touch(kind enforce.TouchKind, name string) enforce.Touch {
+	tc.t.Helper()
+	path := filepath.Join(tc.home, name)
+	if filepath.IsAbs(name) {
+		path = name
+	}
+	fi, err := os.Lstat(path)
+	if err != nil {
+		tc.t.Fatal(err)
+	}
+	st := fi.Sys().(*syscall.Stat_t)
+	return enforce.Touch{Kind: kind, Path: path, Dir: fi.IsDir(), Dev: st.Dev, Ino: st.Ino, PID: 7, Program: "cat", Argv: []string{"cat", name}, Call: "open"}
+}
+
+// store keeps a grant, as another process would.
+func (tc *touching) store(text string, o grant.Outcome, span grant.Span) grant.Grant {
+	tc.t.Helper()
+	db, err := tc.s.store.get()
+	if err != nil {
+		tc.t.Fatal(err)
+	}
+	g := grant.Grant{ID: audit.NewID("g"), Principal: principal(), Pack: tc.s.subject.Pack, Capability: parseFor(tc.t, text, tc.s.base),
+		Outcome: o, Lifespan: grant.Lifespan{Span: span}, Created: time.Now()}
+	if err := db.AddGrant(tc.t.Context(), g); err != nil {
+		tc.t.Fatal(err)
+	}
+	return g
+}
+
+// stored are the grants that stand.
+func (tc *touching) stored() []grant.Grant {
+	tc.t.Helper()
+	db, err := tc.s.store.get()
+	if err != nil {
+		tc.t.Fatal(err)
+	}
+	all, err := db.Grants(tc.t.Context(), principal(), tc.s.subject.Pack)
+	if err != nil {
+		tc.t.Fatal(err)
+	}
+	return all
+}
+
+// records are the bodies of one kind in the log.
+func (tc *touching) records(kind audit.Kind) (all []audit.Record) {
+	tc.t.Helper()
+	for r, err := range audit.Read(filepath.Join(tc.home, "state", "audit")) {
+		if err != nil {
+			tc.t.Fatal(err)
+		}
+		if r.Kind == kind {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// said is what was printed so far.
+func (tc *touching) said() string {
+	text, err := os.ReadFile(tc.err.Name())
+	if err != nil {
+		tc.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// shows are the paths of an answer, with their rights.
+func (tc *touching) shows(a enforce.Answer) string {
+	var all []string
+	for _, e := range a.Show {
+		rel, _ := filepath.Rel(tc.home, e.Path)
+		text := string(e.Op) + " " + rel
+		if e.Write {
+			text += " w"
+		}
+		if e.Exec {
+			text += " x"
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, ", ")
+}
+
+// TestTouch: what needs no question, since rules or grants say it.
+func TestTouch(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		wants []string
+		touch func(tc *touching) enforce.Touch
+		shows string // "" refuses
+		says  string
+	}{
+		{"granted directory", nil, func(tc *touching) enforce.Touch {
+			tc.store("fs.read:~/proj", grant.Allow, grant.Always)
+			return tc.touch(enforce.TouchRead, "proj/a.txt")
+		}, "bind proj", ""},
+		{"granted glob", nil, func(tc *touching) enforce.Touch {
+			tc.store("fs.read:~/proj/*.txt", grant.Allow, grant.Always)
+			return tc.touch(enforce.TouchRead, "proj/a.txt")
+		}, "bind proj/a.txt", ""},
+		{"granted for writing, read", nil, func(tc *touching) enforce.Touch {
+			tc.store("fs.write:~/proj", grant.Allow, grant.Always)
+			return tc.touch(enforce.TouchRead, "proj/sub")
+		}, "bind proj w", ""},
+		{"granted, with a denial inside", nil, func(tc *touching) enforce.Touch {
+			tc.store("fs.write:~/proj", grant.Allow, grant.Always)
+			tc.store("fs.read:~/proj/sub", grant.Deny, grant.Always)
+			return tc.touch(enforce.TouchWrite, "proj/a.txt")
+		}, "bind proj w, mask proj/sub", ""},
+		{"the state inside", nil, func(tc *touching) enforce.Touch {
+			tc.store("fs.read:~", grant.Allow, grant.Always)
+			return tc.touch(enforce.TouchRead, "notes.txt")
+		}, "bind ., mask state", ""},
+		{"any program, one is run", nil, func(tc *touching) enforce.Touch {
+			tc.store("process.spawn", grant.Allow, grant.Always)
+			return tc.touch(enforce.TouchRun, "bin/tool")
+		}, "bind bin/tool x", ""},
+		{"denied", nil, func(tc *touching) enforce.Touch {
+			tc.store("fs.read:~/proj", grant.Deny, grant.Always)
+			return tc.touch(enforce.TouchRead, "proj/a.txt")
+		}, "", "to change it: ambit grants revoke g-"},
+		{"forbidden: the state", nil, func(tc *touching) enforce.Touch {
+			tc.store("fs.read:~", grant.Allow, grant.Always)
+			return tc.touch(enforce.TouchRead, "state/ambit.db")
+		}, "", "policy forbids"},
+		{"not declared", []string{"fs.read:~/proj"}, func(tc *touching) enforce.Touch {
+			return tc.touch(enforce.TouchRead, "notes.txt")
+		}, "", "would add fs.read:"},
+		{"declared for reading, written", []string{"fs.read:~/proj"}, func(tc *touching) enforce.Touch {
+			return tc.touch(enforce.TouchWrite, "proj/a.txt")
+		}, "", "would add fs.write:"},
+		{"the home", nil, func(tc *touching) enforce.Touch { return tc.touch(enforce.TouchRead, "") }, "", ""},
+		{"made in the home", nil, func(tc *touching) enforce.Touch {
+			touch := tc.touch(enforce.TouchWrite, "")
+			touch.Create = "new"
+			return touch
+		}, "", "nobody is asked"},
+		{"the root", nil, func(tc *touching) enforce.Touch { return tc.touch(enforce.TouchRead, "/") }, "", ""},
+		{"the sandbox's own", nil, func(tc *touching) enforce.Touch { return tc.touch(enforce.TouchWrite, "/dev/null") }, "", "sandbox's own"},
+		{"another object by now", nil, func(tc *touching) enforce.Touch {
+			tc.store("fs.read:~/proj", grant.Allow, grant.Always)
+			touch := tc.touch(enforce.TouchRead, "proj/a.txt")
+			touch.Ino++
+			return touch
+		}, "", "is not what was touched"},
+		{"a link by now", nil, func(tc *touching) enforce.Touch {
+			tc.store("fs.read:~/proj", grant.Allow, grant.Always)
+			touch := tc.touch(enforce.TouchRead, "proj/a.txt")
+			if err := errors.Join(os.Rename(touch.Path, touch.Path+"2"), os.Symlink(touch.Path+"2", touch.Path)); err != nil {
+				tc.t.Fatal(err)
+			}
+			return touch
+		}, "", "is not what was touched"},
+		{"a kind that nobody knows", nil, func(tc *touching) enforce.Touch { return tc.touch("peek", "proj/a.txt") }, "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			to := newTouching(t, &person{answer: yes(0, grant.Always)}, time.Minute, tc.wants...)
+			a := to.Touched(t.Context(), tc.touch(to))
+			if got := to.shows(a); a.Allow != (tc.shows != "") || got != tc.shows {
+				t.Errorf("got %v %q, want %q; said %s", a.Allow, got, tc.shows, to.said())
+			}
+			if n := to.p.asked.Load(); n != 0 {
+				t.Errorf("%d questions", n)
+			}
+			if said := to.said(); tc.says == "" && said != "" || !strings.Contains(said, tc.says) {
+				t.Errorf("said %q, want %q", said, tc.says)
+			}
+			if n := len(to.records(audit.Decision)) + len(to.records(audit.Denial)); n < 1 || n > 2 {
+				t.Errorf("%d records", n)
+			}
+		})
+	}
+}
+
+// TestTouchAsks: a person's answer becomes a grant, and the gate allows by it.
+func TestTouchAsks(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		answer func(approval.Question) approval.Answer
+		shows  string // "" refuses
+		stored string
+	}{
+		{"the file, once", yes(0, grant.Once), "bind proj/a.txt", "allow fs.read:HOME/proj/a.txt session s-test"},
+		{"the directory, always", yes(1, grant.Always), "bind proj", "allow fs.read:HOME/proj always"},
+		{"no, once", no(grant.Once), "", ""},
+		{"no, for the session", no(grant.Session), "", "deny fs.read:HOME/proj/a.txt session s-test"},
+		{"never", no(grant.Always), "", "deny fs.read:HOME/proj/a.txt always"},
+		{"nobody", nil, "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			to := newTouching(t, &person{answer: tc.answer}, 300*time.Millisecond)
+			a := to.Touched(t.Context(), to.touch(enforce.TouchRead, "proj/a.txt"))
+			if got := to.shows(a); got != tc.shows || a.Allow != (tc.shows != "") {
+				t.Errorf("got %q; said %s", got, to.said())
+			}
+			var stored []string
+			for _, g := range to.stored() {
+				if g.Origin != byAsking || !strings.HasPrefix(g.Reason, "answer to d-") {
+					t.Errorf("got %+v", g)
+				}
+				stored = append(stored, strings.ReplaceAll(g.Outcome.String()+" "+g.Capability.String()+" "+g.Lifespan.String(), to.home, "HOME"))
+			}
+			if got := strings.Join(stored, "; "); got != tc.stored {
+				t.Errorf("stored %q, want %q", got, tc.stored)
+			}
+			// Ask, then a decision of its own: that is what counts.
+			decisions := to.records(audit.Decision)
+			var outcomes []string
+			for _, r := range decisions {
+				body, err := r.Decode()
+				if err != nil {
+					t.Fatal(err)
+				}
+				outcomes = append(outcomes, body.(*audit.DecisionBody).Outcome)
+			}
+			if want := []string{"ask", map[bool]string{true: "allow", false: "deny"}[tc.shows != ""]}; !slices.Equal(outcomes, want) {
+				t.Errorf("decided %q, want %q", outcomes, want)
+			}
+			if n := len(to.records(audit.GrantAdd)); n != len(stored) {
+				t.Errorf("%d records of grants", n)
+			}
+			// The program tries again: no question, and of a denial no record.
+			before := len(decisions)
+			again := to.Touched(t.Context(), to.touch(enforce.TouchRead, "proj/a.txt"))
+			if again.Allow != a.Allow || to.p.asked.Load() != 1 || !a.Allow && len(to.records(audit.Decision)) != before {
+				t.Errorf("again: %v, %d questions, %d decisions", again.Allow, to.p.asked.Load(), len(to.records(audit.Decision)))
+			}
+			if !a.Allow && strings.Count(to.said(), "ambit: denied") != 1 {
+				t.Errorf("said %q", to.said())
+			}
+		})
+	}
+}
+
+// What was refused and is granted later is there at the next touch.
+func TestTouchGrantedLater(t *testing.T) {
+	to := newTouching(t, &person{answer: no(grant.Once)}, time.Minute)
+	touch := to.touch(enforce.TouchRead, "proj/a.txt")
+	if a := to.Touched(t.Context(), touch); a.Allow {
+		t.Fatal("allowed")
+	}
+	g := to.store("fs.read:~/proj/a.txt", grant.Allow, grant.Once)
+	if a := to.Touched(t.Context(), touch); !a.Allow || to.p.asked.Load() != 1 {
+		t.Errorf("allowed %v, %d questions; said %s", a.Allow, to.p.asked.Load(), to.said())
+	}
+	// It was used up in the store; this session goes on having it.
+	if slices.ContainsFunc(to.stored(), func(s grant.Grant) bool { return s.ID == g.ID }) {
+		t.Error("a grant for once is still there")
+	}
+	if a := to.Touched(t.Context(), touch); !a.Allow {
+		t.Error("the session lost what it was given")
+	}
+	other := newToucherBeside(to)
+	if a := other.Touched(t.Context(), touch); a.Allow {
+		t.Error("another session has it too")
+	}
+}
+
+// newToucherBeside is another session over the same store and log.
+func newToucherBeside(to *touching) *toucher {
+	s := *to.s
+	s.subject.Session = "s-other"
+	s.flags = &runFlags{ask: askQueue}
+	return s.newToucher(&session.Tally{}, func(func()) {})
+}
+
+// TestTouchOffers: what may be granted in answer.
+func TestTouchOffers(t *testing.T) {
+	for _, tc := range []struct {
+		name      string
+		wants     []string
+		touch     func(to *touching) enforce.Touch
+		offers    string
+		sensitive string
+	}{
+		{"a file", nil, func(to *touching) enforce.Touch { return to.touch(enforce.TouchRead, "proj/a.txt") },
+			"file fs.read:HOME/proj/a.txt, dir fs.read:HOME/proj", ""},
+		{"a file of the home", nil, func(to *touching) enforce.Touch { return to.touch(enforce.TouchWrite, "notes.txt") },
+			"file fs.write:HOME/notes.txt", ""},
+		{"a directory", nil, func(to *touching) enforce.Touch { return to.touch(enforce.TouchRead, "proj/sub") },
+			"dir fs.read:HOME/proj/sub", ""},
+		{"a name in a directory", nil, func(to *touching) enforce.Touch {
+			touch := to.touch(enforce.TouchWrite, "proj")
+			touch.Create = "new"
+			return touch
+		}, "dir fs.write:HOME/proj", ""},
+		{"a program", nil, func(to *touching) enforce.Touch { return to.touch(enforce.TouchRun, "bin/tool") },
+			"file process.spawn:HOME/bin/tool, dir process.spawn:HOME/bin", ""},
+		{"a key", nil, func(to *touching) enforce.Touch { return to.touch(enforce.TouchRead, ".ssh/id_rsa") },
+			"file fs.read:HOME/.ssh/id_rsa broad", "SSH keys"},
+		{"the keys", nil, func(to *touching) enforce.Touch { return to.touch(enforce.TouchRead, ".ssh") },
+			"dir fs.read:HOME/.ssh broad", "SSH keys"},
+		{"declared, and wider", []string{"fs.read:~/proj"}, func(to *touching) enforce.Touch { return to.touch(enforce.TouchRead, "proj/sub") },
+			"dir fs.read:HOME/proj/sub, declared fs.read:HOME/proj", ""},
+		{"declared just so", []string{"fs.read:~/proj/a.txt"}, func(to *touching) enforce.Touch { return to.touch(enforce.TouchRead, "proj/a.txt") },
+			"file fs.read:HOME/proj/a.txt", ""},
+		{"declared by a glob", []string{"fs.read:~/proj/*.txt"}, func(to *touching) enforce.Touch { return to.touch(enforce.TouchRead, "proj/a.txt") },
+			"file fs.read:HOME/proj/a.txt, declared fs.read:HOME/proj/*.txt", ""},
+		{"declared for writing", []string{"fs.write:~/proj"}, func(to *touching) enforce.Touch { return to.touch(enforce.TouchRead, "proj/a.txt") },
+			"file fs.read:HOME/proj/a.txt, dir fs.read:HOME/proj, declared fs.write:HOME/proj broad", ""},
+		{"beside a denial that cannot be kept closed", nil, func(to *touching) enforce.Touch {
+			to.store("fs.write:~/proj/.git", grant.Deny, grant.Always) // not there yet
+			return to.touch(enforce.TouchWrite, "proj/a.txt")
+		}, "file fs.write:HOME/proj/a.txt", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			to := newTouching(t, &person{answer: no(grant.Once)}, time.Minute, tc.wants...)
+			to.Touched(t.Context(), tc.touch(to))
+			q := to.p.last.Load()
+			if q == nil {
+				t.Fatalf("nobody was asked; said %s", to.said())
+			}
+			var offers []string
+			for _, o := range q.Offers {
+				text := string(o.Scope) + " " + o.Capability.String()
+				if o.Broad {
+					text += " broad"
+				}
+				if o.Words == "" || strings.Contains(o.Words, "\n") {
+					t.Errorf("words %q", o.Words)
+				}
+				offers = append(offers, text)
+			}
+			if got := strings.ReplaceAll(strings.Join(offers, ", "), to.home, "HOME"); got != tc.offers || q.Sensitive != tc.sensitive {
+				t.Errorf("got %q, sensitive %q, want %q, %q", got, q.Sensitive, tc.offers, tc.sensitive)
+			}
+			if reason := map[bool]string{true: "because"}[len(tc.wants) > 0]; q.Reason != reason || q.PID != 7 || q.Program != "cat" {
+				t.Errorf("got %+v", q)
+			}
+		})
+	}
+}
+
+// What cannot be kept closed inside is denied without a question.
+func TestTouchCannot(t *testing.T) {
+	to := newTouching(t, &person{answer: yes(0, grant.Always)}, time.Minute)
+	to.store("fs.write:~/proj/.git", grant.Deny, grant.Always) // not there yet
+	touch := to.touch(enforce.TouchWrite, "proj")
+	touch.Create = "new"
+	if a := to.Touched(t.Context(), touch); a.Allow || to.p.asked.Load() != 0 || !strings.Contains(to.said(), "does not exist yet") {
+		t.Errorf("allowed %v, %d questions, said %q", a.Allow, to.p.asked.Load(), to.said())
+	}
+}
+
+// The object is replaced while a person thinks: what they saw is granted, what
+// lies there now is not shown.
+func TestTouchReplacedMeanwhile(t *testing.T) {
+	p := &person{}
+	to := newTouching(t, p, time.Minute)
+	path := filepath.Join(to.home, "proj", "a.txt")
+	p.answer = func(q approval.Question) approval.Answer {
+		if err := errors.Join(os.Rename(path, path+".old"), os.Symlink(filepath.Join(to.home, ".ssh", "id_rsa"), path)); err != nil {
+			t.Error(err)
+		}
+		return yes(0, grant.Once)(q)
+	}
+	if a := to.Touched(t.Context(), to.touch(enforce.TouchRead, "proj/a.txt")); a.Allow {
+		t.Errorf("shows %s", to.shows(a))
+	}
+}
+
+// Many threads touch one thing: one question, one grant, and all go on.
+func TestTouchHammer(t *testing.T) {
+	to := newTouching(t, &person{answer: yes(1, grant.Once)}, time.Minute)
+	touches := []enforce.Touch{to.touch(enforce.TouchRead, "proj/a.txt"), to.touch(enforce.TouchRead, "proj/b.txt")}
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			if a := to.Touched(t.Context(), touches[i%2]); !a.Allow {
+				t.Errorf("refused: %s", to.said())
+			}
+		})
+	}
+	wg.Wait()
+	if n, g := to.p.asked.Load(), len(to.stored()); n > 2 || g > 2 {
+		t.Errorf("%d questions, %d grants", n, g)
+	}
+}
+
+// A grant for once that many of one session use at once is used once.
+func TestTouchOnceHammer(t *testing.T) {
+	to := newTouching(t, &person{answer: no(grant.Once)}, time.Minute)
+	to.store("fs.read:~/proj/a.txt", grant.Allow, grant.Once)
+	touch := to.touch(enforce.TouchRead, "proj/a.txt")
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if a := to.Touched(t.Context(), touch); !a.Allow {
+				t.Errorf("refused: %s", to.said())
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(to.records(audit.GrantRevoke)); n != 1 {
+		t.Errorf("used %d times", n)
+	}
+}
+
+// The program is gone before the answer: nothing is shown, told or remembered.
+func TestTouchGone(t *testing.T) {
+	to := newTouching(t, &person{}, time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	touch := to.touch(enforce.TouchRead, "proj/a.txt")
+	if a := to.Touched(ctx, touch); a.Allow || to.said() != "" {
+		t.Errorf("allowed %v, said %q", a.Allow, to.said())
+	}
+	to.p.answer = yes(0, grant.Once)
+	if a := to.Touched(t.Context(), touch); !a.Allow || to.p.asked.Load() != 2 {
+		t.Errorf("allowed %v after %d questions", a.Allow, to.p.asked.Load())
+	}
+}
+
+// A program that tries everything fills neither the disk nor the memory.
+func TestTouchFlood(t *testing.T) {
+	to := newTouching(t, &person{answer: no(grant.Once)}, time.Minute)
+	now := time.Now()
+	to.room = room{at: now, left: 5}
+	to.s.app.now = func() time.Time { return now }
+	for i := range 20 {
+		name := fmt.Sprintf("proj/f%d", i)
+		if err := os.WriteFile(filepath.Join(to.home, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		to.Touched(t.Context(), to.touch(enforce.TouchRead, name))
+	}
+	if n := to.p.asked.Load(); n != 5 {
+		t.Errorf("%d questions", n)
+	}
+	if got := to.tally.Counts(); len(got) != 1 || got[0].Denied != 20 {
+		t.Errorf("counted %+v", got)
+	}
+	now = now.Add(2 * time.Second)
+	to.Touched(t.Context(), to.touch(enforce.TouchRead, "proj/f19"))
+	if n := to.p.asked.Load(); n != 6 {
+		t.Errorf("%d questions, later", n)
+	}
+}
+
+// A log that cannot be written refuses, whatever the person says.
+func TestTouchUnrecorded(t *testing.T) {
+	to := newTouching(t, &person{answer: yes(0, grant.Always)}, time.Minute)
+	l, err := to.s.log.get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if a := to.Touched(t.Context(), to.touch(enforce.TouchRead, "proj/a.txt")); a.Allow || len(to.stored()) != 0 {
+		t.Errorf("allowed %v, stored %+v", a.Allow, to.stored())
+	}
+}
+
+// What was given until the end of the program is taken back then.
+func TestTouchEnd(t *testing.T) {
+	to := newTouching(t, &person{answer: yes(0, grant.Session)}, time.Minute)
+	if a := to.Touched(t.Context(), to.touch(enforce.TouchRead, "proj/a.txt")); !a.Allow {
+		t.Fatal(to.said())
+	}
+	if len(to.shown()) != 1 {
+		t.Errorf("shown: %v", to.shown())
+	}
+	to.p.answer = yes(0, grant.Always)
+	if a := to.Touched(t.Context(), to.touch(enforce.TouchRead, "proj/b.txt")); !a.Allow {
+		t.Fatal(to.said())
+	}
+	for c := range to.shown() {
+		to.forget(c)
+	}
+	if len(to.shown()) != 0 {
+		t.Errorf("still shown: %v", to.shown())
+	}
+	if err := to.end(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all := to.stored(); len(all) != 1 || all[0].Lifespan.Span != grant.Always {
+		t.Errorf("left: %+v", all)
+	}
+	if n := len(to.records(audit.GrantRevoke)); n != 1 {
+		t.Errorf("%d records of revocation", n)
+	}
+}

@@ -1,0 +1,269 @@
+package script_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// newAskingBench is a bench whose home and work lie where a view has nothing of
+// its own.
+func newAskingBench(t *testing.T) *bench {
+	t.Helper()
+	dev, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("requires: /dev/fuse that this user can open (%v)", err)
+	}
+	dev.Close()
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.MkdirTemp(home, "ambit-ask-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(root); err != nil {
+			t.Error(err)
+		}
+	})
+	b := &bench{t: t, dir: filepath.Join(root, "home"), home: filepath.Join(root, "home")}
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b.env = environment(b.home, filepath.Join(root, "state"))
+	return b
+}
+
+// asking is a program that runs and asks.
+type asking struct {
+	*exec.Cmd
+	out, err strings.Builder
+}
+
+func (b *bench) ask(flags []string, argv ...string) *asking {
+	b.t.Helper()
+	a := &asking{Cmd: b.command(append(append([]string{"run", "--ask", "queue"}, flags...), append([]string{"--"}, argv...)...)...)}
+	a.Stdout, a.Stderr = &a.out, &a.err
+	if err := a.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = a.Process.Kill() })
+	return a
+}
+
+// waiting is what `ambit approvals --json` lists.
+type waiting struct {
+	State    string
+	Question struct {
+		ID, Capability, Program, Sensitive string
+		Argv                               []string
+		Offers                             []struct {
+			Capability, Scope string
+			Broad             bool
+		}
+	}
+}
+
+// question waits until one is put, and returns the oldest.
+func (b *bench) question(a *asking) waiting {
+	b.t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		r := b.run("approvals", "--json")
+		r.want(b.t, 0)
+		var all []waiting
+		if err := json.Unmarshal([]byte(r.out), &all); err != nil {
+			b.t.Fatalf("%v: %s", err, r.out)
+		}
+		if len(all) > 0 {
+			return all[0]
+		}
+	}
+	b.t.Fatalf("no question; the program says %q %q", a.out.String(), a.err.String())
+	return waiting{}
+}
+
+// TestAsk: a program waits in its calls while a person answers from elsewhere.
+func TestAsk(t *testing.T) {
+	b := newAskingBench(t)
+	b.write("proj/a.txt", "one\n")
+	b.write("proj/b.txt", "two\n")
+	key := filepath.Join(b.home, ".ssh", "id_rsa")
+	if err := os.MkdirAll(filepath.Dir(key), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(key, []byte("key\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := b.ask(nil, "sh", "-c", "cat proj/a.txt; cat proj/a.txt; cat proj/b.txt; mkdir proj/new && ls proj; cat ~/.ssh/id_rsa; cat absent")
+
+	q := b.question(a)
+	if q.Question.Capability != "fs.read:"+filepath.Join(b.dir, "proj/a.txt") || q.Question.Program != "cat" || len(q.Question.Offers) != 2 {
+		t.Errorf("got %+v", q)
+	}
+	b.run("approvals").want(t, 0, q.Question.ID+"  cat (process ", "wants to read ", "command       cat proj/a.txt", "--scope dir ", "only this file")
+	b.run("why", q.Question.ID).want(t, 0, "asked to read")
+	b.run("approve", q.Question.ID[:6]).want(t, 0, "Allowed: cat may read "+filepath.Join(b.dir, "proj/a.txt")+", until the program ends.")
+	b.run("approve", "--scope", "declared", "--for", "always", q.Question.ID).want(t, 125)
+
+	q = b.question(a) // the second cat of a.txt asks nothing
+	if q.Question.Capability != "fs.read:"+filepath.Join(b.dir, "proj/b.txt") {
+		t.Errorf("got %+v", q)
+	}
+	b.run("approve", "--scope", "declared", q.Question.ID).want(t, 125, "offers file", "dir")
+	b.run("approve", "--scope", "fs.read:"+b.home, q.Question.ID).want(t, 125, "offers file")
+	b.run("approve", "--scope", "dir", "--for", "session", q.Question.ID).want(t, 0, "proj and what is beneath it, until the program ends.")
+
+	q = b.question(a)
+	if q.Question.Capability != "fs.write:"+b.dir+"/proj" {
+		t.Errorf("got %+v", q)
+	}
+	b.run("approve", "--for", "2h", q.Question.ID).want(t, 0, "without a pack may read and change ")
+
+	q = b.question(a)
+	if q.Question.Sensitive != "SSH keys" || len(q.Question.Offers) != 1 || !q.Question.Offers[0].Broad {
+		t.Errorf("got %+v", q)
+	}
+	b.run("approve", q.Question.ID).want(t, 125, "reaches SSH keys", "--broad")
+	b.run("deny", "--for", "always", q.Question.ID).want(t, 0, "Refused: every command that is run without a pack may not read ")
+	if err := a.Wait(); err == nil || a.out.String() != "one\none\ntwo\na.txt\nb.txt\nnew\n" {
+		t.Errorf("%v, output %q", err, a.out.String())
+	}
+	if !strings.Contains(a.err.String(), "ambit: denied fs.read:"+key+" (refused: ambit deny) [d-") {
+		t.Errorf("errors %q", a.err.String())
+	}
+	if _, err := os.Stat(filepath.Join(b.dir, "proj/new")); err != nil {
+		t.Error(err)
+	}
+	// What was given until the end of the program is over.
+	b.run("grants", "ls").want(t, 0, "fs.write:"+b.dir+"/proj", "deny")
+	if out := b.run("grants", "ls").out; strings.Contains(out, "a.txt") || strings.Contains(out, "session") {
+		t.Errorf("still there: %s", out)
+	}
+	b.run("audit", "ls").want(t, 0, "fs.read 2 allowed 3 asked 1 denied", "answer to "+q.Question.ID)
+	b.run("audit", "verify").want(t, 0, "intact")
+}
+
+// TestAskNobody: without an answer it is a denial, that says so and can be
+// approved for the next time.
+func TestAskNobody(t *testing.T) {
+	b := newAskingBench(t)
+	path := b.write("proj/a.txt", "one\n")
+	r := b.run("run", "--ask", "queue", "--ask-timeout", "300ms", "--", "sh", "-c", "cat proj/a.txt || cat proj/a.txt")
+	r.want(t, 1, "nobody answered within 300ms")
+	if strings.Count(r.err, "nobody answered") != 1 {
+		t.Errorf("asked twice: %q", r.err)
+	}
+	id := r.err[strings.Index(r.err, "ambit approve ")+len("ambit approve "):]
+	id = strings.TrimSpace(strings.SplitN(id, "\n", 2)[0])
+	b.run("why", id).want(t, 0, "nobody answered within 300ms")
+	b.run("approve", "--scope", "dir", "--for", "session", id).want(t, 125, "does not run any more")
+	b.run("approve", id).want(t, 0, id+" was denied. Granting: every command", "may read "+path+", once")
+	b.run("run", "--ask", "queue", "--ask-timeout", "0", "--", "cat", path).want(t, 0, "one")
+	// Once is once.
+	b.run("run", "--ask", "queue", "--ask-timeout", "0", "--", "cat", path).want(t, 1, "the time to answer is 0")
+	// What policy forbids cannot be approved.
+	state := filepath.Join(filepath.Dir(b.home), "state", "ambit.db")
+	r = b.run("run", "--ask", "queue", "--", "cat", state)
+	r.want(t, 1, "policy forbids")
+	b.run("approve", r.err[strings.Index(r.err, "[d-")+1:strings.Index(r.err, "]")]).want(t, 125, "cannot be granted", "policy forbids")
+	b.run("approve", "d-aaaaaaaaaa").want(t, 125, "no question d-aaaaaaaaaa waits")
+	b.run("deny", id).want(t, 125, "no question")
+}
+
+// TestAskRunning: a grant that comes while the program runs is there at its next
+// touch, also of what was denied before.
+func TestAskRunning(t *testing.T) {
+	b := newAskingBench(t)
+	b.write("a.txt", "one\n")
+	a := b.ask([]string{"--ask-timeout", "0"}, "sh", "-c", "until cat a.txt 2>/dev/null; do sleep 0.05; done")
+	time.Sleep(300 * time.Millisecond)
+	b.run("grants", "add", "fs.read:"+filepath.Join(b.dir, "a.txt")).want(t, 0)
+	if err := a.Wait(); err != nil || a.out.String() != "one\n" {
+		t.Errorf("%v, output %q, errors %q", err, a.out.String(), a.err.String())
+	}
+}
+
+// TestAskWithdrawn: whoever asked is killed; the question takes no answer.
+func TestAskWithdrawn(t *testing.T) {
+	b := newAskingBench(t)
+	b.write("a.txt", "one\n")
+	a := b.ask(nil, "cat", "a.txt")
+	q := b.question(a)
+	if err := a.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = a.Wait()
+	b.run("approvals").want(t, 0, "(withdrawn: its session is gone)")
+	b.run("approve", q.Question.ID).want(t, 125, "is withdrawn")
+}
+
+// TestAskPack: what a manifest declares is asked about, the rest is not.
+func TestAskPack(t *testing.T) {
+	b := newAskingBench(t)
+	b.write("in/deep/a.txt", "one\n")
+	b.write("other/b.txt", "two\n")
+	b.write("pack/ambit.json", `{"id": "org.example.asks", "name": "asks", "version": "1", "kind": "cli-tool", "entry": ["sh", "./run.sh"],
+		"capabilities": ["process.spawn", {"capability": "fs.read:`+b.dir+`/in", "reason": "to sum it up"}]}`)
+	b.write("pack/run.sh", "cat "+b.dir+"/in/deep/a.txt; cat "+b.dir+"/other/b.txt\n")
+	b.run("grants", "add", "--pack", "pack", "process.spawn").want(t, 0)
+	a := &asking{Cmd: b.command("run", "--ask", "queue", "--pack", "pack")}
+	a.Stdout, a.Stderr = &a.out, &a.err
+	if err := a.Start(); err != nil {
+		t.Fatal(err)
+	}
+	q := b.question(a)
+	r := b.run("approvals")
+	r.want(t, 0, "of the pack org.example.asks wants to read", "--scope declared", `says          "to sum it up"`)
+	b.run("approve", "--scope", "declared", "--for", "always", q.Question.ID).want(t, 0, "the pack org.example.asks may read "+b.dir+"/in")
+	if err := a.Wait(); err == nil || a.out.String() != "one\n" {
+		t.Errorf("%v, output %q, errors %q", err, a.out.String(), a.err.String())
+	}
+	if !strings.Contains(a.err.String(), "its capabilities") || strings.Contains(a.err.String(), "ambit approve") {
+		t.Errorf("errors %q: want the line that the manifest lacks", a.err.String())
+	}
+	// The answer is remembered for the pack: it runs without a question.
+	b.run("run", "--ask", "queue", "--ask-timeout", "0", "--pack", "pack").want(t, 1, "one")
+}
+
+// TestAskMany: many processes want the same, and one answer serves them all.
+func TestAskMany(t *testing.T) {
+	b := newAskingBench(t)
+	b.write("a.txt", "one\n")
+	a := b.ask([]string{"--limit", "pids=400"}, "sh", "-c", "for i in $(seq 50); do cat a.txt & done; wait")
+	q := b.question(a)
+	b.run("approve", q.Question.ID).want(t, 0)
+	if err := a.Wait(); err != nil || strings.Count(a.out.String(), "one") != 50 {
+		t.Errorf("%v, %d lines, errors %q", err, strings.Count(a.out.String(), "one"), a.err.String())
+	}
+	b.run("audit", "ls").want(t, 0, "1 asked")
+}
+
+// TestApproveTwice: of two who answer at once, one is told that it was too late.
+func TestApproveTwice(t *testing.T) {
+	b := newAskingBench(t)
+	b.write("a.txt", "one\n")
+	a := b.ask(nil, "cat", "a.txt")
+	q := b.question(a)
+	var wg sync.WaitGroup
+	results := make([]ran, 4)
+	for i := range results {
+		wg.Go(func() { results[i] = b.run("approve", q.Question.ID) })
+	}
+	wg.Wait()
+	good := 0
+	for _, r := range results {
+		if r.status == 0 {
+			good++
+		}
+	}
+	if err := a.Wait(); err != nil || good != 1 {
+		t.Errorf("%v, %d were told that theirs counts: %+v", err, good, results)
+	}
+}
