@@ -13,6 +13,7 @@ import (
 
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/core/manifest"
+	"ambit.dev/ambit/internal/store"
 )
 
 // grantsCommand lists and changes what was granted.
@@ -61,6 +62,9 @@ func (a *app) listGrants(ctx context.Context, pack string, all bool) error {
 			return err
 		}
 	}
+	if stored, err = a.withoutEnded(ctx, stored, all); err != nil {
+		return err
+	}
 	shown := []grant.Grant{}
 	for _, g := range stored {
 		mine := g.Principal == principal() && a.standing(g)
@@ -81,6 +85,26 @@ func (a *app) listGrants(ctx context.Context, pack string, all bool) error {
 			g.Origin, g.Created.Local().Format(minute), g.Reason})
 	}
 	return table(a.out, []string{"ID", "OUTCOME", "CAPABILITY", "FOR", "LASTS", "ORIGIN", "CREATED", "REASON"}, rows)
+}
+
+// withoutEnded leaves out grants of sessions that have ended: one that was killed
+// could not take them back. With all, they stay.
+func (a *app) withoutEnded(ctx context.Context, stored []grant.Grant, all bool) ([]grant.Grant, error) {
+	bound := func(g grant.Grant) bool { return g.Lifespan.Session != "" && g.Revoked.IsZero() }
+	if all || !slices.ContainsFunc(stored, bound) {
+		return stored, nil
+	}
+	l, err := a.questions()
+	if l == nil || err != nil {
+		return stored, err
+	}
+	defer l.Close() //nolint:errcheck // nothing was written
+	sessions, err := l.Sessions(ctx)
+	ended := map[string]bool{}
+	for _, s := range sessions {
+		ended[s.ID] = s.Status != store.Running
+	}
+	return slices.DeleteFunc(stored, func(g grant.Grant) bool { return bound(g) && ended[g.Lifespan.Session] }), err
 }
 
 // minute is how times are shown, in the person's zone.

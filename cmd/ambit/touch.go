@@ -164,6 +164,7 @@ func (t *toucher) decide(ctx context.Context, touch enforce.Touch, c capability.
 	r.Subject.Program = touch.Program
 	v := verdict{d: t.check(ctx, r)}
 	if v.d.Outcome != decision.Ask {
+		v.gone = v.d.Outcome != decision.Allow && ctx.Err() != nil
 		return v
 	}
 	var a approval.Answer

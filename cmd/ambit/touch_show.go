@@ -95,11 +95,13 @@ func (t *toucher) arrive(c capability.Capability, objects []enforce.Object, gran
 	for _, d := range masks.Masked {
 		in.Objects[d.String()] = masks.Objects[d.String()]
 	}
-	sockets, err := view.Sockets()
-	if err != nil {
-		return nil, fmt.Errorf("look for sockets: %w", err)
+	if slices.ContainsFunc(objects, func(o enforce.Object) bool { return o.Dir }) { // a file has none inside
+		sockets, err := view.Sockets()
+		if err != nil {
+			return nil, fmt.Errorf("look for sockets: %w", err)
+		}
+		in.Base.Sockets = slices.Concat(in.Base.Sockets, sockets)
 	}
-	in.Base.Sockets = slices.Concat(in.Base.Sockets, sockets)
 	return enforce.Later(in, c, objects)
 }
 

@@ -204,6 +204,79 @@ func TestAskWithdrawn(t *testing.T) {
 	b.run("approve", q.Question.ID).want(t, 125, "is withdrawn")
 }
 
+// TestAskKilled: what a session that was killed could not take back is not shown
+// as if it stood.
+func TestAskKilled(t *testing.T) {
+	b := newAskingBench(t)
+	b.write("a.txt", "one\n")
+	a := b.ask(nil, "sh", "-c", "cat a.txt; sleep 60")
+	q := b.question(a)
+	b.run("approve", q.Question.ID).want(t, 0)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		// Listed once it has run for a moment, by the one who can be asked then.
+		if out := b.run("grants", "ls").out; strings.Contains(out, "session s-") && time.Now().After(end.Add(-9*time.Second)) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the grant of the session is not listed")
+		}
+	}
+	if err := a.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = a.Wait()
+	if out := b.run("grants", "ls").out; strings.Contains(out, "a.txt") {
+		t.Errorf("still there: %s", out)
+	}
+	b.run("grants", "ls", "--all").want(t, 0, "a.txt")
+}
+
+// TestAskSpoof: a program that names things to deceive whoever is asked.
+func TestAskSpoof(t *testing.T) {
+	b := newAskingBench(t)
+	name := "proj/a\x1b[2K\r\u202e" + strings.Repeat("x", 100) + "\nd-aaaaaaaaaa  cat wants to read nothing"
+	b.write(name, "one\n")
+	a := b.ask(nil, "sh", "-c", `cat "$1"`, "\x1b]0;ambit\a", filepath.Join(b.dir, name))
+	q := b.question(a)
+	for _, r := range []ran{b.run("approvals"), b.run("--json", "approvals"), b.run("deny", q.Question.ID)} {
+		text := r.out + r.err
+		if strings.ContainsAny(text, "\x1b\r\a\u202e") || strings.Contains(text, "\nd-aaaaaaaaaa") {
+			t.Errorf("reaches the terminal: %q", text)
+		}
+		if !strings.Contains(text, "nothing") {
+			t.Errorf("the end of the path is not there: %q", text)
+		}
+	}
+	_ = a.Wait()
+	if strings.ContainsAny(strings.SplitN(a.err.String(), "ambit: denied", 2)[1], "\x1b\r\a\u202e") {
+		t.Errorf("reaches the terminal: %q", a.err.String())
+	}
+}
+
+// TestAskWatch: a person sees each question as it is put, and its end.
+func TestAskWatch(t *testing.T) {
+	b := newAskingBench(t)
+	b.write("a.txt", "one\n")
+	a := b.ask(nil, "cat", "a.txt")
+	q := b.question(a)
+	var out strings.Builder
+	watch := b.command("approvals", "--watch")
+	watch.Stdout = &out
+	if err := watch.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond)
+	b.run("approve", q.Question.ID).want(t, 0)
+	time.Sleep(700 * time.Millisecond)
+	if err := watch.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := watch.Wait(); err != nil || strings.Count(out.String(), "wants to read") != 1 || !strings.Contains(out.String(), q.Question.ID+" is over.") {
+		t.Errorf("%v: %s", err, out.String())
+	}
+	_ = a.Wait()
+}
+
 // TestAskPack: what a manifest declares is asked about, the rest is not.
 func TestAskPack(t *testing.T) {
 	b := newAskingBench(t)
