@@ -17,10 +17,13 @@ need git:git python3:python3 gcc:gcc libc6-dev:/usr/include/stdio.h make:make cu
 need_go "$root"
 
 work=$(mktemp -d /tmp/at.XXXX) # short: names of sockets beneath it have at most 107 bytes
-chmod 755 "$work"
+# Homes lie elsewhere: every sandbox has a /tmp of its own, so nothing of the
+# host's is hidden behind it and could be asked about.
+homes=$(mktemp -d /var/at.XXXX 2>/dev/null || mktemp -d "$HOME/at.XXXX")
+chmod 755 "$work" "$homes"
 finish() {
-	chmod -R u+w "$work" 2>/dev/null || true
-	rm -rf "$work"
+	chmod -R u+w "$work" "$homes" 2>/dev/null || true
+	rm -rf "$work" "$homes"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -32,7 +35,7 @@ export GOMODCACHE GOCACHE GOPATH GOTOOLCHAIN=local
 unset AMBIT_STATE_DIR XDG_STATE_HOME XDG_CONFIG_HOME XDG_RUNTIME_DIR
 
 say "Building"
-mkdir "$work/bin" "$work/tests" "$work/home" "$work/t"
+mkdir "$work/bin" "$work/tests" "$homes/own" "$work/t"
 (cd test/report && CGO_ENABLED=0 go build -o "$work/bin/report" .)
 make --no-print-directory -s build
 export AMBIT_BIN=$root/bin/ambit # the binary as it ships, for tests that want it
@@ -44,7 +47,7 @@ cat >"$work/keep" <<END
 copy=$work/tests/\$\$.\$(basename "\$1")
 cp "\$1" "\$copy"
 printf '%s\t%s\n' "\$PWD" "\$copy" >>"$work/list"
-export HOME=$work/home TMPDIR=$work/t
+export HOME=$homes/own TMPDIR=$work/t
 exec "\$@"
 END
 chmod +x "$work/keep"
@@ -73,7 +76,7 @@ results=("$mode=$work/$mode.json")
 # as_user runs a command as the ordinary user, with nothing of root's around it.
 as_user() {
 	setpriv --reuid="$user" --regid="$user" --clear-groups --inh-caps=-all \
-		env -i PATH="$PATH" HOME="$work/user/home" TMPDIR="$work/user/t" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
+		env -i PATH="$PATH" HOME="$homes/user" TMPDIR="$work/user/t" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
 		LANG=C.UTF-8 GOCACHE="$work/user/cache" GOPATH="$work/user/go" GOMODCACHE="$modules" GOPROXY=off GOFLAGS=-mod=readonly \
 		GOTOOLCHAIN=local AMBIT_BIN="$work/src/bin/ambit" "$@" </dev/null 9>&-
 }
@@ -96,7 +99,7 @@ if is_root; then
 	flock 9 # one at a time: what is left running as this user is looked for below
 	id -u "$user" >/dev/null 2>&1 ||
 		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
-	install -d -o "$user" -g "$user" -m 755 "$work"/user{,/home,/t,/cache,/go}
+	install -d -o "$user" -g "$user" -m 755 "$homes/user" "$work"/user{,/t,/cache,/go}
 	# A copy of the sources, because the checkout may lie where only root can go.
 	mkdir "$work/src"
 	git -c safe.directory='*' ls-files -coz --exclude-standard | tar --null -T - --ignore-failed-read -cf - 2>/dev/null | tar -xf - -C "$work/src"

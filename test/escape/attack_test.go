@@ -97,6 +97,9 @@ func (a attack) run(t *testing.T) {
 				t.Run("control", func(t *testing.T) { a.control(t, y) })
 			}
 			a.inside(t, y)
+			if a.asksToo(y) {
+				t.Run("asking", func(t *testing.T) { a.asking(t, y) })
+			}
 		})
 	}
 }
@@ -126,9 +129,11 @@ func (a attack) attempt() {
 	os.Exit(0)
 }
 
-func (a attack) field(t *testing.T) *field {
+func (a attack) field(t *testing.T) *field { return a.prepare(t, newField(t)) }
+
+// prepare sets a field up for the attack.
+func (a attack) prepare(t *testing.T, f *field) *field {
 	t.Helper()
-	f := newField(t)
 	if a.Setup != nil {
 		a.Setup(t, f)
 	}

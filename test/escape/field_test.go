@@ -45,7 +45,12 @@ type field struct {
 
 func newField(t *testing.T) *field {
 	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
+	return newFieldIn(t, t.TempDir())
+}
+
+func newFieldIn(t *testing.T, dir string) *field {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,68 @@
+package escape_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Attacks on files are run once more in a view that asks: what is not granted
+// is hidden there, not absent, and every question is answered no at once.
+
+// asksToo reports whether a try makes sense there.
+func (a attack) asksToo(y try) bool { return strings.HasPrefix(a.ID, "F") && y.Want.launch == "" }
+
+func (a attack) asking(t *testing.T, y try) {
+	if !trapOpens() {
+		t.Skip("requires: /dev/fuse that this user can open")
+	}
+	f := a.prepare(t, newFieldIn(t, hiddenDir(t)))
+	f.flags = append(f.flags, "--ask", "queue", "--ask-timeout", "0", "--home", "ephemeral")
+	if a.Flags != nil {
+		f.flags = append(f.flags, a.Flags(f)...)
+	}
+	o := f.inside(t, y)
+	for again := 0; again < 2 && y.Want.why == "" && o.Took > refusalTime && y.Slow == ""; again++ {
+		o.Took = min(o.Took, f.inside(t, y).Took) // the machine may be busy
+	}
+	a.judge(t, f, hiddenToo(y), o)
+}
+
+// hiddenToo: what is hidden may be refused with EACCES as well.
+func hiddenToo(y try) try {
+	if slices.ContainsFunc(y.Want.errnos, func(e unix.Errno) bool { return e == unix.ENOENT || e == unix.EROFS }) {
+		y.Want.errnos = append(slices.Clone(y.Want.errnos), unix.EACCES)
+	}
+	return y
+}
+
+var trapOpens = sync.OnceValue(func() bool {
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	return f.Close() == nil
+})
+
+// hiddenDir is a directory that no view has of its own, as /tmp is.
+func hiddenDir(t *testing.T) string {
+	t.Helper()
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(home, "ambit-escape-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
