@@ -14,26 +14,32 @@ import (
 
 func (a *app) grantsRevoke() *cobra.Command {
 	var pack string
-	var all bool
+	var all, kill bool
 	cmd := &cobra.Command{
 		Use:   "revoke {ID… | --pack PACK | --all}",
 		Short: "Take grants and denials back",
 		Long: `Take back grants and denials: those with the given ids, with --pack all of one
-pack, with --all all of yours. Programs that run already keep what they have.`,
+pack, with --all all of yours.
+
+Programs that run already lose it within a second: the path leads nowhere from
+then on. What they have open of it stays open, and is listed; --kill ends the
+sessions that lose something.`,
 		Example: `  ambit grants revoke g-7f3ak2mq5x
+  ambit grants revoke --kill g-7f3ak2mq5x
   ambit grants revoke --pack org.example.notes
   ambit grants revoke --all`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.revokeGrants(cmd.Context(), pack, all, args)
+			return a.revokeGrants(cmd.Context(), pack, all, kill, args)
 		},
 		ValidArgsFunction: a.completeGrants,
 	}
 	cmd.Flags().StringVar(&pack, "pack", "", "all of this `PACK`, by its id or folder")
 	cmd.Flags().BoolVar(&all, "all", false, "all of yours")
+	cmd.Flags().BoolVar(&kill, "kill", false, "end the sessions that lose something by it")
 	return cmd
 }
 
-func (a *app) revokeGrants(ctx context.Context, pack string, all bool, ids []string) error {
+func (a *app) revokeGrants(ctx context.Context, pack string, all, kill bool, ids []string) error {
 	if ways := count(pack != "", all, len(ids) > 0); ways != 1 {
 		return errors.New("name what to revoke in one way: ids (`ambit grants ls` shows them), --pack or --all")
 	}
@@ -45,11 +51,24 @@ func (a *app) revokeGrants(ctx context.Context, pack string, all bool, ids []str
 	if err != nil {
 		return err
 	}
+	begin := a.now()
 	if err := a.takeBack(ctx, chosen); err != nil {
 		return err
 	}
+	lost, err := a.effects(ctx, chosen, begin)
+	if err != nil {
+		return err
+	}
+	if kill {
+		for i := range lost {
+			lost[i].Ended = true
+			if err := lost[i].end(); err != nil {
+				return err
+			}
+		}
+	}
 	if a.json {
-		return a.printJSON(append([]grant.Grant{}, chosen...))
+		return a.printJSON(revoked{append([]grant.Grant{}, chosen...), lost})
 	}
 	for _, g := range chosen {
 		printf(a.out, "%s  Revoked: %s.\n", g.ID, gives(g, grantName(g)))
@@ -57,7 +76,16 @@ func (a *app) revokeGrants(ctx context.Context, pack string, all bool, ids []str
 	if len(chosen) == 0 {
 		printf(a.err, "There was nothing to revoke.\n")
 	}
+	for _, l := range lost {
+		printf(a.out, "%s  %s.\n", l.Session, l.words())
+	}
 	return nil
+}
+
+// revoked is what was taken back, for programs.
+type revoked struct {
+	Grants []grant.Grant `json:"grants"`
+	Lost   []loss        `json:"lost"` // by sessions that run
 }
 
 // toRevoke chooses, and refuses all if one of the ids is wrong.

@@ -33,7 +33,7 @@ type prepared struct {
 	policy   decision.Policy
 	given    []grant.Grant // by flags, for this session
 	stored   []grant.Grant
-	read     string // fingerprint of the store just before stored was read of it
+	stamp    string // of the store, before the grants were read
 	volumes  []volume
 	argv     []string
 	// spelled are the capabilities whose path leads through links, as they were
@@ -95,6 +95,12 @@ func (s *prepared) prepare(ctx context.Context) (err error) {
 	if err := s.protectState(); err != nil {
 		return err
 	}
+	return s.arrange(ctx)
+}
+
+// arrange works out the plan from the grants that stand now. It may be called
+// again when they have changed.
+func (s *prepared) arrange(ctx context.Context) error {
 	base, err := view.Base(who())
 	if err != nil {
 		return fmt.Errorf("read the base view: %w", err)
@@ -251,6 +257,9 @@ const (
 
 // give adds a grant for this session alone.
 func (s *prepared) give(c capability.Capability, o grant.Outcome, origin string) {
+	if slices.ContainsFunc(s.given, func(g grant.Grant) bool { return g.Capability == c && g.Outcome == o && g.Origin == origin }) {
+		return
+	}
 	s.given = append(s.given, grant.Grant{
 		ID: audit.NewID("g"), Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest,
 		Capability: c, Outcome: o, Lifespan: grant.Lifespan{Span: grant.Session, Session: s.subject.Session},
@@ -265,10 +274,14 @@ func (s *prepared) readGrants(ctx context.Context) error {
 		return err
 	}
 	path := filepath.Join(dir, grantsStore)
-	s.read = store.Fingerprint(path)
-	if all, ok := store.Standing(path, s.read, s.subject.Principal, s.subject.Pack); ok {
-		s.stored = all
-		return nil
+	s.stamp = store.Stamp(path)
+	// Where the store is open, looking into its file would give up its locks.
+	if !s.store.begun.Load() {
+		now := store.Fingerprint(path)
+		if all, ok := store.Standing(path, now, s.subject.Principal, s.subject.Pack); ok {
+			s.stored = all
+			return nil
+		}
 	}
 	db, err := s.store.get()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"ambit.dev/ambit/internal/audit"
@@ -27,9 +28,54 @@ type rechecker struct {
 	inside enforce.Session
 	// shown are the objects that are in the view, by their capability.
 	shown func() map[capability.Capability][]enforce.Object
+	// grants are those that stand now.
+	grants func(context.Context) ([]grant.Grant, error)
 	// forget is told of what is no longer in the view.
 	forget func(capability.Capability)
-	lost   map[capability.Capability]bool
+
+	end  context.CancelFunc
+	done sync.WaitGroup
+}
+
+// newRechecker makes the one of a launch that was prepared.
+func (s *prepared) newRechecker() *rechecker {
+	r := &rechecker{s: s, end: func() {}}
+	in := s.input
+	r.shown = func() map[capability.Capability][]enforce.Object { return shown(in) }
+	r.grants = func(ctx context.Context) ([]grant.Grant, error) {
+		db, err := s.store.get()
+		if err != nil {
+			return nil, err
+		}
+		stored, err := db.Grants(ctx, s.subject.Principal, s.subject.Pack)
+		return slices.Concat(stored, s.given), err
+	}
+	r.forget = func(c capability.Capability) {
+		in.Effective = slices.DeleteFunc(slices.Clone(in.Effective), func(e capability.Capability) bool { return e == c })
+	}
+	return r
+}
+
+// shown are the objects of what was granted.
+func shown(in enforce.Input) map[capability.Capability][]enforce.Object {
+	all := map[capability.Capability][]enforce.Object{}
+	for _, c := range in.Effective {
+		all[c] = in.Objects[c.String()]
+	}
+	return all
+}
+
+// start begins to look, until stop.
+func (r *rechecker) start(ctx context.Context, inside enforce.Session) {
+	ctx, r.end = context.WithCancel(ctx)
+	r.inside = inside
+	r.done.Go(func() { r.run(ctx) })
+}
+
+// stop waits until nothing is being taken away.
+func (r *rechecker) stop() {
+	r.end()
+	r.done.Wait()
 }
 
 // run looks until ctx ends.
@@ -39,7 +85,7 @@ func (r *rechecker) run(ctx context.Context) {
 		return // the launch would have failed
 	}
 	path := filepath.Join(dir, grantsStore)
-	last, until := r.s.read, r.expiry(r.s.grants()) // what was changed since is a change
+	last, until, again := r.s.stamp, r.expiry(r.s.grants()), false // what was changed since is a change
 	tick := time.NewTicker(recheckEvery)
 	defer tick.Stop()
 	for {
@@ -48,33 +94,24 @@ func (r *rechecker) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		now := store.Fingerprint(path)
+		now := store.Stamp(path)
+		if now != last {
+			again = true // two changes may have one stamp: the next look is one more
+		}
 		expired := !until.IsZero() && !r.s.app.now().Before(until)
-		if now == last && now != "" && !expired {
+		if now == last && !again && !expired {
 			continue
 		}
+		again = again && now != last
 		last = now
-		if now == "" && !expired {
-			continue // it is being changed; the next look sees it
-		}
 		grants, err := r.grants(ctx)
 		if err != nil {
-			last = "" // the next look tries again
+			again = true
 			continue
 		}
 		until = r.expiry(grants)
 		r.take(ctx, grants)
 	}
-}
-
-// grants are those that stand now.
-func (r *rechecker) grants(ctx context.Context) ([]grant.Grant, error) {
-	db, err := r.s.store.get()
-	if err != nil {
-		return nil, err
-	}
-	stored, err := db.Grants(ctx, r.s.subject.Principal, r.s.subject.Pack)
-	return slices.Concat(stored, r.s.given), err
 }
 
 // expiry is when the next grant runs out; zero: none does.
@@ -94,14 +131,10 @@ func (r *rechecker) expiry(grants []grant.Grant) (next time.Time) {
 func (r *rechecker) take(ctx context.Context, grants []grant.Grant) {
 	in := decision.Input{Manifest: r.s.manifest, Grants: grants, Policy: r.s.policy, Now: r.s.app.now()}
 	for c, objects := range r.shown() {
-		if r.lost[c] {
-			continue
-		}
 		d := decision.Decide(decision.Request{Subject: r.s.subject, Capability: c}, in)
 		if d.Outcome == decision.Allow || r.usedUp(c) {
 			continue
 		}
-		r.lost[c] = true
 		if err := r.lose(ctx, c, objects, d); err != nil {
 			printf(r.s.app.err, "ambit: %s could not be taken away, so the session is ended: %s\n", c.Display(), capability.Printable(err.Error()))
 			_ = r.inside.Kill() // it may have ended by itself

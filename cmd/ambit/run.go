@@ -91,12 +91,17 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		return err
 	}
 	told, tally := &teller{}, s.count()
+	re := s.newRechecker()
 	if f.asks() {
 		t := s.newToucher(tally, told.tell)
 		tier.Asker = t
 		defer s.endTouches(ctx, t)
+		if err := s.touchStart(ctx, t); err != nil {
+			return errors.Join(err, s.recordRefusal(ctx, err))
+		}
+		re.shown, re.forget, re.grants = t.has, t.forget, t.grants
 	}
-	return a.supervise(ctx, s, tier, told, tally)
+	return a.supervise(ctx, s, tier, told, tally, re)
 }
 
 // endTouches takes back what was given until the end.
@@ -124,22 +129,25 @@ func (s *prepared) count() *session.Tally {
 }
 
 // supervise runs the prepared session and turns its end into an exit status.
-func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, told *teller, tally *session.Tally) error {
+func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, told *teller, tally *session.Tally, re *rechecker) error {
 	sigs := catchSignals()
 	defer sigs.stop()
 	defer told.flush()
 	r := session.Runner{Tier: tier, Log: s, Now: a.now, Ready: sigs.wait, Tally: tally,
 		Denied: func(id string, d enforce.Denial) { told.tell(func() { s.denied(id, d) }) }}
 	ended, listed := make(chan session.Result, 1), make(chan struct{})
+	defer re.stop()
 	r.Started = func(inside enforce.Session, rep enforce.Report) {
 		go sigs.pass(inside)
 		a.weaker(rep)
+		re.start(ctx, inside)
 		go func() {
 			defer close(listed)
 			s.list(ctx, ended)
 		}()
 	}
 	r.Ended = func(res session.Result) {
+		re.stop()
 		ended <- res
 		<-listed
 	}

@@ -60,11 +60,33 @@ const maxRefused = 10_000
 
 // newToucher makes the one of a launch that was prepared.
 func (s *prepared) newToucher(tally *session.Tally, say func(func())) *toucher {
-	t := &toucher{s: s, tally: tally, say: say, refused: map[known]bool{}, room: room{at: s.app.now(), left: roomSize}, in: s.input}
-	t.in.Effective, t.in.Objects = slices.Clone(t.in.Effective), maps.Clone(t.in.Objects)
+	t := &toucher{s: s, tally: tally, say: say, refused: map[known]bool{}, room: room{at: s.app.now(), left: roomSize}}
+	t.compiled(s.input)
 	t.gate = s.gateOver(s.manifest, t.grants)
 	t.desk = approval.New(s.asking(t))
 	return t
+}
+
+// compiled says what the view has from the start.
+func (t *toucher) compiled(in enforce.Input) {
+	t.showing.Lock()
+	defer t.showing.Unlock()
+	t.in = in
+	t.in.Effective, t.in.Objects = slices.Clone(in.Effective), maps.Clone(in.Objects)
+}
+
+// has are the objects that the view has, by their capability.
+func (t *toucher) has() map[capability.Capability][]enforce.Object {
+	t.showing.Lock()
+	defer t.showing.Unlock()
+	return shown(t.in)
+}
+
+// forget takes a capability out of what the view has.
+func (t *toucher) forget(c capability.Capability) {
+	t.showing.Lock()
+	defer t.showing.Unlock()
+	t.in.Effective = slices.DeleteFunc(t.in.Effective, func(e capability.Capability) bool { return e == c })
 }
 
 // Touched answers one touch.

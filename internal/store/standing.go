@@ -95,6 +95,17 @@ func standingLine(rest []byte) string {
 	return standingMark + hex.EncodeToString(sum[:])
 }
 
+// Stamp tells a change of the store at path from outside, without opening it: it
+// may be called while this process has the store open. A change that follows
+// another one at once may keep it.
+func Stamp(path string) string {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return ""
+	}
+	return identity(info)
+}
+
 // Fingerprint names what the store at path holds: while it stays the same, the
 // grants do. It is "" where that cannot be told from outside, as during a change.
 //

@@ -78,6 +78,9 @@ func (s *session) each(f func(dir string, o enforce.Open)) error {
 		return err
 	}
 	for _, pid := range pids {
+		if pid == s.pid {
+			continue // init holds its directory, and does nothing with it
+		}
 		name, _ := program(pid)
 		f("/proc/"+itoa(pid), enforce.Open{PID: pid, Program: name})
 	}

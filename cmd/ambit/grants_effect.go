@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/store"
+)
+
+// effectWithin is how long a revocation waits for what running sessions say.
+const effectWithin = time.Second
+
+// A loss is what a running session no longer has.
+type loss struct {
+	Session string            `json:"session"`
+	Effect  *audit.EffectBody `json:"effect"`
+	Ended   bool              `json:"ended"` // the session was ended for it
+
+	pid int // of what looks after the session
+}
+
+func (l loss) words() string {
+	text := effectWords(l.Effect)
+	if l.Ended {
+		text += "; the session is ended"
+	}
+	return text
+}
+
+// end asks what looks after the session to end it.
+func (l loss) end() error {
+	if err := unix.Kill(l.pid, unix.SIGTERM); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("end the session %s: %w", l.Session, err)
+	}
+	return nil
+}
+
+// effects waits for what the running sessions lose by a revocation at begin.
+// Each tells in the log.
+func (a *app) effects(ctx context.Context, grants []grant.Grant, begin time.Time) (lost []loss, err error) {
+	running, err := a.concerned(ctx, grants)
+	if err != nil || len(running) == 0 {
+		return nil, err
+	}
+	dir, err := a.auditDir()
+	if err != nil {
+		return nil, err
+	}
+	for last := begin.Add(effectWithin); ; {
+		lost = nil
+		records, err := audit.Last(dir, -1, func(r audit.Record) bool { return r.Kind == audit.GrantEffect && !r.Time.Before(begin) })
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range records {
+			i := slices.IndexFunc(running, func(s store.Session) bool { return s.ID == r.Session })
+			body, err := r.Decode()
+			if effect, ok := body.(*audit.EffectBody); err == nil && ok && i >= 0 {
+				lost = append(lost, loss{Session: r.Session, Effect: effect, pid: running[i].PID})
+			}
+		}
+		if !a.now().Before(last) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return lost, ctx.Err()
+		case <-time.After(recheckEvery / 2):
+		}
+	}
+	return lost, nil
+}
+
+// concerned are the running sessions that a change of grants may concern.
+func (a *app) concerned(ctx context.Context, grants []grant.Grant) ([]store.Session, error) {
+	l, err := a.openList()
+	if err != nil {
+		return nil, err
+	}
+	all, err := l.Sessions(ctx)
+	some := slices.DeleteFunc(all, func(s store.Session) bool {
+		return s.Status != store.Running || !slices.ContainsFunc(grants, func(g grant.Grant) bool { return g.Principal == s.Principal && g.Pack == s.Pack })
+	})
+	return some, errors.Join(err, l.Close())
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/view"
+)
+
+// touchStart asks about the directory that a command is started in, before it
+// begins. Who is in a directory goes on with relative paths that begin there, so
+// what it may be has to be known when it is entered. It changes nothing where the
+// answer is no: the command is started there and finds it empty.
+func (s *prepared) touchStart(ctx context.Context, t *toucher) error {
+	dir := s.base.Dir
+	if s.packDir != "" || s.spec.Plan.Program.Dir != dir || s.shows(dir) {
+		return nil
+	}
+	o, err := view.Resolve(dir)
+	if err != nil || o.Path != dir {
+		return nil // the view has no such directory
+	}
+	touch := enforce.Touch{Kind: enforce.TouchRead, Path: dir, Dir: true, Dev: o.Dev, Ino: o.Ino, PID: os.Getpid(),
+		Program: filepath.Base(s.argv[0]), Argv: s.argv, Call: "start"}
+	if tooWide(touch, t.in.HomePath) || !t.Touched(ctx, touch).Allow {
+		return nil
+	}
+	if err := s.arrange(ctx); err != nil {
+		return err
+	}
+	t.compiled(s.input)
+	return nil
+}
