@@ -99,7 +99,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		if err := s.touchStart(ctx, t); err != nil {
 			return errors.Join(err, s.recordRefusal(ctx, err))
 		}
-		re.shown, re.forget, re.grants = t.has, t.forget, t.grants
+		re.shown, re.forget, re.grants = t.shown, t.forget, t.grants
 	}
 	return a.supervise(ctx, s, tier, told, tally, re)
 }

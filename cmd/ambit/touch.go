@@ -75,20 +75,6 @@ func (t *toucher) compiled(in enforce.Input) {
 	t.in.Effective, t.in.Objects = slices.Clone(in.Effective), maps.Clone(in.Objects)
 }
 
-// has are the objects that the view has, by their capability.
-func (t *toucher) has() map[capability.Capability][]enforce.Object {
-	t.showing.Lock()
-	defer t.showing.Unlock()
-	return shown(t.in)
-}
-
-// forget takes a capability out of what the view has.
-func (t *toucher) forget(c capability.Capability) {
-	t.showing.Lock()
-	defer t.showing.Unlock()
-	t.in.Effective = slices.DeleteFunc(t.in.Effective, func(e capability.Capability) bool { return e == c })
-}
-
 // Touched answers one touch.
 func (t *toucher) Touched(ctx context.Context, touch enforce.Touch) enforce.Answer {
 	k := known{kinds[touch.Kind], touch.Path}

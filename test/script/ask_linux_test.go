@@ -340,3 +340,46 @@ func TestApproveTwice(t *testing.T) {
 		t.Errorf("%v, %d were told that theirs counts: %+v", err, good, results)
 	}
 }
+
+// TestRevokeRunning: a revocation reaches a program that runs, tells what it
+// has open all the same, and ends it where that is wanted.
+func TestRevokeRunning(t *testing.T) {
+	b := newBench(t)
+	file := filepath.Join(b.dir, "secret")
+	if err := os.WriteFile(file, []byte("secret\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.run("grants", "add", "fs.read:"+file).want(t, 0)
+	script := `exec 5<"$1"; cat "$1"; echo ready; while cat "$1" 2>/dev/null; do sleep 0.05; done; echo gone; cat <&5; sleep 20; echo not ended`
+	cmd := b.command("run", "--", "sh", "-c", script, "sh", file)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	time.Sleep(time.Second) // it is listed by then
+	begin := time.Now()
+	r := b.run("grants", "revoke", "--kill", "--all")
+	r.want(t, 0)
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("the revocation took %v", took)
+	}
+	for _, want := range []string{"is taken away", "descriptor 5 of sh", "the session is ended"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("revoke says %q, want %q", r.out, want)
+		}
+	}
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("it was not ended")
+		_ = cmd.Process.Kill()
+		<-ended
+	}
+	if text := out.String(); !strings.Contains(text, "gone") || strings.Contains(text, "not ended") {
+		t.Errorf("the program says %q", text)
+	}
+	b.run("audit", "verify").want(t, 0)
+}

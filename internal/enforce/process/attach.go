@@ -22,7 +22,8 @@ import (
 // whole first and then attached at once, so that a program never sees a grant
 // without the masks that belong to it.
 type attacher struct {
-	plan enforce.Plan
+	plan  enforce.Plan
+	names []enforce.Entry // what the trap shows of itself
 	init atomic.Int64 // of the sandbox, as the host sees it; 0 until it is there
 
 	mu     sync.Mutex // one change at a time; guards worker, closed and below
@@ -36,6 +37,9 @@ type attacher struct {
 
 func newAttacher(p enforce.Plan) *attacher {
 	a := &attacher{plan: p, shown: map[string]enforce.Entry{}}
+	if p.Asks() {
+		a.names, _ = p.Skeleton()
+	}
 	for _, e := range p.View {
 		switch e.Op {
 		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpTrap: // nothing is mounted, or the view itself

@@ -39,8 +39,7 @@ func (a *attacher) keepBelow(b *builder, e enforce.Entry) {
 
 // transit reports whether p is a directory of the view's own.
 func (a *attacher) transit(p string) bool {
-	names, _ := a.plan.Skeleton()
-	if slices.ContainsFunc(names, func(e enforce.Entry) bool { return inside(e.Path, p) }) {
+	if p == "/" || slices.ContainsFunc(a.names, func(e enforce.Entry) bool { return e.Op == enforce.OpDir && e.Path == p }) {
 		return true
 	}
 	a.table.RLock()
