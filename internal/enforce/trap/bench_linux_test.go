@@ -69,16 +69,14 @@ func BenchmarkTouch(b *testing.B) {
 		v.measure(b, "opened", v.dir+v.host+"/file")
 	})
 	b.Run("attached", func(b *testing.B) {
-		var v *view
-		v = newView(b, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno { return v.attach(o) }})
+		v := newAsking(b, func(v *view, _ context.Context, o trap.Touched) unix.Errno { return v.attach(o) })
 		for i := range b.N {
 			must(os.WriteFile(fmt.Sprintf("%s/%d", v.host, i), nil, 0o644))
 		}
 		v.measure(b, "opened", v.dir+v.host+"/%d")
 	})
 	b.Run("second", func(b *testing.B) {
-		var v *view
-		v = newView(b, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno { return v.attach(o) }})
+		v := newAsking(b, func(v *view, _ context.Context, o trap.Touched) unix.Errno { return v.attach(o) })
 		must(os.WriteFile(v.host+"/file", nil, 0o644))
 		v.measure(b, "opened", v.dir+v.host+"/file")
 	})

@@ -152,8 +152,7 @@ func TestKill(t *testing.T) {
 // the wait even after them: the kernel tells of an interrupted call only once.
 func TestSignal(t *testing.T) {
 	touch, questions := asking()
-	var v *view
-	v = newView(t, trap.Config{Touch: touch})
+	v := newView(t, trap.Config{Touch: touch})
 	p := v.host + "/file"
 	must(os.WriteFile(p, []byte("text"), 0o644))
 
@@ -183,8 +182,7 @@ func TestMany(t *testing.T) {
 	waiting := 0 // guarded by mu
 	all := make(chan struct{})
 	var once sync.Once
-	var v *view
-	v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno {
+	v := newAsking(t, func(v *view, _ context.Context, o trap.Touched) unix.Errno {
 		if filepath.Base(o.Path) != "same" {
 			return v.attach(o)
 		}
@@ -200,7 +198,7 @@ func TestMany(t *testing.T) {
 		}
 		once.Do(func() { v.attach(o) })
 		return unix.ESTALE
-	}})
+	})
 	must(os.WriteFile(v.host+"/same", []byte("same"), 0o644))
 	calls := make([]*call, n)
 	for i := range calls {
@@ -216,12 +214,13 @@ func TestMany(t *testing.T) {
 }
 
 // TestForget frees what the kernel forgets, and has it forget when names are too
-// many; but none that something is mounted on, and none that is in use.
+// many; but none that something is mounted on.
 func TestForget(t *testing.T) {
 	const names, most = 10_000, 1000
-	var v *view
-	v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno { return v.attach(o) }})
-	v.trap.Bound(most)
+	v := makeView(t, func(v *view) trap.Config {
+		v.bound = most
+		return trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno { return v.attach(o) }}
+	})
 	must(os.Mkdir(v.host+"/many", 0o755))
 	must(os.WriteFile(v.host+"/granted", []byte("text"), 0o644))
 	for i := range names {

@@ -57,7 +57,8 @@ func TestMain(m *testing.M) {
 func copyOf(role string, args ...string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	// The race detector waits a second at the end, for what nobody started.
+	cmd.Env = append(os.Environ(), roleVariable+"="+role, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	cmd.Stderr = os.Stderr
 	return cmd
 }
@@ -185,12 +186,27 @@ type view struct {
 	trap *trap.Trap
 	dir  string // where it is mounted: the host's /x is dir + "/x"
 	host string // an empty folder of the host, to be filled
-	end  func() // ends the connection and waits for Serve
+	// bound is how many names are known before some are given back; 0 for the usual.
+	bound int
+	end   func() // ends the connection and waits for Serve
 }
 
 // newView mounts a trap and serves it until the test ends. Whoever holds a path
 // of the view must be another process.
 func newView(t testing.TB, c trap.Config) *view {
+	t.Helper()
+	return makeView(t, func(*view) trap.Config { return c })
+}
+
+// newAsking is newView with a Touch that uses the view.
+func newAsking(t testing.TB, touch func(*view, context.Context, trap.Touched) unix.Errno) *view {
+	t.Helper()
+	return makeView(t, func(v *view) trap.Config {
+		return trap.Config{Touch: func(ctx context.Context, o trap.Touched) unix.Errno { return touch(v, ctx, o) }}
+	})
+}
+
+func makeView(t testing.TB, config func(*view) trap.Config) *view {
 	t.Helper()
 	if os.Getenv(roleVariable) != "inside" {
 		t.Skip("requires: a mount namespace of its own, which the fuzzer's processes have not")
@@ -204,8 +220,12 @@ func newView(t testing.TB, c trap.Config) *view {
 	must(os.Chmod(v.host, 0o755))
 	root, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
 	must(err)
+	c := config(v)
 	c.Host, c.UID, c.GID = root, uint32(os.Getuid()), uint32(os.Getgid())
 	v.trap = trap.New(c)
+	if v.bound > 0 {
+		v.trap.Bound(v.bound)
+	}
 	dev, number := mountFUSE(t, v.dir)
 	tellWatchdog(number)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -186,8 +186,7 @@ func TestTransit(t *testing.T) {
 
 // TestMountStays keeps what is mounted when the host's name for it goes away.
 func TestMountStays(t *testing.T) {
-	var v *view
-	v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno { return v.attach(o) }})
+	v := newAsking(t, func(v *view, _ context.Context, o trap.Touched) unix.Errno { return v.attach(o) })
 	p := v.host + "/dir/file"
 	must(os.Mkdir(v.host+"/dir", 0o755))
 	must(os.WriteFile(p, []byte("old"), 0o644))
@@ -200,14 +199,13 @@ func TestMountStays(t *testing.T) {
 
 // TestReplaced has a touch be about what has the name at that time.
 func TestReplaced(t *testing.T) {
-	var v *view
 	var allow atomic.Bool
-	v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno {
+	v := newAsking(t, func(v *view, _ context.Context, o trap.Touched) unix.Errno {
 		if !allow.Load() {
 			return unix.EACCES
 		}
 		return v.attach(o)
-	}})
+	})
 	file, dir := v.host+"/file", v.host+"/dir"
 	must(os.WriteFile(file, []byte("first"), 0o644))
 	must(os.Mkdir(dir, 0o755))

@@ -25,24 +25,24 @@ func (s *server) prune() {
 }
 
 // giveBack has the kernel forget names that were looked up and never touched,
-// until there are few enough or it forgets no more. The next lookup brings a
-// name back.
+// until there are few enough or it has forgotten all that it can. The next
+// lookup brings a name back.
 func (s *server) giveBack(most int) {
 	for failed := 0; failed < 3 && s.ctx.Err() == nil; {
-		before := s.trap.table.size()
-		if before < most-most/8 {
+		if s.trap.table.size() < most-most/8 {
 			return
 		}
+		known := false
 		for _, n := range s.trap.table.idle(most / 4) {
-			if _, ok := s.trap.tree.at(n); !ok {
-				_ = s.device.write(forgetName(n.parent.id, n.name))
+			if _, ok := s.trap.tree.at(n); !ok && s.device.write(forgetName(n.parent.id, n.name)) == nil {
+				known = true
 			}
 		}
-		if s.trap.table.size() >= before { // the kernel tells a moment later
-			failed++
-			time.Sleep(10 * time.Millisecond)
-		} else {
+		if known {
 			failed = 0
+			continue
 		}
+		failed++
+		time.Sleep(10 * time.Millisecond) // it tells of what it forgot a moment later
 	}
 }

@@ -32,12 +32,11 @@ func TestTouch(t *testing.T) {
 			name += " directory"
 		}
 		t.Run(name, func(t *testing.T) {
-			var v *view
 			var asked record
-			v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno {
+			v := newAsking(t, func(v *view, _ context.Context, o trap.Touched) unix.Errno {
 				asked.add(o)
 				return v.attach(o)
-			}})
+			})
 			p := filepath.Join(v.host, "object")
 			if c.dir {
 				must(os.Mkdir(p, 0o755))
@@ -59,12 +58,11 @@ func TestTouch(t *testing.T) {
 
 // TestTouchRun has an execution find out what it is.
 func TestTouchRun(t *testing.T) {
-	var v *view
 	var asked record
-	v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno {
+	v := newAsking(t, func(v *view, _ context.Context, o trap.Touched) unix.Errno {
 		asked.add(o)
 		return v.attach(o)
-	}})
+	})
 	p := filepath.Join(v.host, "echo")
 	text, err := os.ReadFile("/bin/echo")
 	must(err)
@@ -80,8 +78,7 @@ func TestTouchRun(t *testing.T) {
 func TestLocked(t *testing.T) {
 	for _, do := range []string{"chown", "chmod", "truncate", "utimes", "setxattr", "setflags"} {
 		t.Run(do, func(t *testing.T) {
-			var v *view
-			v = newView(t, trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno { return v.attach(o) }})
+			v := newAsking(t, func(v *view, _ context.Context, o trap.Touched) unix.Errno { return v.attach(o) })
 			must(os.WriteFile(v.host+"/file", nil, 0o644))
 			must(os.Mkdir(v.host+"/dir", 0o755))
 			if got := v.try(do, v.host+"/file", do, v.host+"/dir"); got[0] != "EACCES" {
