@@ -239,7 +239,11 @@ func (a *app) completeApprove(cmd *cobra.Command, args []string, typed string) (
 	if err != nil {
 		return all, cobra.ShellCompDirectiveNoFileComp
 	}
-	latest, err := audit.Last(dir, 20, func(r audit.Record) bool { return r.Kind == audit.Denial || r.Kind == audit.Decision })
+	latest, err := audit.Last(dir, 20, func(r audit.Record) bool {
+		body, err := r.Decode()
+		d, decided := body.(*audit.DecisionBody)
+		return err == nil && (r.Kind == audit.Denial || decided && d.Outcome == decision.Deny.String())
+	})
 	if err != nil {
 		return all, cobra.ShellCompDirectiveNoFileComp
 	}
