@@ -20,6 +20,7 @@ type Plan struct {
 	Hostname   string    `json:"hostname"`
 	View       []Entry   `json:"view"`
 	Quiet      []string  `json:"quiet,omitempty"` // hidden, and never asked about
+	Link       *LinkPlan `json:"link,omitempty"`  // nil: the network is empty
 	Landlock   Landlock  `json:"landlock"`
 	Filter     Filter    `json:"filter"`
 	Limits     LimitPlan `json:"limits"`

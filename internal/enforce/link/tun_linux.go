@@ -20,7 +20,7 @@ func Tun(c Config) (Setup, error) {
 	const setIndex = 0x400454da // TUNSETIFINDEX, which package unix does not name
 	r.call("make the link", unix.SYS_IOCTL, slot(r.s.Link), num(setIndex), mem(u32(guestIndex)))
 	request := make([]byte, 40) // struct ifreq
-	copy(request, guestName)
+	copy(request, Guest)
 	ne.PutUint16(request[unix.IFNAMSIZ:], unix.IFF_TUN|unix.IFF_NO_PI|unix.IFF_VNET_HDR)
 	r.call("make the link", unix.SYS_IOCTL, slot(r.s.Link), num(unix.TUNSETIFF), mem(request))
 	// The sandbox leaves checksums out: TUN_F_CSUM, by value.

@@ -9,8 +9,8 @@ import (
 // Names of the interfaces, as the sandbox sees them. It can do nothing with the
 // plane's end, as that takes capabilities.
 const (
-	guestName = "eth0"
-	planeName = "plane0"
+	Guest = "eth0"
+	Plane = "plane0"
 )
 
 // Kinds of attribute that package unix does not name (linux/if_link.h).
@@ -33,13 +33,13 @@ func Veth(c Config) (Setup, error) {
 	n := r.openRoutes()
 	n.up("bring up the loopback interface", loopbackIndex, 0)
 	peer := interfaceInfo(planeIndex, 0, 0)
-	peer = attribute(peer, unix.IFLA_IFNAME, cstring(planeName))
+	peer = attribute(peer, unix.IFLA_IFNAME, cstring(Plane))
 	peer = attribute(peer, unix.IFLA_MTU, u32(MTU))
 	peer = attribute(peer, unix.IFLA_ADDRESS, PlaneMAC[:])
 	pair := attribute(nil, unix.IFLA_INFO_KIND, []byte("veth"))
 	pair = attribute(pair, unix.IFLA_INFO_DATA, attribute(nil, vethInfoPeer, peer))
 	body := interfaceInfo(guestIndex, 0, 0)
-	body = attribute(body, unix.IFLA_IFNAME, cstring(guestName))
+	body = attribute(body, unix.IFLA_IFNAME, cstring(Guest))
 	body = attribute(body, unix.IFLA_MTU, u32(MTU))
 	body = attribute(body, unix.IFLA_ADDRESS, GuestMAC[:])
 	body = attribute(body, gsoMaxSegs, u32(1))

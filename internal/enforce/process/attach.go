@@ -24,7 +24,7 @@ import (
 type attacher struct {
 	plan  enforce.Plan
 	names []enforce.Entry // what the trap shows of itself
-	init atomic.Int64 // of the sandbox, as the host sees it; 0 until it is there
+	init  atomic.Int64    // of the sandbox, as the host sees it; 0 until it is there
 
 	mu     sync.Mutex // one change at a time; guards worker, closed and below
 	worker *namespace.Worker

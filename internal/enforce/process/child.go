@@ -160,6 +160,9 @@ func (b *builder) rest() error {
 	b.mask = l.NewSlot()
 	l.Call("set umask", unix.SYS_UMASK, num(0)).Keep(b.mask)
 	b.openAnew() // before the host's tree is left
+	if err := b.makeLink(); err != nil {
+		return err
+	}
 	if err := b.buildView(); err != nil {
 		return err
 	}

@@ -23,6 +23,9 @@ import (
 type Tier struct {
 	// Asker answers first touches; needed for plans that ask.
 	Asker enforce.Asker
+	// Networker takes the other end of the link; needed for plans with one.
+	Networker enforce.Networker
+
 	begun *begun // namespaces that were made already, for one Start
 }
 
@@ -72,6 +75,9 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enfo
 }
 
 func (t Tier) start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (*session, error) {
+	if p.Link != nil && t.Networker == nil {
+		return nil, errors.New("internal error: a plan with a link, and nobody at its other end")
+	}
 	attach := newAttacher(p)
 	var asking *asking
 	if p.Asks() {
@@ -81,7 +87,7 @@ func (t Tier) start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (*ses
 		}
 	}
 	if t.begun.fits(p, io) {
-		return t.begun.finish(p, attach, asking)
+		return t.begun.finish(p, attach, asking, t.Networker)
 	}
 	t.Discard()
 	group, err := makeGroup(p)
@@ -92,7 +98,7 @@ func (t Tier) start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (*ses
 	if err != nil {
 		return nil, errors.Join(err, asking.end(), removeGroup(group))
 	}
-	return bg.finish(p, attach, asking)
+	return bg.finish(p, attach, asking, t.Networker)
 }
 
 // begun is a sandbox whose namespaces are made and whose process waits for the
@@ -153,9 +159,9 @@ func (bg *begun) discard() {
 }
 
 // finish gives the process the rest of its row and waits until init is there.
-func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking) (*session, error) {
+func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, network enforce.Networker) (*session, error) {
 	s, b, first := bg.s, bg.b, bg.b.list
-	s.attach, s.asking = attach, asking
+	s.attach, s.asking, s.network = attach, asking, network
 	s.plan, b.plan, b.list = p, p, &namespace.List{}
 	if err := b.rest(); err != nil {
 		bg.discard()

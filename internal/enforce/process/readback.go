@@ -15,6 +15,7 @@ import (
 
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/cgroup"
+	"ambit.dev/ambit/internal/enforce/link"
 )
 
 // readBack asks the kernel what holds for the process at the threshold and
@@ -42,7 +43,11 @@ func readBack(pid int, p enforce.Plan, outside map[string]uint64, group *cgroup.
 	add("seccomp", "filter, tried", status.want("Seccomp", "2"))
 	add("no_new_privs", "", status.want("NoNewPrivs", "1"))
 	add("capabilities", "none", status.noCapabilities())
-	add("network", "only its own loopback", onlyLoopback(dir))
+	if p.Link == nil {
+		add("network", "only its own loopback", onlyLoopback(dir))
+	} else {
+		add("network", "only its loopback and its link", onlyLink(dir))
+	}
 	add("descriptors", "0, 1, 2", onlyStandard(dir))
 	limit := enforce.Layer{Name: "limits", Promised: true, Detail: limitWords(p.Limits), Weaker: len(p.Limits.Weaker) > 0}
 	if err := limitsHold(pid, p, group); err != nil {
@@ -164,6 +169,31 @@ func onlyLoopback(dir string) error {
 				return fmt.Errorf("it has the interface %s", strings.TrimSpace(name))
 			}
 		}
+	}
+	return nil
+}
+
+// onlyLink: the link and its other end, which the plane holds, and no more.
+func onlyLink(dir string) error {
+	text, err := read(dir + "/net/dev")
+	if err != nil {
+		return err
+	}
+	found := 0
+	for line := range strings.Lines(string(text)) {
+		name, _, ok := strings.Cut(line, ":")
+		switch name = strings.TrimSpace(name); {
+		case !ok || name == "lo":
+		case name == link.Guest || name == link.Plane:
+			found++
+		default:
+			if up, err := linkIsUp(dir, name); err != nil || up {
+				return fmt.Errorf("it has the interface %s", name)
+			}
+		}
+	}
+	if found != 2 {
+		return errors.New("its link is not there")
 	}
 	return nil
 }

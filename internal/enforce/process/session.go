@@ -33,6 +33,7 @@ type session struct {
 	missed  atomic.Int64 // denials that nobody took in time
 	attach  *attacher
 	asking  *asking // nil where nothing is asked about
+	network enforce.Networker
 
 	positions []position // in files that are handed over
 

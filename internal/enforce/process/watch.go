@@ -42,7 +42,7 @@ const (
 // Security: when this ends early, held calls fail with ENOSYS: closed.
 func (s *session) watch(listening chan<- error) {
 	defer close(s.denials)
-	if err := s.takeTrap(); err != nil {
+	if err := errors.Join(s.takeLink(), s.takeTrap()); err != nil {
 		listening <- err
 		return
 	}

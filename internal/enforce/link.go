@@ -1,0 +1,43 @@
+package enforce
+
+import (
+	"net/netip"
+	"os"
+)
+
+// LinkPlan is the one link of a sandbox that has a network: the addresses of its
+// ends. Whoever holds the other end is the network.
+type LinkPlan struct {
+	Guest, Gateway   netip.Prefix // IPv4: the sandbox's own address, and where it sends everything
+	Guest6, Gateway6 netip.Prefix // IPv6
+}
+
+// Ends is the other end of a sandbox's link, as descriptors that are bound to
+// the sandbox's network namespace. Whoever is given one closes it.
+type Ends struct {
+	Frames *os.File    // what the sandbox sends, and where answers go
+	Diag   *os.File    // tells which sockets the sandbox has
+	Seeds  [4]*os.File // unconnected TCP sockets of the sandbox, two for IPv4 and two for IPv6; nil without it
+	Header bool        // a virtio_net header goes before each frame
+	Ether  bool        // frames are Ethernet's
+}
+
+// Close closes all of it.
+func (l *Ends) Close() error {
+	var failed error
+	for _, f := range append([]*os.File{l.Frames, l.Diag}, l.Seeds[:]...) {
+		if f == nil {
+			continue
+		}
+		if err := f.Close(); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// A Networker takes over the other end of a sandbox's link, before its program
+// begins. When it returns, packets are answered. An error stops the launch.
+type Networker interface {
+	Linked(l *Ends) error
+}
