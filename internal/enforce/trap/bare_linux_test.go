@@ -13,6 +13,9 @@ import (
 	"ambit.dev/ambit/internal/enforce/trap"
 )
 
+// caller is the thread of every message, in a pid namespace of its own.
+const caller = 77
+
 // message is a request as the kernel writes it.
 func message(op uint32, unique, node uint64, body []byte) []byte {
 	b := make([]byte, 40, 40+len(body))
@@ -21,6 +24,7 @@ func message(op uint32, unique, node uint64, body []byte) []byte {
 	e.PutUint32(b[4:], op)
 	e.PutUint64(b[8:], unique)
 	e.PutUint64(b[16:], node)
+	e.PutUint32(b[32:], caller)
 	return append(b, body...)
 }
 
@@ -133,6 +137,27 @@ func TestRefusesWithoutTouch(t *testing.T) {
 	must(b.Serve(message(getattr, 2, binary.NativeEndian.Uint64(body), make([]byte, 16))))
 	if _, errno, _ := reply(t, replies); errno != unix.EACCES {
 		t.Errorf("stat: %v, want EACCES", errno)
+	}
+}
+
+// TestPID tells of a caller as the host knows it: its process, and its thread
+// where the process cannot be found out.
+func TestPID(t *testing.T) {
+	for _, c := range []struct{ outside, want int }{{unix.Gettid(), os.Getpid()}, {0, 0}, {1 << 30, 1 << 30}} {
+		var asked record
+		b, replies := bare(t, trap.Config{Touch: asked.refuse, PID: func(thread int) int {
+			if thread != caller {
+				t.Errorf("thread %d, want %d", thread, caller)
+			}
+			return c.outside
+		}})
+		must(b.Serve(message(lookup, 1, 1, []byte("etc\x00"))))
+		_, _, body := reply(t, replies)
+		must(b.Serve(message(getattr, 2, binary.NativeEndian.Uint64(body), make([]byte, 16))))
+		reply(t, replies)
+		if all := asked.take(); len(all) != 1 || all[0].PID != c.want {
+			t.Errorf("%+v, want one touch by %d", all, c.want)
+		}
 	}
 }
 

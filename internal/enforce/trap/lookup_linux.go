@@ -42,7 +42,7 @@ func (s *server) lookup(r request, parent *node) error {
 	}
 	switch f, errno := t.formAt(p, true); {
 	case f == link, errors.Is(errno, unix.EAGAIN):
-		s.hold(r, func(context.Context, int) answer { return t.found(parent, name, p) })
+		s.hold(r, func(context.Context) answer { return t.found(parent, name, p) })
 	case errno != 0:
 		s.reply(r, errno, nil)
 	default:

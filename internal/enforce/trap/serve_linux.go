@@ -38,7 +38,7 @@ type Config struct {
 	Linked func(path string)
 	// PID translates the id of a thread, which the kernel tells as the pid
 	// namespace of whoever mounted has it, to that of the host's /proc; 0 where
-	// there is none. Nil leaves it. It must not wait.
+	// there is none. Nil leaves it.
 	PID func(thread int) int
 }
 
@@ -88,7 +88,8 @@ func New(c Config) *Trap {
 
 // Shown says that something is mounted at a path now. The directories above it
 // are the view's own from now on, and list it. Call it before Touch returns
-// ESTALE. Doing it twice is doing it once.
+// ESTALE. What the host has not at that path must be one of Config.Names, or no
+// walk finds it. Doing it twice is doing it once.
 func (t *Trap) Shown(path string) {
 	f, _ := t.formAt(path, false)
 	t.tree.mount(path, f)
@@ -109,7 +110,7 @@ type server struct {
 
 // Serve answers the kernel until the connection ends or ctx does, which ends
 // the connection: nil in both cases. It owns dev and closes it. It returns when
-// every Touch has.
+// every Touch has, and every look at the host.
 //
 // Security: nothing in this loop waits for anybody. What could (a question, a
 // disk, a network) has a goroutine, so that the walks of all other processes

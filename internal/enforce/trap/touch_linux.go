@@ -11,8 +11,8 @@ const lastErrno = 511
 
 // touch has a call wait for Config.Touch.
 func (s *server) touch(r request, n *node, k Kind) {
-	op := r.op
-	s.hold(r, func(ctx context.Context, thread int) answer { return s.trap.ask(ctx, op, thread, n, k) })
+	op, pid := r.op, r.pid
+	s.hold(r, func(ctx context.Context) answer { return s.trap.ask(ctx, op, s.trap.outside(pid), n, k) })
 }
 
 // outside is a thread of a request as the host's /proc has it.

@@ -33,7 +33,7 @@ type answer struct {
 
 // A waiter is a call that waits.
 type waiter struct {
-	thread int
+	thread int // as the kernel told it
 	cancel context.CancelFunc
 }
 
@@ -92,10 +92,9 @@ func (w *waiting) count() int {
 
 // hold answers a request from a goroutine of its own; the context of work ends
 // when its caller dies or the connection ends. It never waits.
-func (s *server) hold(r request, work func(ctx context.Context, thread int) answer) {
+func (s *server) hold(r request, work func(context.Context) answer) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	thread := s.trap.outside(r.pid)
-	if !s.waiting.add(r.unique, waiter{thread, cancel}) {
+	if !s.waiting.add(r.unique, waiter{r.pid, cancel}) {
 		cancel()
 		s.reply(r, unix.EACCES, nil)
 		return
@@ -104,7 +103,7 @@ func (s *server) hold(r request, work func(ctx context.Context, thread int) answ
 	go func() {
 		defer s.waiting.returned()
 		defer cancel()
-		s.deliver(unique, work(ctx, thread))
+		s.deliver(unique, work(ctx))
 	}()
 }
 
@@ -134,7 +133,7 @@ func (s *server) interrupt(r request) {
 	}
 	told := r.unique
 	s.waiting.all.Go(func() {
-		if s.trap.dying(call.thread) {
+		if s.trap.dying(s.trap.outside(call.thread)) {
 			call.cancel()
 			if s.waiting.take(unique) {
 				_ = s.device.reply(unique, unix.EINTR, nil)
