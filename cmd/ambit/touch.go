@@ -109,6 +109,15 @@ func (t *toucher) Touched(ctx context.Context, touch enforce.Touch) enforce.Answ
 	return enforce.Answer{Allow: true, Show: show}
 }
 
+// NotShown records that what was allowed is refused all the same.
+func (t *toucher) NotShown(ctx context.Context, touch enforce.Touch, cause error) {
+	c, err := touched(touch, t.in.HomePath)
+	if err != nil {
+		return // it was not allowed
+	}
+	t.stopped(context.WithoutCancel(ctx), known{kinds[touch.Kind], touch.Path}, touch, c, cause)
+}
+
 var kinds = map[enforce.TouchKind]capability.Kind{
 	enforce.TouchRead: capability.FSRead, enforce.TouchWrite: capability.FSWrite, enforce.TouchRun: capability.ProcessSpawn}
 

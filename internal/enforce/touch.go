@@ -45,6 +45,9 @@ type Answer struct {
 // does: the program's walk of the path is held until it has answered.
 type Asker interface {
 	Touched(ctx context.Context, t Touch) Answer
+	// NotShown is told when what was answered could not be attached: the touch is
+	// refused all the same.
+	NotShown(ctx context.Context, t Touch, cause error)
 }
 
 // An Observer is an Asker that also hears which programs are started, where a

@@ -23,7 +23,7 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		test func(*testing.T)
 	}{
 		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
-		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"beneath a cover", s.beneath}, {"observed", s.observed}, {"made already", s.madeAlready},
+		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"beneath a cover", s.beneath}, {"taken away with its cover", s.uncovered}, {"observed", s.observed}, {"made already", s.madeAlready},
 	} {
 		t.Run(c.name, c.test)
 	}
@@ -40,8 +40,9 @@ type answers struct {
 	t      *testing.T
 	answer func(ctx context.Context, t enforce.Touch) enforce.Answer
 
-	mu    sync.Mutex
-	asked []enforce.Touch // guarded by mu
+	mu     sync.Mutex
+	asked  []enforce.Touch // guarded by mu
+	failed []error         // guarded by mu; what could not be attached
 }
 
 func (a *answers) Touched(ctx context.Context, t enforce.Touch) enforce.Answer {
@@ -49,6 +50,12 @@ func (a *answers) Touched(ctx context.Context, t enforce.Touch) enforce.Answer {
 	a.asked = append(a.asked, t)
 	a.mu.Unlock()
 	return a.answer(ctx, t)
+}
+
+func (a *answers) NotShown(_ context.Context, t enforce.Touch, cause error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failed = append(a.failed, cause)
 }
 
 // put are the kinds and paths of the touches beneath dir, in order.
@@ -354,7 +361,7 @@ func (s asking) replaced(t *testing.T) {
 		return show(touch)
 	})
 	e := s.run(t, p, a, `cat "$HIDDEN/file"; true`)
-	if put := a.put(p.hidden); strings.Contains(e.out, "secret") || len(put) != 1 {
+	if put := a.put(p.hidden); strings.Contains(e.out, "secret") || len(put) != 1 || len(a.failed) != 1 {
 		t.Errorf("another object was shown than was asked about: %q, asked %q", e.out, put)
 	}
 }
@@ -545,4 +552,42 @@ func (s asking) beneath(t *testing.T) {
 	})
 	e := suite{tier: s.make(a), facts: s.facts}.run(t, in, nil)
 	mustPrint(t, e, "hidden\na\nmasked\na\nread-only\n")
+}
+
+// uncovered: when a folder is taken away, so is what was granted in it before,
+// and what was shown beneath it to a program that is there.
+func (s asking) uncovered(t *testing.T) {
+	p := newHidden(t)
+	var over atomic.Bool
+	a := newAnswers(func(_ context.Context, touch enforce.Touch) enforce.Answer {
+		if over.Load() {
+			return enforce.Answer{}
+		}
+		if touch.Path == filepath.Join(p.hidden, "file") {
+			return show(touch)
+		}
+		return enforce.Answer{Allow: true, Show: []enforce.Entry{entry(t, p.hidden, false)}}
+	})
+	in := s.input(t, p, `cat "$HIDDEN/file"; cat "$HIDDEN/other" other; echo > "$WORK/one"
+		while [ ! -e "$WORK/two" ]; do sleep 0.02; done
+		cat "$HIDDEN/file" "$HIDDEN/other" file other 2>/dev/null || echo gone`)
+	in.Program.Dir = p.hidden
+	if err := os.WriteFile(filepath.Join(p.hidden, "other"), []byte("other\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := suite{tier: s.make(a), facts: s.facts}.start(t, in, nil)
+	for range 500 {
+		if _, err := os.Stat(filepath.Join(p.work, "one")); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	over.Store(true)
+	if _, err := r.Hide(p.hidden); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(filepath.Join(p.work, "two"), nil, 0o644); err != nil {
+		t.Error(err)
+	}
+	mustPrint(t, r.wait(t), "hidden\nother\nother\ngone\n")
 }

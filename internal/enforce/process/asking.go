@@ -148,6 +148,7 @@ func (a *asking) put(ctx context.Context, t enforce.Touch) bool {
 		}
 	}
 	if err := a.attach.attach(answer.Show); err != nil {
+		a.asker.NotShown(ctx, t, err)
 		return false
 	}
 	for _, e := range answer.Show {

@@ -29,7 +29,8 @@ type attacher struct {
 	mu     sync.Mutex // one change at a time; guards worker, closed and below
 	worker *namespace.Worker
 	closed bool
-	below  []string // directories of the trap that were covered, and are kept open
+	below  []string            // directories of the trap that were covered, and are kept open
+	shows  map[string][]string // by such a directory, the names in it that something is mounted on; guarded by mu
 
 	table sync.RWMutex             // never held while something is mounted
 	shown map[string]enforce.Entry // what is mounted, by path of the view; guarded by table
@@ -73,11 +74,18 @@ func (a *attacher) has(e enforce.Entry) bool {
 
 // beneath are the outermost mounts beneath e that have a right or an object
 // which e has not.
-func (a *attacher) beneath(e enforce.Entry) (paths []string) {
+func (a *attacher) beneath(e enforce.Entry) []string {
+	return a.outermost(func(q string, on enforce.Entry) bool { return q != e.Path && inside(q, e.Path) && !e.Includes(on) })
+}
+
+// outermost are the paths of mounts for which choose is true, without those that
+// lie in another one of them.
+func (a *attacher) outermost(choose func(string, enforce.Entry) bool) []string {
 	a.table.RLock()
 	defer a.table.RUnlock()
+	var paths []string
 	for q, on := range a.shown {
-		if q != e.Path && inside(q, e.Path) && !e.Includes(on) {
+		if choose(q, on) {
 			paths = append(paths, q)
 		}
 	}
@@ -168,6 +176,7 @@ func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) er
 	kept := a.beneath(e)
 	if len(within)+len(kept) == 0 {
 		a.inside(b)
+		a.uncover(b, e)
 		b.move("show "+e.Path, tree, namespace.CWD, e.Path)
 		return nil
 	}
@@ -194,8 +203,23 @@ func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) er
 	whole := b.copyTree("/proc")
 	b.list.Call("put together "+e.Path, unix.SYS_UMOUNT2, b.list.Str("/proc"), num(unix.MNT_DETACH))
 	a.inside(b)
+	a.uncover(b, e)
 	b.move("show "+e.Path, whole, namespace.CWD, e.Path)
 	return nil
+}
+
+// uncover takes away what e is about to show as well.
+//
+// Security: left beneath the cover it would be there again when e is taken away,
+// though nothing knows of it any more.
+func (a *attacher) uncover(b *builder, e enforce.Entry) {
+	for _, q := range a.outermost(func(q string, on enforce.Entry) bool { return q != e.Path && e.Includes(on) }) {
+		b.unmount(q)
+	}
+}
+
+func (b *builder) unmount(p string) {
+	b.list.Call("take away "+p, unix.SYS_UMOUNT2, b.list.Str(p), num(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
 }
 
 // upgrade gives the mount at e's path the rights of e, after what lies in it was
@@ -245,7 +269,8 @@ func (a *attacher) detach(p string) error {
 	b := &builder{plan: a.plan, list: &namespace.List{}}
 	a.home(b)
 	a.inside(b)
-	b.list.Call("take away "+p, unix.SYS_UMOUNT2, b.list.Str(p), num(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+	b.unmount(p)
+	a.detachBelow(b, p)
 	a.home(b)
 	if err := a.worker.Do(b.list); err != nil {
 		return err

@@ -23,7 +23,7 @@ import (
 func (a *attacher) keepBelow(b *builder, e enforce.Entry) {
 	on, mounted := a.at(e.Path)
 	covered := mounted && on.Op != enforce.OpTrap
-	if !a.plan.Asks() || !e.Dir || covered || len(a.below) >= mostBelow || !a.transit(e.Path) {
+	if !a.plan.Asks() || !e.Dir || covered || slices.Contains(a.below, e.Path) || len(a.below) >= mostBelow || !a.transit(e.Path) {
 		return
 	}
 	l := b.list
@@ -66,11 +66,36 @@ func (a *attacher) attachBelow(p string) error {
 		return nil
 	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(p, on.Path+"/"), "/")
+	if slices.Contains(a.shows[on.Path], first) {
+		return nil
+	}
 	b := &builder{plan: a.plan, list: &namespace.List{}}
 	a.home(b)
 	a.inside(b)
 	tree := b.copyTree(path.Join(on.Path, first))
 	b.move("show "+path.Join(on.Path, first)+" beneath", tree, num(firstBelow+i), first)
 	a.home(b)
-	return a.worker.Do(b.list)
+	if err := a.worker.Do(b.list); err != nil {
+		return err
+	}
+	if a.shows == nil {
+		a.shows = map[string][]string{}
+	}
+	a.shows[on.Path] = append(a.shows[on.Path], first)
+	return nil
+}
+
+// detachBelow takes away what was shown beneath the cover at p.
+func (a *attacher) detachBelow(b *builder, p string) {
+	for i, dir := range a.below {
+		if !inside(dir, p) {
+			continue
+		}
+		for _, name := range a.shows[dir] {
+			b.list.Call("go beneath "+dir, unix.SYS_FCHDIR, num(firstBelow+i))
+			b.unmount(name)
+		}
+		delete(a.shows, dir)
+	}
+	b.list.Call("leave the folder", unix.SYS_CHDIR, b.list.Str("/"))
 }
