@@ -27,10 +27,7 @@ func facts(w view.Who, l enforce.Limits) enforce.Facts { return bounds(hostFacts
 func hostFacts(w view.Who) enforce.Facts {
 	f := enforce.Facts{UID: w.UID, GID: w.GID}
 	f.LandlockABI, _ = landlock.ABI() // 0 where there is none, and Compile refuses
-	if text, err := os.ReadFile("/proc/sys/user/max_user_namespaces"); err == nil {
-		n, err := strconv.Atoi(strings.TrimSpace(string(text)))
-		f.UserNamespace = err == nil && n > 0
-	}
+	f.UserNamespace = kernelNumber("/proc/sys/user/max_user_namespaces") > 0
 	f.PIDMax = release() >= 6_14
 	return f
 }
@@ -61,16 +58,42 @@ func bounds(f enforce.Facts, l enforce.Limits) enforce.Facts {
 	return f
 }
 
+// kernelNumber is a number that the kernel shows in a file; 0 where there is none.
+// It is read before anything else, and with no more calls than it takes.
+func kernelNumber(path string) int {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var text [32]byte
+	n, err := unix.Read(fd, text[:])
+	if err != nil {
+		return 0
+	}
+	value, err := strconv.Atoi(strings.TrimSpace(string(text[:n])))
+	if err != nil {
+		return 0
+	}
+	return value
+}
+
 // release is the kernel's version as a number: 6.14 is 614.
 func release() int {
 	var u unix.Utsname
-	var major, minor int
 	if err := unix.Uname(&u); err != nil {
 		return 0
 	}
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); err != nil {
-		return 0
+	digits := func(s string) (int, string) {
+		n := 0
+		for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+			n++
+		}
+		v, _ := strconv.Atoi(s[:n]) // 0 without digits: no kernel that is known
+		return v, s[n:]
 	}
+	major, rest := digits(unix.ByteSliceToString(u.Release[:]))
+	minor, _ := digits(strings.TrimPrefix(rest, "."))
 	return major*100 + minor
 }
 

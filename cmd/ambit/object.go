@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/enforce"
@@ -77,6 +78,11 @@ func (s *prepared) object(in *enforce.Input, c capability.Capability) error {
 // spawned finds what a scope of process.spawn names: a program with what starts
 // it, or a directory of programs.
 func (s *prepared) spawned(path string) ([]enforce.Object, error) {
+	if path == s.program.real { // found already, under the name that was given
+		found := slices.Clone(s.program.objects)
+		found[0].Links = nil
+		return found, nil
+	}
 	o, err := view.Resolve(path)
 	if err != nil || o.Dir {
 		return []enforce.Object{o}, err

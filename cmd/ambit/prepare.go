@@ -36,6 +36,7 @@ type prepared struct {
 	stamp    string // of the store, before the grants were read
 	volumes  []volume
 	argv     []string
+	program  program
 	// spelled are the capabilities whose path leads through links, as they were
 	// written, by what they were settled to.
 	spelled map[capability.Capability]capability.Capability
@@ -108,15 +109,14 @@ func (s *prepared) arrange(ctx context.Context) error {
 	if err := s.readGrants(ctx); err != nil {
 		return err
 	}
-	program, err := s.findProgram()
-	if err != nil {
+	if s.program, err = s.findProgram(); err != nil {
 		return err
 	}
-	effective, err := s.decide(program)
+	effective, err := s.decide(s.program)
 	if err != nil {
 		return errors.Join(err, s.recordDenied(ctx))
 	}
-	return s.compile(effective, program, base)
+	return s.compile(effective, s.program, base)
 }
 
 // protectState forbids what holds the grants, the log and its key, and changes

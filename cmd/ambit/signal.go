@@ -74,6 +74,9 @@ func foreground() int {
 // terminal is the path of the terminal on a standard descriptor, "" without one.
 func (a *app) terminal() string {
 	for _, f := range []*os.File{a.in, a.out, a.err} {
+		if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
+			continue
+		}
 		path, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
 		if err == nil && under(path, "/dev/pts") {
 			return path

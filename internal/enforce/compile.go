@@ -1,6 +1,7 @@
 package enforce
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -331,7 +332,20 @@ func within(p, dir string) bool {
 
 // byPath orders parents before children.
 func byPath(a, b string) int {
-	return strings.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return cmp.Compare(beforeAll(a[i]), beforeAll(b[i]))
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// beforeAll has the separator stand before every other byte of a path.
+func beforeAll(c byte) byte {
+	if c == '/' {
+		return 0
+	}
+	return c
 }
 
 // parents are the directories above p, from the top, without the root.

@@ -199,7 +199,7 @@ func (l *layout) order() ([]Entry, error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b Entry) int { return byPath(a.Path, b.Path) })
-	o := newOrderer(l.ask)
+	o := newOrderer(l.ask, len(all))
 	for _, e := range all {
 		if err := o.add(e); err != nil {
 			return nil, err
@@ -245,14 +245,16 @@ type orderer struct {
 	made map[string]Entry
 }
 
-func newOrderer(ask bool) *orderer {
+// newOrderer expects so many entries, and as many directories that lead to them.
+func newOrderer(ask bool, entries int) *orderer {
 	root := Entry{Op: OpTmpfs, Path: "/"}
-	o := &orderer{}
+	o := &orderer{out: make([]Entry, 0, 2*entries)}
 	if ask {
 		root = Entry{Op: OpTrap, Path: "/", Dir: true, Exec: true}
 		o.out = append(o.out, root)
 	}
-	o.made = map[string]Entry{"/": root}
+	o.made = make(map[string]Entry, 2*entries)
+	o.made["/"] = root
 	return o
 }
 

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,7 +9,7 @@ import (
 	"errors"
 	"io"
 	"os"
-	"slices"
+	"strings"
 	"syscall"
 
 	"ambit.dev/ambit/internal/core/grant"
@@ -33,19 +32,16 @@ import (
 //   - Damaged: its first line is a digest of the rest. It is no signature; it
 //     is for the disk, since nobody waits for this file.
 //
+// The second line is the fingerprint, each further one a grant as JSON: most
+// stores are empty, and then no reader of JSON has to be made ready.
+//
 // Whatever does not fit is no error: the store is asked, and says what is wrong.
 const (
-	standingMark = "ambit standing grants 1 "
+	standingMark = "ambit standing grants 2 "
 	maxStanding  = 1000 // grants; with more the index of the store is quicker
 )
 
 func standingPath(store string) string { return store + ".standing" }
-
-// standing is the content of the file.
-type standing struct {
-	Fingerprint string
-	Grants      []row
-}
 
 // Standing answers what (*Store).Grants would, without opening the store, if it
 // has this Fingerprint. Where it does not know, ok is false and the store has to
@@ -60,13 +56,18 @@ func Standing(path, now, principal, pack string) (all []grant.Grant, ok bool) {
 	if now == "" {
 		return nil, false
 	}
-	s, ok := readStanding(standingPath(path))
-	if !ok || s.Fingerprint != now {
+	text, err := readOwn(standingPath(path))
+	if err != nil {
 		return nil, false
 	}
-	for _, r := range s.Grants {
-		g, err := r.grant()
-		if err != nil || !g.Revoked.IsZero() {
+	first, rest, _ := strings.Cut(string(text), "\n")
+	of, rest, whole := strings.Cut(rest, "\n")
+	if !whole || of != now || first != standingLine(text[len(first)+1:]) {
+		return nil, false
+	}
+	for line := range strings.Lines(rest) {
+		g, err := readStanding(line)
+		if err != nil {
 			return nil, false
 		}
 		if g.Principal == principal && g.Pack == pack {
@@ -76,18 +77,18 @@ func Standing(path, now, principal, pack string) (all []grant.Grant, ok bool) {
 	return all, true
 }
 
-func readStanding(path string) (s standing, ok bool) {
-	text, err := readOwn(path)
-	if err != nil {
-		return standing{}, false
-	}
-	first, rest, _ := bytes.Cut(text, []byte("\n"))
-	if string(first) != standingLine(rest) {
-		return standing{}, false
-	}
-	d := json.NewDecoder(bytes.NewReader(rest))
+// readStanding reads one line, strictly.
+func readStanding(line string) (grant.Grant, error) {
+	var r row
+	d := json.NewDecoder(strings.NewReader(line))
 	d.DisallowUnknownFields()
-	return s, d.Decode(&s) == nil
+	if err := d.Decode(&r); err != nil {
+		return grant.Grant{}, err
+	}
+	if r.Revoked.Valid {
+		return grant.Grant{}, errors.New("it is revoked")
+	}
+	return r.grant()
 }
 
 func standingLine(rest []byte) string {
@@ -159,7 +160,7 @@ func (s *Store) remember(ctx context.Context, principal, pack string) (all []gra
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.found = &standing{Fingerprint: s.before, Grants: rows}
+	s.found, s.asked = rows, true
 	return all, true
 }
 
@@ -168,18 +169,19 @@ func (s *Store) remember(ctx context.Context, principal, pack string) (all []gra
 func (s *Store) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.found == nil || Fingerprint(s.path) != s.before {
+	if !s.asked || Fingerprint(s.path) != s.before {
 		return
 	}
-	if slices.ContainsFunc(s.found.Grants, func(r row) bool { return !r.plain() }) {
-		return // JSON would change it
-	}
-	text, err := json.Marshal(s.found)
-	if err != nil {
-		return
+	text := []byte(s.before + "\n")
+	for _, r := range s.found {
+		line, err := json.Marshal(r)
+		if err != nil || !r.plain() {
+			return // JSON would change it
+		}
+		text = append(append(text, line...), '\n')
 	}
 	temp := standingPath(s.path) + ".new-" + rand.Text()[:8]
-	err = os.WriteFile(temp, append([]byte(standingLine(text)+"\n"), text...), 0o600)
+	err := os.WriteFile(temp, append([]byte(standingLine(text)+"\n"), text...), 0o600)
 	if err == nil {
 		err = os.Rename(temp, standingPath(s.path))
 	}

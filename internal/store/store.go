@@ -54,7 +54,8 @@ type Store struct {
 	before string // fingerprint when it was opened
 
 	mu    sync.Mutex
-	found *standing // guarded by mu: what was read of it
+	found []row // guarded by mu: what was read of it
+	asked bool  // guarded by mu: it was read
 }
 
 // List is an open list of sessions and questions. It is safe for use by many goroutines.

@@ -308,13 +308,16 @@ func (b *builder) dropCapabilities() {
 
 // lastCapability is the highest capability that this kernel knows.
 func lastCapability() int {
-	text, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
-	if err == nil {
-		if n, err := strconv.Atoi(string(text[:max(0, len(text)-1)])); err == nil {
-			return n
-		}
+	known := func(c int) bool {
+		_, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(c), 0, 0, 0)
+		return err == nil
 	}
-	return unix.CAP_LAST_CAP
+	last := unix.CAP_LAST_CAP
+	for ; known(last + 1); last++ {
+	}
+	for ; !known(last) && last > 0; last-- {
+	}
+	return last
 }
 
 // landlockRules allows what pathRules says, and the terminal or files that the

@@ -3,6 +3,7 @@
 package process
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -31,8 +32,8 @@ func readBack(pid int, p enforce.Plan, outside map[string]uint64, group *cgroup.
 		}
 		r.Layers = append(r.Layers, l)
 	}
-	for _, name := range p.Namespaces {
-		add(name+" namespace", "", otherNamespace(dir, name, outside[name]))
+	if err := otherNamespaces(dir, p.Namespaces, outside, add); err != nil {
+		return r, err
 	}
 	status, err := readStatus(dir)
 	if err != nil {
@@ -84,9 +85,21 @@ func ownNamespaces() map[string]uint64 {
 	return own
 }
 
-func otherNamespace(dir, name string, outside uint64) error {
+func otherNamespaces(dir string, names []string, outside map[string]uint64, add func(name, detail string, err error)) error {
+	ns, err := unix.Open(dir+"/ns", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("look at its namespaces: %w", err)
+	}
+	defer unix.Close(ns) //nolint:errcheck // nothing was written
+	for _, name := range names {
+		add(name+" namespace", "", otherNamespace(ns, name, outside[name]))
+	}
+	return nil
+}
+
+func otherNamespace(ns int, name string, outside uint64) error {
 	var inside unix.Stat_t
-	if err := unix.Stat(dir+"/ns/"+namespaceFile[name], &inside); err != nil {
+	if err := unix.Fstatat(ns, namespaceFile[name], &inside, 0); err != nil {
 		return fmt.Errorf("look at its %s namespace: %w", name, err)
 	}
 	switch outside {
@@ -124,17 +137,22 @@ func read(path string) ([]byte, error) {
 	}
 }
 
-// status is /proc/PID/status.
+// status is what is wanted of /proc/PID/status.
 type status map[string]string
+
+var (
+	capabilitySets = []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"}
+	statusWanted   = append([]string{"Seccomp", "NoNewPrivs"}, capabilitySets...)
+)
 
 func readStatus(dir string) (status, error) {
 	text, err := read(dir + "/status")
 	if err != nil {
 		return nil, err
 	}
-	s := status{}
+	s := make(status, 8)
 	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok {
+		if name, value, ok := strings.Cut(line, ":"); ok && slices.Contains(statusWanted, name) {
 			s[name] = strings.TrimSpace(value)
 		}
 	}
@@ -149,7 +167,7 @@ func (s status) want(name, value string) error {
 }
 
 func (s status) noCapabilities() error {
-	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+	for _, set := range capabilitySets {
 		if err := s.want(set, "0000000000000000"); err != nil {
 			return err
 		}
@@ -252,9 +270,10 @@ func viewHolds(dir string, view []enforce.Entry) error {
 	if err != nil {
 		return err
 	}
-	last, paths := map[string]mountpoint{}, []string{}
+	count := bytes.Count(text, []byte("\n"))
+	last, paths := make(map[string]mountpoint, count), make([]string, 0, count)
 	for line := range strings.Lines(string(text)) {
-		f := strings.Split(line, " ") // other spaces stand in names as they are
+		f := strings.SplitN(line, " ", 7) // other spaces stand in names as they are
 		if len(f) < 6 {
 			return fmt.Errorf("mountinfo has the line %q", line)
 		}
@@ -262,8 +281,10 @@ func viewHolds(dir string, view []enforce.Entry) error {
 		last[m.path] = m
 		paths = append(paths, m.path)
 	}
-	wanted := map[string]enforce.Entry{"/": {Op: enforce.OpTmpfs, Path: "/", Exec: true}}
-	for _, e := range view {
+	wanted := make(map[string]*enforce.Entry, len(view)+1)
+	wanted["/"] = &enforce.Entry{Op: enforce.OpTmpfs, Path: "/", Exec: true}
+	for i := range view {
+		e := &view[i]
 		switch e.Op {
 		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpTrap:
 			wanted[e.Path] = e
@@ -275,7 +296,7 @@ func viewHolds(dir string, view []enforce.Entry) error {
 		if !ok {
 			return fmt.Errorf("nothing is mounted at %q", p)
 		}
-		if err := m.holds(e); err != nil {
+		if err := m.holds(*e); err != nil {
 			return err
 		}
 	}
@@ -289,7 +310,7 @@ func viewHolds(dir string, view []enforce.Entry) error {
 
 // expected: a mount that is not the plan's came along with a grant's tree, and
 // has no more rights than the grant.
-func expected(p string, wanted map[string]enforce.Entry, last map[string]mountpoint) error {
+func expected(p string, wanted map[string]*enforce.Entry, last map[string]mountpoint) error {
 	if _, ok := wanted[p]; ok {
 		return nil
 	}
@@ -298,7 +319,7 @@ func expected(p string, wanted map[string]enforce.Entry, last map[string]mountpo
 			if e.Op != enforce.OpBind {
 				return fmt.Errorf("something is mounted at %q", p)
 			}
-			return last[p].holds(e)
+			return last[p].holds(*e)
 		}
 		if d == "/" {
 			return fmt.Errorf("something is mounted at %q", p)

@@ -35,7 +35,7 @@ func rules(o Options) []rule {
 
 // always makes one rule without conditions for each call.
 func always(act action, why string, calls ...string) []rule {
-	var rs []rule
+	rs := make([]rule, 0, len(calls))
 	for _, c := range calls {
 		rs = append(rs, rule{call: c, act: act, why: why})
 	}
@@ -64,7 +64,7 @@ const (
 
 // refusals hold whatever was granted.
 func refusals() []rule {
-	var rs []rule
+	rs := make([]rule, 0, 128)
 	add := func(more ...rule) { rs = append(rs, more...) }
 
 	add(rule{"clone", eperm, whyNamespace, "with a new namespace", []test{has(0, namespaces)}},

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"ambit.dev/ambit/internal/enforce"
 )
 
@@ -107,33 +109,29 @@ func directory(p string) (enforce.Object, error) {
 
 // setting is a file of etcFiles: what is in it, or the object that is mounted.
 func setting(p string) (content []byte, o enforce.Object, err error) {
-	f, err := os.Open(p)
+	fd, err := unix.Open(p, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, o, err
+		return nil, o, &fs.PathError{Op: "open", Path: p, Err: err}
 	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, o, err
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, o, &fs.PathError{Op: "stat", Path: p, Err: err}
 	}
-	if !fi.Mode().IsRegular() {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, o, fmt.Errorf("read %q: not a regular file", p)
 	}
-	if fi.Size() >= mountFrom {
+	if st.Size >= mountFrom {
 		// Without its device and inode: a tool of the system may replace it at any
 		// time, and what is at this path then is what is meant.
 		if o, err = Resolve(p); err == nil && len(o.Links) == 0 {
 			return nil, enforce.Object{Path: o.Path}, nil
 		}
 	}
-	if fi.Size() > maxCopy {
+	if st.Size > maxCopy {
 		return nil, o, fmt.Errorf("read %q: a link to more than %d bytes", p, maxCopy)
 	}
-	content = make([]byte, fi.Size())
-	n, err := f.ReadAt(content, 0)
-	if n == len(content) {
-		err = nil
-	}
+	content, err = readAll(fd, int(st.Size))
 	return content, enforce.Object{}, err
 }
 

@@ -3,7 +3,6 @@ package view
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 
@@ -18,7 +17,7 @@ import (
 // searched for. A socket that is bound later, or in another namespace, is not
 // in it, nor one that was bound by a relative path.
 func Sockets() (found []enforce.Object, err error) {
-	text, err := os.ReadFile("/proc/net/unix")
+	text, err := read("/proc/net/unix")
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil, nil // a kernel without unix sockets, or a host that hides them
 	}

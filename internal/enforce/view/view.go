@@ -33,10 +33,20 @@ const maxLinks = 40
 // the result names what is really there; whoever mounts it compares device and
 // inode.
 func Resolve(p string) (enforce.Object, error) {
+	if path.IsAbs(p) { // most paths have no link, and opening one says so
+		if o, err := at(path.Clean(p), nil); err == nil {
+			return o, nil
+		}
+	}
 	real, links, err := walk(p)
 	if err != nil {
 		return enforce.Object{}, err
 	}
+	return at(real, links)
+}
+
+// at is the object at real, which has no links.
+func at(real string, links []enforce.Link) (enforce.Object, error) {
 	fd, err := unix.Openat2(unix.AT_FDCWD, real, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
 	if err != nil {
 		return enforce.Object{}, &fs.PathError{Op: "open", Path: real, Err: err}
