@@ -245,16 +245,16 @@ func exportRecords(w io.Writer, dir string, keep func(audit.Record) bool) error 
 func auditCounts(counts []audit.CountBody) string {
 	var all []string
 	for _, c := range counts {
-		text := c.Capability
+		text := []string{c.Capability}
 		for _, n := range []struct {
 			number int
 			word   string
 		}{{c.Allowed, "allowed"}, {c.Asked, "asked"}, {c.Denied, "denied"}} {
 			if n.number > 0 {
-				text += fmt.Sprintf(" %d %s", n.number, n.word)
+				text = append(text, fmt.Sprintf("%d %s", n.number, n.word))
 			}
 		}
-		all = append(all, text)
+		all = append(all, strings.Join(text, " "))
 	}
 	if len(all) == 0 {
 		return ""

@@ -30,7 +30,7 @@ func (s *List) AddSession(ctx context.Context, n Session) error {
 		n.Status = Running
 	}
 	err := s.change(ctx, func(tx *sql.Tx) error {
-		return exists(insertSession(ctx, tx, n, ""))
+		return exists(insertSession(ctx, tx, n, insertNew))
 	})
 	if err != nil {
 		return fmt.Errorf("add session %q to %q: %w", n.ID, s.path, err)
@@ -42,7 +42,7 @@ func (s *List) AddSession(ctx context.Context, n Session) error {
 func (s *List) addSessions(ctx context.Context, all []Session) error {
 	return s.change(ctx, func(tx *sql.Tx) error {
 		for _, n := range all {
-			if err := insertSession(ctx, tx, n, "ON CONFLICT (id) DO NOTHING"); err != nil {
+			if err := insertSession(ctx, tx, n, insertUnknown); err != nil {
 				return err
 			}
 		}
@@ -50,13 +50,19 @@ func (s *List) addSessions(ctx context.Context, all []Session) error {
 	})
 }
 
-func insertSession(ctx context.Context, tx *sql.Tx, n Session, conflict string) error {
+// Ways to insert a session: one that is new, and one that may be there already.
+const (
+	insertNew = `INSERT INTO sessions (id, principal, pack, digest, program, pid, process, tier, started, ended, status)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertUnknown = insertNew + ` ON CONFLICT (id) DO NOTHING`
+)
+
+func insertSession(ctx context.Context, tx *sql.Tx, n Session, statement string) error {
 	was := "" // of a session that has ended nobody asks whether its process lives
 	if n.Ended.IsZero() {
 		was = process(n.PID)
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO sessions (id, principal, pack, digest, program, pid, process, tier, started, ended, status)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) `+conflict,
+	_, err := tx.ExecContext(ctx, statement,
 		n.ID, n.Principal, n.Pack, n.Digest, []byte(n.Program), n.PID, was, n.Tier, fromTime(n.Started), fromTime(n.Ended), n.Status)
 	return err
 }

@@ -24,7 +24,7 @@ func newAskingBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := os.MkdirTemp(home, "ambit-ask-")
+	root, err := os.MkdirTemp(home, "ambit-ask-") //nolint:usetesting // the view has a /tmp of its own
 	if err != nil {
 		t.Fatal(err)
 	}

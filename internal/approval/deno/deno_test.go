@@ -39,7 +39,7 @@ func (g *gate) check(_ context.Context, r decision.Request) decision.Decision {
 // door serves on a socket of its own.
 func door(t *testing.T, cfg deno.Config) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "d") // short: a socket's path has 108 bytes
+	dir, err := os.MkdirTemp("", "d") //nolint:usetesting // short: a socket's path has 108 bytes
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,7 +189,7 @@ func same(pattern, name string) bool {
 		return false
 	case pattern[last] != name[len(name)-1] && strings.IndexByte(special+"]", pattern[last]) < 0:
 		return false
-	case strings.IndexAny(pattern, special) < 0:
+	case !strings.ContainsAny(pattern, special):
 		return pattern == name
 	}
 	ok, err := path.Match(pattern, name)

@@ -3,6 +3,7 @@ package link
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,7 +54,7 @@ func (n *routes) send(what string, kind, flags uint16, may bool, body []byte) {
 	head = ne.AppendUint16(head, unix.NLM_F_REQUEST|unix.NLM_F_ACK|flags)
 	head = ne.AppendUint32(head, n.seq)
 	head = ne.AppendUint32(head, port)
-	message := append(head[:len(head):len(head)], body...)
+	message := append(slices.Clip(head), body...)
 
 	n.call(what, unix.SYS_SENDTO, slot(n.sock), mem(message), num(len(message)), num(0), num(0), num(0))
 	const size = unix.NLMSG_HDRLEN + 4 + unix.NLMSG_HDRLEN // struct nlmsgerr after its own header

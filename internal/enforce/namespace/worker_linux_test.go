@@ -29,7 +29,7 @@ func TestWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close() //nolint:errcheck // tested below
+	defer w.Close()
 	for range 200 { // collections meanwhile must not take what the rows point to
 		got := &unix.Utsname{}
 		l := &namespace.List{}
@@ -57,7 +57,7 @@ func TestWorkerGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close() //nolint:errcheck // tested above
+	defer w.Close()
 	bad := &namespace.List{}
 	name := &unix.Utsname{}
 	bad.Call("do what cannot be", unix.SYS_CLOSE, namespace.N(777))

@@ -94,7 +94,7 @@ func TestSlowHost(t *testing.T) {
 	dev, number := mountFUSE(t, v.host+"/slow") // whose requests nobody reads
 	tellWatchdog(number)
 	answerNothing := sync.OnceFunc(func() { _ = unix.Close(dev); tellWatchdog("-" + number) })
-	defer unix.Unmount(v.host+"/slow", unix.MNT_DETACH)
+	defer func() { _ = unix.Unmount(v.host+"/slow", unix.MNT_DETACH) }() // the namespace ends with this process
 	defer answerNothing()
 	waits := v.startCommand(exec.Command("cat", v.dir+v.host+"/slow/file"))
 	time.Sleep(100 * time.Millisecond)

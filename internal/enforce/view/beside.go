@@ -153,7 +153,7 @@ func (s *search) read(dir string) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func isProgram(p string) bool {
 	if err != nil {
 		return false
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	head := make([]byte, 20)
 	if n, err := f.Read(head); err != nil || n < len(head) || string(head[:4]) != elf.ELFMAG {
 		return false
