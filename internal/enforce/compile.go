@@ -39,10 +39,11 @@ func Compile(in Input, f Facts) (Plan, error) {
 	p.Filter = Filter{
 		NoSpawn: set.noSpawn(), LimitExec: set.limitExec(),
 		WatchConnect: true, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask, AskSpawn: set.askSpawn,
+		HoldLooks: in.Ask && in.Notify,
 	}
 	p.Limits = limits(in.Limits, f)
-	if in.Ask && !f.FUSE {
-		return Plan{}, errors.New("asking at the first touch needs /dev/fuse, and it cannot be opened here: run `ambit doctor`, or use --ask none")
+	if in.Ask && !in.Notify && !f.FUSE {
+		return Plan{}, errors.New("asking at the first touch needs /dev/fuse, and it cannot be opened here: run `ambit doctor`, use --ask-by notification, which is slower, or --ask none")
 	}
 	if f.UID == 0 && in.Limits.PIDs > 0 && slices.Contains(p.Limits.Weaker, "pids") {
 		return Plan{}, errors.New("as root a limit of pids needs a control group, and none can be had here: run `ambit doctor`, or run as an ordinary user")

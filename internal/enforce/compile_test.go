@@ -163,6 +163,12 @@ var cases = []struct {
 		in.AdHoc, in.Pack = false, &pack
 		in.Ask, in.AskSpawn, f.FUSE = true, true, true
 	}},
+	{"asking-by-notification", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		in.Ask, in.Notify, in.Quiet = true, true, []string{"/etc", "/sys"}
+		in.Home, in.Program.Dir = enforce.HomeHost, "/home/u/proj"
+		in.Effective = caps(t, "fs.read:~/Documents")
+		in.Objects["fs.read:/home/u/Documents"] = []enforce.Object{dir("/home/u/Documents")}
+	}},
 	{"root-without-user-namespaces", func(_ *testing.T, _ *enforce.Input, f *enforce.Facts) {
 		f.UID, f.GID, f.UserNamespace, f.PIDMax = 0, 0, false, false
 	}},
@@ -219,8 +225,13 @@ func TestParentsFirst(t *testing.T) {
 func TestAskWithoutTrap(t *testing.T) {
 	in := host()
 	in.Ask = true
-	if _, err := enforce.Compile(in, facts()); err == nil || !strings.Contains(err.Error(), "/dev/fuse") {
-		t.Errorf("got %v, want an error that names /dev/fuse", err)
+	if _, err := enforce.Compile(in, facts()); err == nil || !strings.Contains(err.Error(), "/dev/fuse") || !strings.Contains(err.Error(), "--ask-by notification") {
+		t.Errorf("got %v, want an error that names /dev/fuse and the other way", err)
+	}
+	in.Notify = true
+	p, err := enforce.Compile(in, facts())
+	if err != nil || !p.Asks() || p.Trapped() || !p.Filter.HoldLooks {
+		t.Errorf("by notification: got %+v, %v", p.Filter, err)
 	}
 }
 

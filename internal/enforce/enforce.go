@@ -128,6 +128,9 @@ type Input struct {
 	Limits      Limits
 	WatchOpens  bool // have the notifier see opens, to report denials
 	Ask         bool // hide what is not granted behind a trap, and have first touches asked about
+	// Notify, with Ask: there is no trap, and every look at a file is held
+	// instead. What can be reached is the same; each look is slower.
+	Notify bool
 	// AskSpawn, with Ask: to start a second program was not granted, and can be.
 	AskSpawn bool
 	// Quiet are paths where programs look around: with Ask nothing there is asked

@@ -13,12 +13,12 @@ type layout struct {
 	links  map[string]string
 	files  map[string][]byte
 	dirs   []string // that are there though nothing is mounted in them
-	ask    bool
+	trap   bool     // the root is one
 }
 
 // layOut makes the ordered view.
 func layOut(in Input, set *effective) ([]Entry, error) {
-	l := &layout{mounts: map[string]Entry{}, links: map[string]string{}, files: map[string][]byte{}, masks: set.masks, ask: in.Ask}
+	l := &layout{mounts: map[string]Entry{}, links: map[string]string{}, files: map[string][]byte{}, masks: set.masks, trap: in.Ask && !in.Notify}
 	l.system(in)
 	l.base(in.Base, set)
 	l.home(in)
@@ -199,7 +199,7 @@ func (l *layout) order() ([]Entry, error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b Entry) int { return byPath(a.Path, b.Path) })
-	o := newOrderer(l.ask, len(all))
+	o := newOrderer(l.trap, len(all))
 	for _, e := range all {
 		if err := o.add(e); err != nil {
 			return nil, err
@@ -246,10 +246,10 @@ type orderer struct {
 }
 
 // newOrderer expects so many entries, and as many directories that lead to them.
-func newOrderer(ask bool, entries int) *orderer {
+func newOrderer(trap bool, entries int) *orderer {
 	root := Entry{Op: OpTmpfs, Path: "/"}
 	o := &orderer{out: make([]Entry, 0, 2*entries)}
-	if ask {
+	if trap {
 		root = Entry{Op: OpTrap, Path: "/", Dir: true, Exec: true}
 		o.out = append(o.out, root)
 	}

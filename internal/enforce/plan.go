@@ -101,19 +101,30 @@ type Filter struct {
 	// that execute: they can be asked about.
 	HoldChanges bool `json:"hold_changes,omitempty"`
 	HoldRuns    bool `json:"hold_runs,omitempty"`
+	// HoldLooks has every look at a file by path wait: a plan that asks without a
+	// trap hears of first touches by it.
+	HoldLooks bool `json:"hold_looks,omitempty"`
 	// AskSpawn, with NoSpawn: a second program is asked about before it is refused.
 	AskSpawn bool `json:"ask_spawn,omitempty"`
 }
 
-// Asks reports whether what is not in the view is hidden behind a trap, so that
-// a first touch of it can be asked about.
-func (p Plan) Asks() bool { return len(p.View) > 0 && p.View[0].Op == OpTrap }
+// Asks reports whether what is not in the view is hidden, not absent, so that a
+// first touch of it can be asked about.
+func (p Plan) Asks() bool { return p.Filter.HoldChanges }
 
-// Skeleton splits the view of a plan that asks: names are what the trap itself
+// Trapped reports whether it is hidden behind a trap. Otherwise a plan that asks
+// hears of first touches by the calls that its filter holds.
+func (p Plan) Trapped() bool { return len(p.View) > 0 && p.View[0].Op == OpTrap }
+
+// Skeleton splits the view of a plan that asks: names are what the root itself
 // shows, mounted is everything else.
 func (p Plan) Skeleton() (names, mounted []Entry) {
 	on := map[string]bool{} // what is mounted, by path
-	for _, e := range p.View[1:] {
+	view := p.View
+	if p.Trapped() {
+		view = view[1:]
+	}
+	for _, e := range view {
 		switch e.Op {
 		case OpDir, OpFile, OpLink:
 			if !beneathAny(e.Path, on) {

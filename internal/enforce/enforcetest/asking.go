@@ -14,24 +14,25 @@ import (
 	"ambit.dev/ambit/internal/enforce"
 )
 
-// RunAsking tries a tier whose plans ask at the first touch. make returns the
-// tier with an asker in it.
-func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforce.Facts) {
-	s := asking{make: make, facts: facts}
+// RunAsking tries a tier whose plans ask at the first touch, by notification or
+// by a trap. make returns the tier with an asker in it.
+func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforce.Facts, notify bool) {
+	s := asking{make: make, facts: facts, notify: notify}
 	for _, c := range []struct {
 		name string
 		test func(*testing.T)
 	}{
 		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
-		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"beneath a cover", s.beneath}, {"taken away with its cover", s.uncovered}, {"observed", s.observed}, {"made already", s.madeAlready},
+		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"beneath a cover", s.beneath}, {"taken away with its cover", s.uncovered}, {"observed", s.observed}, {"made already", s.madeAlready}, {"report", s.report},
 	} {
 		t.Run(c.name, c.test)
 	}
 }
 
 type asking struct {
-	make  func(enforce.Asker) enforce.Tier
-	facts enforce.Facts
+	make   func(enforce.Asker) enforce.Tier
+	facts  enforce.Facts
+	notify bool
 }
 
 // answers is an asker that answers by a function and remembers what it was
@@ -92,7 +93,7 @@ func (s asking) run(t testing.TB, p place, a *answers, script string) ended {
 func (s asking) input(t testing.TB, p place, script string) enforce.Input {
 	t.Helper()
 	in := p.input(t, "/bin/sh", "-c", script)
-	in.Ask, in.Quiet = true, []string{"/etc", "/sys", "/run"}
+	in.Ask, in.Notify, in.Quiet = true, s.notify, []string{"/etc", "/sys", "/run"}
 	return in
 }
 
@@ -102,6 +103,11 @@ func newHidden(t testing.TB) place {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, own := range []string{"/tmp", "/var/tmp", "/dev"} {
+		if rel, err := filepath.Rel(own, home); err == nil && filepath.IsLocal(rel) {
+			t.Skip("requires: a home that does not lie in " + own + ", where nothing of the host is hidden")
+		}
 	}
 	dir, err := os.MkdirTemp(home, "ambit-asking-")
 	if err != nil {
@@ -517,6 +523,17 @@ func (s asking) observed(t *testing.T) {
 	}
 	if link := filepath.Join(p.hidden, "link"); !slices.Contains(o.links, link) {
 		t.Errorf("told of the links %q, want %s among them", o.links, link)
+	}
+}
+
+// report: it says which way first touches are heard of.
+func (s asking) report(t *testing.T) {
+	e := s.run(t, newHidden(t), newAnswers(refuse), `true`)
+	want := map[bool]string{false: "by a trap", true: "by notification"}[s.notify]
+	if !slices.ContainsFunc(e.report.Layers, func(l enforce.Layer) bool {
+		return l.Name == "asking" && l.Promised && l.Holds && !l.Weaker && strings.HasPrefix(l.Detail, want)
+	}) {
+		t.Errorf("the report has no layer that asks %s: %+v", want, e.report.Layers)
 	}
 }
 

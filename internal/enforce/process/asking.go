@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,8 +29,9 @@ import (
 type asking struct {
 	asker  enforce.Asker
 	attach *attacher
-	trap   *trap.Trap
+	trap   *trap.Trap    // nil: the filter holds every look
 	host   int           // O_PATH descriptor of the host's root
+	view   atomic.Int64  // the same of the view's, where there is no trap; -1 before it is there
 	room   chan struct{} // one token for each held call that may wait
 
 	ctx    context.Context // ends with the sandbox
@@ -40,7 +43,7 @@ type asking struct {
 
 // maxWaiting bounds the held calls that wait for an answer at once; the trap
 // has a bound of its own.
-const maxWaiting = 512
+const maxWaiting = 1024
 
 func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker, attach *attacher) (*asking, error) {
 	if asker == nil {
@@ -51,10 +54,19 @@ func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker, attach 
 		return nil, err
 	}
 	a := &asking{asker: asker, attach: attach, host: host, room: make(chan struct{}, maxWaiting)}
+	a.view.Store(-1)
 	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if p.Trapped() {
+		a.trap = a.newTrap(p)
+	}
+	return a, nil
+}
+
+// newTrap makes the trap that knows the names of the plan.
+func (a *asking) newTrap(p enforce.Plan) *trap.Trap {
 	names, mounted := p.Skeleton()
-	c := trap.Config{Host: host, UID: uint32(p.UID), GID: uint32(p.GID), Touch: a.touched, PID: a.hostPID, Quiet: p.Quiet}
-	if o, ok := asker.(enforce.Observer); ok {
+	c := trap.Config{Host: a.host, UID: uint32(p.UID), GID: uint32(p.GID), Touch: a.touched, PID: a.hostPID, Quiet: p.Quiet}
+	if o, ok := a.asker.(enforce.Observer); ok {
 		c.Linked = o.Linked
 	}
 	for _, e := range names {
@@ -69,11 +81,25 @@ func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker, attach 
 		}
 		c.Names = append(c.Names, n)
 	}
-	a.trap = trap.New(c)
+	t := trap.New(c)
 	for _, e := range mounted {
-		a.trap.Shown(e.Path)
+		t.Shown(e.Path)
 	}
-	return a, nil
+	return t
+}
+
+// enter opens the root of the view that the sandbox's init has entered. Without a
+// trap it is looked at from outside: no walk in it waits for this process.
+func (a *asking) enter() error {
+	if a == nil || a.trap != nil {
+		return nil
+	}
+	fd, err := unix.Open("/proc/"+itoa(int(a.attach.init.Load()))+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open the view: %w", err)
+	}
+	a.view.Store(int64(fd))
+	return nil
 }
 
 // serve answers the trap's requests until the sandbox is gone.
@@ -96,6 +122,9 @@ func (a *asking) end() error {
 			<-a.served
 		}
 		a.failed = unix.Close(a.host)
+		if fd := int(a.view.Load()); fd >= 0 {
+			a.failed = errors.Join(a.failed, unix.Close(fd))
+		}
 	})
 	return a.failed
 }
@@ -125,7 +154,7 @@ func (a *asking) touched(ctx context.Context, t trap.Touched) unix.Errno {
 	if !a.attach.grants(touch) && !a.put(ctx, touch) {
 		return refusal
 	}
-	if err := a.attach.attachBelow(t.Path); err != nil {
+	if err := a.attach.attachBelow(t.Path, spot{}); err != nil {
 		return unix.EACCES
 	}
 	return unix.ESTALE
@@ -151,8 +180,10 @@ func (a *asking) put(ctx context.Context, t enforce.Touch) bool {
 		a.asker.NotShown(ctx, t, err)
 		return false
 	}
-	for _, e := range answer.Show {
-		a.trap.Shown(e.Path)
+	if a.trap != nil {
+		for _, e := range answer.Show {
+			a.trap.Shown(e.Path)
+		}
 	}
 	return a.attach.grants(t)
 }
@@ -217,20 +248,31 @@ func (w *watcher) ask(n seccomp.Notification, touches []enforce.Touch) seccomp.V
 
 // asked has a held call wait for a question, in a goroutine of its own.
 func (w *watcher) asked(n seccomp.Notification, refusal unix.Errno, question func(context.Context) bool) seccomp.Verdict {
+	return w.apart(n, refusal, func(ctx context.Context) unix.Errno {
+		if question(ctx) {
+			return 0
+		}
+		return refusal
+	})
+}
+
+// apart has a held call wait for work that may take long, in a goroutine of its
+// own. It goes on if there is no errno. full is its errno where too many wait.
+func (w *watcher) apart(n seccomp.Notification, full unix.Errno, work func(context.Context) unix.Errno) seccomp.Verdict {
 	room := w.s.asking.room
 	select {
 	case room <- struct{}{}:
 	default:
-		return seccomp.Refuse(refusal)
+		return seccomp.Refuse(full)
 	}
 	go func() {
 		defer func() { <-room }()
 		ctx, cancel := w.waiting(n)
 		defer cancel()
-		if question(ctx) {
-			_ = w.listener.Continue(n.ID) // it may be gone
+		if errno := work(ctx); errno != 0 {
+			_ = w.listener.Deny(n.ID, errno) // it may be gone
 		} else {
-			_ = w.listener.Deny(n.ID, refusal)
+			_ = w.listener.Continue(n.ID)
 		}
 	}()
 	return seccomp.Later()

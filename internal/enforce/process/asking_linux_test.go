@@ -14,7 +14,13 @@ func TestAsking(t *testing.T) {
 	if !f.FUSE {
 		t.Skip("requires: /dev/fuse that this user can open")
 	}
-	enforcetest.RunAsking(t, tier, f)
+	enforcetest.RunAsking(t, tier, f, false)
+}
+
+// TestAskingByNotification: the same without /dev/fuse, for everybody.
+func TestAskingByNotification(t *testing.T) {
+	f := facts(t)
+	enforcetest.RunAsking(t, tier, f, true)
 }
 
 func BenchmarkProcessTier(b *testing.B) { enforcetest.Benchmark(b, tier, asking(b)) }

@@ -5,6 +5,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -32,12 +33,15 @@ type attacher struct {
 	below  []string            // directories of the trap that were covered, and are kept open
 	shows  map[string][]string // by such a directory, the names in it that something is mounted on; guarded by mu
 
-	table sync.RWMutex             // never held while something is mounted
-	shown map[string]enforce.Entry // what is mounted, by path of the view; guarded by table
+	table  sync.RWMutex             // never held while something is mounted
+	shown  map[string]enforce.Entry // what is mounted, by path of the view; guarded by table
+	covers map[string]bool          // of below, for whoever must not wait for mu; guarded by table
+
+	skeleton *skeleton
 }
 
 func newAttacher(p enforce.Plan) *attacher {
-	a := &attacher{plan: p, shown: map[string]enforce.Entry{}}
+	a := &attacher{plan: p, shown: map[string]enforce.Entry{}, covers: map[string]bool{}, skeleton: newSkeleton(p)}
 	if p.Asks() {
 		a.names, _ = p.Skeleton()
 	}
@@ -51,7 +55,7 @@ func newAttacher(p enforce.Plan) *attacher {
 	return a
 }
 
-// at is the mount that a path of the view lies on; false: it lies on the trap.
+// at is the mount that a path of the view lies on; false: it lies on the view's root.
 func (a *attacher) at(p string) (enforce.Entry, bool) {
 	a.table.RLock()
 	defer a.table.RUnlock()
@@ -139,20 +143,28 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 	}
 	b := &builder{plan: a.plan, list: &namespace.List{}}
 	a.home(b)
+	var made []string
 	if old, ok := a.at(e.Path); ok && old.Path == e.Path && old.Source == e.Source && old.Op == enforce.OpBind {
 		// The mount that is there gets the wider right: who works in it already
 		// would not notice another one on top.
 		a.upgrade(b, e, within)
 	} else {
 		a.keepBelow(b, e)
-		if err := a.cover(b, e, within); err != nil {
+		var err error
+		if made, err = a.cover(b, e, within); err != nil {
 			return err
 		}
 	}
 	a.home(b)
 	if err := a.worker.Do(b.list); err != nil {
-		return err
+		return errors.Join(err, a.clear(made))
 	}
+	a.note(e, within, made)
+	return nil
+}
+
+// note keeps what is mounted now, and the names that were made for it.
+func (a *attacher) note(e enforce.Entry, within []enforce.Entry, made []string) {
 	a.table.Lock()
 	defer a.table.Unlock()
 	for q, on := range a.shown {
@@ -163,28 +175,37 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 	for _, e := range append([]enforce.Entry{e}, within...) {
 		a.shown[e.Path] = e
 	}
-	return nil
+	mode := uint32(unix.S_IFREG)
+	if e.Dir {
+		mode = unix.S_IFDIR
+	}
+	a.skeleton.add(made, mode)
+	a.skeleton.mounted(e.Path)
 }
 
 // cover mounts e, with what lies in it, over whatever is at its path. Mounts
-// beneath that were there before stay visible.
-func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) error {
+// beneath that were there before stay visible. It returns the names that are
+// made for it in the skeleton.
+func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) (made []string, err error) {
 	tree, err := b.detached(e)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	kept := a.beneath(e)
 	if len(within)+len(kept) == 0 {
+		if made, err = a.point(b, e); err != nil {
+			return nil, err
+		}
 		a.inside(b)
 		a.uncover(b, e)
 		b.move("show "+e.Path, tree, namespace.CWD, e.Path)
-		return nil
+		return made, nil
 	}
 	var parts []namespace.Slot
 	for _, w := range within {
 		fd, err := b.detached(w)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		parts = append(parts, fd)
 	}
@@ -202,10 +223,13 @@ func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) er
 	}
 	whole := b.copyTree("/proc")
 	b.list.Call("put together "+e.Path, unix.SYS_UMOUNT2, b.list.Str("/proc"), num(unix.MNT_DETACH))
+	if made, err = a.point(b, e); err != nil {
+		return nil, err
+	}
 	a.inside(b)
 	a.uncover(b, e)
 	b.move("show "+e.Path, whole, namespace.CWD, e.Path)
-	return nil
+	return made, nil
 }
 
 // uncover takes away what e is about to show as well.
@@ -272,23 +296,48 @@ func (a *attacher) detach(p string) error {
 	b.unmount(p)
 	a.detachBelow(b, p)
 	a.home(b)
+	// Forgotten first: who comes by meanwhile waits for what it becomes.
+	was := a.forget(p)
 	if err := a.worker.Do(b.list); err != nil {
+		a.table.Lock()
+		defer a.table.Unlock()
+		maps.Copy(a.shown, was)
 		return err
 	}
+	return a.clear(a.skeleton.unmounted(p, a.leads))
+}
+
+// forget removes what is mounted at p and beneath from the table.
+func (a *attacher) forget(p string) map[string]enforce.Entry {
 	a.table.Lock()
 	defer a.table.Unlock()
-	for q := range a.shown {
+	was := map[string]enforce.Entry{}
+	for q, e := range a.shown {
 		if inside(q, p) {
+			was[q] = e
 			delete(a.shown, q)
 		}
 	}
-	return nil
+	return was
+}
+
+// leads reports whether something is mounted beneath p.
+func (a *attacher) leads(p string) bool {
+	a.table.RLock()
+	defer a.table.RUnlock()
+	for q := range a.shown {
+		if inside(q, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // Descriptors that the worker keeps.
 const (
 	hostMounts    = 20 // its own mount namespace, a copy of the host's
 	sandboxMounts = 21
+	skeletonRoot  = 22 // of a view without a trap: its root, to be written to
 	lastKept      = 22
 	firstBelow    = 100 // and those of attacher.below, in its order
 	mostBelow     = 100
@@ -371,6 +420,9 @@ func (a *attacher) start() error {
 	l.Call("keep the copy", unix.SYS_DUP3, namespace.Result(fd), num(hostMounts), num(unix.O_CLOEXEC))
 	l.Call("keep the sandbox's mounts", unix.SYS_DUP3, num(mounts), num(sandboxMounts), num(unix.O_CLOEXEC))
 	l.Call("set umask", unix.SYS_UMASK, num(0))
+	if a.skeleton.names != nil {
+		b.openSkeleton()
+	}
 	if a.worker, err = namespace.StartWorker(l); err != nil {
 		return fmt.Errorf("make a process that attaches: %w", err)
 	}

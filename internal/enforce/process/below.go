@@ -3,6 +3,7 @@
 package process
 
 import (
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -35,6 +36,20 @@ func (a *attacher) keepBelow(b *builder, e enforce.Entry) {
 	l.Call(what, unix.SYS_DUP3, namespace.Result(fd), num(firstBelow+len(a.below)), num(unix.O_CLOEXEC))
 	a.outside(b)
 	a.below = append(a.below, e.Path)
+	a.table.Lock()
+	defer a.table.Unlock()
+	a.covers[e.Path] = true
+}
+
+// covering is the mount that covers p, if p is a directory that is kept open.
+func (a *attacher) covering(p string) (enforce.Entry, bool) {
+	a.table.RLock()
+	defer a.table.RUnlock()
+	if !a.covers[p] {
+		return enforce.Entry{}, false
+	}
+	e, ok := a.shown[p]
+	return e, ok && e.Ino != 0
 }
 
 // transit reports whether p is a directory of the view's own.
@@ -57,7 +72,9 @@ func (a *attacher) transit(p string) bool {
 //
 // Security: it is the cover's own mount that is copied, with its rights and its
 // masks.
-func (a *attacher) attachBelow(p string) error {
+//
+// Without a trap the directory has not the cover's name: here is what that is.
+func (a *attacher) attachBelow(p string, here spot) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	on, ok := a.at(p)
@@ -66,18 +83,27 @@ func (a *attacher) attachBelow(p string) error {
 		return nil
 	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(p, on.Path+"/"), "/")
+	name := path.Join(on.Path, first)
 	if slices.Contains(a.shows[on.Path], first) {
 		return nil
 	}
+	if here.link != "" {
+		return a.makeLink(enforce.Link{Path: name, Target: here.link})
+	}
 	b := &builder{plan: a.plan, list: &namespace.List{}}
 	a.home(b)
-	a.inside(b)
-	tree := b.copyTree(path.Join(on.Path, first))
-	b.move("show "+path.Join(on.Path, first)+" beneath", tree, num(firstBelow+i), first)
-	a.home(b)
-	if err := a.worker.Do(b.list); err != nil {
+	made, err := a.make(b, name, here.st.Mode&unix.S_IFMT == unix.S_IFDIR)
+	if err != nil {
 		return err
 	}
+	a.inside(b)
+	tree := b.copyTree(name)
+	b.move("show "+name+" beneath", tree, num(firstBelow+i), first)
+	a.home(b)
+	if err := a.worker.Do(b.list); err != nil {
+		return errors.Join(err, a.clear(made))
+	}
+	a.skeleton.add(made, here.st.Mode)
 	if a.shows == nil {
 		a.shows = map[string][]string{}
 	}

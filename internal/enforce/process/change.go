@@ -3,6 +3,7 @@
 package process
 
 import (
+	"errors"
 	"path"
 	"strings"
 
@@ -13,13 +14,15 @@ import (
 )
 
 // A named call says by which arguments a held call names files, and whether it
-// changes the objects or the names in the directories above them.
+// changes the objects, the names in the directories above them, or nothing.
 type named struct {
 	names bool
 	makes bool     // the last path is made: where something is already, the call fails whoever allows it
+	look  bool     // it changes nothing
 	link  bool     // the last component is not followed if it is a link
 	paths [][2]int // numbers of the arguments: directory descriptor (cwd where there is none), path
 	flags int      // the argument with open's flags, or 0
+	at    int      // the argument with AT_SYMLINK_NOFOLLOW, or 0
 }
 
 const cwd = -1
@@ -56,21 +59,21 @@ var changing = map[int]named{
 	unix.SYS_TRUNCATE:      {paths: path0},
 	unix.SYS_CHMOD:         {paths: path0},
 	unix.SYS_FCHMODAT:      {paths: at01},
-	unix.SYS_FCHMODAT2:     {paths: at01},
+	unix.SYS_FCHMODAT2:     {paths: at01, at: 3},
 	unix.SYS_CHOWN:         {paths: path0},
 	unix.SYS_LCHOWN:        {paths: path0, link: true},
-	unix.SYS_FCHOWNAT:      {paths: at01},
+	unix.SYS_FCHOWNAT:      {paths: at01, at: 4},
 	unix.SYS_UTIME:         {paths: path0},
 	unix.SYS_UTIMES:        {paths: path0},
 	unix.SYS_FUTIMESAT:     {paths: at01},
-	unix.SYS_UTIMENSAT:     {paths: at01},
+	unix.SYS_UTIMENSAT:     {paths: at01, at: 3},
 	unix.SYS_SETXATTR:      {paths: path0},
 	unix.SYS_LSETXATTR:     {paths: path0, link: true},
-	unix.SYS_SETXATTRAT:    {paths: at01},
+	unix.SYS_SETXATTRAT:    {paths: at01, at: 2},
 	unix.SYS_REMOVEXATTR:   {paths: path0},
 	unix.SYS_LREMOVEXATTR:  {paths: path0, link: true},
-	unix.SYS_REMOVEXATTRAT: {paths: at01},
-	unix.SYS_FILE_SETATTR:  {paths: at01},
+	unix.SYS_REMOVEXATTRAT: {paths: at01, at: 2},
+	unix.SYS_FILE_SETATTR:  {paths: at01, at: 4},
 }
 
 // change looks at what a held call is about to change. What the view grants
@@ -90,7 +93,7 @@ func (w *watcher) change(n seccomp.Notification) seccomp.Verdict {
 		if call.makes && i == len(call.paths)-1 && w.there(p) {
 			return seccomp.Go()
 		}
-		if t, ok := w.wanted(n, call, p); ok {
+		if t, _, ok := w.wanted(n, call, p); ok {
 			touches = append(touches, t)
 		}
 	}
@@ -111,48 +114,88 @@ func (w *watcher) there(p string) bool {
 	return err == nil
 }
 
-// wanted says what a change of p has to be asked about.
-func (w *watcher) wanted(n seccomp.Notification, call named, p string) (enforce.Touch, bool) {
-	t := enforce.Touch{Kind: enforce.TouchWrite, PID: n.PID, Call: seccomp.Name(n.Call)}
-	names, follow := call.names, !call.link
+// wanted says what a call that names p has to be asked about, if anything, and
+// which links of the host the view needs for it.
+func (w *watcher) wanted(n seccomp.Notification, call named, p string) (t enforce.Touch, links []enforce.Link, ask bool) {
+	a := w.s.asking
+	kind, follow := call.wants(n)
+	t = enforce.Touch{Kind: kind, PID: n.PID, Call: seccomp.Name(n.Call)}
+	if call.names {
+		return w.wantedIn(t, p)
+	}
+	s, err := a.find(p, follow)
+	switch {
+	case err == nil && call.anew(n):
+		return t, nil, false // it is there already
+	case err == nil && s.st.Mode&unix.S_IFMT != unix.S_IFLNK:
+		t.Path, t.Dir, t.Dev, t.Ino = s.path, s.st.Mode&unix.S_IFMT == unix.S_IFDIR, s.st.Dev, s.st.Ino
+		return t, s.links, w.askable(t) && (a.trap != nil || s.hidden || kind != enforce.TouchRead)
+	case err == nil && kind == enforce.TouchRead && a.trap == nil:
+		return t, s.links, false // that it is there, and where it leads, is told without a question
+	case err == nil:
+		return w.wantedIn(t, p) // the link itself is an entry of its directory
+	case !call.creates(n) || errors.Is(err, errOwn):
+		return t, nil, false // nothing is there, the kernel says so
+	case s.name != "":
+		p = path.Join(s.path, s.name) // links may have led there
+	}
+	t, links, ask = w.wantedIn(t, p)
+	return t, append(s.links, links...), ask
+}
+
+// wantedIn is wanted for a name that is made, changed or removed in a directory.
+func (w *watcher) wantedIn(t enforce.Touch, p string) (enforce.Touch, []enforce.Link, bool) {
+	dir, name := split(p)
+	s, err := w.s.asking.find(dir, true)
+	if err != nil || name == "" || name == "." || name == ".." {
+		return t, nil, false
+	}
+	t.Path, t.Dir, t.Create, t.Dev, t.Ino = s.path, true, name, s.st.Dev, s.st.Ino
+	return t, s.links, w.askable(t)
+}
+
+// wants says for what a call wants its objects, and whether it follows a link.
+func (call named) wants(n seccomp.Notification) (kind enforce.TouchKind, follow bool) {
+	kind, follow = enforce.TouchWrite, !call.link
+	if call.at > 0 {
+		follow = n.Args[call.at]&unix.AT_SYMLINK_NOFOLLOW == 0
+	}
 	if call.flags > 0 {
 		flags := n.Args[call.flags]
 		const writes = unix.O_ACCMODE | unix.O_TRUNC | unix.O_CREAT | unix.O_TMPFILE&^unix.O_DIRECTORY
 		if flags&unix.O_PATH != 0 || flags&writes == 0 {
-			t.Kind = enforce.TouchRead
+			kind = enforce.TouchRead
 		}
-		follow = flags&unix.O_NOFOLLOW == 0
+		follow = flags&unix.O_NOFOLLOW == 0 && !call.anew(n)
 	}
-	a := w.s.asking
-	if !names {
-		real, st, err := a.resolved(p, follow)
-		switch {
-		case err == nil && call.flags > 0 && n.Args[call.flags]&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL:
-			return t, false // it is to be made anew, and is there
-		case err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK:
-			names = true // the link itself is an entry of its directory
-		case err == nil:
-			t.Path, t.Dir, t.Dev, t.Ino = real, st.Mode&unix.S_IFMT == unix.S_IFDIR, st.Dev, st.Ino
-		case n.Call == unix.SYS_CREAT || call.flags > 0 && n.Args[call.flags]&unix.O_CREAT != 0:
-			names = true
-		default:
-			return t, false // nothing is there, the kernel says so
-		}
+	if call.look {
+		kind = enforce.TouchRead
 	}
-	if names {
-		real, st, err := a.resolved(path.Dir(p), true)
-		if err != nil {
-			return t, false
-		}
-		t.Path, t.Dir, t.Create, t.Dev, t.Ino = real, true, path.Base(p), st.Dev, st.Ino
-	}
-	return t, w.askable(t)
+	return kind, follow
+}
+
+// creates reports whether a call may make its object.
+func (call named) creates(n seccomp.Notification) bool {
+	return n.Call == unix.SYS_CREAT || call.flags > 0 && n.Args[call.flags]&unix.O_CREAT != 0
+}
+
+// anew reports whether a call makes its last object, and fails where one is.
+func (call named) anew(n seccomp.Notification) bool {
+	const anew = unix.O_CREAT | unix.O_EXCL
+	return call.makes || call.flags > 0 && n.Args[call.flags]&anew == anew
+}
+
+// split is path.Split for paths that may have links: ".." is not worked out.
+func split(p string) (dir, name string) {
+	p = strings.TrimRight(p, "/")
+	i := strings.LastIndexByte(p, '/')
+	return p[:i+1], p[i+1:]
 }
 
 // askable reports whether a touch is of something that a grant would change.
 func (w *watcher) askable(t enforce.Touch) bool {
 	a := w.s.asking
-	if inside(t.Path, "/proc") || inside(t.Path, "/dev") || inside(t.Path, "/sys") {
+	if own(t.Path) || t.Ino == 0 { // 0: the skeleton has it, and the host not
 		return false
 	}
 	on, ok := a.attach.at(t.Path)

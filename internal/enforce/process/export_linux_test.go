@@ -13,7 +13,10 @@ import (
 func ViewHolds(dir string, view []enforce.Entry) error { return viewHolds(dir, view) }
 func OnlyLoopback(dir string) error                    { return onlyLoopback(dir) }
 func OnlyStandard(dir string) error                    { return onlyStandard(dir) }
-func Unescape(s string) string                         { return unescape(s) }
+func Asks(dir string, p enforce.Plan, hears bool) (string, error) {
+	return asks(dir, p, hears)
+}
+func Unescape(s string) string { return unescape(s) }
 
 func StatusHolds(dir string) (capabilities, filter error) {
 	s, err := readStatus(dir)

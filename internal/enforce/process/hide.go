@@ -43,7 +43,9 @@ func (s *session) Hide(p string) ([]enforce.Open, error) {
 	}
 	if s.plan.Asks() {
 		err = s.attach.detach(p)
-		s.asking.trap.Hidden(p)
+		if s.asking.trap != nil {
+			s.asking.trap.Hidden(p)
+		}
 	} else {
 		err = s.attach.attach([]enforce.Entry{{Op: enforce.OpMask, Path: p, Dir: on.Dir}})
 	}

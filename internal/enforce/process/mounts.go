@@ -24,7 +24,7 @@ import (
 func (b *builder) buildView() error {
 	l := b.list
 	entries := b.plan.View
-	if b.plan.Asks() {
+	if b.plan.Trapped() {
 		b.root = b.trapMount()
 		_, entries = b.plan.Skeleton()
 	} else {

@@ -63,7 +63,7 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enfo
 	if err != nil {
 		return nil, fmt.Errorf("build the sandbox: %w", err)
 	}
-	if s.report, err = readBack(s.pid, p, s.outside, s.group); err != nil {
+	if s.report, err = readBack(s.pid, p, s.outside, s.group, s.hears); err != nil {
 		s.abandon()
 		return nil, fmt.Errorf("read the sandbox back: %w", err)
 	}
@@ -192,6 +192,10 @@ func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, networ
 		s.abandon()
 		return nil, fmt.Errorf("receive the listener: %w", err)
 	}
+	if err := asking.enter(); err != nil {
+		s.abandon()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -274,7 +278,7 @@ func high(fd int) (int, error) {
 // options translates the plan for the filter.
 func options(f enforce.Filter) seccomp.Options {
 	return seccomp.Options{NoSpawn: f.NoSpawn, LimitExec: f.LimitExec, HoldConnect: f.WatchConnect, HoldOpen: f.WatchOpens,
-		HoldChanges: f.HoldChanges, HoldRuns: f.HoldRuns}
+		HoldChanges: f.HoldChanges, HoldRuns: f.HoldRuns, HoldLooks: f.HoldLooks}
 }
 
 // rulesetFor opens a Landlock ruleset that handles every file right.

@@ -22,7 +22,7 @@ import (
 // readBack asks the kernel what holds for the process at the threshold and
 // compares it with the plan; outside are the launcher's namespaces. What cannot be asked (Landlock, the filter's
 // table) was tried by the process itself, which would not be there otherwise.
-func readBack(pid int, p enforce.Plan, outside map[string]uint64, group *cgroup.Group) (enforce.Report, error) {
+func readBack(pid int, p enforce.Plan, outside map[string]uint64, group *cgroup.Group, hears bool) (enforce.Report, error) {
 	r := enforce.Report{Tier: p.Tier}
 	dir := "/proc/" + strconv.Itoa(pid)
 	add := func(name string, detail string, err error) {
@@ -50,6 +50,10 @@ func readBack(pid int, p enforce.Plan, outside map[string]uint64, group *cgroup.
 		add("network", "only its loopback and its link", onlyLink(dir))
 	}
 	add("descriptors", "0, 1, 2", onlyStandard(dir))
+	if p.Asks() {
+		way, err := asks(dir, p, hears)
+		add("asking", way, err)
+	}
 	limit := enforce.Layer{Name: "limits", Promised: true, Detail: limitWords(p.Limits), Weaker: len(p.Limits.Weaker) > 0}
 	if err := limitsHold(pid, p, group); err != nil {
 		limit.Detail = err.Error()
@@ -58,6 +62,38 @@ func readBack(pid int, p enforce.Plan, outside map[string]uint64, group *cgroup.
 	}
 	r.Layers = append(r.Layers, limit)
 	return r, nil
+}
+
+// asks looks for what hears of first touches: the file system at the view's root,
+// or the listener of the filter.
+func asks(dir string, p enforce.Plan, hears bool) (way string, err error) {
+	if !hears {
+		return "", errors.New("nobody listens to the filter")
+	}
+	if !p.Trapped() {
+		return "by notification, slower than by a trap", nil
+	}
+	kind, err := rootKind(dir)
+	if err == nil && kind != "fuse" {
+		err = fmt.Errorf("the view's root is %s, and no trap", kind)
+	}
+	return "by a trap", err
+}
+
+// rootKind is the type of the file system at the view's root.
+func rootKind(dir string) (string, error) {
+	text, err := read(dir + "/mountinfo")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		mount, kind, _ := strings.Cut(line, " - ")
+		if f := strings.Fields(mount); len(f) > 4 && f[4] == "/" {
+			kind, _, _ = strings.Cut(kind, " ")
+			return kind, nil
+		}
+	}
+	return "", errors.New("mountinfo has no root")
 }
 
 func limitWords(l enforce.LimitPlan) string {

@@ -234,3 +234,30 @@ func TestStatus(t *testing.T) {
 		t.Error("what cannot be read holds")
 	}
 }
+
+// TestAsks: who asks is who hears of first touches, and nobody is taken at their
+// word.
+func TestAsks(t *testing.T) {
+	const tail = " ro,nosuid - "
+	trapped := enforce.Plan{View: []enforce.Entry{{Op: enforce.OpTrap, Path: "/"}}}
+	for _, tc := range []struct {
+		plan            enforce.Plan
+		hears           bool
+		root, way, want string
+	}{
+		{trapped, true, "fuse none rw", "by a trap", ""},
+		{trapped, true, "tmpfs none rw", "", "no trap"},
+		{trapped, false, "fuse none rw", "", "nobody listens"},
+		{enforce.Plan{}, true, "tmpfs none rw", "by notification", ""},
+		{enforce.Plan{}, false, "tmpfs none rw", "", "nobody listens"},
+	} {
+		way, err := process.Asks(procOf(t, map[string]string{"mountinfo": "2 1 0:5 / /usr" + tail + "ext4 none rw\n1 0 0:4 / /" + tail + tc.root + "\n"}), tc.plan, tc.hears)
+		holds(t, err, tc.want)
+		if err == nil && !strings.HasPrefix(way, tc.way) {
+			t.Errorf("asks %s, want %s", way, tc.way)
+		}
+	}
+	if _, err := process.Asks(t.TempDir(), trapped, true); err == nil {
+		t.Error("what cannot be read holds")
+	}
+}

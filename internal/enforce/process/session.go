@@ -34,6 +34,7 @@ type session struct {
 	attach  *attacher
 	asking  *asking // nil where nothing is asked about
 	network enforce.Networker
+	hears   bool // the filter's listener was taken over
 
 	positions []position // in files that are handed over
 

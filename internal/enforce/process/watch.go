@@ -53,6 +53,7 @@ func (s *session) watch(listening chan<- error) {
 			_ = unix.Close(fd) // held calls fail from here on
 		}
 	}
+	s.hears = err == nil && isListener(fd)
 	listening <- err
 	if err != nil {
 		return
@@ -62,10 +63,16 @@ func (s *session) watch(listening chan<- error) {
 	_ = l.Serve(w.handle) // whatever ended it, what is held fails
 }
 
+// isListener asks the kernel what a descriptor is.
+func isListener(fd int) bool {
+	name, err := os.Readlink("/proc/self/fd/" + itoa(fd))
+	return err == nil && name == "anon_inode:seccomp notify"
+}
+
 // takeTrap takes the trap's device off the line and begins to serve it: the
 // process that is about to become the sandbox walks paths of its view already.
 func (s *session) takeTrap() error {
-	if s.asking == nil {
+	if s.asking == nil || s.asking.trap == nil {
 		return nil
 	}
 	fd, err := s.line.descriptor()
@@ -83,11 +90,17 @@ func (w *watcher) handle(n seccomp.Notification) seccomp.Verdict {
 	case unix.SYS_EXECVE, unix.SYS_EXECVEAT:
 		return w.exec(n)
 	}
-	if _, ok := changing[n.Call]; ok {
-		if w.s.asking != nil {
-			return w.change(n)
+	if call, ok := changing[n.Call]; ok {
+		switch {
+		case w.s.asking == nil:
+			return w.opened(n)
+		case w.s.asking.trap == nil:
+			return w.look(n, call)
 		}
-		return w.opened(n)
+		return w.change(n)
+	}
+	if call, ok := looking[n.Call]; ok {
+		return w.look(n, call)
 	}
 	return w.fork(n)
 }
@@ -132,6 +145,8 @@ func destination(raw []byte) (netip.AddrPort, bool) {
 func (w *watcher) exec(n seccomp.Notification) seccomp.Verdict {
 	switch {
 	case w.s.plan.Filter.NoSpawn:
+	case w.s.asking != nil && w.s.asking.trap == nil:
+		return w.start(n)
 	case w.s.asking != nil:
 		return w.run(n)
 	default:
@@ -141,10 +156,13 @@ func (w *watcher) exec(n seccomp.Notification) seccomp.Verdict {
 		return seccomp.Go()
 	}
 	if w.s.plan.Filter.AskSpawn {
-		if w.spawns.Load() {
-			return w.observed(n)
+		switch {
+		case !w.spawns.Load():
+			return w.askSpawn(n)
+		case w.s.asking.trap == nil:
+			return w.start(n)
 		}
-		return w.askSpawn(n)
+		return w.observed(n)
 	}
 	name, _ := seccomp.ReadPath(n.PID, pathArgument(n)) // for the report; unreadable is empty
 	w.report(n, "process.spawn", string(name), "execve")

@@ -36,7 +36,7 @@ func executables(p string, look func(name string) (string, error), most int) ([]
 			return nil, err
 		}
 		found = append(found, o)
-		next, loader, err := startedBy(o.Path)
+		next, loader, err := StartedBy(o.Path)
 		if err != nil {
 			return nil, err
 		}
@@ -76,9 +76,9 @@ func envCommand(words []string) string {
 	return ""
 }
 
-// startedBy reads the head of a program: the words of its #! line, or the path
+// StartedBy reads the head of a program: the words of its #! line, or the path
 // of its ELF loader. Neither: it starts by itself, or the kernel will refuse it.
-func startedBy(p string) (words []string, loader string, err error) {
+func StartedBy(p string) (words []string, loader string, err error) {
 	f, err := os.OpenFile(p, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe is not waited for
 	if errors.Is(err, os.ErrPermission) {
 		return nil, "", nil // executable but not readable: a program without a script line

@@ -1,0 +1,323 @@
+//go:build linux
+
+package process
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/namespace"
+)
+
+// A skeleton is what the root of a view without a trap holds: the names of the
+// plan, and those that were made since to mount something on, or to lead there.
+// A trap has no need of that: it knows the host's names.
+type skeleton struct {
+	mu    sync.RWMutex
+	names map[string]name // guarded by mu; nil where the root is a trap
+	links int             // how many were made; guarded by the attacher's mu
+}
+
+// A name is one of them.
+type name struct {
+	mode    uint32 // its type
+	link    string // its target, if it is a link
+	kept    bool   // the plan has it for its own sake
+	transit bool   // what is mounted lies beneath it
+}
+
+// maxLinks bounds the links of the host that are made in one view: a program
+// that looks around must not fill the kernel's memory.
+const maxLinks = 10000
+
+func newSkeleton(p enforce.Plan) *skeleton {
+	if p.Trapped() || !p.Asks() {
+		return &skeleton{}
+	}
+	s := &skeleton{names: map[string]name{"/": {mode: unix.S_IFDIR, kept: true}}}
+	made, mounted := p.Skeleton()
+	for _, e := range made {
+		n := name{mode: unix.S_IFREG, kept: true}
+		switch e.Op {
+		case enforce.OpDir:
+			n.mode = unix.S_IFDIR
+		case enforce.OpLink:
+			n.mode, n.link = unix.S_IFLNK, e.Source
+		default:
+		}
+		s.names[e.Path] = n
+	}
+	for _, e := range mounted {
+		if n, ok := s.names[e.Path]; ok { // it is there for the mount's sake
+			n.kept = false
+			s.names[e.Path] = n
+		}
+	}
+	return s
+}
+
+// own returns a name that the view itself has: of the plan, a link, or on the way
+// to something that is mounted. What was made only to lead to a link is hidden as
+// before.
+func (s *skeleton) own(p string) (name, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	n, ok := s.names[p]
+	return n, ok && (n.kept || n.transit || n.link != "")
+}
+
+// missing are the directories above p that are not there, and p itself; none if
+// p is there.
+func (s *skeleton) missing(p string) (names []string, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if n, ok := s.names[p]; ok && n.link != "" {
+		return nil, fmt.Errorf("%s is a link in the view", p)
+	} else if ok {
+		return nil, nil
+	}
+	for d := p; ; d = path.Dir(d) {
+		n, ok := s.names[d]
+		if ok && n.mode != unix.S_IFDIR {
+			return nil, fmt.Errorf("%s is in the view, and no directory", d)
+		}
+		if ok {
+			slices.Reverse(names)
+			return names, nil
+		}
+		names = append(names, d)
+	}
+}
+
+// add notes names that were made; the last one is of that type, those before are
+// directories.
+func (s *skeleton) add(made []string, mode uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, p := range made {
+		s.names[p] = name{mode: unix.S_IFDIR}
+		if i == len(made)-1 {
+			s.names[p] = name{mode: mode & unix.S_IFMT}
+		}
+	}
+}
+
+// target notes where a link leads.
+func (s *skeleton) target(k enforce.Link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[k.Path] = name{mode: unix.S_IFLNK, link: k.Target}
+}
+
+// mounted notes that something is mounted at p now: the way there is the view's
+// own.
+func (s *skeleton) mounted(p string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for d := path.Dir(p); d != "/"; d = path.Dir(d) {
+		if n, ok := s.names[d]; ok {
+			n.transit = true
+			s.names[d] = n
+		}
+	}
+}
+
+// unmounted notes that nothing is mounted at p any more, or beneath. It returns
+// the names that are of no use now. leads reports whether
+// something is mounted beneath a path.
+func (s *skeleton) unmounted(p string, leads func(string) bool) (useless []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for q, n := range s.names {
+		if inside(q, p) || inside(p, q) && q != "/" {
+			n.transit = leads(q)
+			s.names[q] = n
+			if !n.kept && !n.transit && n.link == "" && !s.linked(q) {
+				useless = append(useless, q)
+			}
+		}
+	}
+	return useless
+}
+
+// linked reports whether a link or something of the plan lies beneath p.
+func (s *skeleton) linked(p string) bool {
+	for q, n := range s.names {
+		if q != p && inside(q, p) && (n.link != "" || n.kept) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *skeleton) remove(p string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.names, p)
+}
+
+// openSkeleton has the worker keep a way to write to the view's root: a mount of
+// its own, of the root alone, that lies in no mount namespace.
+//
+// Security: the root that the program has stays read-only.
+func (b *builder) openSkeleton() {
+	const what = "open the skeleton"
+	l := b.list
+	fd := l.NewSlot()
+	l.Call(what, unix.SYS_SETNS, num(sandboxMounts), num(unix.CLONE_NEWNS))
+	l.Call(what, unix.SYS_OPEN_TREE, namespace.CWD, l.Str("/"), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))).Keep(fd)
+	l.Call(what, unix.SYS_SETNS, num(hostMounts), num(unix.CLONE_NEWNS))
+	attr := &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}
+	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(mountAttrSize))
+	l.Call(what, unix.SYS_DUP3, namespace.Result(fd), num(skeletonRoot), num(unix.O_CLOEXEC))
+	l.Call(what, unix.SYS_CLOSE, namespace.Result(fd))
+}
+
+// inSkeleton opens the directory of p in the skeleton and adds a call for the
+// name in it.
+//
+// Security: the directory is walked to without links and without leaving the
+// skeleton, so a name can be made or removed nowhere else.
+func (b *builder) inSkeleton(what, p string, call func(dir, name namespace.Arg)) {
+	l := b.list
+	dir := l.NewSlot()
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV}
+	rel := strings.TrimPrefix(path.Dir(p), "/")
+	l.Call(what, unix.SYS_OPENAT2, num(skeletonRoot), l.Str(cmp.Or(rel, ".")), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(dir)
+	call(namespace.Result(dir), l.Str(path.Base(p)))
+	l.Call(what, unix.SYS_CLOSE, namespace.Result(dir))
+}
+
+func (b *builder) makeDirs(paths []string, mode uint32) {
+	for _, p := range paths {
+		what := "make " + p
+		b.inSkeleton(what, p, func(dir, name namespace.Arg) {
+			b.list.Call(what, unix.SYS_MKDIRAT, dir, name, namespace.N(mode))
+		})
+	}
+}
+
+// point makes what e is mounted on, where the view's root has it not, and returns
+// the names that are made.
+func (a *attacher) point(b *builder, e enforce.Entry) ([]string, error) {
+	if _, on := a.at(e.Path); on {
+		return nil, nil
+	}
+	return a.make(b, e.Path, e.Dir)
+}
+
+// make makes a directory or a file in the skeleton, with the directories above.
+// Nobody can open it while nothing is mounted there.
+func (a *attacher) make(b *builder, p string, dir bool) ([]string, error) {
+	if a.skeleton.names == nil {
+		return nil, nil // the trap has it
+	}
+	made, err := a.skeleton.missing(p)
+	if err != nil || len(made) == 0 {
+		return nil, err
+	}
+	last := len(made) - 1
+	b.makeDirs(made[:last], 0o755)
+	if dir {
+		b.makeDirs(made[last:], 0)
+		return made, nil
+	}
+	what := "make " + p
+	b.inSkeleton(what, p, func(dir, name namespace.Arg) {
+		file := b.list.NewSlot()
+		b.list.Call(what, unix.SYS_OPENAT, dir, name, num(unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC), num(0)).Keep(file)
+		b.list.Call(what, unix.SYS_CLOSE, namespace.Result(file))
+	})
+	return made, nil
+}
+
+// link makes symbolic links of the host in the view's root, so that paths through
+// them lead to what was granted. It tells no more than a trap: that they are
+// there, and where they lead.
+//
+// Security: a link is made where nothing is and replaces nothing. What it leads
+// to is what the view has there.
+func (a *attacher) link(links []enforce.Link) error {
+	for _, k := range links {
+		a.mu.Lock()
+		var err error
+		if _, on := a.at(k.Path); !on { // else it was shown meanwhile, with what is around it
+			err = a.makeLink(k)
+		}
+		a.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("make the link %s: %w", k.Path, err)
+		}
+	}
+	return nil
+}
+
+var errLinks = errors.New("too many links")
+
+// makeLink makes one; mu is held.
+func (a *attacher) makeLink(k enforce.Link) error {
+	made, err := a.skeleton.missing(k.Path)
+	if err != nil || len(made) == 0 {
+		return nil //nolint:nilerr // something is there, and stays: the kernel walks on as it is
+	}
+	if a.skeleton.links >= maxLinks {
+		return errLinks
+	}
+	if err := a.start(); err != nil {
+		return err
+	}
+	b := &builder{plan: a.plan, list: &namespace.List{}}
+	a.home(b)
+	b.makeDirs(made[:len(made)-1], 0o755)
+	what := "make " + k.Path
+	b.inSkeleton(what, k.Path, func(dir, name namespace.Arg) {
+		b.list.Call(what, unix.SYS_SYMLINKAT, b.list.Str(k.Target), dir, name)
+	})
+	a.home(b)
+	if err := a.worker.Do(b.list); err != nil {
+		return errors.Join(err, a.clear(made))
+	}
+	a.skeleton.links++
+	a.skeleton.add(made, unix.S_IFLNK)
+	a.skeleton.target(k)
+	return nil
+}
+
+// clear removes names of the skeleton that are of no use. One that cannot be
+// removed stays known.
+func (a *attacher) clear(names []string) error {
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(len(b), len(a)) }) // those beneath first
+	for _, p := range names {
+		what := "remove " + p
+		b := &builder{plan: a.plan, list: &namespace.List{}}
+		l := b.list
+		a.home(b)
+		b.inSkeleton(what, p, func(dir, name namespace.Arg) {
+			l.Call(what, unix.SYS_UNLINKAT, dir, name, num(0)).May()
+			l.Call(what, unix.SYS_UNLINKAT, dir, name, num(unix.AT_REMOVEDIR)).May()
+			l.Call(what, unix.SYS_FACCESSAT, dir, name, num(unix.F_OK)).MustFail(unix.ENOENT)
+		})
+		a.home(b)
+		if err := a.worker.Do(l); err != nil {
+			return err
+		}
+		a.skeleton.remove(p)
+	}
+	return nil
+}
+
+// settle waits until no mount is being made or taken away: between a name and
+// what is mounted on it, it is neither hidden nor shown.
+func (a *attacher) settle() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+}
