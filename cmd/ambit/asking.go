@@ -61,6 +61,25 @@ func (s *prepared) asksToSpawn(in enforce.Input) bool {
 	return in.Ask && s.packDir != "" && err == nil && declared
 }
 
+// asksToRun are the programs that a pack names and was not granted: they can be
+// asked about. One that is not there cannot be started either.
+func (s *prepared) asksToRun(in enforce.Input) (objects []enforce.Object) {
+	if !in.Ask || s.packDir == "" {
+		return nil
+	}
+	for _, w := range s.manifest.Wants {
+		pattern, scoped := w.Capability.Pattern()
+		path, literal := pattern.Literal()
+		if w.Capability.Kind() != capability.ProcessSpawn || !scoped || !literal || slices.Contains(in.Effective, w.Capability) {
+			continue
+		}
+		if found, err := s.spawned(path); err == nil {
+			objects = append(objects, found...)
+		}
+	}
+	return objects
+}
+
 // asking says whom the questions of a session go to.
 func (s *prepared) asking(t *toucher) approval.Config {
 	c := approval.Config{Timeout: s.flags.askTimeout, Keep: t.keep, Settled: t.settled, Now: s.app.now, Failed: func(front string, err error) {

@@ -88,7 +88,8 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 		}
 		in.Pack = &pack
 	}
-	if s.startsSome(effective) {
+	in.AskRun = s.asksToRun(in)
+	if s.startsSome(effective) || len(in.AskRun) > 0 {
 		if in.Base.Beside, err = s.beside(); err != nil {
 			return err
 		}

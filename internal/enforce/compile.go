@@ -57,6 +57,9 @@ func Compile(in Input, f Facts) (Plan, error) {
 		for _, o := range set.executables() {
 			p.Landlock.Execute = append(p.Landlock.Execute, o.Path)
 		}
+		for _, o := range set.askRun {
+			p.Landlock.Later = append(p.Landlock.Later, o.Path)
+		}
 	}
 	if p.View, err = layOut(in, set); err != nil {
 		return Plan{}, err
@@ -157,6 +160,9 @@ type effective struct {
 	// askSpawn: any program may come to be granted while the plan runs. Landlock
 	// could not be widened then, so the filter alone holds every second program.
 	askSpawn bool
+	// askRun are programs that may come to be granted: Landlock knows them from
+	// the start, and the view has nothing of them.
+	askRun []Object
 }
 
 func (e *effective) limitExec() bool { return !e.adHoc && !e.spawnAll && !e.askSpawn }
@@ -173,7 +179,21 @@ func sortOut(in Input) (*effective, error) {
 		return nil, err
 	}
 	set.askSpawn = in.Ask && in.AskSpawn && !set.spawnAll
+	if in.Ask && set.limitExec() {
+		set.askAbout(in.AskRun)
+	}
 	return set, nil
+}
+
+// askAbout adds programs that were not granted.
+func (e *effective) askAbout(programs []Object) {
+	granted := e.executables()
+	for _, o := range programs {
+		if !slices.ContainsFunc(granted, func(g Object) bool { return g.Path == o.Path }) {
+			e.askRun = append(e.askRun, o)
+		}
+	}
+	e.scoped = e.scoped || len(e.askRun) > 0
 }
 
 // open adds what is granted.

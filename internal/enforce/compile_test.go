@@ -169,6 +169,13 @@ var cases = []struct {
 		in.Effective = caps(t, "fs.read:~/Documents")
 		in.Objects["fs.read:/home/u/Documents"] = []enforce.Object{dir("/home/u/Documents")}
 	}},
+	{"asking-pack-names-programs", func(t *testing.T, in *enforce.Input, f *enforce.Facts) {
+		pack := dir("/opt/pack")
+		in.AdHoc, in.Pack, in.Ask, f.FUSE = false, &pack, true, true
+		in.Effective = caps(t, "process.spawn:/usr/bin/git")
+		in.Objects["process.spawn:/usr/bin/git"] = []enforce.Object{file("/usr/bin/git"), file("/usr/lib64/ld-linux-x86-64.so.2")}
+		in.AskRun = []enforce.Object{file("/usr/bin/make"), file("/usr/lib64/ld-linux-x86-64.so.2"), file("/opt/tool")}
+	}},
 	{"root-without-user-namespaces", func(_ *testing.T, _ *enforce.Input, f *enforce.Facts) {
 		f.UID, f.GID, f.UserNamespace, f.PIDMax = 0, 0, false, false
 	}},

@@ -133,6 +133,9 @@ type Input struct {
 	Notify bool
 	// AskSpawn, with Ask: to start a second program was not granted, and can be.
 	AskSpawn bool
+	// AskRun, with Ask, are programs, with what starts them, that were not granted
+	// and can be: those that the manifest names.
+	AskRun []Object
 	// Quiet are paths where programs look around: with Ask nothing there is asked
 	// about, it is not there.
 	Quiet []string

@@ -14,6 +14,7 @@ type layout struct {
 	files  map[string][]byte
 	dirs   []string // that are there though nothing is mounted in them
 	trap   bool     // the root is one
+	stand  []string // programs that can be asked about
 }
 
 // layOut makes the ordered view.
@@ -131,6 +132,9 @@ func (l *layout) base(b Base, set *effective) {
 	if !set.limitExec() {
 		return
 	}
+	for _, o := range set.askRun {
+		l.stand = append(l.stand, o.Path)
+	}
 	for _, p := range b.Programs {
 		l.mounts[p] = Entry{Op: OpTmpfs, Path: p, Dir: true, Exec: true, Size: 1 << 20, Mode: 0o755}
 	}
@@ -192,6 +196,12 @@ func (l *layout) order() ([]Entry, error) {
 			continue // the host's own was granted
 		}
 		all = append(all, Entry{Op: OpFile, Path: p, Content: content, Mode: 0o644})
+	}
+	for _, p := range l.stand {
+		// Elsewhere than among the programs it is hidden by the trap.
+		if on, ok := l.mounts[path.Dir(p)]; ok && on.Op == OpTmpfs && l.mounts[p].Path == "" {
+			all = append(all, Entry{Op: OpFile, Path: p, Mode: 0o755, Ask: true})
+		}
 	}
 	for _, p := range l.dirs {
 		if _, ok := l.mounts[p]; !ok && p != "/" {

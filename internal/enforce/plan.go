@@ -54,6 +54,7 @@ type Entry struct {
 	Device bool   `json:"device,omitempty"` // device files work beneath
 	Dir    bool   `json:"dir,omitempty"`    // bind, mask: the object is a directory
 	Pin    bool   `json:"pin,omitempty"`    // bind: it keeps the directory from being renamed
+	Ask    bool   `json:"ask,omitempty"`    // file: it stands for a program that can be asked about
 	Socket bool   `json:"socket,omitempty"` // mask: it hides a socket, wherever that is moved to
 	Size   int64  `json:"size,omitempty"`   // tmpfs: bytes
 	Mode   uint32 `json:"mode,omitempty"`
@@ -86,6 +87,8 @@ type Landlock struct {
 	// LimitExecute: none. Without LimitExecute: every file.
 	LimitExecute bool     `json:"limit_execute"`
 	Execute      []string `json:"execute,omitempty"`
+	// Later are objects of the host that may be executed once they are shown.
+	Later []string `json:"later,omitempty"`
 	// Connect are the sockets of the view that may be connected to although they
 	// are the host's. From version 9 on Landlock closes all others.
 	Connect []string `json:"connect,omitempty"`

@@ -23,7 +23,7 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		test func(*testing.T)
 	}{
 		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
-		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"beneath a cover", s.beneath}, {"taken away with its cover", s.uncovered}, {"observed", s.observed}, {"made already", s.madeAlready}, {"report", s.report},
+		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"named program", s.namedProgram}, {"beneath a cover", s.beneath}, {"taken away with its cover", s.uncovered}, {"observed", s.observed}, {"made already", s.madeAlready}, {"report", s.report},
 	} {
 		t.Run(c.name, c.test)
 	}
@@ -607,4 +607,39 @@ func (s asking) uncovered(t *testing.T) {
 		t.Error(err)
 	}
 	mustPrint(t, r.wait(t), "hidden\nother\nother\ngone\n")
+}
+
+// namedProgram: a program that a pack names is asked about when it is executed,
+// and others are not there.
+func (s asking) namedProgram(t *testing.T) {
+	for name, answer := range map[string]bool{"allowed": true, "refused": false} {
+		t.Run(name, func(t *testing.T) {
+			p := newHidden(t)
+			in := s.input(t, p, `/usr/bin/cat "$WORK/file"; /usr/bin/cat "$WORK/file"; /usr/bin/id; true`)
+			in.AdHoc, in.Base.Programs, in.Program.Path = false, []string{"/usr/bin"}, mustResolve(t, "/bin/sh")
+			loader := object(t, mustResolve(t, "/lib64/ld-linux-x86-64.so.2"))
+			in.Executables = []enforce.Object{object(t, mustResolve(t, "/bin/sh")), loader}
+			in.AskRun = []enforce.Object{object(t, mustResolve(t, "/usr/bin/cat")), loader}
+			a := newAnswers(func(_ context.Context, touch enforce.Touch) enforce.Answer {
+				if !answer || touch.Kind != enforce.TouchRun {
+					return enforce.Answer{}
+				}
+				return show(touch)
+			})
+			e := suite{tier: s.make(a), facts: s.facts}.run(t, in, nil)
+			want := ""
+			if answer {
+				want = "work\nwork\n"
+			}
+			if e.out != want || strings.Contains(e.out, "uid=") {
+				t.Errorf("output %q, want %q; exit %d, errors %q %v", e.out, want, e.Exit, e.err, e.CannotExec)
+			}
+			if n := len(a.asked); answer && n != 1 {
+				t.Errorf("asked %d times, want once: %+v", n, a.asked)
+			}
+			if len(a.failed) > 0 {
+				t.Errorf("not shown: %v", a.failed)
+			}
+		})
+	}
 }

@@ -25,6 +25,7 @@ import (
 type attacher struct {
 	plan  enforce.Plan
 	names []enforce.Entry // what the trap shows of itself
+	stand []string        // programs that can be asked about, where files stand for them
 	init  atomic.Int64    // of the sandbox, as the host sees it; 0 until it is there
 
 	mu     sync.Mutex // one change at a time; guards worker, closed and below
@@ -46,6 +47,9 @@ func newAttacher(p enforce.Plan) *attacher {
 		a.names, _ = p.Skeleton()
 	}
 	for _, e := range p.View {
+		if e.Ask {
+			a.stand = append(a.stand, e.Path)
+		}
 		switch e.Op {
 		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpTrap: // nothing is mounted, or the view itself
 		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask:

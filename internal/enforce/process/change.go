@@ -5,6 +5,7 @@ package process
 import (
 	"errors"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -226,12 +227,15 @@ func (w *watcher) run(n seccomp.Notification) seccomp.Verdict {
 		return seccomp.Go()
 	}
 	a := w.s.asking
-	if on, ok := a.attach.at(path.Clean(p)); ok && on.Exec {
+	if on, ok := a.attach.at(path.Clean(p)); ok && on.Exec && len(a.attach.stand) == 0 {
 		return seccomp.Go()
 	}
 	real, st, err := a.resolved(p, true)
 	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0 {
 		return seccomp.Go()
+	}
+	if on, _ := a.attach.at(real); slices.Contains(a.attach.stand, real) && on.Path != real {
+		return w.ask(n, []enforce.Touch{{Kind: enforce.TouchRun, Path: real, Dev: st.Dev, Ino: st.Ino, PID: n.PID, Call: "execve"}})
 	}
 	t := enforce.Touch{Kind: enforce.TouchRun, Path: real, Dev: st.Dev, Ino: st.Ino, PID: n.PID, Call: "execve"}
 	if _, ok := a.attach.at(real); !ok || !w.askable(t) || !w.listener.Valid(n.ID) {

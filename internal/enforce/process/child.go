@@ -38,9 +38,10 @@ type builder struct {
 	init, ruleset int
 	procs         []int // cgroup.procs files
 
-	root namespace.Slot // the view's root mount
-	mask namespace.Slot // the launcher's umask
-	open []int          // to be closed after the start
+	root  namespace.Slot   // the view's root mount
+	later []namespace.Slot // what Landlock.Later names
+	mask  namespace.Slot   // the launcher's umask
+	open  []int            // to be closed after the start
 }
 
 func newBuilder(p enforce.Plan, io enforce.Stdio) (b *builder, err error) {
@@ -163,6 +164,7 @@ func (b *builder) rest() error {
 	if err := b.makeLink(); err != nil {
 		return err
 	}
+	b.openLater()
 	if err := b.buildView(); err != nil {
 		return err
 	}
@@ -326,6 +328,11 @@ func (b *builder) landlockRules() {
 	for _, r := range pathRules(b.plan.Landlock) {
 		b.allow("allow "+r.what, r.path, r.rights)
 	}
+	for i, fd := range b.later {
+		what := "allow execution of " + b.plan.Landlock.Later[i] + ", once it is shown"
+		b.rule(what, namespace.Result(fd), landlock.Execute)
+		b.list.Call(what, unix.SYS_CLOSE, namespace.Result(fd))
+	}
 	for i, fd := range b.stdio {
 		if rights := stdioRights(fd, b.plan.Landlock.ABI); rights != 0 {
 			b.rule(fmt.Sprintf("allow descriptor %d", i), num(fd), rights)
@@ -390,6 +397,17 @@ func stdioRights(fd, abi int) uint64 {
 		rights |= w
 	}
 	return rights & landlock.AllFS(abi)
+}
+
+// openLater opens what Landlock is to know though the view does not have it yet.
+func (b *builder) openLater() {
+	l := b.list
+	for _, p := range b.plan.Landlock.Later {
+		fd := l.NewSlot()
+		how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+		l.Call("look at "+p, unix.SYS_OPENAT2, namespace.CWD, l.Str(p), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(fd)
+		b.later = append(b.later, fd)
+	}
 }
 
 func (b *builder) allow(what, path string, rights uint64) {

@@ -5,6 +5,7 @@ package process
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -33,16 +34,13 @@ func pidByScan(init, pid int) int {
 	if err != nil {
 		return 0
 	}
-	all, err := os.ReadDir("/proc")
+	// A thread has an id of its own, and is found with its process only.
+	all, err := filepath.Glob("/proc/[0-9]*/task/[0-9]*")
 	if err != nil {
 		return 0
 	}
-	for _, e := range all {
-		n, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		text, err := os.ReadFile("/proc/" + e.Name() + "/status")
+	for _, dir := range all {
+		text, err := os.ReadFile(dir + "/status")
 		if err != nil {
 			continue
 		}
@@ -55,7 +53,10 @@ func pidByScan(init, pid int) int {
 		if len(ids) < 2 || ids[1] != itoa(pid) {
 			continue
 		}
-		if ns, err := os.Readlink("/proc/" + e.Name() + "/ns/pid"); err == nil && ns == own {
+		if ns, err := os.Readlink(dir + "/ns/pid"); err != nil || ns != own {
+			continue
+		}
+		if n, err := strconv.Atoi(ids[0]); err == nil {
 			return n
 		}
 	}
