@@ -291,7 +291,7 @@ func (a *attacher) grants(t enforce.Touch) bool {
 	case t.Kind == enforce.TouchWrite:
 		return on.Write
 	case t.Kind == enforce.TouchRun:
-		return on.Exec && (on.Path == t.Path || !slices.Contains(a.stand, t.Path))
+		return on.Exec && !a.stands(t.Path)
 	}
 	return true
 }

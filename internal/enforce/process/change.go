@@ -234,14 +234,21 @@ func (w *watcher) run(n seccomp.Notification) seccomp.Verdict {
 	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0 {
 		return seccomp.Go()
 	}
-	if on, _ := a.attach.at(real); slices.Contains(a.attach.stand, real) && on.Path != real {
-		return w.ask(n, []enforce.Touch{{Kind: enforce.TouchRun, Path: real, Dev: st.Dev, Ino: st.Ino, PID: n.PID, Call: "execve"}})
-	}
 	t := enforce.Touch{Kind: enforce.TouchRun, Path: real, Dev: st.Dev, Ino: st.Ino, PID: n.PID, Call: "execve"}
+	if a.attach.stands(real) {
+		return w.ask(n, []enforce.Touch{t})
+	}
 	if _, ok := a.attach.at(real); !ok || !w.askable(t) || !w.listener.Valid(n.ID) {
 		return seccomp.Go()
 	}
 	return w.ask(n, []enforce.Touch{t})
+}
+
+// stands reports whether only a file stands at p, for a program that can be asked
+// about.
+func (a *attacher) stands(p string) bool {
+	on, _ := a.at(p)
+	return slices.Contains(a.stand, p) && on.Path != p
 }
 
 // viewPath makes a path of the caller absolute, in the view.

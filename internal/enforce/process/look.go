@@ -245,6 +245,13 @@ func (w *watcher) startable(ctx context.Context, n seccomp.Notification, p place
 		next := a.startedBy(s)
 		t := enforce.Touch{Kind: enforce.TouchRun, Path: s.path, Dev: s.st.Dev, Ino: s.st.Ino, PID: n.PID, Call: seccomp.Name(n.Call)}
 		ask := w.askable(t)
+		if a.attach.stands(s.path) {
+			real, st, err := a.resolved(s.path, true)
+			if err != nil || real != s.path {
+				return true
+			}
+			ask, t.Dev, t.Ino, next = true, st.Dev, st.Ino, ""
+		}
 		if (ask || len(s.links) > 0) && (!a.stands(n.PID, p) || !w.listener.Valid(n.ID)) {
 			return true
 		}
