@@ -35,10 +35,10 @@ func Compile(in Input, f Facts) (Plan, error) {
 		return Plan{}, err
 	}
 	p := Outline(f)
-	p.Session, p.Program = in.Session, in.Program
+	p.Session, p.Program, p.Link = in.Session, in.Program, in.Link
 	p.Filter = Filter{
 		NoSpawn: set.noSpawn(), LimitExec: set.limitExec(),
-		WatchConnect: true, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask, AskSpawn: set.askSpawn,
+		WatchConnect: in.Link == nil, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask, AskSpawn: set.askSpawn,
 		HoldLooks: in.Ask && in.Notify,
 	}
 	p.Limits = limits(in.Limits, f)
@@ -157,6 +157,7 @@ type effective struct {
 	scoped   bool     // there is a scoped process.spawn
 	start    []Object // what starts the program
 	adHoc    bool
+	link     bool // there is a network, which decides for itself
 	// askSpawn: any program may come to be granted while the plan runs. Landlock
 	// could not be widened then, so the filter alone holds every second program.
 	askSpawn bool
@@ -171,7 +172,7 @@ func (e *effective) noSpawn() bool   { return e.askSpawn || e.limitExec() && !e.
 func (e *effective) executables() []Object { return append(slices.Clone(e.start), e.spawn...) }
 
 func sortOut(in Input) (*effective, error) {
-	set := &effective{adHoc: in.AdHoc, start: in.Executables}
+	set := &effective{adHoc: in.AdHoc, start: in.Executables, link: in.Link != nil}
 	if err := set.open(in); err != nil {
 		return nil, err
 	}
@@ -275,6 +276,10 @@ func (e *effective) add(c capability.Capability, objects []Object) error {
 		e.spawn = append(e.spawn, objects...)
 	case capability.FSAppend:
 		return &CannotEnforce{c.Display(), "the process tier has no way to let a file only grow"}
+	case capability.NetConnect, capability.NetStream, capability.NetListen, capability.DNSLookup:
+		if !e.link {
+			return &CannotEnforce{c.Display(), "this sandbox has no link to a network"}
+		}
 	default:
 		return &CannotEnforce{c.Display(), "the process tier has nothing that provides " + string(c.Kind())}
 	}

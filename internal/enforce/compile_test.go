@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -175,6 +176,11 @@ var cases = []struct {
 		in.Effective = caps(t, "process.spawn:/usr/bin/git")
 		in.Objects["process.spawn:/usr/bin/git"] = []enforce.Object{file("/usr/bin/git"), file("/usr/lib64/ld-linux-x86-64.so.2")}
 		in.AskRun = []enforce.Object{file("/usr/bin/make"), file("/usr/lib64/ld-linux-x86-64.so.2"), file("/opt/tool")}
+	}},
+	{"network", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
+		in.Effective = caps(t, "net.connect:api.github.com:443", "net.listen:8080", "dns.lookup:example.com/TXT")
+		in.Link = &enforce.LinkPlan{Guest: netip.MustParsePrefix("198.19.255.100/24"), Gateway: netip.MustParsePrefix("198.19.255.2/24"),
+			Guest6: netip.MustParsePrefix("2001:2::100/64"), Gateway6: netip.MustParsePrefix("2001:2::2/64")}
 	}},
 	{"root-without-user-namespaces", func(_ *testing.T, _ *enforce.Input, f *enforce.Facts) {
 		f.UID, f.GID, f.UserNamespace, f.PIDMax = 0, 0, false, false

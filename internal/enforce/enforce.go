@@ -136,6 +136,9 @@ type Input struct {
 	// AskRun, with Ask, are programs, with what starts them, that were not granted
 	// and can be: those that the manifest names.
 	AskRun []Object
+	// Link is the link that the sandbox gets, whose other end decides about each
+	// flow. nil: it has no network.
+	Link *LinkPlan
 	// Quiet are paths where programs look around: with Ask nothing there is asked
 	// about, it is not there.
 	Quiet []string
