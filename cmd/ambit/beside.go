@@ -17,6 +17,10 @@ import (
 // longer than the rest of a launch; to see that none changed is a tenth of it.
 const besideFile = "programs"
 
+// besideFresh is how long after a look nobody looks again. What the system's
+// owner installs meanwhile is not masked yet.
+const besideFresh = time.Minute
+
 // startsSome reports whether single programs may be started: then, and only
 // then, others have to be out of reach of the loader that those need.
 func (s *prepared) startsSome(effective []capability.Capability) bool {
@@ -51,11 +55,10 @@ func (s *prepared) findBeside() ([]enforce.ProgramDir, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, besideFile)
-	var known view.Beside
-	if text, err := os.ReadFile(path); err == nil && known.UnmarshalText(text) == nil && known.Current() {
+	began := s.app.now()
+	if known, ok := knownBeside(path, began); ok {
 		return known.Dirs, nil
 	}
-	began := time.Now()
 	found, err := view.FindBeside()
 	if err != nil {
 		return nil, err
@@ -64,6 +67,26 @@ func (s *prepared) findBeside() ([]enforce.ProgramDir, error) {
 		keepBeside(path, found) // what cannot be kept is found again
 	}
 	return found.Dirs, nil
+}
+
+// knownBeside reads the list, and whether it still holds.
+func knownBeside(path string, now time.Time) (known view.Beside, ok bool) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return known, false
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || known.UnmarshalText(text) != nil {
+		return known, false
+	}
+	if age := now.Sub(fi.ModTime()); age >= 0 && age < besideFresh {
+		return known, true
+	}
+	if !known.Current() {
+		return known, false
+	}
+	_ = os.Chtimes(path, now, now) // or it is looked at again
+	return known, true
 }
 
 // keepBeside writes the list under another name first: a launch at the same time

@@ -32,7 +32,7 @@ const maxBeside = 2_000_000
 // programs, and what says whether that is still so.
 type Beside struct {
 	Dirs  []enforce.ProgramDir
-	looks []look
+	looks string // as text: only Current reads them, and there are many
 }
 
 // A look is a directory as it was when it was read. A file that is added, taken
@@ -65,19 +65,20 @@ func findBeside(roots, leaveOut []string) (b Beside, err error) {
 		}
 		b.Dirs = append(b.Dirs, found...)
 	}
-	b.looks = s.looks
+	b.looks = s.looks.String()
 	return b, nil
 }
 
 // Current reports whether nothing was added or taken away since.
 func (b Beside) Current() bool {
 	var st unix.Stat_t
-	for _, l := range b.looks {
-		if unix.Lstat(l.path, &st) != nil || newLook(l.path, st.Mtim, st.Ctim) != l {
+	for text := range looks(b.looks) {
+		l, err := parseLook(text)
+		if err != nil || unix.Lstat(l.path, &st) != nil || newLook(l.path, st.Mtim, st.Ctim) != l {
 			return false
 		}
 	}
-	return len(b.looks) > 0
+	return b.looks != ""
 }
 
 // Settled reports whether every directory was last changed a while before
@@ -85,14 +86,19 @@ func (b Beside) Current() bool {
 // right after a look may leave the same times.
 func (b Beside) Settled(began time.Time) bool {
 	const coarse = 2 * time.Second
-	return !slices.ContainsFunc(b.looks, func(l look) bool { return max(l.mtime, l.ctime) > began.Add(-coarse).UnixNano() })
+	for text := range looks(b.looks) {
+		if l, err := parseLook(text); err != nil || max(l.mtime, l.ctime) > began.Add(-coarse).UnixNano() {
+			return false
+		}
+	}
+	return true
 }
 
 func newLook(p string, mtime, ctime unix.Timespec) look { return look{p, mtime.Nano(), ctime.Nano()} }
 
 type search struct {
 	leaveOut []string
-	looks    []look
+	looks    strings.Builder
 	files    int
 }
 
@@ -162,7 +168,7 @@ func (s *search) read(dir string) ([]fs.DirEntry, error) {
 	if !ok {
 		return nil, errors.ErrUnsupported
 	}
-	s.looks = append(s.looks, newLook(dir, unix.Timespec(st.Mtim), unix.Timespec(st.Ctim)))
+	s.looks.WriteString(newLook(dir, unix.Timespec(st.Mtim), unix.Timespec(st.Ctim)).String())
 	entries, err := f.ReadDir(-1)
 	if s.files += len(entries); s.files > maxBeside {
 		return nil, fmt.Errorf("more than %d files", maxBeside)
