@@ -24,11 +24,19 @@ const (
 	askQueue = "queue" // `ambit approvals` shows the question, and others answer it
 )
 
+// Ways to hear of a first touch. What can be reached is the same.
+const (
+	askByTrap         = "trap"         // a file system, through /dev/fuse
+	askByNotification = "notification" // the system call filter holds every look at a file
+)
+
 // readAsk checks how people are to be asked.
 func (f *runFlags) readAsk() error {
 	switch {
 	case f.ask != askNone && f.ask != askQueue:
 		return fmt.Errorf("--ask %q: want %s or %s", f.ask, askQueue, askNone)
+	case f.askBy != askByTrap && f.askBy != askByNotification:
+		return fmt.Errorf("--ask-by %q: want %s or %s", f.askBy, askByTrap, askByNotification)
 	case f.askTimeout < 0:
 		return fmt.Errorf("--ask-timeout %s: want a time such as 5m, or 0 to ask nobody", f.askTimeout)
 	}

@@ -69,6 +69,7 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 		Session: s.subject.Session, Effective: s.withoutVolumes(effective), Masked: s.masks(effective, s.grants()),
 		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.watchFiles(),
 		HomePath: s.base.Home, Base: base, Terminal: s.app.terminal(), Ask: s.flags.asks(),
+		Notify: s.flags.asks() && s.flags.askBy == askByNotification,
 	}
 	if err := s.objects(&in); err != nil {
 		return err
@@ -101,7 +102,7 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	}
 	in.Program = enforce.Program{Path: p.path, Argv: p.argv, Dir: dir, Env: s.environment(dir, home)}
 	f := bounds(s.facts, in.Limits)
-	f.FUSE = in.Ask && trapOpens()
+	f.FUSE = in.Ask && !in.Notify && trapOpens()
 	plan, err := enforce.Compile(in, f)
 	if err != nil {
 		return err

@@ -17,13 +17,14 @@ func (a *app) completeRun(root *cobra.Command) {
 		return
 	}
 	for flag, complete := range map[string]cobra.CompletionFunc{
-		"allow": completeCapability,
-		"deny":  completeCapability,
-		"home":  oneOf("none", "ephemeral", "private", "host"),
-		"tier":  oneOf("auto", "process"),
-		"ask":   oneOf(askNone, askQueue),
-		"limit": openWords("memory=", "pids=", "cpu=", "wall=", "disk=", "fds="),
-		"pack":  folders,
+		"allow":  completeCapability,
+		"deny":   completeCapability,
+		"home":   oneOf("none", "ephemeral", "private", "host"),
+		"tier":   oneOf("auto", "process"),
+		"ask":    oneOf(askNone, askQueue),
+		"ask-by": oneOf(askByTrap, askByNotification),
+		"limit":  openWords("memory=", "pids=", "cpu=", "wall=", "disk=", "fds="),
+		"pack":   folders,
 	} {
 		_ = run.RegisterFlagCompletionFunc(flag, complete) // fails only for a flag that is not there; the tests ask for each
 	}

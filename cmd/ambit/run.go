@@ -23,7 +23,7 @@ type runFlags struct {
 	allow, deny, volumes, env []string
 	limits                    []string
 	plan                      bool
-	ask                       string
+	ask, askBy                string
 	askTimeout                time.Duration
 }
 
@@ -59,6 +59,7 @@ is no such command; 128+N: signal N ended it.`,
 	fl.StringVar(&f.home, "home", "", "home directory: `none`, ephemeral (gone at the end), private (kept for the pack) or host (yours, as far as you allow when asked)")
 	fl.StringVar(&f.tier, "tier", "auto", "strength of isolation: auto or `process`")
 	fl.StringVar(&f.ask, "ask", askNone, "who is asked at the first touch of what was not granted: none or `queue` (ambit approvals)")
+	fl.StringVar(&f.askBy, "ask-by", askByTrap, "how first touches are heard of: by a trap, which needs /dev/fuse, or by `notification`, which is slower for whatever opens or looks at a file")
 	fl.DurationVar(&f.askTimeout, "ask-timeout", defaultAskTimeout, "how long a question waits; then, and at once with 0, the answer is no: `TIME`")
 	fl.BoolVar(&f.plan, "plan", false, "print the plan and start nothing")
 	fl.StringVar(&f.watch, "watch-files", "auto", "report files that were not there for the program: `auto` (for packs), on or off; it costs some microseconds for each file opened")

@@ -179,18 +179,18 @@ func (h Host) seccomp() Finding {
 // devices are those that other tiers and parts use. The process tier of this
 // version needs none of them.
 func (h Host) devices() (all []Finding) {
-	for _, d := range []struct{ layer, path, group, what string }{
-		{"FUSE", "dev/fuse", "", "asking at the first touch of a file"},
-		{"tunnels", "dev/net/tun", "", "granted network connections"},
-		{"KVM", "dev/kvm", "kvm", "the microVM tier"},
+	for _, d := range []struct{ layer, path, group, opens, without string }{
+		{"FUSE", "dev/fuse", "", ": first touches can be asked about by a trap", "ambit run asks by notification instead, if --ask-by notification says so: as safe, and slower"},
+		{"tunnels", "dev/net/tun", "", "", "granted network connections need it"},
+		{"KVM", "dev/kvm", "kvm", "", "the microVM tier needs it"},
 	} {
-		f := Finding{Layer: d.layer, State: Holds, Detail: "/" + d.path + " opens"}
+		f := Finding{Layer: d.layer, State: Holds, Detail: "/" + d.path + " opens" + d.opens}
 		switch err := h.Open("/" + d.path); {
 		case errors.Is(err, fs.ErrNotExist):
-			f.State, f.Detail = Absent, "there is no /"+d.path+"; "+d.what+" needs it"
+			f.State, f.Detail = Absent, "there is no /"+d.path+"; "+d.without
 			f.Fix = "sudo modprobe " + path.Base(d.path)
 		case errors.Is(err, fs.ErrPermission):
-			f.State, f.Detail = Absent, "/"+d.path+" may not be opened"+h.mode(d.path)+"; "+d.what+" needs it"
+			f.State, f.Detail = Absent, "/"+d.path+" may not be opened"+h.mode(d.path)+"; "+d.without
 			f.Fix = "sudo chmod 0666 /" + d.path
 			if d.group != "" {
 				f.Fix = "sudo usermod -aG " + d.group + " $USER, and log in again"

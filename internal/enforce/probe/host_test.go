@@ -85,9 +85,9 @@ func TestUnsoundHosts(t *testing.T) {
 			f["proc/sys/kernel/seccomp/actions_avail"] = file("kill errno allow")
 		}, "seccomp", probe.Fails, "no user notification", "5.19"},
 		{"no FUSE", func(h *probe.Host, _ fstest.MapFS) { h.Open = opens("/dev/fuse", fs.ErrNotExist) },
-			"FUSE", probe.Absent, "there is no /dev/fuse", "modprobe fuse"},
+			"FUSE", probe.Absent, "there is no /dev/fuse; ambit run asks by notification instead, if --ask-by notification", "modprobe fuse"},
 		{"forbidden FUSE", func(h *probe.Host, _ fstest.MapFS) { h.Open = opens("/dev/fuse", fs.ErrPermission) },
-			"FUSE", probe.Absent, "its mode is 0600", "chmod 0666 /dev/fuse"},
+			"FUSE", probe.Absent, "its mode is 0600); ambit run asks by notification", "chmod 0666 /dev/fuse"},
 		{"forbidden KVM", func(h *probe.Host, _ fstest.MapFS) { h.Open = opens("/dev/kvm", fs.ErrPermission) },
 			"KVM", probe.Absent, "/dev/kvm may not be opened", "usermod -aG kvm"},
 		{"broken tunnels", func(h *probe.Host, _ fstest.MapFS) { h.Open = opens("/dev/net/tun", errors.New("no such device")) },
