@@ -103,8 +103,6 @@ func (b *builder) close() {
 	b.open = nil
 }
 
-func (b *builder) holds() bool { return options(b.plan.Filter).Holds() }
-
 // user reports whether the plan has a user namespace.
 func (b *builder) user() bool { return slices.Contains(b.plan.Namespaces, "user") }
 

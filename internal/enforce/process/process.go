@@ -171,12 +171,7 @@ func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, networ
 	defer b.close()
 	first.Then(b.list)
 	listening := make(chan error, 1)
-	if b.holds() {
-		go s.watch(listening)
-	} else {
-		close(s.denials)
-		listening <- nil
-	}
+	go s.watch(listening)
 	_ = s.line.send(1)          // a process that is gone says why below
 	s.outside = ownNamespaces() // while the row goes on
 	if err := <-bg.started; err != nil {

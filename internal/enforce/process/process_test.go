@@ -18,6 +18,10 @@ func TestProcessTier(t *testing.T) {
 	enforcetest.Run(t, process.Tier{}, facts(t))
 }
 
+func TestLink(t *testing.T) {
+	enforcetest.RunLink(t, func(n enforce.Networker) enforce.Tier { return process.Tier{Networker: n} }, facts(t))
+}
+
 func facts(t testing.TB) enforce.Facts {
 	t.Helper()
 	abi, err := landlock.ABI()

@@ -36,13 +36,13 @@ const (
 	ownForks = 1
 )
 
-// watch takes the listener off the line, says so, and serves it until the last
-// process of the sandbox is gone.
+// watch takes off the line what the row hands over, says so, and serves the
+// listener, if the filter has one, until the last process of the sandbox is gone.
 //
 // Security: when this ends early, held calls fail with ENOSYS: closed.
 func (s *session) watch(listening chan<- error) {
 	defer close(s.denials)
-	if err := errors.Join(s.takeLink(), s.takeTrap()); err != nil {
+	if err := errors.Join(s.takeLink(), s.takeTrap()); err != nil || !options(s.plan.Filter).Holds() {
 		listening <- err
 		return
 	}
