@@ -91,9 +91,7 @@ func (l *layout) later(c capability.Capability, masks []Entry) ([]Entry, error) 
 			out = append(out, e)
 		}
 	}
-	for _, m := range outermost(slices.DeleteFunc(slices.Clone(masks), func(m Entry) bool { return !inside(m) })) {
-		out = append(out, m)
-	}
+	out = append(out, outermost(slices.DeleteFunc(slices.Clone(masks), func(m Entry) bool { return !inside(m) }))...)
 	slices.SortStableFunc(out, func(a, b Entry) int { return byPath(a.Path, b.Path) })
 	return out, nil
 }

@@ -60,7 +60,7 @@ func hiddenDir(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp(home, "ambit-escape-")
+	dir, err := os.MkdirTemp(home, "ambit-escape-") //nolint:usetesting // a folder of the test lies in /tmp
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -357,8 +357,11 @@ func TestRevokeRunning(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // it is ended from outside
+	}()
 	time.Sleep(time.Second) // it is listed by then
 	begin := time.Now()
 	r := b.run("grants", "revoke", "--kill", "--all")

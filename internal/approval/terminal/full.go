@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"slices"
 	"strconv"
 
 	"ambit.dev/ambit/internal/core/capability"
@@ -14,7 +15,7 @@ func (s *sheet) renderFull(w, h int) []row {
 	s.from = min(max(s.from, 0), max(len(all)-page, 0))
 	rows := all[s.from:min(s.from+page, len(all))]
 	foot := "All of it, to line " + strconv.Itoa(s.from+len(rows)) + " of " + strconv.Itoa(len(all)) + ". Space, arrows; f or Esc: back"
-	return append(rows[:len(rows):len(rows)], row{fit(foot, w), marked})
+	return append(slices.Clip(rows), row{fit(foot, w), marked})
 }
 
 func (s *sheet) everything(w int) (rows []row) {

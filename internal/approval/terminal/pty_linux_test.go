@@ -26,7 +26,6 @@ type desk struct {
 	vt            *vt
 	report        string
 	ended         chan struct{}
-	closed        bool
 }
 
 // sit starts a launcher on a new terminal and waits until it is ready. command,

@@ -94,6 +94,7 @@ func (s *sheet) press(k key) verdict {
 		return suspend
 	case keyRefresh:
 		return redraw
+	default:
 	}
 	switch {
 	case s.full:
@@ -189,5 +190,6 @@ func (s *sheet) read(k key) {
 		s.from -= 8
 	case 'f', 'q', keyEscape:
 		s.full = false
+	default:
 	}
 }

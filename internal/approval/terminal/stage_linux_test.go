@@ -175,7 +175,7 @@ func pause(program *exec.Cmd, sig syscall.Signal) {
 
 func children(pid int) (all []int) {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	for _, f := range strings.Fields(string(text)) {
+	for f := range strings.FieldsSeq(string(text)) {
 		if n, err := strconv.Atoi(f); err == nil {
 			all = append(append(all, n), children(n)...)
 		}

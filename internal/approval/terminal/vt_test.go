@@ -205,7 +205,7 @@ func (v *vt) escape(in []byte) int {
 func (v *vt) control(args string, final byte) {
 	private := strings.HasPrefix(args, "?")
 	var n []int
-	for _, a := range strings.Split(strings.Trim(args, "?>=!$ \""), ";") {
+	for a := range strings.SplitSeq(strings.Trim(args, "?>=!$ \""), ";") {
 		i, _ := strconv.Atoi(a)
 		n = append(n, i)
 	}

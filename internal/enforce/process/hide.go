@@ -146,7 +146,7 @@ func mapped(dir, p string) (paths []string) {
 	if err != nil {
 		return nil
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		_, path, ok := strings.Cut(lines.Text(), "/")
 		if path = "/" + path; ok && inside(path, p) && !slices.Contains(paths, path) {

@@ -222,8 +222,8 @@ func TestForget(t *testing.T) {
 		return trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno { return v.attach(o) }}
 	})
 	must(os.Mkdir(v.host+"/many", 0o755))
-	must(unix.Mount("none", v.host+"/many", "tmpfs", 0, "")) // faster than a disk
-	defer unix.Unmount(v.host+"/many", unix.MNT_DETACH)
+	must(unix.Mount("none", v.host+"/many", "tmpfs", 0, ""))             // faster than a disk
+	defer func() { _ = unix.Unmount(v.host+"/many", unix.MNT_DETACH) }() // the namespace ends with this process
 	must(os.WriteFile(v.host+"/granted", []byte("text"), 0o644))
 	for i := range names {
 		must(os.Symlink("x", fmt.Sprintf("%s/many/%d", v.host, i))) // the cheapest thing that has a name
