@@ -2,6 +2,7 @@ package enforcetest
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,7 +24,7 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		test func(*testing.T)
 	}{
 		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
-		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"named program", s.namedProgram}, {"beneath a cover", s.beneath}, {"taken away with its cover", s.uncovered}, {"observed", s.observed}, {"made already", s.madeAlready}, {"report", s.report},
+		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"named program", s.namedProgram}, {"beneath a cover", s.beneath}, {"taken away with its cover", s.uncovered}, {"taken away one by one", s.oneByOne}, {"observed", s.observed}, {"made already", s.madeAlready}, {"report", s.report},
 	} {
 		t.Run(c.name, c.test)
 	}
@@ -398,12 +399,7 @@ const hideScript = `exec 5<"$HIDDEN/file"; cat "$HIDDEN/file"; echo > "$WORK/one
 func hideWhileRunning(t testing.TB, s suite, p place, in enforce.Input, hide string) {
 	t.Helper()
 	r := s.start(t, in, nil)
-	for range 500 {
-		if _, err := os.Stat(filepath.Join(p.work, "one")); err == nil {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	p.await(t, "one")
 	open, err := r.Hide(hide)
 	if err != nil {
 		t.Error(err)
@@ -414,9 +410,7 @@ func hideWhileRunning(t testing.TB, s suite, p place, in enforce.Input, hide str
 	if again, err := r.Hide(hide); err != nil || len(again) != 0 {
 		t.Errorf("hidden twice: %+v, %v", again, err)
 	}
-	if err := os.WriteFile(filepath.Join(p.work, "two"), nil, 0o644); err != nil {
-		t.Error(err)
-	}
+	p.say(t, "two")
 	mustPrint(t, r.wait(t), "hidden\ngone\nhidden\n")
 }
 
@@ -546,6 +540,64 @@ func mustResolve(t testing.TB, path string) string {
 	return real
 }
 
+// oneByOne: what was taken away out of a folder stays away when the folder is
+// taken away around it, in whatever order both were granted.
+func (s asking) oneByOne(t *testing.T) {
+	for name, first := range map[string]string{"inner first": "given/file", "outer first": "file"} {
+		t.Run(name, func(t *testing.T) {
+			p := newHidden(t)
+			given := filepath.Join(p.hidden, "given")
+			if err := errors.Join(os.Mkdir(given, 0o755), os.WriteFile(filepath.Join(given, "file"), []byte("given\n"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			var over atomic.Bool
+			a := newAnswers(func(_ context.Context, touch enforce.Touch) enforce.Answer {
+				switch {
+				case over.Load():
+					return enforce.Answer{}
+				case touch.Kind == enforce.TouchWrite || touch.Path == filepath.Join(given, "file"):
+					return enforce.Answer{Allow: true, Show: []enforce.Entry{entry(t, given, true)}}
+				}
+				return enforce.Answer{Allow: true, Show: []enforce.Entry{entry(t, p.hidden, false)}}
+			})
+			in := s.input(t, p, `cat "$HIDDEN/`+first+`" "$HIDDEN/file"; echo new >> "$HIDDEN/given/file"; cat "$HIDDEN/given/file"; echo > "$WORK/one"
+				while [ ! -e "$WORK/two" ]; do sleep 0.02; done
+				cat "$HIDDEN/given/file" 2>/dev/null || echo gone; echo more >> "$HIDDEN/given/file" || echo refused; ls "$HIDDEN" || echo gone`)
+			r := suite{tier: s.make(a), facts: s.facts}.start(t, in, nil)
+			p.await(t, "one")
+			over.Store(true)
+			for _, path := range []string{given, p.hidden} {
+				if _, err := r.Hide(path); err != nil {
+					t.Error(err)
+				}
+			}
+			p.say(t, "two")
+			out := map[string]string{"given/file": "given\n", "file": "hidden\n"}[first] + "hidden\ngiven\nnew\ngone\nrefused\ngone\n"
+			mustPrint(t, r.wait(t), out)
+		})
+	}
+}
+
+// await waits until the program has made a file in the work folder.
+func (p place) await(t testing.TB, name string) {
+	t.Helper()
+	for range 500 {
+		if _, err := os.Stat(filepath.Join(p.work, name)); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("the program has not made %q", name)
+}
+
+// say makes a file there that the program waits for.
+func (p place) say(t testing.TB, name string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(p.work, name), nil, 0o644); err != nil {
+		t.Error(err)
+	}
+}
+
 // beneath: a program that was started in a folder of the trap goes on with
 // relative paths when the whole folder is granted.
 func (s asking) beneath(t *testing.T) {
@@ -593,19 +645,12 @@ func (s asking) uncovered(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := suite{tier: s.make(a), facts: s.facts}.start(t, in, nil)
-	for range 500 {
-		if _, err := os.Stat(filepath.Join(p.work, "one")); err == nil {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	p.await(t, "one")
 	over.Store(true)
 	if _, err := r.Hide(p.hidden); err != nil {
 		t.Error(err)
 	}
-	if err := os.WriteFile(filepath.Join(p.work, "two"), nil, 0o644); err != nil {
-		t.Error(err)
-	}
+	p.say(t, "two")
 	mustPrint(t, r.wait(t), "hidden\nother\nother\ngone\n")
 }
 

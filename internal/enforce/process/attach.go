@@ -28,10 +28,11 @@ type attacher struct {
 	stand []string        // programs that can be asked about, where files stand for them
 	init  atomic.Int64    // of the sandbox, as the host sees it; 0 until it is there
 
-	mu     sync.Mutex // one change at a time; guards worker, closed and below
+	mu     sync.Mutex // one change at a time; guards worker, closed, below and buried
 	worker *namespace.Worker
 	closed bool
 	below  []string            // directories of the trap that were covered, and are kept open
+	buried []buried            // mounts that lie beneath a cover
 	shows  map[string][]string // by such a directory, the names in it that something is mounted on; guarded by mu
 
 	table  sync.RWMutex             // never held while something is mounted
@@ -148,7 +149,9 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 	b := &builder{plan: a.plan, list: &namespace.List{}}
 	a.home(b)
 	var made []string
-	if old, ok := a.at(e.Path); ok && old.Path == e.Path && old.Source == e.Source && old.Op == enforce.OpBind {
+	old, ok := a.at(e.Path)
+	widened := ok && old.Path == e.Path && old.Source == e.Source && old.Op == enforce.OpBind
+	if widened {
 		// The mount that is there gets the wider right: who works in it already
 		// would not notice another one on top.
 		a.upgrade(b, e, within)
@@ -162,6 +165,9 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 	a.home(b)
 	if err := a.worker.Do(b.list); err != nil {
 		return errors.Join(err, a.clear(made))
+	}
+	if !widened {
+		a.bury(e)
 	}
 	a.note(e, within, made)
 	return nil
@@ -201,7 +207,6 @@ func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) (m
 			return nil, err
 		}
 		a.inside(b)
-		a.uncover(b, e)
 		b.move("show "+e.Path, tree, namespace.CWD, e.Path)
 		return made, nil
 	}
@@ -231,23 +236,43 @@ func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) (m
 		return nil, err
 	}
 	a.inside(b)
-	a.uncover(b, e)
 	b.move("show "+e.Path, whole, namespace.CWD, e.Path)
 	return made, nil
 }
 
-// uncover takes away what e is about to show as well.
+// A buried is a mount that lies beneath a later one, its cover.
+type buried struct{ path, cover string }
+
+// bury notes what is covered by e now, to be taken away with it. It stays where it
+// is until then: taken away first, it would be gone for a moment.
 //
 // Security: left beneath the cover it would be there again when e is taken away,
-// though nothing knows of it any more.
-func (a *attacher) uncover(b *builder, e enforce.Entry) {
-	for _, q := range a.outermost(func(q string, on enforce.Entry) bool { return q != e.Path && e.Includes(on) }) {
-		b.unmount(q)
+// though nothing knows of it any more. Masks and pins belong to the mount that
+// they lie in, and go or stay with that.
+func (a *attacher) bury(e enforce.Entry) {
+	a.table.RLock()
+	defer a.table.RUnlock()
+	for q, on := range a.shown {
+		if b := (buried{q, e.Path}); inside(q, e.Path) && on.Op == enforce.OpBind && !on.Pin && !slices.Contains(a.buried, b) {
+			a.buried = append(a.buried, b)
+		}
 	}
 }
 
-func (b *builder) unmount(p string) {
-	b.list.Call("take away "+p, unix.SYS_UMOUNT2, b.list.Str(p), num(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+// unbury takes away what the covers at p and beneath leave there, those above
+// first: one that lies in another is gone with it.
+func (a *attacher) unbury(b *builder, p string) {
+	slices.SortFunc(a.buried, func(a, b buried) int { return strings.Compare(a.path, b.path) })
+	for _, q := range a.buried {
+		if inside(q.cover, p) {
+			b.unmount(q.path).May()
+		}
+	}
+	a.buried = slices.DeleteFunc(a.buried, func(q buried) bool { return inside(q.cover, p) })
+}
+
+func (b *builder) unmount(p string) namespace.Step {
+	return b.list.Call("take away "+p, unix.SYS_UMOUNT2, b.list.Str(p), num(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
 }
 
 // upgrade gives the mount at e's path the rights of e, after what lies in it was
@@ -296,9 +321,11 @@ func (a *attacher) detach(p string) error {
 	}
 	b := &builder{plan: a.plan, list: &namespace.List{}}
 	a.home(b)
+	fds := b.descriptors()
 	a.inside(b)
 	b.unmount(p)
-	a.detachBelow(b, p)
+	a.unbury(b, p)
+	a.detachBelow(b, p, fds)
 	a.home(b)
 	// Forgotten first: who comes by meanwhile waits for what it becomes.
 	was := a.forget(p)

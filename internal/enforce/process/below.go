@@ -111,17 +111,29 @@ func (a *attacher) attachBelow(p string, here spot) error {
 	return nil
 }
 
-// detachBelow takes away what was shown beneath the cover at p.
-func (a *attacher) detachBelow(b *builder, p string) {
+// descriptors opens the folder of the worker's own descriptors: a path through
+// it begins at a descriptor, also in a namespace without a /proc that knows the
+// worker.
+func (b *builder) descriptors() namespace.Slot {
+	fd := b.list.NewSlot()
+	b.list.Call("open /proc/self/fd", unix.SYS_OPENAT, namespace.CWD, b.list.Str("/proc/self/fd"), num(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).Keep(fd)
+	return fd
+}
+
+// detachBelow takes away what was shown beneath the cover at p. It walks through
+// the trap's folders and enters none: to enter is a touch, which would wait for
+// this.
+func (a *attacher) detachBelow(b *builder, p string, fds namespace.Slot) {
+	l := b.list
+	l.Call("go to the descriptors", unix.SYS_FCHDIR, namespace.Result(fds))
 	for i, dir := range a.below {
 		if !inside(dir, p) {
 			continue
 		}
 		for _, name := range a.shows[dir] {
-			b.list.Call("go beneath "+dir, unix.SYS_FCHDIR, num(firstBelow+i))
-			b.unmount(name)
+			b.unmount(path.Join(itoa(firstBelow+i), name))
 		}
 		delete(a.shows, dir)
 	}
-	b.list.Call("leave the folder", unix.SYS_CHDIR, b.list.Str("/"))
+	l.Call("leave the folder", unix.SYS_CHDIR, l.Str("/"))
 }
