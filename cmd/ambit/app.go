@@ -151,13 +151,13 @@ func (a *app) openList() (*store.List, error) {
 	return store.OpenList(filepath.Join(dir, sessionList))
 }
 
-// addEnded puts a session that is over on the list.
-func (a *app) addEnded(n store.Session) error {
+// noteSession puts a session that has begun or ended on the list.
+func (a *app) noteSession(n store.Session) (full bool, err error) {
 	dir, err := a.state()
 	if err != nil {
-		return err
+		return false, err
 	}
-	return store.AddEnded(filepath.Join(dir, sessionList), n)
+	return store.Note(filepath.Join(dir, sessionList), n)
 }
 
 // grantsStore is the file that grants are kept in.

@@ -21,17 +21,19 @@ const listAfter = 200 * time.Millisecond
 func (s *prepared) list(ctx context.Context, ended <-chan session.Result) {
 	row := store.Session{ID: s.spec.ID, Principal: s.spec.Principal, Pack: s.spec.Pack, Digest: s.spec.Digest,
 		Program: s.spec.Plan.Program.Path, PID: os.Getpid(), Tier: s.spec.Plan.Tier, Started: s.app.now()}
-	var err error
+	var res session.Result
 	select {
-	case res := <-ended:
-		row.Ended, row.Status = s.app.now(), endStatus(res)
-		err = s.app.addEnded(row)
+	case res = <-ended:
 	case <-time.After(listAfter):
-		err = s.sessions.do(false, func(l *store.List) error { return l.AddSession(ctx, row) })
-		res := <-ended
-		if err == nil {
-			err = s.sessions.do(false, func(l *store.List) error { return l.EndSession(ctx, row.ID, endStatus(res), s.app.now()) })
+		if _, err := s.app.noteSession(row); err != nil {
+			printf(s.app.err, "ambit: the session is not listed: %v\n", err)
 		}
+		res = <-ended
+	}
+	row.Ended, row.Status = s.app.now(), endStatus(res)
+	full, err := s.app.noteSession(row)
+	if err == nil && full {
+		err = s.sessions.do(false, func(l *store.List) error { return l.TakeIn(ctx) })
 	}
 	if err != nil {
 		printf(s.app.err, "ambit: the session is not listed: %v\n", err)

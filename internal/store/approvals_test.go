@@ -190,7 +190,8 @@ func ask(path string) error {
 func TestMigrateList(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
 	l := openList(t, path)
-	must(t, l.AddSession(t.Context(), store.Session{ID: "s-old", PID: os.Getpid(), Started: noon}))
+	noteOne(t, path, store.Session{ID: "s-old", PID: os.Getpid(), Started: noon})
+	must(t, l.TakeIn(t.Context()))
 	must(t, l.Close())
 	raw(t, path, "DROP TABLE approvals", "PRAGMA user_version=1")
 	l = openList(t, path)

@@ -91,7 +91,7 @@ func OpenList(path string) (*List, error) {
 	}
 	l := &List{f}
 	//nolint:forbidigo // as in migrate
-	if err := l.takeIn(context.Background()); err != nil {
+	if err := l.TakeIn(context.Background()); err != nil {
 		return nil, errors.Join(fmt.Errorf("open list of sessions %q: %w", path, err), f.Close())
 	}
 	return l, nil

@@ -1,12 +1,14 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,15 +33,15 @@ func listed(t *testing.T, path string) []store.Session {
 	return got
 }
 
-func TestAddEnded(t *testing.T) {
+func TestNote(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
 	for _, id := range []string{"s-1", "s-2"} {
-		must(t, store.AddEnded(path, ended(id)))
+		must(t, note(path, ended(id)))
 	}
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("adding made the list: %v", err)
 	}
-	waiting := path + ".ended"
+	waiting := path + ".notes"
 	text, err := os.ReadFile(waiting)
 	must(t, err)
 	want := []store.Session{ended("s-1"), ended("s-2")}
@@ -54,55 +56,60 @@ func TestAddEnded(t *testing.T) {
 	// A process that ended between taking in and cutting off leaves lines that
 	// are in the list; a full disk leaves a piece of one.
 	piece := text[:len(text)/4]
-	must(t, os.WriteFile(waiting, append(append([]byte{}, text...), piece...), 0o600), store.AddEnded(path, ended("s-3")))
+	must(t, os.WriteFile(waiting, append(append([]byte{}, text...), piece...), 0o600), note(path, ended("s-3")))
 	if got := listed(t, path); !reflect.DeepEqual(got, append(want, ended("s-3"))) {
 		t.Errorf("after a crash: got %+v", got)
 	}
 }
 
-func TestAddEndedRefuses(t *testing.T) {
+func TestNoteRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
-	for _, n := range []store.Session{{}, {ID: "s-1"}, {ID: "s-1", Status: "exit 0"}, {ID: "s-1", Ended: noon}} {
-		if err := store.AddEnded(path, n); err == nil {
-			t.Errorf("%+v was added", n)
+	for _, n := range []store.Session{{}, {ID: "s-1", Status: "exit 0"}, {ID: "s-1", Ended: noon}, {Status: "exit 0", Ended: noon}, {ID: "s-1", Status: store.Running, Ended: noon}} {
+		if err := note(path, n); err == nil {
+			t.Errorf("%+v was noted", n)
 		}
 	}
-	must(t, store.AddEnded(path, ended("s-1")), os.Chmod(path+".ended", 0o622))
-	if err := store.AddEnded(path, ended("s-2")); err == nil || !strings.Contains(err.Error(), "others may write it") {
+	must(t, note(path, ended("s-1")), os.Chmod(path+".notes", 0o622))
+	if err := note(path, ended("s-2")); err == nil || !strings.Contains(err.Error(), "others may write it") {
 		t.Errorf("a file that others may write: got %v", err)
 	}
 	if _, err := store.OpenList(path); err == nil || !strings.Contains(err.Error(), "others may write it") {
 		t.Errorf("a file that others may write was taken in: got %v", err)
 	}
-	must(t, os.Remove(path+".ended"), os.Symlink(filepath.Join(t.TempDir(), "other"), path+".ended"))
-	if err := store.AddEnded(path, ended("s-2")); err == nil {
+	must(t, os.Remove(path+".notes"), os.Symlink(filepath.Join(t.TempDir(), "other"), path+".notes"))
+	if err := note(path, ended("s-2")); err == nil {
 		t.Error("a link was followed")
 	}
 }
 
-// TestHammerEnded adds from many goroutines while others take in: nothing is
-// lost and nothing is there twice. The file is also taken in by those who add,
-// when it has grown long.
-func TestHammerEnded(t *testing.T) {
+// TestHammerNotes notes from many goroutines while others take in: nothing is
+// lost and nothing is there twice.
+func TestHammerNotes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
+	l := openList(t, path)
 	long := ended("")
 	long.Program = strings.Repeat("x", 4096)
 	var wg sync.WaitGroup
+	var took atomic.Int32
 	for i := range 8 {
 		wg.Go(func() {
 			for j := range 40 {
 				n := long
 				n.ID = fmt.Sprintf("s-%d-%d", i, j)
-				if err := store.AddEnded(path, n); err != nil {
+				full, err := store.Note(path, n)
+				if err == nil && full {
+					took.Add(1)
+					err = l.TakeIn(context.Background())
+				}
+				if err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	info, err := os.Stat(path + ".ended")
-	if err != nil || info.Size() > 256<<10 {
-		t.Errorf("the file has %d bytes, %v", info.Size(), err)
+	if took.Load() == 0 {
+		t.Error("the file was never full: this proves little")
 	}
 	seen := map[string]int{}
 	for _, n := range listed(t, path) {
@@ -116,4 +123,14 @@ func TestHammerEnded(t *testing.T) {
 			t.Errorf("%s is listed %d times", id, n)
 		}
 	}
+}
+
+func note(path string, n store.Session) error {
+	_, err := store.Note(path, n)
+	return err
+}
+
+func noteOne(t testing.TB, path string, n store.Session) {
+	t.Helper()
+	must(t, note(path, n))
 }

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+)
+
+// A line is added to a file for a small part of what opening SQLite takes. So
+// sessions are noted in such a file beside the list, one line when they begin to
+// last and one when they end, and whoever opens the list takes them in. Both hold
+// the lock of that file; what was taken in and not yet cut off, because a process
+// ended in between, changes nothing the second time.
+
+// maxNotes is the length of the file from which on it should be taken in.
+const maxNotes = 256 << 10
+
+// note is a line of the file.
+type note struct {
+	Session
+	Program []byte // may be bytes of any kind, which JSON keeps in this way alone
+	Process string // what process the session's PID is
+}
+
+func notesPath(list string) string { return list + ".notes" }
+
+// Note keeps a session in the list at path, without opening it: one that has
+// begun, whose end is to follow, or one that has ended, whether its begin was
+// noted or not. It outlives the end of the process, as all that the list keeps.
+// What process its PID is, is noted with one that has begun, so that another one
+// with that PID is not taken for it later.
+//
+// full says that there are many notes, and that somebody should TakeIn.
+func Note(path string, n Session) (full bool, err error) {
+	size, err := addNote(notesPath(path), n)
+	if err != nil {
+		return false, fmt.Errorf("note session %q in %q: %w", n.ID, notesPath(path), err)
+	}
+	return size >= maxNotes, nil
+}
+
+// addNote adds a line and returns how long the file is then.
+func addNote(path string, n Session) (size int64, err error) {
+	n.Started, n.Ended = n.Started.UTC(), n.Ended.UTC() // no file of a time zone is read for it
+	line := note{Session: n, Program: []byte(n.Program)}
+	if n.Status == "" && n.Ended.IsZero() {
+		line.Status, line.Process = Running, process(n.PID)
+	}
+	if !line.whole() {
+		return 0, errors.New("it needs an id, and when it has ended a time and a status")
+	}
+	text, err := json.Marshal(line)
+	if err != nil {
+		return 0, err
+	}
+	f, err := openNotes(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	// Between two newlines: what a full disk left of another's line stays apart.
+	if _, err := f.Write(append(append([]byte{'\n'}, text...), '\n')); err != nil {
+		return 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// whole reports whether a line can be taken in.
+func (n note) whole() bool {
+	return n.ID != "" && n.Status != "" && n.Ended.IsZero() == (n.Status == Running)
+}
+
+// openNotes opens the file and locks it. Closing it gives the lock up.
+//
+// Security: as with the list itself, one that others may write is refused. A
+// link in its place is not followed.
+func openNotes(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = errors.New("it is not a file")
+	case info.Mode().Perm()&0o022 != 0:
+		err = fmt.Errorf("others may write it (mode %#o); chmod 600 it if nobody has", info.Mode().Perm())
+	default:
+		for {
+			if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX); !errors.Is(err, syscall.EINTR) {
+				break
+			}
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// TakeIn moves what was noted beside the list into it, as opening it does.
+func (s *List) TakeIn(ctx context.Context) (err error) {
+	path := notesPath(s.path)
+	f, err := openNotes(path, os.O_RDWR)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%q: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	text, err := io.ReadAll(f)
+	if err != nil || len(text) == 0 {
+		return err
+	}
+	if err := s.keep(ctx, readNotes(text)); err != nil {
+		return err
+	}
+	return f.Truncate(0)
+}
+
+// readNotes reads the lines of the file. One that is not whole was being
+// written when the disk was full or the host stopped, and nobody was told that
+// it is kept.
+func readNotes(text []byte) (all []note) {
+	for line := range bytes.Lines(text) {
+		var n note
+		if err := json.Unmarshal(line, &n); err == nil && n.whole() {
+			all = append(all, n)
+		}
+	}
+	return all
+}
