@@ -20,7 +20,9 @@ const defaultAskTimeout = 5 * time.Minute
 
 // Ways to ask.
 const (
+	askAuto  = "auto"  // tty on a terminal, none elsewhere
 	askNone  = "none"  // nobody is asked; what was not granted is not there
+	askTTY   = "tty"   // the terminal shows the question, and so does `ambit approvals`
 	askQueue = "queue" // `ambit approvals` shows the question, and others answer it
 )
 
@@ -33,8 +35,8 @@ const (
 // readAsk checks how people are to be asked.
 func (f *runFlags) readAsk() error {
 	switch {
-	case f.ask != askNone && f.ask != askQueue:
-		return fmt.Errorf("--ask %q: want %s or %s", f.ask, askQueue, askNone)
+	case !slices.Contains([]string{askAuto, askNone, askTTY, askQueue}, f.ask):
+		return fmt.Errorf("--ask %q: want %s, %s, %s or %s", f.ask, askAuto, askTTY, askQueue, askNone)
 	case f.askBy != askByTrap && f.askBy != askByNotification:
 		return fmt.Errorf("--ask-by %q: want %s or %s", f.askBy, askByTrap, askByNotification)
 	case f.askTimeout < 0:
@@ -44,7 +46,7 @@ func (f *runFlags) readAsk() error {
 }
 
 // asks reports whether first touches are asked about.
-func (f *runFlags) asks() bool { return f.ask == askQueue }
+func (f *runFlags) asks() bool { return f.ask == askTTY || f.ask == askQueue }
 
 // quietPlaces are where every program of the system looks around: nobody is asked
 // about reading there, it is not there. What a manifest declares beneath is asked
@@ -91,10 +93,10 @@ func (s *prepared) asksToRun(in enforce.Input) (objects []enforce.Object) {
 // asking says whom the questions of a session go to.
 func (s *prepared) asking(t *toucher) approval.Config {
 	c := approval.Config{Timeout: s.flags.askTimeout, Keep: t.keep, Settled: t.settled, Now: s.app.now, Failed: func(front string, err error) {
-		printf(s.app.err, "ambit: %s cannot be asked: %s\n", front, capability.Printable(err.Error()))
+		t.say(func() { printf(s.app.err, "ambit: %s cannot be asked: %s\n", front, capability.Printable(err.Error())) })
 	}}
 	if s.flags.asks() {
-		c.Queue = &queue{s.sessions, t.tally}
+		c.Fronts, c.Queue = s.fronts, &queue{s.sessions, t.tally}
 	}
 	return c
 }

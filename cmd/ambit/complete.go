@@ -21,7 +21,7 @@ func (a *app) completeRun(root *cobra.Command) {
 		"deny":   completeCapability,
 		"home":   oneOf("none", "ephemeral", "private", "host"),
 		"tier":   oneOf("auto", "process"),
-		"ask":    oneOf(askNone, askQueue),
+		"ask":    oneOf(askAuto, askTTY, askQueue, askNone),
 		"ask-by": oneOf(askByTrap, askByNotification),
 		"limit":  openWords("memory=", "pids=", "cpu=", "wall=", "disk=", "fds="),
 		"pack":   folders,

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"ambit.dev/ambit/internal/approval"
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
@@ -51,6 +52,7 @@ type prepared struct {
 	sessions *lister
 	input    enforce.Input // what the plan was compiled from
 	spec     session.Spec
+	fronts   []approval.Front // ways to ask, besides the queue
 }
 
 // close closes log, store and list.

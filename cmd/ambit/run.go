@@ -44,7 +44,7 @@ is no such command; 128+N: signal N ended it.`,
   ambit run --pack examples/packs/history-report
   ambit run --allow 'fs.read:~/Documents/*.pdf' -- pdftotext ~/Documents/a.pdf -
   ambit run --limit memory=512M --limit wall=30s -- ./untrusted
-  ambit run --ask queue -- ./installer              ask about what it reaches for
+  ambit run --ask tty -- ./installer                ask about what it reaches for
   ambit run --plan -- true                          print what would be enforced`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.launch(cmd.Context(), f, args) },
 	}
@@ -58,7 +58,7 @@ is no such command; 128+N: signal N ended it.`,
 	fl.Var((*texts)(&f.limits), "limit", "bound memory, pids, cpu, wall, disk or fds: `NAME=VALUE`")
 	fl.StringVar(&f.home, "home", "", "home directory: `none`, ephemeral (gone at the end), private (kept for the pack) or host (yours, as far as you allow when asked)")
 	fl.StringVar(&f.tier, "tier", "auto", "strength of isolation: auto or `process`")
-	fl.StringVar(&f.ask, "ask", askNone, "who is asked at the first touch of what was not granted: none or `queue` (ambit approvals)")
+	fl.StringVar(&f.ask, "ask", askAuto, "who is asked at the first touch of what was not granted: `tty`, queue (ambit approvals) or none; auto is tty on a terminal and none elsewhere")
 	fl.StringVar(&f.askBy, "ask-by", askByTrap, "how first touches are heard of: by a trap, which needs /dev/fuse, or by `notification`, which is slower for whatever opens or looks at a file")
 	fl.DurationVar(&f.askTimeout, "ask-timeout", defaultAskTimeout, "how long a question waits; then, and at once with 0, the answer is no: `TIME`")
 	fl.BoolVar(&f.plan, "plan", false, "print the plan and start nothing")
@@ -74,7 +74,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if f.watch != "auto" && f.watch != "on" && f.watch != "off" {
 		return fmt.Errorf("--watch-files %q: want auto, on or off", f.watch)
 	}
-	if err := f.readAsk(); err != nil {
+	if err := errors.Join(f.readAsk(), a.resolveAsk(f)); err != nil {
 		return err
 	}
 	s := a.begin(f, argv)
@@ -91,18 +91,19 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		_, err := a.out.Write(s.spec.Plan.Text())
 		return err
 	}
-	told, tally := &teller{}, s.count()
+	on, tally := &stage{told: &teller{}}, s.count()
+	s.fronts = a.fronts(f, on)
 	re := s.newRechecker()
 	if f.asks() {
-		t := s.newToucher(tally, told.tell)
+		t := s.newToucher(tally, on.told.tell)
 		tier.Asker = t
 		defer s.endTouches(ctx, t)
-		if err := s.touchStart(ctx, t); err != nil {
+		if err := unlessEnded(ctx, func(ctx context.Context) error { return s.touchStart(ctx, t) }); err != nil {
 			return errors.Join(err, s.recordRefusal(ctx, err))
 		}
 		re.shown, re.forget, re.grants = t.shown, t.forget, t.grants
 	}
-	return a.supervise(ctx, s, tier, told, tally, re)
+	return a.supervise(ctx, s, tier, on, tally, re)
 }
 
 // endTouches takes back what was given until the end.
@@ -130,16 +131,17 @@ func (s *prepared) count() *session.Tally {
 }
 
 // supervise runs the prepared session and turns its end into an exit status.
-func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, told *teller, tally *session.Tally, re *rechecker) error {
+func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on *stage, tally *session.Tally, re *rechecker) error {
 	sigs := catchSignals()
 	defer sigs.stop()
-	defer told.flush()
+	defer on.told.flush()
 	r := session.Runner{Tier: tier, Log: s, Now: a.now, Ready: sigs.wait, Tally: tally,
-		Denied: func(id string, d enforce.Denial) { told.tell(func() { s.denied(id, d) }) }}
+		Denied: func(id string, d enforce.Denial) { on.told.tell(func() { s.denied(id, d) }) }}
 	ended, listed := make(chan session.Result, 1), make(chan struct{})
 	defer re.stop()
 	r.Started = func(inside enforce.Session, rep enforce.Report) {
 		go sigs.pass(inside)
+		on.begun(inside)
 		a.weaker(rep)
 		re.start(ctx, inside)
 		go func() {
@@ -153,7 +155,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, tol
 		<-listed
 	}
 	res, err := r.Run(ctx, s.spec)
-	told.flush()
+	on.told.flush()
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ const pause = 30 * time.Millisecond
 type teller struct {
 	mu      sync.Mutex
 	waiting []func() // guarded by mu
+	held    int      // guarded by mu; questions that have the terminal
 	timer   *time.Timer
 }
 
@@ -32,8 +33,26 @@ func (t *teller) flush() {
 	if t.timer != nil {
 		t.timer.Stop()
 	}
+	if t.held > 0 {
+		return
+	}
 	for _, say := range t.waiting {
 		say()
 	}
 	t.waiting = nil
+}
+
+// hold keeps lines back until release.
+func (t *teller) hold() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held++
+}
+
+// release prints what was kept back.
+func (t *teller) release() {
+	t.mu.Lock()
+	t.held--
+	t.mu.Unlock()
+	t.flush()
 }

@@ -120,7 +120,7 @@ func (x *terminal) ends(status int) {
 // changes are seen.
 func TestTerminalSize(t *testing.T) {
 	b := newBench(t)
-	x := startOn(t, b.command("run", "--", "bash", "-c",
+	x := startOn(t, b.command("run", "--ask", "none", "--", "bash", "-c",
 		`test -t 0 && test -t 1 && test -t 2 && echo three; stty size; trap 'stty size; exit 5' WINCH; echo ready; while :; do sleep 0.05; done`), 91, 33)
 	x.expect("three")
 	x.expect("33 91")
@@ -136,7 +136,7 @@ func TestTerminalSize(t *testing.T) {
 // program left them, which is what happens without ambit.
 func TestTerminalInput(t *testing.T) {
 	b := newBench(t)
-	x := startOn(t, b.command("run", "--", "python3", "-c",
+	x := startOn(t, b.command("run", "--ask", "none", "--", "python3", "-c",
 		`import termios,tty,sys,os
 print("line", input("? "))
 old = termios.tcgetattr(0); tty.setraw(0); print("raw", flush=True)
@@ -153,12 +153,12 @@ c = os.read(0, 1); termios.tcsetattr(0, termios.TCSADRAIN, old); print("key", c,
 // Ctrl-C reaches the program once, from the terminal: it decides what it means.
 func TestCtrlC(t *testing.T) {
 	b := newBench(t)
-	x := startOn(t, b.command("run", "--", "sleep", "60"), 80, 24)
+	x := startOn(t, b.command("run", "--ask", "none", "--", "sleep", "60"), 80, 24)
 	waitRunning(t, x)
 	x.typed("\x03")
 	x.ends(130)
 
-	x = startOn(t, b.command("run", "--", "bash", "-c", `n=0; trap 'n=$((n+1))' INT; echo ready; sleep 0.5; sleep 0.3; echo count $n; exit 7`), 80, 24)
+	x = startOn(t, b.command("run", "--ask", "none", "--", "bash", "-c", `n=0; trap 'n=$((n+1))' INT; echo ready; sleep 0.5; sleep 0.3; echo count $n; exit 7`), 80, 24)
 	x.expect("ready")
 	x.typed("\x03")
 	x.expect("count 1")
@@ -195,7 +195,7 @@ func TestJobControl(t *testing.T) {
 	cmd.Dir, cmd.Env = b.dir, append(b.env, "PS1=PROMPT> ")
 	x := startOn(t, cmd, 80, 24)
 	x.expect("PROMPT> ")
-	x.typed("ambit run -- bash -c 'echo begun; read line; echo got $line; exit 9'\n")
+	x.typed("ambit run --ask none -- bash -c 'echo begun; read line; echo got $line; exit 9'\n")
 	x.expect("begun\r\n")
 	x.typed("\x1a")
 	x.expect("Stopped")
@@ -204,14 +204,14 @@ func TestJobControl(t *testing.T) {
 	x.expect("Stopped")
 	x.expect("PROMPT> ")
 	x.typed("fg\n")
-	x.expect("ambit run")
+	x.expect("ambit run --ask none")
 	x.typed("words\n")
 	x.expect("got words")
 	x.expect("PROMPT> ")
 	x.typed("echo status $?\n")
 	x.expect("status 9")
 	x.expect("PROMPT> ")
-	x.typed("ambit run -- sh -c 'sleep 0.3; exit 4' & wait $!; echo waited $?\n")
+	x.typed("ambit run --ask none -- sh -c 'sleep 0.3; exit 4' & wait $!; echo waited $?\n")
 	x.expect("waited 4")
 	x.expect("PROMPT> ")
 	x.typed("exit\n")
@@ -221,7 +221,7 @@ func TestJobControl(t *testing.T) {
 // A shell inside has job control of its own, and gives the terminal back.
 func TestShellInside(t *testing.T) {
 	b := newBench(t)
-	x := startOn(t, b.command("run", "--env", "PS1=INNER> ", "--", "bash", "--norc", "--noprofile", "-i"), 80, 24)
+	x := startOn(t, b.command("run", "--ask", "none", "--env", "PS1=INNER> ", "--", "bash", "--norc", "--noprofile", "-i"), 80, 24)
 	x.expect("INNER> ")
 	x.typed("sleep 60\n")
 	time.Sleep(300 * time.Millisecond)
