@@ -155,7 +155,9 @@ func (w *watcher) reach(ctx context.Context, n seccomp.Notification, call named,
 func (a *asking) bring(ctx context.Context, t enforce.Touch, ask bool, links []enforce.Link) bool {
 	if o, ok := a.asker.(enforce.Observer); ok {
 		for _, k := range links {
-			o.Linked(k.Path)
+			if k.Target != "" {
+				o.Linked(k.Path)
+			}
 		}
 	}
 	return (!ask || a.put(ctx, t)) && a.attach.link(links) == nil

@@ -22,7 +22,7 @@ type sight struct {
 	name   string // what is not there, in the directory path; "" where the object is there
 	st     unix.Stat_t
 	hidden bool           // the host has it and the view has not
-	links  []enforce.Link // hidden symbolic links on the way
+	links  []enforce.Link // hidden symbolic links on the way; without a target: a directory that ".." leads out of
 }
 
 // find is where a path leads: in a view with a trap as the host has it, since
@@ -57,6 +57,9 @@ func (a *asking) walk(p string, follow bool) (s sight, err error) {
 		rest = rest[1:]
 		if s.st.Mode&unix.S_IFMT != unix.S_IFDIR {
 			return s, unix.ENOTDIR
+		}
+		if name == ".." && s.hidden {
+			s.links = append(s.links, enforce.Link{Path: s.path})
 		}
 		next := path.Join(s.path, name) // "" and "." are itself, ".." is above: path has no links
 		here, err := a.spot(next)

@@ -242,7 +242,8 @@ func (a *attacher) make(b *builder, p string, dir bool) ([]string, error) {
 
 // link makes symbolic links of the host in the view's root, so that paths through
 // them lead to what was granted. It tells no more than a trap: that they are
-// there, and where they lead.
+// there, and where they lead. A directory that is only walked through is made too,
+// and is hidden as before.
 //
 // Security: a link is made where nothing is and replaces nothing. What it leads
 // to is what the view has there.
@@ -278,17 +279,22 @@ func (a *attacher) makeLink(k enforce.Link) error {
 	b := &builder{plan: a.plan, list: &namespace.List{}}
 	a.home(b)
 	b.makeDirs(made[:len(made)-1], 0o755)
-	what := "make " + k.Path
-	b.inSkeleton(what, k.Path, func(dir, name namespace.Arg) {
-		b.list.Call(what, unix.SYS_SYMLINKAT, b.list.Str(k.Target), dir, name)
-	})
+	if what := "make " + k.Path; k.Target == "" {
+		b.makeDirs([]string{k.Path}, 0o755)
+	} else {
+		b.inSkeleton(what, k.Path, func(dir, name namespace.Arg) {
+			b.list.Call(what, unix.SYS_SYMLINKAT, b.list.Str(k.Target), dir, name)
+		})
+	}
 	a.home(b)
 	if err := a.worker.Do(b.list); err != nil {
 		return errors.Join(err, a.clear(made))
 	}
 	a.skeleton.links++
-	a.skeleton.add(made, unix.S_IFLNK)
-	a.skeleton.target(k)
+	a.skeleton.add(made, unix.S_IFDIR)
+	if k.Target != "" {
+		a.skeleton.target(k)
+	}
 	return nil
 }
 
