@@ -50,15 +50,19 @@ type Asker interface {
 	NotShown(ctx context.Context, t Touch, cause error)
 }
 
-// An Observer is an Asker that also hears which programs are started, where a
-// plan asks about a second program (Input.AskSpawn) and that was allowed, and
-// which links led to what was touched. Calls are held meanwhile; like Touched,
-// it never touches the view.
+// An Observer is an Asker that also hears of what is not asked about: which
+// programs are started, where a plan asks about a second program
+// (Input.AskSpawn) and that was allowed; what is opened, where a plan watches
+// opens (Input.WatchOpens); which links led there. What it hears is no decision.
+// Like Touched, it never touches the view.
 type Observer interface {
 	Asker
 	// Linked is told of a symbolic link, by its path, that a program's path led
 	// through, or that named a program. It is told at least once of each.
 	Linked(path string)
+	// Opened is told of a file that is opened for reading and that the view has.
+	// Its Program is not set. It must not wait.
+	Opened(t Touch)
 	// Started is told of a program that may be started already. Its Path is the
 	// host's object, or "" for a file that the sandbox made in a place of its own.
 	Started(t Touch)

@@ -418,11 +418,17 @@ func hideWhileRunning(t testing.TB, s suite, p place, in enforce.Input, hide str
 
 // quiet: what is looked for everywhere is not asked about, and not there.
 func (s asking) quiet(t *testing.T) {
-	p := newHidden(t)
-	a := newAnswers(allow)
-	mustPrint(t, s.run(t, p, a, `cat /etc/shadow /sys/kernel/mm /run/x 2>/dev/null; ls /etc/passwd; ls /sys 2>/dev/null; true`), "/etc/passwd\n")
-	if put := a.put("/"); len(put) != 0 {
-		t.Errorf("asked %q, want nothing", put)
+	for name, watch := range map[string]bool{"as it is": false, "with opens watched": true} {
+		t.Run(name, func(t *testing.T) {
+			p := newHidden(t)
+			a := newAnswers(allow)
+			in := s.input(t, p, `cat /etc/shadow /sys/kernel/mm /run/x 2>/dev/null; cat /etc/passwd >/dev/null; ls /etc/passwd; ls /sys 2>/dev/null; true`)
+			in.WatchOpens = watch
+			mustPrint(t, suite{tier: s.make(a), facts: s.facts}.run(t, in, nil), "/etc/passwd\n")
+			if put := a.put("/"); len(put) != 0 {
+				t.Errorf("asked %q, want nothing", put)
+			}
+		})
 	}
 }
 
@@ -480,6 +486,13 @@ type observer struct {
 	*answers
 	started []string // guarded by mu
 	links   []string // guarded by mu
+	opened  []string // guarded by mu
+}
+
+func (o *observer) Opened(t enforce.Touch) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.opened = append(o.opened, t.Path)
 }
 
 func (o *observer) Linked(path string) {
@@ -501,21 +514,32 @@ func (s asking) observed(t *testing.T) {
 	if err := os.Symlink("file", filepath.Join(p.hidden, "link")); err != nil {
 		t.Fatal(err)
 	}
-	in := s.input(t, p, `/bin/echo one; cp /bin/echo /tmp/made; /tmp/made two; /bin/absent; cat "$HIDDEN/link" 2>/dev/null; exec cat /dev/null`)
-	in.AskSpawn = true
+	if err := os.WriteFile(filepath.Join(p.hidden, "tool"), []byte("#!/bin/sh\necho tool\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	in := s.input(t, p, `/bin/echo one; cp /bin/echo /tmp/made; /tmp/made two; /bin/absent; cat "$HIDDEN/link"; "$HIDDEN/tool"; exec cat "$READ/file"`)
+	in.AskSpawn, in.WatchOpens = true, true
 	o := &observer{answers: newAnswers(allow)}
-	o.answer = func(_ context.Context, touch enforce.Touch) enforce.Answer {
-		return enforce.Answer{Allow: touch.Path == ""}
+	o.answer = func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+		if touch.Path == "" {
+			return enforce.Answer{Allow: true}
+		}
+		return allow(ctx, touch)
 	}
 	tier := s.make(o)
 	e := suite{tier: tier, facts: s.facts}.run(t, in, nil)
-	if e.out != "one\ntwo\n" {
+	if e.out != "one\ntwo\nhidden\ntool\nread\n" {
 		t.Errorf("exit %d, output %q, errors %q", e.Exit, e.out, e.err)
 	}
 	cat := "sh " + mustResolve(t, "/bin/cat")
 	want := []string{"sh " + mustResolve(t, "/bin/echo"), "sh " + mustResolve(t, "/bin/cp"), "sh ", cat, cat}
+	tool := "sh " + filepath.Join(p.hidden, "tool") // was asked about; it may be told all the same
+	o.started = slices.DeleteFunc(o.started, func(s string) bool { return s == tool })
 	if !slices.Equal(o.started, want) {
 		t.Errorf("told of %q, want %q", o.started, want)
+	}
+	if read := filepath.Join(p.read, "file"); !slices.Contains(o.opened, read) || slices.Contains(o.opened, filepath.Join(p.hidden, "file")) {
+		t.Errorf("told that %q were opened, want %s among them, and nothing hidden", o.opened, read)
 	}
 	if link := filepath.Join(p.hidden, "link"); !slices.Contains(o.links, link) {
 		t.Errorf("told of the links %q, want %s among them", o.links, link)

@@ -94,8 +94,12 @@ func (w *watcher) change(n seccomp.Notification) seccomp.Verdict {
 		if call.makes && i == len(call.paths)-1 && w.there(p) {
 			return seccomp.Go()
 		}
-		if t, _, ok := w.wanted(n, call, p); ok {
+		t, _, ok := w.wanted(n, call, p)
+		switch o, observed := w.s.asking.asker.(enforce.Observer); {
+		case ok && !call.heard(n):
 			touches = append(touches, t)
+		case !ok && observed && t.Kind == enforce.TouchRead && t.Path != "":
+			o.Opened(t)
 		}
 	}
 	if len(touches) == 0 || !w.listener.Valid(n.ID) {
@@ -173,6 +177,14 @@ func (call named) wants(n seccomp.Notification) (kind enforce.TouchKind, follow 
 		kind = enforce.TouchRead
 	}
 	return kind, follow
+}
+
+// heard reports whether a call is an open for reading: the trap hears of it, and
+// knows what is the view's own or quiet. It is held only where opens are watched.
+// A descriptor that stands for a path alone opens nothing that it would hear of.
+func (call named) heard(n seccomp.Notification) bool {
+	kind, _ := call.wants(n)
+	return call.flags > 0 && kind == enforce.TouchRead && n.Args[call.flags]&unix.O_PATH == 0
 }
 
 // creates reports whether a call may make its object.

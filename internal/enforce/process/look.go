@@ -55,6 +55,8 @@ func (w *watcher) look(n seccomp.Notification, call named) seccomp.Verdict {
 		if p, ok := w.place(n, arg); ok && (!w.plain(n, call, p.path) || w.beneath(n, p)) {
 			p.last = i == len(call.paths)-1
 			places = append(places, p)
+		} else if ok {
+			w.opens(n, call, p.path)
 		}
 	}
 	if len(places) == 0 {
@@ -73,6 +75,19 @@ func (w *watcher) look(n seccomp.Notification, call named) seccomp.Verdict {
 		}
 		return 0
 	})
+}
+
+// opens tells an observer of a file that is opened for reading and that the view
+// has.
+func (w *watcher) opens(n seccomp.Notification, call named, p string) {
+	a := w.s.asking
+	o, ok := a.asker.(enforce.Observer)
+	if !ok || !w.s.plan.Filter.WatchOpens || !call.heard(n) {
+		return
+	}
+	if real, there, ok := a.glance(p, true); ok && there {
+		o.Opened(enforce.Touch{Kind: enforce.TouchRead, Path: real, PID: n.PID, Call: seccomp.Name(n.Call)})
+	}
 }
 
 // place reads a path of the caller. A path that cannot be read, or is empty, is

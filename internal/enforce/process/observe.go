@@ -57,6 +57,9 @@ func (w *watcher) observe(n seccomp.Notification) {
 	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0 {
 		return // the kernel will say so
 	}
+	if on, ok := a.attach.at(real); !ok || !on.Exec {
+		return // it is asked about
+	}
 	if real != p {
 		o.Linked(p)
 	}

@@ -26,7 +26,7 @@ var etcDirs = []string{"/etc/alternatives", "/etc/ssl/certs", "/etc/pki/tls/cert
 // etcFiles are copied: most are small, and then a copy costs less than a mount.
 var etcFiles = []string{
 	"/etc/ld.so.cache", "/etc/host.conf", "/etc/gai.conf", "/etc/localtime", "/etc/timezone", "/etc/os-release", "/etc/debian_version",
-	"/etc/mime.types", "/etc/protocols", "/etc/services", "/etc/shells", "/etc/inputrc", "/etc/locale.conf",
+	"/etc/mime.types", "/etc/protocols", "/etc/services", "/etc/shells", "/etc/inputrc", "/etc/locale.conf", "/etc/locale.alias",
 	"/etc/ssl/openssl.cnf", "/etc/bash.bashrc", "/etc/profile",
 }
 
