@@ -15,9 +15,12 @@ const few = 3
 // A Want is one line of the manifest that would have sufficed.
 type Want struct {
 	Capability capability.Capability
-	Dir        bool
-	By         []Use
-	Names      []string // what was made, changed or removed in a directory
+	// As is how the manifest has to spell it, where the program came by links:
+	// what a pack is shown has the links of its own spelling. Empty: as it is.
+	As    []capability.Capability
+	Dir   bool
+	By    []Use
+	Names []string // what was made, changed or removed in a directory
 }
 
 // A Use tells what used something.
@@ -27,15 +30,17 @@ type Use struct {
 }
 
 // Collapse returns the fewest and narrowest capabilities that cover what was
-// touched, in order. What a pack sees anyway and what is gone is left out.
-func Collapse(touches []Touch, b Base, h Host) []Want {
+// touched, in order, spelled by the links that were followed. What a pack sees
+// anyway and what is gone is left out.
+func Collapse(touches []Touch, links []Link, b Base, h Host) []Want {
 	f := folding{look: newLook(b, h), base: b, reads: items{}, writes: items{}}
 	for _, t := range touches {
 		f.add(t)
 	}
 	f.foldWrites()
 	f.foldReads()
-	return f.wants()
+	f.dropStarted()
+	return f.named(f.wants(), links)
 }
 
 // folding is what was touched, on its way to be folded.
@@ -61,13 +66,11 @@ func (f *folding) add(t Touch) {
 	c, p := t.Capability, t.path()
 	switch k := c.Kind(); {
 	case c.IsZero():
-	case k == capability.ProcessSpawn:
-		f.addSpawn(t, p)
+	case p != "" && f.look.secret(p) || t.Gone && t.Name == "":
 	case k != capability.FSRead && k != capability.FSWrite:
 		f.others.add(c.String(), c, false, used(t))
 	case p == "":
 		f.others.add(c.String(), c, false, used(t)) // a glob is folded already
-	case f.look.secret(p) || t.Gone && t.Name == "":
 	case k == capability.FSRead && f.base.shown(p):
 	case k == capability.FSRead:
 		f.addRead(t, p)
@@ -76,18 +79,13 @@ func (f *folding) add(t Touch) {
 	}
 }
 
-// addSpawn adds a program. To start a second process is to be one that starts
-// programs; the narrowest such right is to start oneself again.
-func (f *folding) addSpawn(t Touch, p string) {
-	c := t.Capability
-	if c.Scope() == "" && f.base.Program != "" {
-		p = f.base.Program
-		c = one(capability.ProcessSpawn, p)
+// dropStarted drops the reading of programs that may be started: they are shown.
+func (f *folding) dropStarted() {
+	for p := range f.reads {
+		if _, ok := f.others[one(capability.ProcessSpawn, p).String()]; ok && slices.ContainsFunc(f.base.Hidden, func(dir string) bool { return within(p, dir) }) {
+			delete(f.reads, p)
+		}
 	}
-	if p != "" && f.look.secret(p) {
-		return
-	}
-	f.others.add(c.String(), c, false, used(t))
 }
 
 // addRead adds a file or a directory. A directory that holds what is not

@@ -2,16 +2,18 @@ package learn_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
+	"ambit.dev/ambit/internal/core/manifest"
 	"ambit.dev/ambit/internal/learn"
 )
 
 // The project of the tests: its manifest lies elsewhere, so that reading it is
 // something to ask for.
 var base = learn.Base{
-	Home: "/home/u", Pack: "/home/u/packs/app", Program: "/usr/bin/tool",
-	Roots: []string{"/home/u/src/app", "/srv/app"}, Shown: []string{"/usr", "/etc/ssl/certs"},
+	Home: "/home/u", Pack: "/home/u/packs/app",
+	Roots: []string{"/home/u/src/app", "/srv/app"}, Shown: []string{"/usr", "/etc/ssl/certs"}, Hidden: []string{"/usr/bin"},
 }
 
 func TestCollapse(t *testing.T) {
@@ -22,6 +24,10 @@ func TestCollapse(t *testing.T) {
 		"nothing": {},
 		"what every program sees": {
 			files: []string{"/usr/lib/x.so"}, trail: []string{"read /usr/lib/x.so", "run /usr/bin/git"}, want: []string{"process.spawn:/usr/bin/git"},
+		},
+		"programs that are read": {
+			files: []string{"/usr/bin/ldd", "/usr/bin/which"}, trail: []string{"read /usr/bin/ldd", "read /usr/bin/which", "run /usr/bin/which"},
+			want: []string{"fs.read:/usr/bin/ldd", "process.spawn:/usr/bin/which"},
 		},
 		"what the pack has": {
 			files: []string{"/home/u/packs/app/run.py", "/home/u/packs/app/out/"},
@@ -96,8 +102,8 @@ func TestCollapse(t *testing.T) {
 			files: []string{app + "/.env", app + "/lock.json", app + "/made/x"}, trail: []string{"make " + app + "/lock.json", "make " + app + "/made", "make " + app + "/tmp1"},
 			want: []string{"fs.write:" + app + "/lock.json", "fs.write:" + app + "/made"},
 		},
-		"a second process is the program again": {
-			trail: []string{"process.spawn"}, want: []string{"process.spawn:/usr/bin/tool"},
+		"any program is all programs": {
+			trail: []string{"process.spawn", "run /usr/bin/git"}, want: []string{"process.spawn"},
 		},
 		"the network": {
 			trail: []string{"net.connect:a.example.com:443", "net.connect:a.example.com", "net.listen:8080", "dns.lookup:a.example.com/TXT"},
@@ -111,10 +117,46 @@ func TestCollapse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDisk(test.files...)
-			if got := texts(learn.Collapse(d.touches(test.trail...), base, d)); !slices.Equal(got, test.want) {
+			if got := texts(learn.Collapse(d.touches(test.trail...), nil, base, d)); !slices.Equal(got, test.want) {
 				t.Errorf("got\n\t%q\nwant\n\t%q", got, test.want)
 			}
 		})
+	}
+}
+
+// A pack is shown the links of the spelling that was granted, and no others.
+func TestLinks(t *testing.T) {
+	d := newDisk("/home/u/dotfiles/gitconfig", "/srv/app/data/a", "/srv/app/data/b", "/home/u/.ssh/id", "/opt/x/lib/a", "/opt/x/lib/b")
+	for name, test := range map[string]struct {
+		trail []string
+		links []learn.Link
+		want  string
+	}{
+		"a file":                  {[]string{"read /home/u/dotfiles/gitconfig"}, []learn.Link{{"/home/u/.gitconfig", "/home/u/dotfiles/gitconfig"}}, "fs.read:~/.gitconfig"},
+		"a directory above":       {[]string{"read /srv/app/data/a"}, []learn.Link{{"/home/u/data", "/srv/app/data"}}, "fs.read:~/data/a"},
+		"two ways":                {[]string{"run /usr/bin/gcc-12"}, []learn.Link{{"/usr/bin/gcc", "/usr/bin/gcc-12"}, {"/usr/bin/cc", "/usr/bin/gcc-12"}}, "process.spawn:/usr/bin/cc process.spawn:/usr/bin/gcc"},
+		"in something wider":      {[]string{"read /srv/app/data"}, []learn.Link{{"/home/u/a", "/srv/app/data/a"}}, "fs.read:/srv/app/data fs.read:~/a"},
+		"to what is seen anyway":  {nil, []learn.Link{{"/home/u/share", "/usr/share"}}, "fs.read:~/share"},
+		"from what is seen":       {[]string{"read /srv/app/data/a"}, []learn.Link{{"/usr/share/a", "/srv/app/data/a"}}, "fs.read:/srv/app/data/a"},
+		"from what is given":      {[]string{"read /opt/x/lib", "read /srv/app/data/a"}, []learn.Link{{"/opt/x/lib/link", "/srv/app/data/a"}}, "fs.read:/opt/x/lib fs.read:/srv/app/data/a"},
+		"to what was not touched": {nil, []learn.Link{{"/home/u/a", "/srv/app/data/a"}}, ""},
+		"to a secret":             {nil, []learn.Link{{"/home/u/a", "/home/u/.ssh/id"}}, ""},
+		"to a home":               {nil, []learn.Link{{"/srv/u", "/home/u"}}, ""},
+		"to everything":           {[]string{"read /srv/app/data/a"}, []learn.Link{{"/srv/root", "/"}}, "fs.read:/srv/app/data/a"},
+	} {
+		text, err := learn.Text(learn.Pack{ID: "a", Entry: []string{"true"}}, learn.Collapse(d.touches(test.trail...), test.links, base, d), base)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		m, err := manifest.Parse("ambit.json", text)
+		var got []string
+		for _, w := range m.Wants {
+			got = append(got, w.Capability.String())
+		}
+		if err != nil || strings.Join(got, " ") != test.want {
+			t.Errorf("%s: %v, %q, want %q", name, err, got, test.want)
+		}
 	}
 }
 
@@ -122,7 +164,7 @@ func TestGoneIsNotAskedFor(t *testing.T) {
 	d := newDisk("/home/u/notes")
 	gone := d.touch("read /home/u/was")
 	gone.Gone = true
-	if got := texts(learn.Collapse([]learn.Touch{gone, d.touch("read /home/u/notes")}, base, d)); !slices.Equal(got, []string{"fs.read:/home/u/notes"}) {
+	if got := texts(learn.Collapse([]learn.Touch{gone, d.touch("read /home/u/notes")}, nil, base, d)); !slices.Equal(got, []string{"fs.read:/home/u/notes"}) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -132,7 +174,7 @@ func TestGoneIsNotAskedFor(t *testing.T) {
 func TestWhatCannotBeSeenIsNotHarmless(t *testing.T) {
 	d := newDisk("/srv/app/closed/", "/srv/app/a", "/srv/app/b.x", "/srv/app/c.y", "/srv/app/d.z")
 	delete(d, "/srv/app/closed")
-	got := texts(learn.Collapse(d.touches("read /srv/app/a", "read /srv/app/b.x", "read /srv/app/c.y", "read /srv/app/d.z"), base, d))
+	got := texts(learn.Collapse(d.touches("read /srv/app/a", "read /srv/app/b.x", "read /srv/app/c.y", "read /srv/app/d.z"), nil, base, d))
 	if len(got) != 4 {
 		t.Errorf("folded: %q", got)
 	}

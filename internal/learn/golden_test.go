@@ -98,7 +98,7 @@ func replay(t *testing.T, a *txtar.Archive) (refused, text string) {
 		given = append(given, ans.Grant)
 		trail = append(trail, touch.Given(ans))
 	}
-	out, err := learn.Text(learn.Pack{ID: "local.app", Entry: strings.Split(strings.TrimSpace(section(a, "entry")), "\n")}, learn.Collapse(trail, b, d), b)
+	out, err := learn.Text(learn.Pack{ID: "local.app", Entry: strings.Split(strings.TrimSpace(section(a, "entry")), "\n")}, learn.Collapse(trail, nil, b, d), b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,8 +118,6 @@ func readBase(t *testing.T, text string) (b learn.Base) {
 			b.Roots = append(b.Roots, value)
 		case "shown":
 			b.Shown = append(b.Shown, value)
-		case "program":
-			b.Program = value
 		default:
 			t.Fatalf("base: %q", line)
 		}

@@ -117,3 +117,10 @@ type part struct {
 	path string
 	dir  bool
 }
+
+// Secrets returns the topmost places of secrets beneath a directory; ok is false
+// if more lies there than is looked at.
+func Secrets(dir string, b Base, h Host) (places []string, ok bool) {
+	f := newLook(b, h).beneath(dir)
+	return f.secrets, f.names <= maxLooked
+}

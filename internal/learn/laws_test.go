@@ -3,6 +3,7 @@ package learn_test
 import (
 	"path"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -85,7 +86,7 @@ func TestAllowedIsCovered(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, trail := drawRun(t)
 		var caps []capability.Capability
-		for _, w := range learn.Collapse(trail, base, d) {
+		for _, w := range learn.Collapse(trail, nil, base, d) {
 			caps = append(caps, w.Capability)
 		}
 		for _, touch := range trail {
@@ -104,9 +105,6 @@ func TestAllowedIsCovered(t *testing.T) {
 func parts(t *rapid.T, d disk, touch learn.Touch) []capability.Capability {
 	p, ok := touch.Capability.Pattern()
 	if !ok || !touch.Dir || touch.Capability.Kind() == capability.ProcessSpawn {
-		if touch.Capability.String() == "process.spawn" {
-			return []capability.Capability{forPath(t, capability.ProcessSpawn, base.Program)}
-		}
 		return []capability.Capability{touch.Capability}
 	}
 	dir, _ := p.Literal()
@@ -144,7 +142,7 @@ func secret(p string) bool { _, ok := capability.Sensitive(p, base.Home); return
 func seenAnyway(c capability.Capability) bool {
 	p, ok := c.Pattern()
 	lit, _ := p.Literal()
-	return ok && c.Kind() == capability.FSRead && slices.ContainsFunc(append(base.Shown, base.Pack), func(dir string) bool {
+	return ok && c.Kind() == capability.FSRead && !strings.HasPrefix(lit, "/usr/bin/") && slices.ContainsFunc(append(base.Shown, base.Pack), func(dir string) bool {
 		return lit == dir || len(lit) > len(dir) && lit[:len(dir)+1] == dir+"/"
 	})
 }
@@ -159,7 +157,7 @@ func TestNoSecretIsCovered(t *testing.T) {
 			touch.Dir = touch.Dir || rapid.Bool().Draw(t, "dir")
 			trail = append(trail, touch)
 		}
-		for _, w := range learn.Collapse(trail, base, d) {
+		for _, w := range learn.Collapse(trail, nil, base, d) {
 			p, ok := w.Capability.Pattern()
 			if !ok {
 				continue
@@ -186,8 +184,8 @@ func TestNoSecretIsCovered(t *testing.T) {
 func TestCollapsingAgainChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, trail := drawRun(t)
-		once := learn.Collapse(trail, base, d)
-		if twice := learn.Collapse(again(once), base, d); !slices.Equal(texts(once), texts(twice)) {
+		once := learn.Collapse(trail, nil, base, d)
+		if twice := learn.Collapse(again(once), nil, base, d); !slices.Equal(texts(once), texts(twice)) {
 			t.Fatalf("once\n\t%q\ntwice\n\t%q", texts(once), texts(twice))
 		}
 	})
@@ -196,10 +194,10 @@ func TestCollapsingAgainChangesNothing(t *testing.T) {
 func TestAnotherTouchRemovesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, trail := drawRun(t)
-		before := learn.Collapse(trail, base, d)
+		before := learn.Collapse(trail, nil, base, d)
 		trail = append(trail, drawTouch(t, d))
 		var after []capability.Capability
-		for _, w := range learn.Collapse(trail, base, d) {
+		for _, w := range learn.Collapse(trail, nil, base, d) {
 			after = append(after, w.Capability)
 		}
 		for _, w := range before {
@@ -215,12 +213,12 @@ func TestTheTextIsDeterministic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, trail := drawRun(t)
 		pack := learn.Pack{ID: "local.app", Entry: []string{"./run.sh", `a"\ b`, "\x1b"}}
-		one, err := learn.Text(pack, learn.Collapse(trail, base, d), base)
+		one, err := learn.Text(pack, learn.Collapse(trail, nil, base, d), base)
 		if err != nil {
 			t.Fatal(err)
 		}
 		trail = rapid.Permutation(trail).Draw(t, "order")
-		two, err := learn.Text(pack, learn.Collapse(trail, base, d), base)
+		two, err := learn.Text(pack, learn.Collapse(trail, nil, base, d), base)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ type Touch struct {
 	// that was made, changed or removed it is fs.write of the directory.
 	Capability capability.Capability `json:"capability"`
 	Dir        bool                  `json:"dir,omitempty"`  // it is a directory
-	Name       string                `json:"name,omitempty"` // what was made, changed or removed in it
+	Name       string                `json:"name,omitempty"` // what was made, changed or removed in it, or which of it was run
 	Program    string                `json:"program,omitempty"`
 	Count      int                   `json:"count,omitempty"`
 	Gone       bool                  `json:"gone,omitempty"` // there is nothing at that path any more
@@ -49,11 +49,13 @@ func (t Touch) path() string {
 
 // Base is where a run took place. All paths are absolute and without links.
 type Base struct {
-	Home    string   // the person's, "" for none
-	Pack    string   // the folder of the manifest: "./" means it, and a pack sees it
-	Program string   // that the pack starts
-	Roots   []string // of the projects
-	Shown   []string // what every program sees
+	Home  string   // the person's, "" for none
+	Pack  string   // the folder of the manifest: "./" means it, and a pack sees it
+	Roots []string // of the projects
+	Shown []string // what every program sees
+	// Hidden are directories of programs beneath Shown: a pack sees of them what it
+	// may start.
+	Hidden []string
 }
 
 // Host tells what lies in a directory. An error means that nobody can tell, and
@@ -91,7 +93,8 @@ func (b Base) exposed(dir string) bool {
 
 // shown reports whether a pack sees p without asking.
 func (b Base) shown(p string) bool {
-	return b.Pack != "" && within(p, b.Pack) || slices.ContainsFunc(b.Shown, func(dir string) bool { return within(p, dir) })
+	in := func(dir string) bool { return within(p, dir) }
+	return b.Pack != "" && in(b.Pack) || slices.ContainsFunc(b.Shown, in) && !slices.ContainsFunc(b.Hidden, in)
 }
 
 // within reports whether p is dir or beneath it, by whole names.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 
 	"ambit.dev/ambit/internal/core/capability"
@@ -204,10 +205,11 @@ func (r Rule) run(t Touch, p string) Answer {
 		return a
 	}
 	_, ours := r.Base.root(p)
+	system := slices.ContainsFunc(r.Base.Shown, func(dir string) bool { return within(p, dir) })
 	switch {
 	case p == "" && t.Capability.Scope() == "":
 		return allow(t, "a second process")
-	case p == "" || !ours && !r.Base.shown(p):
+	case p == "" || !ours && !system && !r.Base.shown(p):
 		return refuse("it belongs neither to the system nor to the project")
 	}
 	return allow(t, "a program of the system or of the project")

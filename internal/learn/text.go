@@ -71,7 +71,9 @@ func (t *text) wants(wants []Want, b Base) {
 	}
 	lines := map[string]Want{}
 	for _, w := range wants {
-		lines[b.Spell(w.Capability)] = w
+		for _, c := range w.spelled() {
+			lines[b.Spell(c)] = w
+		}
 	}
 	t.line(1, `"capabilities": [`)
 	for _, spelled := range slices.Sorted(maps.Keys(lines)) {
@@ -110,11 +112,21 @@ func (t *text) checked(wants []Want, b Base) ([]byte, error) {
 		asked[w.Capability] = true
 	}
 	for _, w := range wants {
-		if !asked[w.Capability] {
-			return nil, fmt.Errorf("internal error: the manifest of this run does not ask for %s", w.Capability.Display())
+		for _, c := range w.spelled() {
+			if !asked[c] {
+				return nil, fmt.Errorf("internal error: the manifest of this run does not ask for %s", c.Display())
+			}
 		}
 	}
 	return t.Bytes(), nil
+}
+
+// spelled is what the manifest says of w: its names, or itself.
+func (w Want) spelled() []capability.Capability {
+	if len(w.As) > 0 {
+		return w.As
+	}
+	return []capability.Capability{w.Capability}
 }
 
 // Spell writes a capability as a manifest in the pack's folder would: "./" is

@@ -16,7 +16,7 @@ func TestText(t *testing.T) {
 	got, err := learn.Text(learn.Pack{
 		ID: "local.app", Entry: []string{"python3", "./a b.py", `say "<hi>"`}, Env: []string{"LANG"},
 		Limits: map[string]string{"wall": "1m", "memory": "1G"}, Home: "none",
-	}, learn.Collapse(trail, base, d), base)
+	}, learn.Collapse(trail, nil, base, d), base)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestTextKeepsNamesInTheirPlace(t *testing.T) {
 	d := newDisk("/srv/app/x")
 	touch := d.touch("make /srv/app/new")
 	touch.Name, touch.Program = evil, evil
-	got, err := learn.Text(learn.Pack{ID: "local.app", Entry: []string{"true"}}, learn.Collapse([]learn.Touch{touch}, base, d), base)
+	got, err := learn.Text(learn.Pack{ID: "local.app", Entry: []string{"true"}}, learn.Collapse([]learn.Touch{touch}, nil, base, d), base)
 	if err != nil {
 		t.Fatal(err)
 	}
