@@ -99,6 +99,7 @@ func (a *app) root(args []string) *cobra.Command {
 	root.AddCommand(a.otherCommands()...)
 	a.completeRun(root)
 	completeAudit(root)
+	completeLearn(root)
 	return root
 }
 

@@ -23,6 +23,7 @@ const (
 	askAuto  = "auto"  // tty on a terminal, none elsewhere
 	askNone  = "none"  // nobody is asked; what was not granted is not there
 	askTTY   = "tty"   // the terminal shows the question, and so does `ambit approvals`
+	askRule  = "rule"  // nobody is asked: the rule of `ambit learn` answers
 	askQueue = "queue" // `ambit approvals` shows the question, and others answer it
 )
 
@@ -46,13 +47,13 @@ func (f *runFlags) readAsk() error {
 }
 
 // asks reports whether first touches are asked about.
-func (f *runFlags) asks() bool { return f.ask == askTTY || f.ask == askQueue }
+func (f *runFlags) asks() bool { return f.ask == askTTY || f.ask == askQueue || f.ask == askRule }
 
 // quietPlaces are where every program of the system looks around: nobody is asked
 // about reading there, it is not there. What a manifest declares beneath is asked
 // about.
 func (s *prepared) quietPlaces(in enforce.Input) (places []string) {
-	if !in.Ask {
+	if !in.Ask || s.flags.ask == askRule { // what a program looks at is learned
 		return nil
 	}
 	declared := func(place string) bool {
@@ -66,6 +67,9 @@ func (s *prepared) quietPlaces(in enforce.Input) (places []string) {
 
 // asksToSpawn reports whether a pack may ask to start a second program.
 func (s *prepared) asksToSpawn(in enforce.Input) bool {
+	if s.flags.ask == askRule {
+		return true // which programs are started is learned
+	}
 	spawn, err := capability.Parse(string(capability.ProcessSpawn))
 	_, declared := s.manifest.Declares(spawn)
 	return in.Ask && s.packDir != "" && err == nil && declared
@@ -95,7 +99,7 @@ func (s *prepared) asking(t *toucher) approval.Config {
 	c := approval.Config{Timeout: s.flags.askTimeout, Keep: t.keep, Settled: t.settled, Now: s.app.now, Failed: func(front string, err error) {
 		t.say(func() { printf(s.app.err, "ambit: %s cannot be asked: %s\n", front, capability.Printable(err.Error())) })
 	}}
-	if s.flags.asks() {
+	if s.flags.asks() && s.flags.ask != askRule {
 		c.Fronts, c.Queue = s.fronts, &queue{s.sessions, t.tally}
 	}
 	return c

@@ -48,15 +48,15 @@ func (s *prepared) masks(effective []capability.Capability, grants []grant.Grant
 	}
 	for _, d := range denials {
 		pattern, path := d.Pattern()
-		glob := false
+		glob, pack := false, false
 		if path {
-			_, literal := pattern.Literal()
-			glob = !literal
+			at, literal := pattern.Literal()
+			glob, pack = !literal, literal && s.packDir != "" && under(at, s.packDir) // which is shown without a grant
 		}
 		inside := func(e capability.Capability) bool {
 			return slices.ContainsFunc(e.Parts(), func(p capability.Capability) bool { return p.Covers(d) })
 		}
-		if glob || d.Kind() == capability.ProcessSpawn || slices.ContainsFunc(effective, inside) {
+		if glob || pack || d.Kind() == capability.ProcessSpawn || slices.ContainsFunc(effective, inside) {
 			masked = append(masked, d)
 		}
 	}

@@ -30,6 +30,22 @@ func (a *app) completeRun(root *cobra.Command) {
 	}
 }
 
+// completeLearn tells shells what the flags of learn take.
+func completeLearn(root *cobra.Command) {
+	learn, _, err := root.Find([]string{"learn"})
+	if err != nil {
+		return
+	}
+	for flag, complete := range map[string]cobra.CompletionFunc{
+		"allow": completeCapability,
+		"deny":  completeCapability,
+		"home":  oneOf("host", "ephemeral", "none"),
+		"limit": openWords("memory=", "pids=", "cpu=", "wall=", "disk=", "fds="),
+	} {
+		_ = learn.RegisterFlagCompletionFunc(flag, complete) // fails only for a flag that is not there
+	}
+}
+
 // completeAudit tells shells of the kinds of records.
 func completeAudit(root *cobra.Command) {
 	var kinds []string

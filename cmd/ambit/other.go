@@ -9,6 +9,7 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.approvalsCommand(),
 		a.approveCommand(),
 		a.denyCommand(),
+		a.learnCommand(),
 		a.packCommand(),
 		a.auditCommand(),
 		a.whyCommand(),

@@ -23,8 +23,10 @@ func (a *app) printJSON(v any) error {
 }
 
 // printLine writes one JSON document on one line.
-func (a *app) printLine(v any) error {
-	enc := json.NewEncoder(a.out)
+func (a *app) printLine(v any) error { return writeLine(a.out, v) }
+
+func writeLine(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }

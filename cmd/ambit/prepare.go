@@ -53,6 +53,8 @@ type prepared struct {
 	input    enforce.Input // what the plan was compiled from
 	spec     session.Spec
 	fronts   []approval.Front // ways to ask, besides the queue
+	// heard is told of denials in the place of the person; nil: they are printed.
+	heard func(capability, why, id string)
 }
 
 // close closes log, store and list.
@@ -290,5 +292,8 @@ func (s *prepared) readGrants(ctx context.Context) error {
 		return err
 	}
 	s.stored, err = db.Grants(ctx, s.subject.Principal, s.subject.Pack)
+	if s.flags.ask == askRule { // what was granted before would be used without a trace
+		s.stored = slices.DeleteFunc(s.stored, func(g grant.Grant) bool { return g.Outcome == grant.Allow })
+	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -208,6 +209,10 @@ func quiet(d enforce.Denial) bool {
 
 // denied prints the line of one denial.
 func (s *prepared) denied(id string, d enforce.Denial) {
+	if s.heard != nil {
+		s.heard(capability.Printable(strings.TrimSuffix(d.Kind+":"+d.Target, ":")), "the sandbox has nothing that provides it", id)
+		return
+	}
 	if s.app.json || quiet(d) {
 		return
 	}

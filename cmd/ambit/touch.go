@@ -30,11 +30,13 @@ import (
 // store. What is shown was compiled by the rules of a launch. Whatever goes wrong
 // refuses.
 type toucher struct {
-	s     *prepared
-	gate  decision.Checker
-	desk  *approval.Desk
-	tally *session.Tally
-	say   func(func()) // prints the line of a denial when it does not disturb
+	s    *prepared
+	gate decision.Checker
+	desk *approval.Desk
+	// answer answers what the gate would ask: people, or whoever stands for them.
+	answer func(context.Context, enforce.Touch, decision.Request, enforce.Object) (approval.Answer, error)
+	tally  *session.Tally
+	say    func(func()) // prints the line of a denial when it does not disturb
 
 	mu      sync.Mutex
 	refused map[known]bool // guarded by mu; denied in this session
@@ -64,6 +66,7 @@ func (s *prepared) newToucher(tally *session.Tally, say func(func())) *toucher {
 	t.compiled(s.input)
 	t.gate = s.gateOver(s.manifest, t.grants)
 	t.desk = approval.New(s.asking(t))
+	t.answer = t.askPeople
 	return t
 }
 
@@ -184,22 +187,28 @@ func (t *toucher) decide(ctx context.Context, touch enforce.Touch, c capability.
 		v.gone = v.d.Outcome != decision.Allow && ctx.Err() != nil
 		return v
 	}
-	var a approval.Answer
-	q, err := t.question(ctx, touch, r, o)
-	if err == nil {
-		a, err = t.desk.Ask(ctx, q)
-	}
+	a, err := t.answer(ctx, touch, r, o)
 	if ctx.Err() != nil {
 		return verdict{gone: true}
 	}
+	asked := r.ID
 	v.said, v.busy = said(a, err), a.Busy
 	// The answer is a grant now, or is not: the same request again says.
-	r.ID, r.CanAsk, r.Why = audit.NewID("d"), false, r.Why+"; asked as "+q.ID+": "+v.said
-	if a.Question != "" && a.Question != q.ID {
+	r.ID, r.CanAsk, r.Why = audit.NewID("d"), false, r.Why+"; asked as "+asked+": "+v.said
+	if a.Question != "" && a.Question != asked {
 		r.Why += " (to " + a.Question + ")"
 	}
 	v.d = t.check(ctx, r)
 	return v
+}
+
+// askPeople puts a question to people.
+func (t *toucher) askPeople(ctx context.Context, touch enforce.Touch, r decision.Request, o enforce.Object) (approval.Answer, error) {
+	q, err := t.question(ctx, touch, r, o)
+	if err != nil {
+		return approval.Answer{}, err
+	}
+	return t.desk.Ask(ctx, q)
 }
 
 // said puts an answer in words.
@@ -298,6 +307,10 @@ func (t *toucher) denied(k known, c capability.Capability, v verdict) {
 // tell prints the line of a denial, unless programs touch such things all the
 // time.
 func (t *toucher) tell(c capability.Capability, why, id, fix string) {
+	if t.s.heard != nil {
+		t.s.heard(c.Display(), why, id)
+		return
+	}
 	if t.s.app.json || quietly(c) {
 		return
 	}

@@ -88,6 +88,19 @@ func (t *toucher) settled(ctx context.Context, q approval.Question) (approval.An
 	return a, true
 }
 
+// give makes a grant that is good until the program ends, and is not stored.
+//
+// Security: the record is durable before the grant can be used.
+func (t *toucher) give(ctx context.Context, g grant.Grant) error {
+	if err := t.s.recordGrant(ctx, g, false, g.Reason); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.used = append(t.used, g)
+	return nil
+}
+
 // useUp ends the stored grant for once that an answer rests on. The session goes
 // on having it: what it gives is in the view.
 func (t *toucher) useUp(ctx context.Context, d decision.Decision) error {

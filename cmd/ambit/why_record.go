@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,11 @@ func (a *app) account(ctx context.Context, dir string, r audit.Record) (*account
 	switch b := body.(type) {
 	case *audit.DecisionBody:
 		acc.decision(b)
+		if b.Outcome == decision.Ask.String() {
+			if err := acc.cameTo(dir); err != nil {
+				return nil, err
+			}
+		}
 		return acc, a.ofThatRun(ctx, acc)
 	case *audit.DenialBody:
 		acc.denial(b)
@@ -152,8 +158,36 @@ func (acc *account) decision(b *audit.DecisionBody) {
 	}
 }
 
+// cameTo finds what became of a question: the request was put again, and says as
+// which it was asked.
+func (acc *account) cameTo(dir string) error {
+	asked := "; asked as " + acc.Record.ID + ":"
+	found, err := audit.Last(dir, 1, func(r audit.Record) bool {
+		return r.Kind == audit.Decision && r.Session == acc.Record.Session && r.Seq > acc.Record.Seq && bytes.Contains(r.Body, []byte(asked))
+	})
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		acc.rows = append(acc.rows, []string{"came to", "no answer that the log has: it is open, or nobody waited for one"})
+		return nil
+	}
+	body, err := found[0].Decode()
+	if err != nil {
+		return err
+	}
+	if b, ok := body.(*audit.DecisionBody); ok {
+		_, answer, _ := strings.Cut(string(b.Why), asked)
+		acc.rows = append(acc.rows, []string{"came to", b.Outcome + " (" + strings.TrimSpace(answer) + ") [" + found[0].ID + "]"})
+		if b.Outcome == decision.Allow.String() {
+			acc.Fix = ""
+		}
+	}
+	return nil
+}
+
 // ofThatRun corrects the remedy where the grant that decided is not stored: it
-// was a flag of that run, and ended with it.
+// was made for that run alone, and ended with it.
 func (a *app) ofThatRun(ctx context.Context, acc *account) error {
 	id, ok := strings.CutPrefix(acc.Fix, "ambit grants revoke ")
 	if !ok {
@@ -167,7 +201,7 @@ func (a *app) ofThatRun(ctx context.Context, acc *account) error {
 	switch {
 	case i < 0:
 		acc.Fix = ""
-		acc.rows = append(acc.rows, []string{"note", "the grant was a flag of that run and ended with it"})
+		acc.rows = append(acc.rows, []string{"note", "the grant was made for that run alone and ended with it"})
 	case !a.standing(stored[i]):
 		acc.Fix = ""
 		acc.rows = append(acc.rows, []string{"note", "since then that grant has ended: " + a.lasts(stored[i])})
@@ -240,6 +274,10 @@ func (a *app) grantAccount(ctx context.Context, acc *account, b *audit.GrantBody
 	acc.rows = append(acc.rows, []string{"capability", acc.cap}, []string{"origin", b.Origin}, []string{"reason", string(b.Reason)})
 	i := slices.IndexFunc(stored, func(g grant.Grant) bool { return g.ID == b.Grant })
 	if i < 0 {
+		if b.Span == grant.Session.String() && acc.Record.Session != "" {
+			word := map[bool]string{true: "allowed", false: "denied"}[b.Outcome == grant.Allow.String()]
+			acc.title = word + " for session " + acc.Record.Session + " alone, to " + describe(acc.cap)
+		}
 		return nil
 	}
 	g := stored[i]
