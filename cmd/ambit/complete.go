@@ -37,10 +37,11 @@ func completeLearn(root *cobra.Command) {
 		return
 	}
 	for flag, complete := range map[string]cobra.CompletionFunc{
-		"allow": completeCapability,
-		"deny":  completeCapability,
-		"home":  oneOf("host", "ephemeral", "none"),
-		"limit": openWords("memory=", "pids=", "cpu=", "wall=", "disk=", "fds="),
+		"allow":  completeCapability,
+		"deny":   completeCapability,
+		"home":   oneOf("host", "ephemeral", "none"),
+		"ask-by": oneOf(askByTrap, askByNotification),
+		"limit":  openWords("memory=", "pids=", "cpu=", "wall=", "disk=", "fds="),
 	} {
 		_ = learn.RegisterFlagCompletionFunc(flag, complete) // fails only for a flag that is not there
 	}

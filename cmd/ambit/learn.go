@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -56,6 +57,7 @@ which is ambit's own. It asks and gives nothing: read it before you grant it.`,
 	fl.StringArrayVar(&f.run.env, "env", nil, "let an environment variable through, or set it: `NAME[=VALUE]`")
 	fl.StringArrayVar(&f.run.limits, "limit", nil, "bound memory, pids, cpu, wall, disk or fds: `NAME=VALUE`")
 	fl.StringVar(&f.run.home, "home", "", "home directory: `host` (yours, as far as the rule allows; the default), ephemeral or none")
+	fl.StringVar(&f.run.askBy, "ask-by", askByTrap, "how first touches are heard of: by a trap, which needs /dev/fuse, or by `notification`, which is slower for whatever opens or looks at a file")
 	return cmd
 }
 
@@ -64,6 +66,8 @@ func (a *app) learn(ctx context.Context, f *learnFlags, argv []string) error {
 	switch {
 	case f.net:
 		return errors.New("--net: the process tier of this version has no network to let anything through; leave it out")
+	case f.run.askBy != askByTrap && f.run.askBy != askByNotification:
+		return fmt.Errorf("--ask-by %q: want %s or %s", f.run.askBy, askByTrap, askByNotification)
 	case f.run.home == manifest.HomePrivate:
 		return errors.New("--home private is kept for a pack; this run has none")
 	}

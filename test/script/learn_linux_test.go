@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -54,7 +55,12 @@ func (b *bench) manifest() string {
 // without a question and without a denial, by what was printed and by the log.
 func (b *bench) learnt(argv ...string) (learned, ran ran) {
 	b.t.Helper()
-	learned = b.run(append([]string{"learn", "--"}, argv...)...)
+	return b.learntWith(nil, argv...)
+}
+
+func (b *bench) learntWith(flags []string, argv ...string) (learned, ran ran) {
+	b.t.Helper()
+	learned = b.run(slices.Concat([]string{"learn"}, flags, []string{"--"}, argv)...)
 	learned.want(b.t, 0, "ambit: wrote ambit.json")
 	if _, text, _ := strings.Cut(b.manifest(), `"capabilities"`); strings.Contains(text, ".ssh") || strings.Contains(text, `:~"`) {
 		b.t.Errorf("it asks for what nobody may have:\n%s", text)
@@ -298,6 +304,22 @@ func TestLearnLinks(t *testing.T) {
 		t.Errorf("got %q", ran.out)
 	}
 	b.has(`"fs.read:~/.toolrc", // read by cat`, `"fs.read:~/current/a.txt"`)
+}
+
+// The weaker way to hear of first touches learns the same.
+func TestLearnByNotification(t *testing.T) {
+	b := newLearnBench(t)
+	if err := os.Symlink("notes", filepath.Join(b.home, "current")); err != nil {
+		t.Fatal(err)
+	}
+	b.write(".env", "TOKEN=1\n")
+	b.write("sub/x", "x\n")
+	_, ran := b.learntWith([]string{"--ask-by", "notification"}, "sh", "-c", "cat ~/current/a.txt; echo y > sub/y; mkdir -p sub/z")
+	if ran.out != "one two\n" {
+		t.Errorf("got %q", ran.out)
+	}
+	b.has(`"fs.read:~/current/a.txt", // read by cat`, `"fs.write:./sub", // changed by sh`, `"process.spawn:/usr/bin/cat", // run by sh`)
+	b.run("learn", "--force", "--ask-by", "guess", "--", "true").want(t, 125, "want trap or notification")
 }
 
 // What was granted before to commands without a pack is used in sight.
