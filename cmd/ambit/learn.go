@@ -86,13 +86,13 @@ func (a *app) learn(ctx context.Context, f *learnFlags, argv []string) error {
 	if err := s.prepare(ctx); err != nil {
 		return errors.Join(err, s.recordRefusal(ctx, err))
 	}
-	told, tally := &teller{}, s.count()
-	t := s.newToucher(tally, told.tell)
+	on, tally := &stage{told: &teller{}}, s.count()
+	t := s.newToucher(tally, on.told.tell)
 	t.answer, l.t, tier.Asker = l.answer, t, l
 	defer s.endTouches(ctx, t)
 	re := s.newRechecker()
 	re.shown, re.forget, re.grants = t.shown, t.forget, t.grants
-	ran := a.supervise(ctx, s, tier, told, tally, re)
+	ran := a.supervise(ctx, s, tier, on, tally, re)
 	if exit, ok := errors.AsType[*exitError](ran); ran != nil && (!ok || exit.err != nil) {
 		return ran
 	}
