@@ -17,15 +17,9 @@ need git:git python3:python3 gcc:gcc libc6-dev:/usr/include/stdio.h make:make cu
 need_go "$root"
 
 work=$(mktemp -d /tmp/at.XXXX) # short: names of sockets beneath it have at most 107 bytes
-<<<<<<< HEAD
-# Homes lie elsewhere: every sandbox has a /tmp of its own, so nothing of the
-# host's is hidden behind it and could be asked about.
-homes=$(mktemp -d /var/at.XXXX 2>/dev/null || mktemp -d "$HOME/at.XXXX")
-=======
 # Homes lie elsewhere: every sandbox has a /tmp of its own, where nothing of the
 # host is hidden that could be asked about.
 homes=$(mktemp -d /srv/at.XXXX 2>/dev/null || mktemp -d "$HOME/.at.XXXX")
->>>>>>> 0482fb0 (Ask at the first touch without /dev/fuse: hold every look, and make mount points in a root of its own)
 chmod 755 "$work" "$homes"
 finish() {
 	chmod -R u+w "$work" "$homes" 2>/dev/null || true
@@ -41,11 +35,7 @@ export GOMODCACHE GOCACHE GOPATH GOTOOLCHAIN=local
 unset AMBIT_STATE_DIR XDG_STATE_HOME XDG_CONFIG_HOME XDG_RUNTIME_DIR
 
 say "Building"
-<<<<<<< HEAD
-mkdir "$work/bin" "$work/tests" "$homes/own" "$work/t"
-=======
 mkdir "$work/bin" "$work/tests" "$work/t" "$homes/own"
->>>>>>> 0482fb0 (Ask at the first touch without /dev/fuse: hold every look, and make mount points in a root of its own)
 (cd test/report && CGO_ENABLED=0 go build -o "$work/bin/report" .)
 make --no-print-directory -s build
 export AMBIT_BIN=$root/bin/ambit # the binary as it ships, for tests that want it
