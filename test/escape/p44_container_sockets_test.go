@@ -1,6 +1,7 @@
 package escape_test
 
 import (
+	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -59,4 +60,38 @@ func TestP44GrantedSocket(t *testing.T) {
 			{Name: "own, in a grant", Slow: "it waits for itself", Do: func(f *field) error { return ownSocket(f.work("own.sock")) }, Want: allowed("programs talk to themselves")},
 		},
 	}.run(t)
+}
+
+// TestP44UnlistedSocket: a socket that the host's list does not name as it lies
+// there, as one that is bound after the start. What closes it is the kernel.
+func TestP44UnlistedSocket(t *testing.T) {
+	const closesSockets = 9 // Landlock's version
+	abi, err := raw(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	a := attack{
+		ID: "P44", Title: "connect to a daemon's socket that no list has",
+		Reference: "sockets of containers in shared folders; a daemon that is started later",
+		Tiers:     process,
+		Setup: func(t *testing.T, f *field) {
+			dir, err := os.Open(f.Work)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { dir.Close() })
+			here := "/proc/self/fd/" + itoa(int(dir.Fd())) + "/"
+			f.listen(t, "unix", here+"stream")
+			f.packets(t, "unixgram", here+"datagram")
+		},
+		Harm: reachedServer,
+	}
+	want := refused(unix.EACCES)
+	if err != nil || abi < closesSockets {
+		a.Harm, want = nil, allowed("Landlock below version 9 does not look at sockets; the threat model says so")
+	}
+	a.Tries = []try{
+		{Name: "stream", Want: want, Do: func(f *field) error { return f.dial("unix", f.work("stream")) }},
+		{Name: "datagram", Want: want, Do: func(f *field) error {
+			return connect(unix.AF_UNIX, unix.SOCK_DGRAM, 0, &unix.SockaddrUnix{Name: f.work("datagram")})
+		}},
+	}
+	a.run(t)
 }
