@@ -199,15 +199,24 @@ func standing(r Request, in Input) (denies, allows []grant.Grant) {
 }
 
 // first returns the grant to name as the reason, whatever the order: the one
-// that lasts longest, so that a grant for once is not used up needlessly.
+// that lasts longest, so that a grant for once is not used up needlessly; among
+// these one that is not broad, since it says more.
 func first(grants []grant.Grant) grant.Grant {
 	return slices.MinFunc(grants, func(a, b grant.Grant) int {
 		return cmp.Or(
 			-cmp.Compare(a.Lifespan.Span, b.Lifespan.Span),
+			cmp.Compare(breadth(a), breadth(b)),
 			strings.Compare(a.ID, b.ID),
 			strings.Compare(a.Capability.String(), b.Capability.String()),
 			strings.Compare(a.Reason, b.Reason),
 			strings.Compare(a.Lifespan.String(), b.Lifespan.String()),
 		)
 	})
+}
+
+func breadth(g grant.Grant) int {
+	if g.Capability.Broad() {
+		return 1
+	}
+	return 0
 }

@@ -166,6 +166,14 @@ func TestReasons(t *testing.T) {
 				Text: `org.example may read /home/u (always), because: the report\x1b`,
 			},
 		},
+		"allowed, by what says more": {
+			decision.Request{Subject: subject, Capability: must(t, "net.connect:a.com:443")},
+			decision.Input{Manifest: open, Grants: []grant.Grant{given(t, "g-a", grant.Allow, "net.connect:*:443"), given(t, "g-b", grant.Allow, "net.connect:a.com:443")}},
+			decision.Reason{
+				Rule: decision.Allowed, Grant: "g-b", By: must(t, "net.connect:a.com:443"), Fix: "ambit grants revoke g-b",
+				Text: "org.example may connect to a.com:443 (always)",
+			},
+		},
 		"allowed once": {
 			decision.Request{Subject: subject, Capability: read},
 			decision.Input{Manifest: open, Grants: []grant.Grant{once}},

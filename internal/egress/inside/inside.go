@@ -23,3 +23,9 @@ type Socket struct {
 	UID        uint32
 	Inode      uint32
 }
+
+// Program is the process that has a socket.
+type Program struct {
+	Name string `json:"name"` // as the process calls itself
+	PID  int    `json:"pid"`  // as the host sees it
+}

@@ -12,14 +12,8 @@ import (
 // searched to the end.
 const (
 	maxProcesses   = 512
-	maxDescriptors = 8192
+	maxDescriptors = 1024
 )
-
-// Program is the process that has a socket.
-type Program struct {
-	Name string // as the process calls itself
-	PID  int    // as the host sees it
-}
 
 // FindProgram looks for the process that has a socket among root, the first
 // process of a sandbox, and what descends from it. The zero Program is none.

@@ -33,19 +33,6 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// variants are the kinds of link that this host has.
-func variants(*testing.T) map[string]linktest.Options {
-	all := map[string]linktest.Options{"veth": {}}
-	if fd, err := unix.Open("/dev/net/tun", unix.O_RDWR, 0); err == nil {
-		_ = unix.Close(fd)
-		all["tun"] = linktest.Options{Tun: true}
-	}
-	if os.Geteuid() == 0 {
-		all["veth as root"] = linktest.Options{AsRoot: true}
-	}
-	return all
-}
-
 // view is what a program of the sandbox sees of its network.
 type view struct {
 	Addresses map[string][]string
@@ -89,7 +76,7 @@ func look(context.Context, []string) (string, error) {
 func TestInside(t *testing.T) {
 	_, err := net.Listen("tcp6", "[::1]:0")
 	ipv6 := err == nil
-	for name, o := range variants(t) {
+	for name, o := range linktest.Kinds() {
 		t.Run(name, func(t *testing.T) {
 			s := linktest.Start(t, o)
 			text, err := s.Do("look")
@@ -134,7 +121,7 @@ func send(ctx context.Context, args []string) (string, error) {
 // TestFrames: what a program sends comes out as one frame, and nothing comes by
 // itself.
 func TestFrames(t *testing.T) {
-	for name, o := range variants(t) {
+	for name, o := range linktest.Kinds() {
 		t.Run(name, func(t *testing.T) {
 			s := linktest.Start(t, o)
 			if f := frame(t, s.Ends.Link, 300*time.Millisecond); f != nil {

@@ -133,6 +133,18 @@ func (n *routes) address(p netip.Prefix) {
 	n.send("give the link its address", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, p.Addr().Is6(), b)
 }
 
+// local has the kernel take packets for an IPv6 address of the sandbox from now
+// on. It does so by itself when a worker of its own gets to it
+// (net/ipv6/addrconf.c, addrconf_dad_work), which is later than a program's first
+// connection may be.
+func (n *routes) local(a netip.Addr) {
+	b := make([]byte, unix.SizeofRtMsg) // struct rtmsg
+	b[0], b[1], b[4], b[5], b[6], b[7] = family(a), uint8(a.BitLen()), unix.RT_TABLE_LOCAL, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, unix.RTN_LOCAL
+	b = attribute(b, unix.RTA_DST, a.AsSlice())
+	b = attribute(b, unix.RTA_OIF, u32(guestIndex))
+	n.send("take packets for the link's address", unix.RTM_NEWROUTE, unix.NLM_F_CREATE, true, b)
+}
+
 // route sends everything to the plane.
 func (n *routes) route(gateway netip.Addr) {
 	b := make([]byte, unix.SizeofRtMsg) // struct rtmsg

@@ -65,6 +65,10 @@ func (r *row) packetSocket() {
 	}
 	set(unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1)
 	set(unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
+	// The first end that is brought up gets its queue only when the kernel's
+	// worker has seen the carrier, and drops what is sent before
+	// (net/core/link_watch.c): answers to a program's first packets.
+	set(unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1)
 	// As much as may be had: beyond it packets are lost while the plane is busy.
 	set(unix.SOL_SOCKET, unix.SO_RCVBUF, 8<<20)
 	set(unix.SOL_SOCKET, unix.SO_SNDBUF, 8<<20)
@@ -83,6 +87,7 @@ func (r *row) guest(n *routes, c Config) {
 	n.address(c.Guest)
 	n.route(c.Gateway.Addr())
 	n.address(c.Guest6)
+	n.local(c.Guest6.Addr())
 	n.route(c.Gateway6.Addr())
 	n.close()
 	// A question may hold a connection for long: 6 repetitions, the default, end

@@ -42,6 +42,19 @@ type Options struct {
 	AsRoot bool // without a user namespace
 }
 
+// Kinds are the kinds of link that this host has.
+func Kinds() map[string]Options {
+	kinds := map[string]Options{"veth": {}}
+	if fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
+		_ = unix.Close(fd)
+		kinds["tun"] = Options{Tun: true}
+	}
+	if os.Geteuid() == 0 {
+		kinds["veth as root"] = Options{AsRoot: true}
+	}
+	return kinds
+}
+
 // A Sandbox runs until the test ends.
 type Sandbox struct {
 	Ends  link.Ends
@@ -75,6 +88,9 @@ const variable = "AMBIT_LINK_TEST"
 // Main is for TestMain: in the copy it does ops, in the test it runs the tests
 // and returns their status.
 func Main(m *testing.M, ops map[string]Op) int {
+	if text := os.Getenv(OneOp); text != "" {
+		return one(text, ops)
+	}
 	text := os.Getenv(variable)
 	if text == "" {
 		return m.Run()
@@ -87,6 +103,25 @@ func Main(m *testing.M, ops map[string]Op) int {
 		fmt.Fprintln(os.Stderr, "sandbox:", err)
 		return 1
 	}
+	return 0
+}
+
+// OneOp is an environment variable: the copy does this op and its arguments, as
+// JSON, in the network that it finds itself in, and writes what it returned. So
+// other makers of networks can be measured in the same way.
+const OneOp = "AMBIT_LINK_TEST_OP"
+
+func one(text string, ops map[string]Op) int {
+	var args []string
+	if err := json.Unmarshal([]byte(text), &args); err != nil {
+		panic(err)
+	}
+	out, err := do(context.Background(), ops, request{Op: args[0], Args: args[1:]})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	fmt.Println(out)
 	return 0
 }
 
@@ -127,7 +162,7 @@ func Start(t testing.TB, o Options) *Sandbox {
 	}
 	s.conn = os.NewFile(uintptr(pair[0]), "control")
 	s.enc = json.NewEncoder(s.conn)
-	t.Cleanup(func() { _ = s.conn.Close() })
+	t.Cleanup(s.End)
 	go s.read()
 	return s
 }
@@ -169,7 +204,13 @@ func (s *Sandbox) read() {
 	dec := json.NewDecoder(s.conn)
 	for {
 		var r response
-		if dec.Decode(&r) != nil {
+		if err := dec.Decode(&r); err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, c := range s.waits {
+				c <- response{Failed: true, Error: "the sandbox is gone"}
+			}
+			clear(s.waits)
 			return
 		}
 		s.mu.Lock()
@@ -180,6 +221,9 @@ func (s *Sandbox) read() {
 		s.mu.Unlock()
 	}
 }
+
+// End ends the sandbox; what waits for it fails. It may be called again.
+func (s *Sandbox) End() { _ = s.conn.Close() }
 
 // Do does an op inside and returns what it returned. It may be called from many
 // goroutines.

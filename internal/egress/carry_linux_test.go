@@ -1,0 +1,449 @@
+package egress_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/egress"
+	"ambit.dev/ambit/internal/enforce/link/linktest"
+)
+
+// open makes a world that may connect to one server, by the name a.test.
+func openTo(t testing.TB, at net.Addr, change func(*egress.Config)) (*world, string) {
+	t.Helper()
+	_, port, err := net.SplitHostPort(at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := start(t, linktest.Options{}, []string{"net.connect:a.test:" + port, "net.connect:127.0.0.1:" + port}, change)
+	w.hosts.set("a.test", "127.0.0.1")
+	return w, "a.test:" + port
+}
+
+// each serves each connection with do.
+func each(t testing.TB, do func(c *net.TCPConn)) net.Addr {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				do(c.(*net.TCPConn))
+			}()
+		}
+	}()
+	return l.Addr()
+}
+
+// sum sends n bytes of a pattern and returns the digest of what comes back.
+func sum(ctx context.Context, args []string) (string, error) {
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return "", err
+	}
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", args[0])
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	go func() {
+		_, _ = c.Write(pattern(n))
+		_ = c.(*net.TCPConn).CloseWrite()
+	}()
+	h := sha256.New()
+	got, err := io.Copy(h, c)
+	return fmt.Sprintf("%d %s", got, hex.EncodeToString(h.Sum(nil))), err
+}
+
+func pattern(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i * 7 / 3 >> (i % 5))
+	}
+	return b
+}
+
+// TestBytes: what is sent arrives, in both directions at once, whatever its size
+// and whoever is slow.
+func TestBytes(t *testing.T) {
+	at := each(t, func(c *net.TCPConn) { _, _ = io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{c}) })
+	w, to := openTo(t, at, nil)
+	var all sync.WaitGroup
+	for _, n := range []int{0, 1, 100, 65_407, 65_408, 65_409, 1 << 20, 30_000_003} {
+		all.Go(func() {
+			h := sha256.Sum256(pattern(n))
+			want := fmt.Sprintf("%d %s", n, hex.EncodeToString(h[:]))
+			if got, err := w.Do("sum", to, strconv.Itoa(n)); err != nil || got != want {
+				t.Errorf("%d bytes: %q, %v; want %q", n, got, err, want)
+			}
+		})
+	}
+	all.Wait()
+	var in, out uint64
+	for _, f := range w.tape.ended(t, 8) {
+		in, out = in+f.In, out+f.Out
+		if f.End != egress.Done {
+			t.Errorf("%+v", f)
+		}
+	}
+	if want := uint64(1 + 100 + 65_407 + 65_408 + 65_409 + 1<<20 + 30_000_003); in != want || out != want {
+		t.Errorf("%d bytes in, %d out, want %d", in, out, want)
+	}
+}
+
+// TestServerCloses: the server says that this was all, and goes on listening.
+func TestServerCloses(t *testing.T) {
+	heard := make(chan string, 1)
+	at := each(t, func(c *net.TCPConn) {
+		_, _ = io.WriteString(c, "greeting")
+		_ = c.CloseWrite()
+		b, _ := io.ReadAll(c)
+		heard <- string(b)
+	})
+	w, to := openTo(t, at, nil)
+	if got, err := w.Do("later", to, "late words"); err != nil || got != "greeting" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got := <-heard; got != "late words" {
+		t.Errorf("heard %q", got)
+	}
+}
+
+// later reads to the end, and speaks afterwards.
+func later(ctx context.Context, args []string) (string, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", args[0])
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	b, err := io.ReadAll(c)
+	if err != nil {
+		return "", err
+	}
+	time.Sleep(50 * time.Millisecond)
+	_, err = io.WriteString(c, args[1])
+	return string(b), err
+}
+
+// TestReset: a connection that is broken off on one side is broken off on the
+// other.
+func TestReset(t *testing.T) {
+	at := each(t, func(c *net.TCPConn) {
+		_, _ = c.Read(make([]byte, 1))
+		_ = c.SetLinger(0)
+	})
+	w, to := openTo(t, at, nil)
+	if got := w.see(t, "tcp", to, "x"); !strings.Contains(got.Err, "reset") {
+		t.Errorf("the server broke off: %+v", got)
+	}
+	if f := w.tape.ended(t, 1)[0]; f.End != egress.Reset {
+		t.Errorf("%+v", f)
+	}
+
+	heard := make(chan error, 1)
+	at = each(t, func(c *net.TCPConn) {
+		_, err := io.Copy(io.Discard, c)
+		heard <- err
+	})
+	w, to = openTo(t, at, nil)
+	if _, err := w.Do("break", to); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-heard; err == nil || !strings.Contains(err.Error(), "reset") {
+		t.Errorf("the program broke off: %v", err)
+	}
+}
+
+// breakOff connects, sends a byte, and breaks the connection off.
+func breakOff(ctx context.Context, args []string) (string, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", args[0])
+	if err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(c, "x"); err != nil {
+		return "", err
+	}
+	time.Sleep(50 * time.Millisecond)
+	_ = c.(*net.TCPConn).SetLinger(0)
+	return "", c.Close()
+}
+
+// TestBrokenOffWhileFull: a program that breaks off while the server takes nothing
+// leaves nothing.
+func TestBrokenOffWhileFull(t *testing.T) {
+	stop := make(chan struct{})
+	at := each(t, func(*net.TCPConn) { <-stop })
+	defer close(stop)
+	w, to := openTo(t, at, nil)
+	if _, err := w.Do("stuff", to); err != nil {
+		t.Fatal(err)
+	}
+	if f := w.tape.ended(t, 1)[0]; f.End != egress.Reset {
+		t.Errorf("%+v", f)
+	}
+}
+
+// stuff sends until nothing is taken any more, and breaks off.
+func stuff(ctx context.Context, args []string) (string, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", args[0])
+	if err != nil {
+		return "", err
+	}
+	for {
+		_ = c.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+		if _, err := c.Write(make([]byte, 64<<10)); err != nil {
+			break
+		}
+	}
+	_ = c.(*net.TCPConn).SetLinger(0)
+	return "", c.Close()
+}
+
+// TestSlowReader: a program that does not read holds up nobody else, and what
+// waits for it is bounded.
+func TestSlowReader(t *testing.T) {
+	at := each(t, func(c *net.TCPConn) {
+		b := make([]byte, 1)
+		if _, err := c.Read(b); err != nil || b[0] == 'e' {
+			_, _ = io.WriteString(c, "quick")
+			return
+		}
+		_, _ = io.Copy(c, endless{})
+	})
+	w, to := openTo(t, at, func(c *egress.Config) { c.Limits.Buffers = 4 << 20 })
+	for range 20 {
+		go func() { _, _ = w.Do("sleep", to) }()
+	}
+	for open := 0; open < 20; time.Sleep(5 * time.Millisecond) {
+		open = len(w.plane.Flows())
+	}
+	time.Sleep(500 * time.Millisecond)
+	if got := w.see(t, "tcp", to, "e"); got.Text != "quick" {
+		t.Errorf("%+v", got)
+	}
+	var waiting uint64
+	for _, f := range w.plane.Flows() {
+		waiting += f.In
+	}
+	// The guest's kernel takes some megabytes for each that nobody reads.
+	if waiting > 20*(8<<20) {
+		t.Errorf("%d bytes went to programs that do not read", waiting)
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) { return len(b), nil }
+
+// sleep connects, asks for everything and reads nothing.
+func sleep(ctx context.Context, args []string) (string, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", args[0])
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	_, err = io.WriteString(c, "s")
+	time.Sleep(3 * time.Second)
+	return "", err
+}
+
+// packets is a server for datagrams that answers each.
+func packets(t testing.TB, do func(c net.PacketConn, b []byte, from net.Addr)) net.Addr {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	go func() {
+		b := make([]byte, 65536)
+		for {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			do(c, bytes.Clone(b[:n]), from)
+		}
+	}()
+	return c.LocalAddr()
+}
+
+func answer(c net.PacketConn, b []byte, from net.Addr) {
+	_, _ = c.WriteTo(append([]byte("re:"), b...), from)
+}
+
+func TestUDP(t *testing.T) {
+	_, port, _ := net.SplitHostPort(packets(t, answer).String())
+	for name, o := range linktest.Kinds() {
+		t.Run(name, func(t *testing.T) {
+			w := start(t, o, []string{"net.connect:a.test:" + port + "/udp", "net.connect:127.0.0.1:" + port + "/udp", "net.connect:b.test:" + port}, func(c *egress.Config) {
+				c.Limits.Idle = 200 * time.Millisecond
+			})
+			w.hosts.set("a.test", "127.0.0.1")
+			w.hosts.set("b.test", "127.0.0.1")
+			if got := w.see(t, "udp", "a.test:"+port, "1", "2", "3"); got.Text != "re:1 re:2 re:3" {
+				t.Errorf("%+v", got)
+			}
+			big := strings.Repeat("x", 60_000)
+			if got := w.see(t, "udp", "a.test:"+port, big); got.Text != "re:"+big {
+				t.Errorf("a large one: %d bytes, %s", len(got.Text), got.Err)
+			}
+			for _, f := range w.tape.ended(t, 2) {
+				if f.End != egress.Idle && f.End != egress.Done || !f.UDP || f.In != f.Out+3 && f.In != f.Out+9 {
+					t.Errorf("%+v", f)
+				}
+			}
+			for _, to := range []string{"a.test:1", "b.test:" + port, "8.8.8.8:53", "198.19.255.2:53", "[2606:4700::1]:53"} {
+				if got := w.see(t, "udp", to, "x"); !strings.Contains(got.Err, refused) && !strings.Contains(got.Err, "unreachable") || got.Took > quick {
+					t.Errorf("%s: %+v", to, got)
+				}
+			}
+			for _, to := range []string{"224.0.0.251:5353", "255.255.255.255:67", "198.19.255.255:9"} {
+				if got := w.see(t, "udp", to); got.Took > quick {
+					t.Errorf("%s: %+v", to, got)
+				}
+			}
+		})
+	}
+}
+
+// TestUDPAsks: what is sent while a person is asked arrives afterwards, in order;
+// a refusal is an error at once.
+func TestUDPAsks(t *testing.T) {
+	_, port, _ := net.SplitHostPort(packets(t, answer).String())
+	loopback := "net.connect:127.0.0.1:" + port + "/udp"
+	w, p := asking(t, []string{loopback}, nil)
+	w.hosts.set("a.test", "127.0.0.1")
+	w.hosts.set("b.test", "127.0.0.1")
+	done := make(chan outcome, 1)
+	go func() { done <- w.see(t, "udp", "a.test:"+port, "1", "2", "3") }()
+	q := p.asked(t, 1)[0]
+	if q.Request.Capability.String() != "net.connect:a.test:"+port+"/udp" || q.Flow.Program.PID != w.PID {
+		t.Errorf("%+v", q)
+	}
+	time.Sleep(200 * time.Millisecond)
+	w.gate.grant(loopback, "net.connect:a.test:"+port+"/udp")
+	p.answers <- nil
+	if got := <-done; got.Text != "re:1 re:2 re:3" {
+		t.Errorf("%+v", got)
+	}
+	go func() { done <- w.see(t, "udp", "b.test:"+port, "1") }()
+	p.asked(t, 2)
+	p.answers <- nil
+	if got := <-done; !strings.Contains(got.Err, refused) || got.Took > time.Second {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestUDPNobodyThere: where nobody listens the program is told.
+func TestUDPNobodyThere(t *testing.T) {
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(c.LocalAddr().String())
+	_ = c.Close()
+	w := start(t, linktest.Options{}, []string{"net.connect:a.test:" + port + "/udp", "net.connect:127.0.0.1:" + port + "/udp"}, nil)
+	w.hosts.set("a.test", "127.0.0.1")
+	if got := w.see(t, "udp", "a.test:"+port, "x"); !strings.Contains(got.Err, refused) || got.Took > quick {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestManyExchanges: so many exchanges and no more; those that are quiet make
+// room.
+func TestManyExchanges(t *testing.T) {
+	_, port, _ := net.SplitHostPort(packets(t, answer).String())
+	w := start(t, linktest.Options{}, []string{"net.connect:a.test:" + port + "/udp", "net.connect:127.0.0.1:" + port + "/udp"}, func(c *egress.Config) {
+		c.Limits.Exchanges, c.Limits.Idle = 5, time.Second
+	})
+	w.hosts.set("a.test", "127.0.0.1")
+	for i := range 5 {
+		if got := w.see(t, "udp", "a.test:"+port, "x"); got.Text != "re:x" {
+			t.Errorf("exchange %d: %+v", i, got)
+		}
+	}
+	if got := w.see(t, "udp", "a.test:"+port, "x"); !strings.Contains(got.Err, refused) {
+		t.Errorf("one more: %+v", got)
+	}
+	time.Sleep(1200 * time.Millisecond)
+	if got := w.see(t, "udp", "a.test:"+port, "x"); got.Text != "re:x" {
+		t.Errorf("afterwards: %+v", got)
+	}
+}
+
+// TestWithdrawUDP: an exchange ends with its grant.
+func TestWithdrawUDP(t *testing.T) {
+	_, port, _ := net.SplitHostPort(packets(t, answer).String())
+	loopback := "net.connect:127.0.0.1:" + port + "/udp"
+	w := start(t, linktest.Options{}, []string{"net.connect:a.test:" + port + "/udp", loopback}, nil)
+	w.hosts.set("a.test", "127.0.0.1")
+	w.see(t, "udp", "a.test:"+port, "x")
+	w.gate.grant(loopback)
+	w.plane.Recheck()
+	if f := w.tape.ended(t, 1)[0]; f.End != egress.Withdrawn {
+		t.Errorf("%+v", f)
+	}
+	if got := w.see(t, "udp", "a.test:"+port, "x"); !strings.Contains(got.Err, refused) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestBounds: connections beyond the bound are refused, and make room when they
+// end.
+func TestBounds(t *testing.T) {
+	at := each(t, func(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) })
+	w, to := openTo(t, at, func(c *egress.Config) { c.Limits.Flows = 3 })
+	for range 3 {
+		go func() { _, _ = w.Do("sleep", to) }()
+	}
+	for open := 0; open < 3; time.Sleep(5 * time.Millisecond) {
+		open = 0
+		for _, f := range w.plane.Flows() {
+			if !f.Connected.IsZero() {
+				open++
+			}
+		}
+	}
+	time.Sleep(50 * time.Millisecond)
+	if got := w.see(t, "tcp", to, "x"); !strings.Contains(got.Err, refused) && !strings.Contains(got.Err, "reset") {
+		t.Errorf("one more: %+v", got)
+	}
+	if f := w.tape.ended(t, 1)[0]; f.End != egress.TooMany {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestFailedGate: an answer that is none is no.
+func TestFailedGate(t *testing.T) {
+	w := start(t, linktest.Options{}, nil, func(c *egress.Config) {
+		c.Known = func(string) bool { return true }
+		c.Checker = checkerFunc(func(decision.Request) decision.Decision { return decision.Decision{} })
+	})
+	if got := w.see(t, "tcp", "a.test:80", "x"); !strings.Contains(got.Err, refused) {
+		t.Errorf("%+v", got)
+	}
+}
+
+type checkerFunc func(decision.Request) decision.Decision
+
+func (f checkerFunc) Check(_ context.Context, r decision.Request) decision.Decision { return f(r) }

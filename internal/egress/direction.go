@@ -1,0 +1,64 @@
+//go:build linux
+
+package egress
+
+import (
+	"errors"
+	"sync/atomic"
+)
+
+// errWait says that a step has nothing to do until it is woken.
+var errWait = errors.New("wait")
+
+// A direction is one half of a pipe. It has a goroutine only while its step has
+// something to do.
+type direction struct {
+	step  func() (more bool, err error)
+	over  func(err error) // called once, at the end
+	state atomic.Uint32
+}
+
+// The states of a direction.
+const (
+	asleep uint32 = iota
+	awake
+	wokenAgain // while it was awake: what made the step wait may be over
+	finished
+)
+
+// wake has the step tried again. It may be called from anywhere and does not
+// wait.
+func (d *direction) wake() {
+	for {
+		switch d.state.Load() {
+		case asleep:
+			if d.state.CompareAndSwap(asleep, awake) {
+				go d.run()
+				return
+			}
+		case awake:
+			if d.state.CompareAndSwap(awake, wokenAgain) {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+func (d *direction) run() {
+	for {
+		more, err := d.step()
+		switch {
+		case !more:
+			d.state.Store(finished)
+			d.over(err)
+			return
+		case err == nil:
+			continue
+		case d.state.CompareAndSwap(awake, asleep):
+			return
+		}
+		d.state.Store(awake) // it was woken meanwhile
+	}
+}

@@ -1,0 +1,251 @@
+//go:build linux
+
+package egress
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/egress/inside"
+	"ambit.dev/ambit/internal/egress/name"
+)
+
+// Addresses of the link. They lie in ranges for benchmarks (RFC 2544, RFC 5180),
+// so they hide nothing that a program could want to reach.
+var (
+	Guest, Gateway   = netip.MustParsePrefix("198.19.255.100/24"), netip.MustParsePrefix("198.19.255.2/24")
+	Guest6, Gateway6 = netip.MustParsePrefix("2001:2::100/64"), netip.MustParsePrefix("2001:2::2/64")
+	Nameserver       = netip.MustParseAddr("198.19.255.3")
+)
+
+// HostName is a name for the loopback of the host: a grant for it and a port
+// leads to the service there.
+const HostName = "host.ambit.internal"
+
+// An Asker puts a question to a person. It returns when the question was
+// answered: the answer has become a grant, or not, and the request is put again.
+// An error says that nobody answered. ctx ends when nobody waits any more.
+type Asker interface {
+	Ask(ctx context.Context, q Question) error
+}
+
+// A Question is about a flow that waits.
+type Question struct {
+	Request decision.Request // with the id of the decision that said Ask
+	Flow    Flow             // the first of those that wait for the answer
+}
+
+// A Recorder is told of flows: when one has been connected, and when one has
+// ended or was refused. It returns soon.
+type Recorder interface {
+	Record(f Flow)
+}
+
+// A Resolver finds the addresses of a name. *net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Sockets tells which sockets the sandbox has. *inside.Sockets is one.
+type Sockets interface {
+	Find(f inside.Flow) (inside.Socket, error)
+}
+
+// Limits bound what one sandbox can make its plane hold. A zero field is its
+// default.
+type Limits struct {
+	Names     int           // that have an address
+	Flows     int           // TCP connections
+	Opening   int           // TCP connections that are not there yet: being decided, asked about, dialled
+	Asking    int           // of these, those that wait for a person
+	Exchanges int           // of datagrams
+	PerSecond int           // new flows
+	Idle      time.Duration // an exchange of datagrams ends after
+	Dial      time.Duration // to resolve and dial
+	Buffers   int           // bytes that all flows may have under way
+}
+
+// The default bounds.
+var defaults = Limits{
+	Names: 10_000, Flows: 5_000, Opening: 1024, Asking: 512, Exchanges: 256, PerSecond: 5_000,
+	Idle: 60 * time.Second, Dial: 20 * time.Second, Buffers: 128 << 20,
+}
+
+// Config is what a Plane is made of. With no more than a link it denies all.
+type Config struct {
+	// Link is where packets come from. The plane closes it.
+	Link    stack.LinkEndpoint
+	Subject decision.Subject
+	Checker decision.Checker // nil denies
+	Asker   Asker            // nil: nobody can be asked
+	// Known reports, quickly, whether the sandbox may know that a name exists: one
+	// that is granted, or that may be asked for. nil knows none.
+	Known    func(name string) bool
+	Recorder Recorder // nil: nobody is told
+	Sockets  Sockets  // nil: whether a program still waits is not known
+	// Program names the process that has a socket, for people. nil: not known.
+	Program  func(s inside.Socket) inside.Program
+	Resolver Resolver              // nil: that of the host
+	Host     func() []netip.Prefix // the host's own addresses; nil: those it has
+	Limits   Limits
+}
+
+// A Plane is the network of one sandbox. It is safe for concurrent use.
+type Plane struct {
+	cfg    Config
+	lim    Limits
+	stack  *stack.Stack
+	names  *name.Table
+	poller *poller
+
+	ctx   context.Context
+	stop  context.CancelCauseFunc
+	close sync.Once
+	work  crew // every goroutine but those of the stack and the poller's
+
+	serving sync.WaitGroup // the poller
+
+	flows     table
+	opening   opening
+	questions questions
+	refused   refusals
+	rate      rate
+	exchanges exchanges
+	rechecks  atomic.Uint64 // how often grants have changed
+	nextLook  atomic.Int64  // before which programs are not looked for, in nanoseconds
+	lookups   chan string   // names that were looked up and not known
+}
+
+// Reasons for which everything of a plane ends.
+var (
+	errStopped = errors.New("the plane is closed")
+	errGone    = errors.New("the program gave up")
+)
+
+// New starts a plane. When it returns, the plane answers.
+func New(ctx context.Context, cfg Config) (*Plane, error) {
+	p := &Plane{cfg: cfg, lim: cfg.Limits.filled(), lookups: make(chan string, maxLookups)}
+	if p.cfg.Resolver == nil {
+		p.cfg.Resolver = &net.Resolver{PreferGo: true}
+	}
+	if p.cfg.Host == nil {
+		p.cfg.Host = newHostAddresses().get
+	}
+	p.names = name.NewTable(p.lim.Names, time.Now)
+	p.ctx, p.stop = context.WithCancelCause(ctx)
+	p.flows.init(p.lim.Buffers)
+	p.opening.init()
+	p.questions.init()
+	p.refused.init()
+	p.rate.init(p.lim.PerSecond)
+	p.exchanges.init()
+	if err := p.start(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Close ends every flow and question, and returns when nothing of the plane is
+// left.
+func (p *Plane) Close() {
+	p.close.Do(func() {
+		p.stop(errStopped)
+		p.work.dismiss()
+		p.flows.each(func(f *flow) { f.end(Stopped, "") })
+		if p.cfg.Link != nil {
+			p.cfg.Link.Close()
+		}
+		if p.stack != nil {
+			p.stack.Destroy()
+		}
+		p.work.wait()
+		if p.poller != nil {
+			_ = p.poller.close() // it has nothing to say any more
+		}
+		p.serving.Wait()
+	})
+}
+
+// crew are the goroutines of a plane. None joins once it was dismissed.
+type crew struct {
+	mu    sync.Mutex
+	over  bool // guarded by mu
+	group sync.WaitGroup
+}
+
+// join counts the caller in, until leave; not if the crew was dismissed.
+func (c *crew) join() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.over {
+		c.group.Add(1)
+	}
+	return !c.over
+}
+
+func (c *crew) leave() { c.group.Done() }
+
+// run does work in a goroutine of its own.
+func (c *crew) run(work func()) {
+	if c.join() {
+		go func() {
+			defer c.leave()
+			work()
+		}()
+	}
+}
+
+func (c *crew) dismiss() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+}
+
+func (c *crew) wait() { c.group.Wait() }
+
+// Names returns a function for Config.Known: it knows what some of the
+// capabilities lead to, on whatever port.
+func Names(granted []capability.Capability) func(name string) bool {
+	places := widened(granted)
+	return func(n string) bool {
+		want, err := capability.Parse("net.connect:" + n + ":*")
+		if err != nil {
+			return false
+		}
+		for _, c := range places {
+			if c.Covers(want) && honoured(c, n) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func (l Limits) filled() Limits {
+	d := defaults
+	for _, f := range []struct{ to, from *int }{
+		{&d.Names, &l.Names}, {&d.Flows, &l.Flows}, {&d.Opening, &l.Opening}, {&d.Asking, &l.Asking},
+		{&d.Exchanges, &l.Exchanges}, {&d.PerSecond, &l.PerSecond}, {&d.Buffers, &l.Buffers},
+	} {
+		if *f.from != 0 {
+			*f.to = *f.from
+		}
+	}
+	if l.Idle != 0 {
+		d.Idle = l.Idle
+	}
+	if l.Dial != 0 {
+		d.Dial = l.Dial
+	}
+	return d
+}

@@ -1,0 +1,326 @@
+//go:build linux
+
+package egress
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+// chunk is the most that is taken from the host's socket at once: what fits one
+// packet of the link.
+const chunk = 65_408
+
+// A pipe carries one TCP connection between the sandbox and the host's socket.
+//
+// It has no buffer of its own: bytes go from the stack's packets to the socket,
+// and from the socket into packets. It has no goroutine either while nothing
+// moves: each direction is woken by the end that it waits for. So an idle
+// connection costs little more than the stack's own state.
+type pipe struct {
+	guest  tcpip.Endpoint
+	queue  *waiter.Queue
+	fd     int // the host's socket
+	poller *poller
+	flow   *flow
+	entry  waiter.Entry
+	up     direction // from the sandbox
+	down   direction // to it
+	left   atomic.Int32
+	done   func(End)
+
+	mu    sync.Mutex
+	state pipeState // guarded by mu
+}
+
+type pipeState uint8
+
+// The states of a pipe.
+const (
+	pipeOpen pipeState = iota
+	pipeBroken
+	pipeClosed
+)
+
+// newPipe takes both ends over. share bounds the buffers of the guest's end.
+func newPipe(o *poller, guest tcpip.Endpoint, queue *waiter.Queue, host *net.TCPConn, share int) (*pipe, error) {
+	fd, err := takeOver(host)
+	if err != nil {
+		guest.Abort()
+		guest.Close()
+		return nil, err
+	}
+	if share < maxBuffer {
+		// A fixed size; otherwise the stack adapts it.
+		guest.SocketOptions().SetReceiveBufferSize(int64(share), true)
+		guest.SocketOptions().SetSendBufferSize(int64(share), true)
+	}
+	p := &pipe{guest: guest, queue: queue, fd: fd, poller: o}
+	p.up.step, p.down.step = p.stepUp, p.stepDown
+	p.up.over, p.down.over = p.over, p.over
+	return p, nil
+}
+
+// takeOver takes the socket of a connection from the runtime.
+func takeOver(c *net.TCPConn) (int, error) {
+	defer c.Close()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd := -1
+	cerr := raw.Control(func(s uintptr) { fd, err = unix.FcntlInt(s, unix.F_DUPFD_CLOEXEC, 0) })
+	return fd, errors.Join(cerr, err)
+}
+
+// start carries until both directions have ended, and calls done then.
+func (p *pipe) start(f *flow, done func(End)) error {
+	p.flow, p.done = f, done
+	p.left.Store(2)
+	const events = waiter.ReadableEvents | waiter.WritableEvents | waiter.EventErr | waiter.EventHUp
+	p.entry = waiter.NewFunctionEntry(events, p.told)
+	p.queue.EventRegister(&p.entry)
+	if err := p.poller.add(p); err != nil {
+		return err
+	}
+	// The socket may have been readable before it was added; the poller says so
+	// at once. The guest's end does not.
+	p.up.wake()
+	return nil
+}
+
+// told is called by the stack, while it holds locks: it only wakes.
+func (p *pipe) told(mask waiter.EventMask) {
+	const broken = waiter.EventErr | waiter.EventHUp
+	if mask&(waiter.ReadableEvents|broken) != 0 {
+		p.up.wake()
+	}
+	if mask&(waiter.WritableEvents|broken) != 0 {
+		p.down.wake()
+	}
+}
+
+// over counts directions that have ended. One that did not end well breaks both
+// sides off: a reset stays a reset.
+func (p *pipe) over(err error) {
+	if err != nil {
+		p.abort()
+	}
+	if p.left.Add(-1) > 0 {
+		return
+	}
+	p.mu.Lock()
+	end := Done
+	if p.state == pipeBroken {
+		end = Reset
+	}
+	p.mu.Unlock()
+	p.done(end)
+}
+
+// broken reports whether the pipe was broken off.
+func (p *pipe) broken() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state != pipeOpen
+}
+
+var errBroken = errors.New("broken off")
+
+// stepUp carries what the sandbox has sent.
+func (p *pipe) stepUp() (more bool, err error) {
+	if p.broken() {
+		return false, errBroken
+	}
+	w := hostWriter{fd: p.fd}
+	r, terr := p.guest.Read(&w, tcpip.ReadOptions{})
+	p.flow.out.Add(uint64(r.Count))
+	switch {
+	case w.err != nil:
+		return false, w.err
+	case w.full:
+		if tcp.EndpointState(p.guest.State()) == tcp.StateError {
+			return false, errBroken // the host may take nothing for a long time
+		}
+		return true, errWait
+	case terr == nil:
+		return true, nil
+	}
+	switch terr.(type) {
+	case *tcpip.ErrWouldBlock:
+		return true, errWait
+	case *tcpip.ErrClosedForReceive:
+		if err := unix.Shutdown(p.fd, unix.SHUT_WR); err != nil && !errors.Is(err, unix.ENOTCONN) {
+			return false, err
+		}
+		return false, nil
+	default:
+		return false, errors.New(terr.String())
+	}
+}
+
+// A hostWriter writes what a socket takes without waiting.
+type hostWriter struct {
+	fd   int
+	full bool
+	err  error
+}
+
+var errFull = errors.New("the socket is full")
+
+func (w *hostWriter) Write(b []byte) (int, error) {
+	for {
+		n, err := unix.Write(w.fd, b)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EAGAIN):
+			w.full = true
+			return 0, errFull
+		case err != nil:
+			w.err = err
+			return 0, err
+		case n < len(b):
+			w.full = true
+			return n, errFull
+		}
+		return n, nil
+	}
+}
+
+// stepDown carries what the host's socket has received.
+func (p *pipe) stepDown() (more bool, err error) {
+	if p.broken() {
+		return false, errBroken
+	}
+	n, err := waiting(p.fd)
+	switch {
+	case errors.Is(err, io.EOF):
+		if terr := p.guest.Shutdown(tcpip.ShutdownWrite); terr != nil {
+			return false, errors.New(terr.String())
+		}
+		return false, nil
+	case err != nil:
+		return false, err
+	case n == 0:
+		return true, errWait
+	}
+	written, terr := p.guest.Write(&hostReader{fd: p.fd, left: min(n, chunk)}, tcpip.WriteOptions{Atomic: true})
+	p.flow.in.Add(uint64(written))
+	if terr == nil {
+		return true, nil
+	}
+	if _, ok := terr.(*tcpip.ErrWouldBlock); ok {
+		return true, errWait
+	}
+	return false, errors.New(terr.String())
+}
+
+// waiting is how many bytes wait in a socket; io.EOF says that none will come.
+func waiting(fd int) (int, error) {
+	if n, err := unix.IoctlGetInt(fd, unix.TIOCINQ); err != nil || n > 0 {
+		return n, err
+	}
+	var one [1]byte
+	for {
+		n, _, err := unix.Recvfrom(fd, one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EAGAIN):
+			return 0, nil
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		}
+		return n, nil
+	}
+}
+
+// A hostReader gives the stack bytes that wait in a socket, as many as it has
+// room for. There is no other reader: what was there is there.
+type hostReader struct{ fd, left int }
+
+// Len is how much there is.
+func (r *hostReader) Len() int { return r.left }
+
+func (r *hostReader) Read(b []byte) (int, error) {
+	if len(b) > r.left {
+		b = b[:r.left]
+	}
+	for {
+		n, err := unix.Read(r.fd, b)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.ErrUnexpectedEOF
+		}
+		r.left -= n
+		return n, nil
+	}
+}
+
+// abort breaks both sides off, with a reset each. The descriptor stays, as a
+// direction may be using it; the directions see that it is over.
+func (p *pipe) abort() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state != pipeOpen {
+		return
+	}
+	p.state = pipeBroken
+	p.guest.Abort()
+	_ = disconnect(p.fd) // what is not connected any more needs none
+	go p.up.wake()
+	go p.down.wake()
+}
+
+// drainTime is how long a program has to take what it was sent before the other
+// side closed.
+const drainTime = 60 * time.Second
+
+// close closes both sides. What was sent to the sandbox and not yet taken keeps
+// the connection counted, for a while.
+func (p *pipe) close(ctx context.Context) {
+	p.drain(ctx)
+	if p.flow != nil { // it was started
+		p.queue.EventUnregister(&p.entry)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state = pipeClosed
+	p.poller.remove(p)
+	p.guest.Close()
+	_ = unix.Close(p.fd)
+}
+
+func (p *pipe) drain(ctx context.Context) {
+	pause := 5 * time.Millisecond
+	for waited := time.Duration(0); waited < drainTime; waited += pause {
+		n, err := p.guest.GetSockOptInt(tcpip.SendQueueSizeOption)
+		if err != nil || n == 0 || p.broken() || tcp.EndpointState(p.guest.State()) == tcp.StateError {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, time.Second)
+	}
+	p.abort()
+}

@@ -1,0 +1,333 @@
+package egress_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/core/manifest"
+	"ambit.dev/ambit/internal/egress"
+	"ambit.dev/ambit/internal/egress/frame"
+	"ambit.dev/ambit/internal/egress/inside"
+	"ambit.dev/ambit/internal/enforce/link"
+	"ambit.dev/ambit/internal/enforce/link/linktest"
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(linktest.Main(m, map[string]linktest.Op{
+		"tcp": dialTCP, "udp": dialUDP, "lookup": lookup, "flood": flood, "pings": pings, "raw": raw, "hold": hold,
+		"sum": sum, "later": later, "break": breakOff, "stuff": stuff, "sleep": sleep, "crowd": crowd, "names": names,
+	}))
+}
+
+// A gate decides as the real one does, by grants that tests change, and notes
+// what it was asked.
+type gate struct {
+	mu     sync.Mutex
+	grants []string           // guarded by mu
+	asked  []decision.Request // guarded by mu
+	before func()             // guarded by mu; called for each request
+}
+
+func (g *gate) Check(_ context.Context, r decision.Request) decision.Decision {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r.ID = fmt.Sprintf("d-%d", len(g.asked))
+	g.asked = append(g.asked, r)
+	if g.before != nil {
+		g.before()
+	}
+	in := decision.Input{Manifest: manifest.AdHoc(nil), Now: time.Now()}
+	for _, text := range g.grants {
+		c, err := capability.Parse(text)
+		if err != nil {
+			return decision.Failed(r, err)
+		}
+		in.Grants = append(in.Grants, grant.Grant{ID: "g-" + text, Principal: "u", Capability: c, Outcome: grant.Allow, Lifespan: grant.Lifespan{Span: grant.Always}})
+	}
+	return decision.Decide(r, in)
+}
+
+func (g *gate) grant(texts ...string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.grants = texts
+}
+
+// requests are the capabilities that were asked for.
+func (g *gate) requests() (all []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, r := range g.asked {
+		all = append(all, r.Capability.String())
+	}
+	return all
+}
+
+// A hosts resolves names from a table that tests change.
+type hosts struct {
+	mu  sync.Mutex
+	all map[string][]string // guarded by mu
+	n   int                 // guarded by mu; lookups
+}
+
+func (h *hosts) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.n++
+	var addrs []netip.Addr
+	for _, a := range h.all[strings.TrimSuffix(host, ".")] {
+		addrs = append(addrs, netip.MustParseAddr(a))
+	}
+	if addrs == nil {
+		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+	return addrs, nil
+}
+
+func (h *hosts) set(name string, addrs ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all[name] = addrs
+}
+
+// A tape keeps what was recorded.
+type tape struct {
+	mu  sync.Mutex
+	all []egress.Flow // guarded by mu
+}
+
+func (r *tape) Record(f egress.Flow) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, f)
+}
+
+// ended returns the flows that have ended, once there are n.
+func (r *tape) ended(t *testing.T, n int) []egress.Flow {
+	t.Helper()
+	for range 400 {
+		r.mu.Lock()
+		var all []egress.Flow
+		for _, f := range r.all {
+			if f.End != "" {
+				all = append(all, f)
+			}
+		}
+		r.mu.Unlock()
+		if len(all) >= n {
+			return all
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.Fatalf("not %d flows have ended: %+v", n, r.all)
+	return nil
+}
+
+// world is a sandbox, its plane, and what the plane rests on.
+type world struct {
+	*linktest.Sandbox
+	plane *egress.Plane
+	gate  *gate
+	hosts *hosts
+	tape  *tape
+}
+
+// start makes a world. change may change what the plane is made of.
+func start(t testing.TB, o linktest.Options, grants []string, change func(*egress.Config)) *world {
+	t.Helper()
+	w := &world{Sandbox: linktest.Start(t, o), gate: &gate{grants: grants}, hosts: &hosts{all: map[string][]string{}}, tape: &tape{}}
+	var granted []capability.Capability
+	for _, text := range grants {
+		c, err := capability.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		granted = append(granted, c)
+	}
+	opt := frame.Options{MTU: link.MTU, Header: w.Setup.Header}
+	open := frame.Tun
+	if w.Setup.Frames {
+		opt.Ethernet, opt.Guest = true, tcpip.LinkAddress(link.GuestMAC[:])
+		open = frame.Socket
+	}
+	l, err := open(w.Ends.Link, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sockets, err := inside.OpenSockets(w.Ends.Diag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := egress.Config{
+		Link: l, Subject: decision.Subject{Principal: "u", Session: "s"}, Checker: w.gate, Known: egress.Names(granted),
+		Recorder: w.tape, Sockets: sockets, Resolver: w.hosts,
+		Program: func(s inside.Socket) inside.Program { return inside.FindProgram(w.PID, s.Inode) },
+		Host:    func() []netip.Prefix { return nil },
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	leaks := goleak.IgnoreCurrent()
+	if w.plane, err = egress.New(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		w.plane.Close()
+		_ = sockets.Close()
+		w.End()
+		if err := goleak.Find(leaks); err != nil {
+			t.Errorf("left behind: %v", err)
+		}
+	})
+	return w
+}
+
+// outcome is what a program inside saw.
+type outcome struct {
+	Text string
+	Took time.Duration
+	Err  string
+}
+
+func tell(begun time.Time, text string, err error) (string, error) {
+	o := outcome{Text: text, Took: time.Since(begun)}
+	if err != nil {
+		o.Err = err.Error()
+	}
+	b, err := json.Marshal(o)
+	return string(b), err
+}
+
+// dialTCP connects, sends, says that this is all, and reads to the end.
+func dialTCP(ctx context.Context, args []string) (string, error) {
+	begun := time.Now()
+	wait := 10 * time.Second
+	if len(args) > 2 {
+		d, err := time.ParseDuration(args[2])
+		if err != nil {
+			return "", err
+		}
+		wait = d
+	}
+	c, err := (&net.Dialer{Timeout: wait}).DialContext(ctx, "tcp", args[0])
+	if err != nil {
+		return tell(begun, "", err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.WriteString(c, args[1]); err != nil {
+		return tell(begun, "", err)
+	}
+	_ = c.(*net.TCPConn).CloseWrite()
+	b, err := io.ReadAll(c)
+	return tell(begun, string(b), err)
+}
+
+// dialUDP sends datagrams and reads as many answers.
+func dialUDP(ctx context.Context, args []string) (string, error) {
+	begun := time.Now()
+	c, err := (&net.Dialer{}).DialContext(ctx, "udp", args[0])
+	if err != nil {
+		return tell(begun, "", err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(3 * time.Second))
+	var got []string
+	for _, text := range args[1:] {
+		if _, err := io.WriteString(c, text); err != nil {
+			return tell(begun, "", err)
+		}
+	}
+	for range args[1:] {
+		b := make([]byte, 65536)
+		n, err := c.Read(b)
+		if err != nil {
+			return tell(begun, strings.Join(got, " "), err)
+		}
+		got = append(got, string(b[:n]))
+	}
+	return tell(begun, strings.Join(got, " "), nil)
+}
+
+func lookup(ctx context.Context, args []string) (string, error) {
+	begun := time.Now()
+	all, err := net.DefaultResolver.LookupHost(ctx, args[0])
+	slices.Sort(all)
+	return tell(begun, strings.Join(all, " "), err)
+}
+
+func (w *world) see(t *testing.T, op string, args ...string) outcome {
+	t.Helper()
+	text, err := w.Do(op, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o outcome
+	if err := json.Unmarshal([]byte(text), &o); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// echo is a server of the host that answers each connection with what it was
+// sent.
+func echo(t testing.TB, network, at string) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen(network, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				b, err := io.ReadAll(c)
+				if err == nil {
+					_, _ = c.Write(append([]byte("echo "), b...))
+				}
+			}()
+		}
+	}()
+	return netip.MustParseAddrPort(l.Addr().String())
+}
+
+func TestTCP(t *testing.T) {
+	server := echo(t, "tcp", "127.0.0.1:0")
+	port := fmt.Sprint(server.Port())
+	for name, o := range linktest.Kinds() {
+		t.Run(name, func(t *testing.T) {
+			w := start(t, o, []string{"net.connect:a.test:" + port, "net.connect:127.0.0.1:" + port}, nil)
+			w.hosts.set("a.test", "127.0.0.1")
+			if got := w.see(t, "tcp", "a.test:"+port, "hello"); got.Text != "echo hello" {
+				t.Errorf("%+v", got)
+			}
+			f := w.tape.ended(t, 1)[0]
+			if f.End != egress.Done || f.Name != "a.test" || f.Dialled != server || f.Out != 5 || f.In != 10 || f.Program.PID != w.PID {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+}

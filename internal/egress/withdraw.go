@@ -1,0 +1,87 @@
+//go:build linux
+
+package egress
+
+import (
+	"sync"
+
+	"ambit.dev/ambit/internal/core/decision"
+)
+
+// Recheck puts again what the flows rest on, and ends those that are no longer
+// permitted. It is called when grants have changed, and returns when it is done.
+func (p *Plane) Recheck() {
+	p.rechecks.Add(1)
+	p.refused.forget()
+	still := p.putAgain(p.permissions())
+	p.flows.each(func(f *flow) {
+		f.mu.Lock()
+		rests := f.rests
+		f.mu.Unlock()
+		for _, m := range rests {
+			if ok, known := still[m]; known && !ok {
+				f.end(Withdrawn, "what permitted it is no longer granted")
+				return
+			}
+		}
+	})
+}
+
+// permissions are those that any flow rests on.
+func (p *Plane) permissions() map[permission]decision.Subject {
+	all := map[permission]decision.Subject{}
+	p.flows.each(func(f *flow) {
+		s := p.subject(f)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, m := range f.rests {
+			all[m] = s
+		}
+	})
+	return all
+}
+
+// putAgain puts each permission once, some at a time.
+func (p *Plane) putAgain(all map[permission]decision.Subject) map[permission]bool {
+	var (
+		mu    sync.Mutex
+		still = map[permission]bool{}
+		group sync.WaitGroup
+		place = make(chan struct{}, 16)
+	)
+	for m, s := range all {
+		place <- struct{}{}
+		group.Go(func() {
+			defer func() { <-place }()
+			ok := p.permitted(m, s)
+			mu.Lock()
+			defer mu.Unlock()
+			still[m] = ok
+		})
+	}
+	group.Wait()
+	return still
+}
+
+func (p *Plane) permitted(m permission, s decision.Subject) bool {
+	d := p.cfg.Checker.Check(p.ctx, decision.Request{Subject: s, Capability: m.capability, Why: "grants have changed"})
+	by := covering(d)
+	if d.Outcome != decision.Allow || m.addr && anyHost(by) {
+		return false
+	}
+	return honoured(by, hostOf(m.capability))
+}
+
+// stands puts again what one flow rests on.
+func (p *Plane) stands(f *flow) bool {
+	s := p.subject(f)
+	f.mu.Lock()
+	rests := f.rests
+	f.mu.Unlock()
+	for _, m := range rests {
+		if !p.permitted(m, s) {
+			return false
+		}
+	}
+	return true
+}
