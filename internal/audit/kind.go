@@ -83,14 +83,3 @@ func (r Record) Decode() (Body, error) {
 	}
 	return nil, fmt.Errorf("unknown kind of record %q", r.Kind)
 }
-
-// encodeBody is the JSON of b, without the escapes that HTML would need.
-func encodeBody(b Body) (json.RawMessage, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(b); err != nil {
-		return nil, fmt.Errorf("body of kind %q: %w", b.kind(), err)
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
-}

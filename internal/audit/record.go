@@ -27,12 +27,15 @@ type Record struct {
 	Pack      string          `json:"pack,omitempty"`
 	Body      json.RawMessage `json:"body"`
 	Prev      string          `json:"prev"` // hex SHA-256, see the package comment
+
+	made string // Body and
+	of   Kind   // Kind as New made them
 }
 
 // New returns a record of b, ready for Append.
 func New(b Body) (Record, error) {
 	raw, err := encodeBody(b)
-	return Record{Kind: b.kind(), Body: raw}, err
+	return Record{Kind: b.kind(), Body: raw, made: string(raw), of: b.kind()}, err
 }
 
 // appendLine appends the one spelling of r, without a newline.
@@ -190,14 +193,17 @@ func checkNew(r Record) (Record, error) {
 	if len(r.Body) == 0 {
 		r.Body = json.RawMessage("{}")
 	}
-	if _, err := r.Decode(); err != nil {
-		return r, err
+	if r.Kind != r.of || r.made != string(r.Body) {
+		if _, err := r.Decode(); err != nil {
+			return r, err
+		}
+		var b bytes.Buffer
+		if err := json.Compact(&b, r.Body); err != nil {
+			return r, fmt.Errorf("body of kind %q: %w", r.Kind, err)
+		}
+		r.Body = b.Bytes()
 	}
-	var b bytes.Buffer
-	if err := json.Compact(&b, r.Body); err != nil {
-		return r, fmt.Errorf("body of kind %q: %w", r.Kind, err)
-	}
-	r.Body = b.Bytes()
+	r.made, r.of = "", ""
 	if n := len(r.Body) + len(r.ID) + len(r.Session) + len(r.Principal) + len(r.Pack); n > maxLine/2 {
 		return r, fmt.Errorf("record of kind %q has %d bytes, at most %d are kept", r.Kind, n, maxLine/2)
 	}
