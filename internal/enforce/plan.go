@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"slices"
 )
 
 // Plan is a sandbox as data. The zero Plan permits nothing and starts nothing.
@@ -140,6 +141,18 @@ func (p Plan) Skeleton() (names, mounted []Entry) {
 		mounted = append(mounted, e)
 	}
 	return names, mounted
+}
+
+// Has reports whether something is mounted at a path of the view, or above it.
+func (p Plan) Has(at string) bool {
+	return slices.ContainsFunc(p.View, func(e Entry) bool {
+		switch e.Op {
+		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask:
+			return within(at, e.Path)
+		case OpDir, OpFile, OpLink, OpTrap:
+		}
+		return false
+	})
 }
 
 func beneathAny(p string, on map[string]bool) bool {
