@@ -12,7 +12,7 @@ root=$PWD
 . scripts/lib.sh
 
 user=ambit-test
-need git:git python3:python3 gcc:gcc libc6-dev:/usr/include/stdio.h make:make curl:curl tar:tar nodejs:node \
+need git:git python3:python3 gcc:gcc libc6-dev:/usr/include/stdio.h make:make curl:curl tar:tar nodejs:node npm:npm \
 	util-linux:setpriv util-linux:flock procps:pgrep
 need_go "$root"
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -104,7 +105,7 @@ func (a *app) learn(ctx context.Context, f *learnFlags, argv []string) error {
 // working directory where that is another, for a program to start in.
 func (s *prepared) newLearner(f *learnFlags, out *output) (*learner, error) {
 	l := &learner{s: s, flags: f, out: out, given: map[capability.Capability]learn.Touch{}, near: map[string]int{}, refused: map[string]refusal{},
-		denied: map[capability.Capability]bool{}, links: map[string]bool{}, opened: map[string]string{}}
+		denied: map[capability.Capability]bool{}, started: map[capability.Capability]bool{}, links: map[string]bool{}, opened: map[string]string{}}
 	s.heard, l.allowed = l.refuse, f.run.allow
 	dir, err := l.readBase()
 	if err != nil {
@@ -124,15 +125,15 @@ func (s *prepared) newLearner(f *learnFlags, out *output) (*learner, error) {
 	return l, err
 }
 
-// show gives a directory from the start, but for the secrets in it. One that is
-// too large to look through is not given; what is read of it is asked about.
+// show gives a directory from the start, but for the secrets in it.
 func (l *learner) show(dir string) (hidden []string, c capability.Capability, err error) {
-	hidden, ok := learn.Secrets(dir, l.base, hostTree{})
-	if !ok {
-		return nil, c, nil
-	}
 	if c, err = capability.ForPath(capability.FSRead, dir); err != nil {
 		return nil, c, err
+	}
+	hidden, ok := learn.Secrets(dir, l.base, hostTree{})
+	if f := &l.flags.run; !ok && !slices.Contains(f.allow, c.Display()) {
+		return nil, c, fmt.Errorf("%s holds more than can be looked through for secrets: learn in a smaller folder, or give all of it with --allow %s",
+			shellWord(dir), shellWord(c.Display()))
 	}
 	f := &l.flags.run
 	f.allow = append(f.allow, c.Display())

@@ -41,11 +41,14 @@ type learner struct {
 	near    map[string]int                        // guarded by mu; files that were given, by directory
 	refused map[string]refusal                    // guarded by mu; by capability
 	denied  map[capability.Capability]bool        // guarded by mu; programs
-	links   map[string]bool                       // guarded by mu; that were followed
+	started map[capability.Capability]bool        // guarded by mu; programs
 	forked  bool                                  // guarded by mu; there was a second process
 
-	opening sync.Mutex
-	opened  map[string]string // guarded by opening; programs that were read, with who read them
+	// hearing is never held while something is looked up: what is heard by it must
+	// not wait.
+	hearing sync.Mutex
+	links   map[string]bool   // guarded by hearing; that were followed
+	opened  map[string]string // guarded by hearing; programs that were read, with who read them
 }
 
 var _ enforce.Observer = (*learner)(nil)
@@ -161,7 +164,9 @@ func (l *learner) NotShown(ctx context.Context, touch enforce.Touch, cause error
 	}
 }
 
-// Started remembers a program that was started.
+// Started remembers a program that was started. To start programs at all was
+// decided before; which ones it came to is put to the gate as well, so that the
+// log has it.
 func (l *learner) Started(t enforce.Touch) {
 	touch := learn.Touch{Program: t.Program, Count: 1}
 	var err error
@@ -176,13 +181,19 @@ func (l *learner) Started(t enforce.Touch) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.started[touch.Capability] {
+		r := decision.Request{ID: audit.NewID("d"), Subject: l.s.subject, Capability: touch.Capability, Why: doing(t)}
+		r.Subject.Program = t.Program
+		l.t.check(context.Background(), r) // refused or not, the view has it: masks are made of the same rules
+	}
+	l.started[touch.Capability] = true
 	l.trail = append(l.trail, touch)
 }
 
 // Linked remembers a link that was followed.
 func (l *learner) Linked(path string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.hearing.Lock()
+	defer l.hearing.Unlock()
 	l.links[path] = true
 }
 
@@ -192,8 +203,8 @@ func (l *learner) Opened(t enforce.Touch) {
 	if !slices.ContainsFunc(l.base.Hidden, func(dir string) bool { return under(t.Path, dir) }) || t.Dir {
 		return
 	}
-	l.opening.Lock()
-	defer l.opening.Unlock()
+	l.hearing.Lock()
+	defer l.hearing.Unlock()
 	if l.opened[t.Path] == "" {
 		name, _ := os.ReadFile("/proc/" + strconv.Itoa(t.PID) + "/comm") // it may be gone
 		l.opened[t.Path] = strings.TrimSuffix(string(name), "\n")

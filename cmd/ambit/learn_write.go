@@ -261,8 +261,19 @@ func (l *learner) say(wants []learn.Want, ran error) {
 	if l.out.pack != realPath(l.s.base.Dir) && l.out.pack != "" {
 		printf(w, "ambit: a pack is started in its own folder, %s; this was learned in %s\n", dir, shellWord(l.s.base.Dir))
 	}
-	printf(w, "ambit: wrote %s, which asks for %d capabilities; read it, then: ambit grants add --pack %s --all && ambit run --pack %s\n",
-		shellWord(l.out.file), len(wants), dir, dir)
+	if len(wants) == 0 {
+		printf(w, "ambit: wrote %s, which asks for nothing: ambit run --pack %s\n", shellWord(l.out.file), dir)
+		return
+	}
+	printf(w, "ambit: wrote %s, %s; read it, then: ambit grants add --pack %s --all && ambit run --pack %s\n",
+		shellWord(l.out.file), asksFor(len(wants)), dir, dir)
+}
+
+func asksFor(n int) string {
+	if n == 1 {
+		return "which asks for one capability"
+	}
+	return fmt.Sprintf("which asks for %d capabilities", n)
 }
 
 // most is how many of a list are printed.

@@ -151,7 +151,7 @@ func (f *folding) wants() (wants []Want) {
 }
 
 // widest leaves out lines that another one covers, which takes over who used
-// them.
+// them in the same way.
 func widest(wants []Want) (kept []Want) {
 	covering := func(i int) int { // of two that cover each other the first stays
 		w := wants[i].Capability
@@ -170,6 +170,9 @@ func widest(wants []Want) (kept []Want) {
 		}
 		if by[to].uses == nil {
 			by[to].uses = map[string]int{}
+		}
+		if wants[to].Capability.Kind() != w.Capability.Kind() {
+			continue // who read what is changed did not change it
 		}
 		for _, u := range w.By {
 			by[to].uses[u.Program] += u.Count

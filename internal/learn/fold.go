@@ -27,11 +27,6 @@ func (f *folding) foldWrites() {
 // foldReads folds files of packages, and then those of directories from the
 // deepest upwards.
 func (f *folding) foldReads() {
-	for p := range f.reads { // what may be changed may be read
-		if f.writes.cover(p) {
-			delete(f.reads, p)
-		}
-	}
 	packages := map[string]bool{}
 	for p := range f.reads {
 		if t := packageTree(p); t != "" && t != p {

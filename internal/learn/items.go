@@ -73,16 +73,6 @@ func (all items) beneath(dir string) (paths []string) {
 	return paths
 }
 
-// cover reports whether p is an item, or lies beneath one.
-func (all items) cover(p string) bool {
-	for ; p != "/"; p = path.Dir(p) {
-		if _, ok := all[p]; ok {
-			return true
-		}
-	}
-	return false
-}
-
 // take removes items and returns them.
 func (all items) take(paths []string) (taken []item) {
 	for _, p := range paths {

@@ -208,6 +208,37 @@ func TestAnotherTouchRemovesNothing(t *testing.T) {
 	})
 }
 
+// Links give names, never rights: what is asked for is the same, no name is a
+// secret's, and the text reads back.
+func TestLinksGiveNoRights(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d, trail := drawRun(t)
+		var links []learn.Link
+		for range rapid.IntRange(0, 6).Draw(t, "links") {
+			links = append(links, learn.Link{Path: drawPath(t), Real: rapid.SampledFrom(d.files()).Draw(t, "real")})
+		}
+		plain, wants := learn.Collapse(trail, nil, base, d), learn.Collapse(trail, links, base, d)
+		var rights []capability.Capability
+		for _, w := range plain {
+			rights = append(rights, w.Capability)
+		}
+		for _, w := range wants {
+			if !capability.Covered(w.Capability, rights) && !seenAnyway(w.Capability) {
+				t.Fatalf("%s comes by a link alone: %q", w.Capability.Display(), links)
+			}
+			for _, as := range w.As {
+				p, _ := as.Pattern()
+				if lit, ok := p.Literal(); ok && secret(lit) {
+					t.Fatalf("%s is the name of a secret", as.Display())
+				}
+			}
+		}
+		if _, err := learn.Text(learn.Pack{ID: "local.app", Entry: []string{"true"}}, wants, base); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // The order of a trail makes no difference, and the text reads back.
 func TestTheTextIsDeterministic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

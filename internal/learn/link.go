@@ -47,6 +47,10 @@ func (f *folding) name(wants []Want, l Link) []Want {
 		if err != nil {
 			continue // too long, or as wide as the whole file system
 		}
+		p, _ := c.Pattern()
+		if lit, literal := p.Literal(); literal && f.look.secret(lit) {
+			continue // by this name it would be one
+		}
 		wants[i].As, found = append(wants[i].As, c), true
 	}
 	if found || f.base.exposed(l.Real) || !f.base.shown(l.Real) && !covered(wants, l.Real) || f.base.shown(l.Path) || covered(wants, l.Path) {

@@ -132,7 +132,25 @@ print(n)
 }
 
 func TestLearnNode(t *testing.T) {
-	b := newLearnBench(t, "node", "npm")
+	b := newLearnBench(t, "node")
+	b.write("node_modules/dep/package.json", `{"name":"dep","version":"1.0.0","main":"lib/i.js"}`)
+	b.write("node_modules/dep/lib/i.js", "module.exports = text => text.split(/\\s+/).filter(Boolean).length\n")
+	b.write("index.js", `const fs = require("fs"), os = require("os"), path = require("path"), count = require("dep")
+const dir = path.join(os.homedir(), "notes")
+const n = fs.readdirSync(dir).map(f => count(fs.readFileSync(path.join(dir, f), "utf8"))).reduce((a, b) => a + b)
+fs.mkdirSync("out", { recursive: true })
+fs.writeFileSync("out/report.txt", String(n))
+console.log(n, require("child_process").execFileSync("cat", ["out/report.txt"], { encoding: "utf8" }))
+`)
+	_, ran := b.learnt("node", "index.js")
+	if ran.out != "3 3\n" {
+		t.Errorf("got %q", ran.out)
+	}
+	b.has(`"fs.read:~/notes", // read by node`, `"fs.write:.", // changed by node`, `"process.spawn:/usr/bin/cat", // run by node`)
+}
+
+func TestLearnNpm(t *testing.T) {
+	b := newLearnBench(t, "npm")
 	for _, dir := range []string{b.home + "/.npm", b.home + "/dep"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -207,6 +225,9 @@ func TestLearnRefuses(t *testing.T) {
 		}
 	}
 	b.has(`"fs.read:~/notes/a.txt", // read by cat`, `"fs.write:./made", // changed by cp`)
+	if trail := b.run("audit", "ls", "--kind", "decision").out; !strings.Contains(trail, "allow process.spawn:/usr/bin/cp") {
+		t.Errorf("what was started is not in the log:\n%s", trail)
+	}
 	id := r.err[strings.Index(r.err, "id_ed25519: SSH keys [")+len("id_ed25519: SSH keys ["):]
 	b.run("why", id[:strings.Index(id, "]")]).want(t, 0, "denied to read "+b.home+"/.ssh/id_ed25519", "SSH keys")
 	for _, about := range []struct{ kind, text, want string }{
@@ -237,7 +258,7 @@ func TestLearnOutput(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(b.dir, "ambit.json")); err == nil {
 		t.Error("it was written though it was to be printed")
 	}
-	b.run("learn", "--", "cat", "a.txt").want(t, 0, "wrote ambit.json, which asks for 0 capabilities")
+	b.run("learn", "--", "cat", "a.txt").want(t, 0, "wrote ambit.json, which asks for nothing: ambit run --pack")
 	first := b.manifest()
 	b.run("learn", "--", "cat", "../../notes/a.txt").want(t, 125, "ambit.json exists; --force replaces it")
 	if b.manifest() != first {
