@@ -190,3 +190,20 @@ func (p Plan) Digest() string {
 	sum := sha256.Sum256(p.Text())
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
+
+// Leading are the directories of the view's own root, below the first level,
+// that something is mounted in. A plan that asks has none.
+func (p Plan) Leading() (dirs []string) {
+	if p.Asks() {
+		return nil
+	}
+	names, mounted := p.Skeleton()
+	for _, n := range names {
+		in := func(e Entry) bool { return path.Dir(e.Path) == n.Path }
+		on := func(e Entry) bool { return e.Path == n.Path }
+		if n.Op == OpDir && path.Dir(n.Path) != "/" && slices.ContainsFunc(mounted, in) && !slices.ContainsFunc(mounted, on) {
+			dirs = append(dirs, n.Path)
+		}
+	}
+	return dirs
+}

@@ -323,7 +323,7 @@ func lastCapability() int {
 // landlockRules allows what pathRules says, and the terminal or files that the
 // person redirected.
 func (b *builder) landlockRules() {
-	for _, r := range pathRules(b.plan.Landlock) {
+	for _, r := range pathRules(b.plan.Landlock, b.plan.Leading()) {
 		b.allow("allow "+r.what, r.path, r.rights)
 	}
 	for i, fd := range b.later {
@@ -347,7 +347,16 @@ type pathRule struct {
 // pathRules gives all file rights beneath the view's root, but execution only
 // where the plan says so, ioctl of devices only for terminals, and connecting to
 // sockets of the host only where a grant names them.
-func pathRules(l enforce.Landlock) (rules []pathRule) {
+//
+// The kernel looks for a rule from an object upwards, at each open. So the same
+// rights stand at the directories of the view that lead to what is mounted: it
+// finds them there, and need not go on to the root.
+//
+// Security: they are directories of the view's own file system beneath its root,
+// so nothing is beneath them that is not beneath the root. Never at the mounts
+// themselves: their directories are the host's, and what is beneath them would
+// stay open by a descriptor after its grant was taken away.
+func pathRules(l enforce.Landlock, leading []string) (rules []pathRule) {
 	everywhere := landlock.AllFS(l.ABI)
 	only := func(right uint64, what string, paths ...string) {
 		if everywhere&right == 0 {
@@ -363,7 +372,10 @@ func pathRules(l enforce.Landlock) (rules []pathRule) {
 	if l.LimitExecute {
 		only(landlock.Execute, "execution of ", l.Execute...)
 	}
-	return append(rules, pathRule{"the view", "/", everywhere})
+	for _, p := range append([]string{"/"}, leading...) {
+		rules = append(rules, pathRule{"the view at " + p, p, everywhere})
+	}
+	return rules
 }
 
 // stdioRights lets a program open its own standard descriptors by name again

@@ -43,9 +43,9 @@ func Destination(raw []byte) (netip.AddrPort, bool) { return destination(raw) }
 func StdioRights(fd, abi int) uint64                { return stdioRights(fd, abi) }
 
 // PathRules are the rules of a domain: rights by path.
-func PathRules(l enforce.Landlock) map[string]uint64 {
+func PathRules(l enforce.Landlock, leading []string) map[string]uint64 {
 	rights := map[string]uint64{}
-	for _, r := range pathRules(l) {
+	for _, r := range pathRules(l, leading) {
 		rights[r.path] |= r.rights
 	}
 	return rights

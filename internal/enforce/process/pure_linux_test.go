@@ -223,18 +223,21 @@ func TestPathRules(t *testing.T) {
 		return more
 	}
 	for _, tc := range []struct {
-		name string
-		plan enforce.Landlock
-		want map[string]uint64
+		name    string
+		plan    enforce.Landlock
+		leading []string
+		want    map[string]uint64
 	}{
-		{"version 6", enforce.Landlock{ABI: 6, Connect: []string{"/w/s"}}, terminals(map[string]uint64{"/": 1<<15 - 1})},
-		{"version 9", enforce.Landlock{ABI: 9}, terminals(map[string]uint64{"/": 1<<15 - 1})},
-		{"version 9, a socket by name", enforce.Landlock{ABI: 9, Connect: []string{"/w/s", "/t"}}, terminals(map[string]uint64{"/": 1<<15 - 1, "/w/s": connect, "/t": connect})},
-		{"some programs", enforce.Landlock{ABI: 9, LimitExecute: true, Execute: []string{"/usr/bin/git"}},
+		{"version 6", enforce.Landlock{ABI: 6, Connect: []string{"/w/s"}}, nil, terminals(map[string]uint64{"/": 1<<15 - 1})},
+		{"version 9", enforce.Landlock{ABI: 9}, nil, terminals(map[string]uint64{"/": 1<<15 - 1})},
+		{"version 9, a socket by name", enforce.Landlock{ABI: 9, Connect: []string{"/w/s", "/t"}}, nil, terminals(map[string]uint64{"/": 1<<15 - 1, "/w/s": connect, "/t": connect})},
+		{"some programs", enforce.Landlock{ABI: 9, LimitExecute: true, Execute: []string{"/usr/bin/git"}}, nil,
 			terminals(map[string]uint64{"/": 1<<15 - 1 - execute, "/usr/bin/git": execute})},
-		{"no program", enforce.Landlock{ABI: 6, LimitExecute: true}, terminals(map[string]uint64{"/": 1<<15 - 1 - execute})},
+		{"what leads to mounts", enforce.Landlock{ABI: 6, LimitExecute: true}, []string{"/home/u"},
+			terminals(map[string]uint64{"/": 1<<15 - 1 - execute, "/home/u": 1<<15 - 1 - execute})},
+		{"no program", enforce.Landlock{ABI: 6, LimitExecute: true}, nil, terminals(map[string]uint64{"/": 1<<15 - 1 - execute})},
 	} {
-		if got := process.PathRules(tc.plan); !maps.Equal(got, tc.want) {
+		if got := process.PathRules(tc.plan, tc.leading); !maps.Equal(got, tc.want) {
 			t.Errorf("%s: got %#x, want %#x", tc.name, got, tc.want)
 		}
 	}
