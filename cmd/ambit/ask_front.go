@@ -137,7 +137,7 @@ func toForeground(sig syscall.Signal) error {
 	if err != nil {
 		return err
 	}
-	defer tty.Close() //nolint:errcheck // nothing was written
+	defer tty.Close()
 	group := foregroundOf(int(tty.Fd()))
 	if group <= 1 {
 		return errors.New("no job has the terminal")

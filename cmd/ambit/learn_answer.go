@@ -156,8 +156,8 @@ func (l *learner) NotShown(ctx context.Context, touch enforce.Touch, cause error
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	given := l.given[c].Capability
-	for i := len(l.trail) - 1; i >= 0; i-- {
-		if was := l.trail[i].Capability; was == c || was == given {
+	for i, t := range slices.Backward(l.trail) {
+		if was := t.Capability; was == c || was == given {
 			l.trail = slices.Delete(l.trail, i, i+1)
 			return
 		}

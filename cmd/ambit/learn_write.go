@@ -213,7 +213,7 @@ func (o *output) write(a *app, text []byte) error {
 		return err
 	}
 	if !o.force {
-		f, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // a manifest is for everybody to read
+		f, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) // a manifest is for everybody to read
 		if err != nil {
 			return fmt.Errorf("write the manifest: %w", err)
 		}

@@ -327,7 +327,7 @@ func prepare(o Options) (link.Ends, error) {
 	if err != nil {
 		return none, err
 	}
-	defer unix.Close(proc)
+	defer unix.Close(proc) //nolint:errcheck // nothing was written
 	c := Config
 	c.Proc = proc
 	lay := link.Veth
@@ -361,7 +361,7 @@ func cover(path, text string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer os.Remove(f.Name()) //nolint:errcheck // it lies among temporary files
 	defer f.Close()
 	if _, err := f.WriteString(text); err != nil {
 		return err
