@@ -17,7 +17,7 @@ import (
 )
 
 // idForm is what audit.NewID makes.
-var idForm = regexp.MustCompile(`^[dg]-[a-z2-7]{4,}$`)
+var idForm = regexp.MustCompile(`^[deg]-[a-z2-7]{4,}$`)
 
 // account is what is told of a record, the text for people as rows.
 type account struct {
@@ -84,6 +84,8 @@ func (a *app) account(ctx context.Context, dir string, r audit.Record) (*account
 		return acc, a.ofThatRun(ctx, acc)
 	case *audit.DenialBody:
 		acc.denial(b)
+	case *audit.EffectBody:
+		acc.effect(b)
 	case *audit.GrantBody:
 		return acc, a.grantAccount(ctx, acc, b)
 	default:
@@ -228,6 +230,23 @@ func (acc *account) denial(b *audit.DenialBody) {
 		[]string{"rule", rule})
 	if string(b.Text) == string(decision.NotGranted) {
 		acc.remedy(string(decision.NotGranted), "")
+	}
+}
+
+// effect tells of what was taken away from a running session.
+func (acc *account) effect(b *audit.EffectBody) {
+	acc.cap = string(b.Capability)
+	acc.title = "taken away while it ran: to " + describe(acc.cap)
+	acc.whoWhen("")
+	acc.rows = append(acc.rows, []string{"capability", acc.cap}, []string{"rule", b.Reason})
+	for _, p := range b.Paths {
+		acc.rows = append(acc.rows, []string{"leads nowhere", string(p)})
+	}
+	for _, h := range b.Open {
+		acc.rows = append(acc.rows, []string{"still open", fmt.Sprintf("%s of %s, process %d, %s", h.What, h.Program, h.PID, h.Path)})
+	}
+	if b.Error != "" {
+		acc.rows = append(acc.rows, []string{"note", string(b.Error)})
 	}
 }
 

@@ -381,6 +381,16 @@ func TestRevokeRunning(t *testing.T) {
 		_ = cmd.Process.Kill()
 		<-ended
 	}
+	told := false
+	for line := range strings.Lines(b.run("audit", "ls").out) {
+		if f := strings.Fields(line); len(f) > 4 && strings.HasPrefix(f[4], "e-") {
+			told = true
+			b.run("why", f[4]).want(t, 0, "taken away while it ran: to read "+file, "leads nowhere "+file, "still open    descriptor 5 of sh")
+		}
+	}
+	if !told {
+		t.Error("the log does not say what was taken away")
+	}
 	if text := out.String(); !strings.Contains(text, "gone") || strings.Contains(text, "not ended") {
 		t.Errorf("the program says %q", text)
 	}
