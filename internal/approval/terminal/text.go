@@ -10,11 +10,12 @@ import (
 // cut stands for what was left out of the middle of a text.
 const cut = "…"
 
-// scripts are written from right to left. Some terminals turn such letters, and
-// what stands beside them, around.
-var scripts = []*unicode.RangeTable{
-	unicode.Adlam, unicode.Arabic, unicode.Hanifi_Rohingya, unicode.Hebrew, unicode.Mandaic, unicode.Mende_Kikakui,
-	unicode.Nko, unicode.Samaritan, unicode.Syriac, unicode.Thaana, unicode.Yezidi,
+// rightToLeft reports whether a rune is of a script that is written from right
+// to left. Some terminals turn such letters, and what stands beside them, around.
+func rightToLeft(r rune) bool {
+	const first = 0x590 // Hebrew, the first of them
+	return r >= first && unicode.In(r, unicode.Adlam, unicode.Arabic, unicode.Hanifi_Rohingya, unicode.Hebrew, unicode.Mandaic,
+		unicode.Mende_Kikakui, unicode.Nko, unicode.Samaritan, unicode.Syriac, unicode.Thaana, unicode.Yezidi)
 }
 
 // shown makes a text safe to draw beside others: printable, in the order in
@@ -32,7 +33,7 @@ func shown(text string) string {
 			marks = 0
 		}
 		switch {
-		case r == ' ' && (last == ' ' || i+1 == len(text)), unicode.In(r, scripts...), marks > 2, marks > 0 && last == ' ':
+		case r == ' ' && (last == ' ' || i+1 == len(text)), rightToLeft(r), marks > 2, marks > 0 && last == ' ':
 			escape(&b, text[i:i+size])
 		default:
 			b.WriteString(text[i : i+size])
