@@ -68,9 +68,8 @@ func (p *Plane) locate(to netip.AddrPort, udp bool) (t target, release func(), r
 	if inner, ok := address.Carried(a); ok {
 		a = inner
 	}
-	switch c := address.Of(a); c {
-	case address.Multicast, address.Unspecified:
-		return t, release, refuse(Class, "%s is a %s address", a, c)
+	if c := address.Of(a); c == address.Multicast || c == address.Unspecified {
+		return t, release, refuse(Class, "%s is of the class %s", a, c)
 	}
 	if a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
 		return t, release, refuse(Class, "%s is everybody", a)

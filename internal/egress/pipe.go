@@ -73,14 +73,13 @@ func newPipe(o *poller, guest tcpip.Endpoint, queue *waiter.Queue, host *net.TCP
 
 // takeOver takes the socket of a connection from the runtime.
 func takeOver(c *net.TCPConn) (int, error) {
-	defer c.Close()
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return -1, err
+		return -1, errors.Join(err, c.Close())
 	}
 	fd := -1
 	cerr := raw.Control(func(s uintptr) { fd, err = unix.FcntlInt(s, unix.F_DUPFD_CLOEXEC, 0) })
-	return fd, errors.Join(cerr, err)
+	return fd, errors.Join(err, cerr, c.Close())
 }
 
 // start carries until both directions have ended, and calls done then.

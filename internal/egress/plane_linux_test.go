@@ -29,7 +29,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(linktest.Main(m, map[string]linktest.Op{
+	os.Exit(linktest.Main(context.Background(), m, map[string]linktest.Op{
 		"tcp": dialTCP, "udp": dialUDP, "lookup": lookup, "flood": flood, "pings": pings, "raw": raw, "hold": hold,
 		"sum": sum, "later": later, "break": breakOff, "stuff": stuff, "sleep": sleep, "crowd": crowd, "names": names,
 	}))

@@ -25,7 +25,7 @@ type question struct {
 	err      error // set before done is closed
 }
 
-func (q *questions) init() { q.open = map[string]*question{} }
+func (s *questions) init() { s.open = map[string]*question{} }
 
 // ask waits for the answer to a question: to an equal one that is open, or to
 // this one. When nobody waits any more the question is withdrawn.

@@ -126,20 +126,20 @@ func TestClasses(t *testing.T) {
 		ok     bool
 		why    string
 	}{
-		{"a.test", []string{"127.0.0.1"}, nil, false, "a loopback address"},
-		{"a.test", []string{"::ffff:127.0.0.1"}, nil, false, "a loopback address"},
-		{"a.test", []string{"64:ff9b::7f00:1"}, nil, false, "a loopback address"},
-		{"a.test", []string{"169.254.169.254"}, nil, false, "a metadata address"},
-		{"a.test", []string{"169.254.169.254"}, []string{"net.connect:169.254.0.0/16"}, false, "a metadata address"},
-		{"a.test", []string{"10.0.0.1"}, nil, false, "a private address"},
-		{"c.b.test", []string{"127.0.0.1"}, nil, false, "a loopback address"},
-		{"any.example.com", []string{"127.0.0.1", "::1", "10.0.0.1"}, nil, false, "a private address"},
-		{"a.test", []string{"224.0.0.1"}, []string{"net.connect:224.0.0.0/4"}, false, "a multicast address"},
-		{"a.test", []string{"0.0.0.0"}, []string{"net.connect:0.0.0.0/8"}, false, "a unspecified address"},
+		{"a.test", []string{"127.0.0.1"}, nil, false, "the class loopback"},
+		{"a.test", []string{"::ffff:127.0.0.1"}, nil, false, "the class loopback"},
+		{"a.test", []string{"64:ff9b::7f00:1"}, nil, false, "the class loopback"},
+		{"a.test", []string{"169.254.169.254"}, nil, false, "the class metadata"},
+		{"a.test", []string{"169.254.169.254"}, []string{"net.connect:169.254.0.0/16"}, false, "the class metadata"},
+		{"a.test", []string{"10.0.0.1"}, nil, false, "the class private"},
+		{"c.b.test", []string{"127.0.0.1"}, nil, false, "the class loopback"},
+		{"any.example.com", []string{"127.0.0.1", "::1", "10.0.0.1"}, nil, false, "the class private"},
+		{"a.test", []string{"224.0.0.1"}, []string{"net.connect:224.0.0.0/4"}, false, "the class multicast"},
+		{"a.test", []string{"0.0.0.0"}, []string{"net.connect:0.0.0.0/8"}, false, "the class unspecified"},
 		{"a.test", nil, nil, false, ""},
 		{"a.test", []string{"10.0.0.1", "127.0.0.1"}, []string{"net.connect:127.0.0.1:" + port}, true, ""},
 		{"a.test", []string{"127.0.0.1"}, []string{"net.connect:127.0.0.0/8:" + port}, true, ""},
-		{"a.test", []string{"127.0.0.1"}, []string{"net.connect:127.0.0.1:1"}, false, "a loopback address"},
+		{"a.test", []string{"127.0.0.1"}, []string{"net.connect:127.0.0.1:1"}, false, "the class loopback"},
 		{"c.b.test", []string{"::ffff:127.0.0.1"}, []string{"net.connect:127.0.0.1"}, true, ""},
 	} {
 		w := start(t, linktest.Options{}, append(slices.Clone(names), tc.grants...), nil)

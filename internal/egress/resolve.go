@@ -44,7 +44,7 @@ func (p *Plane) resolve(ctx context.Context, f *flow, t target) ([]netip.Addr, *
 		a = address.Plain(a)
 		class := address.Of(a, host...)
 		if class != address.Public && !p.granted(ctx, f, t, a, class) {
-			none = refuse(Class, "%s resolves to %s, a %s address", t.name, a, class)
+			none = refuse(Class, "%s resolves to %s, which is of the class %s", t.name, a, class)
 			continue
 		}
 		may = append(may, a)
@@ -71,7 +71,7 @@ func (p *Plane) granted(ctx context.Context, f *flow, t target, a netip.Addr, cl
 	}
 	r := decision.Request{
 		Subject: p.subject(f), Capability: c,
-		Why: fmt.Sprintf("%s resolves to %s, a %s address", t.name, a, class),
+		Why: fmt.Sprintf("%s resolves to %s, which is of the class %s", t.name, a, class),
 	}
 	_, ok := p.check(ctx, f, r, permission{capability: c, addr: true}, "")
 	return ok

@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(linktest.Main(m, map[string]linktest.Op{
+	os.Exit(linktest.Main(context.Background(), m, map[string]linktest.Op{
 		"connect": connect, "socket": socket, "serve": serve, "pester": pester, "released": released,
 	}))
 }

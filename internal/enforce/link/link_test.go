@@ -25,7 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(linktest.Main(m, map[string]linktest.Op{
+	os.Exit(linktest.Main(context.Background(), m, map[string]linktest.Op{
 		"look":  look,
 		"again": again,
 		"send":  send,

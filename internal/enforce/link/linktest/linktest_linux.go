@@ -87,9 +87,9 @@ const variable = "AMBIT_LINK_TEST"
 
 // Main is for TestMain: in the copy it does ops, in the test it runs the tests
 // and returns their status.
-func Main(m *testing.M, ops map[string]Op) int {
+func Main(ctx context.Context, m *testing.M, ops map[string]Op) int {
 	if text := os.Getenv(OneOp); text != "" {
-		return one(text, ops)
+		return one(ctx, text, ops)
 	}
 	text := os.Getenv(variable)
 	if text == "" {
@@ -99,7 +99,7 @@ func Main(m *testing.M, ops map[string]Op) int {
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		panic(err)
 	}
-	if err := inside(o, ops); err != nil {
+	if err := inside(ctx, o, ops); err != nil {
 		fmt.Fprintln(os.Stderr, "sandbox:", err)
 		return 1
 	}
@@ -111,17 +111,17 @@ func Main(m *testing.M, ops map[string]Op) int {
 // other makers of networks can be measured in the same way.
 const OneOp = "AMBIT_LINK_TEST_OP"
 
-func one(text string, ops map[string]Op) int {
+func one(ctx context.Context, text string, ops map[string]Op) int {
 	var args []string
 	if err := json.Unmarshal([]byte(text), &args); err != nil {
 		panic(err)
 	}
-	out, err := do(context.Background(), ops, request{Op: args[0], Args: args[1:]})
+	out, err := do(ctx, ops, request{Op: args[0], Args: args[1:]})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	fmt.Println(out)
+	fmt.Fprintln(os.Stdout, out)
 	return 0
 }
 
@@ -264,7 +264,7 @@ func (s *Sandbox) Must(argv ...string) string {
 }
 
 // inside makes the link and does what is asked for until the test goes away.
-func inside(o Options, ops map[string]Op) error {
+func inside(ctx context.Context, o Options, ops map[string]Op) error {
 	const control = 3
 	s, err := prepare(o)
 	if err != nil {
@@ -292,7 +292,7 @@ func inside(o Options, ops map[string]Op) error {
 			return nil // the test has ended
 		}
 		go func() {
-			text, err := do(context.Background(), ops, r)
+			text, err := do(ctx, ops, r)
 			reply := response{ID: r.ID, Text: text}
 			if err != nil {
 				reply.Failed, reply.Error = true, err.Error()
@@ -327,7 +327,7 @@ func prepare(o Options) (link.Ends, error) {
 	if err != nil {
 		return none, err
 	}
-	defer unix.Close(proc) //nolint:errcheck // nothing was written
+	defer func() { _ = unix.Close(proc) }()
 	c := Config
 	c.Proc = proc
 	lay := link.Veth
@@ -361,7 +361,7 @@ func cover(path, text string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // it lies among temporary files
+	defer func() { _ = os.Remove(f.Name()) }()
 	defer f.Close()
 	if _, err := f.WriteString(text); err != nil {
 		return err
