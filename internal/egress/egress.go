@@ -94,6 +94,7 @@ type Config struct {
 	Sockets  Sockets  // nil: whether a program still waits is not known
 	// Program names the process that has a socket, for people. nil: not known.
 	Program  func(s inside.Socket) inside.Program
+	Insider  Insider               // nil: no port can be published
 	Resolver Resolver              // nil: that of the host
 	Host     func() []netip.Prefix // the host's own addresses; nil: those it has
 	Limits   Limits
@@ -120,6 +121,7 @@ type Plane struct {
 	refused   refusals
 	rate      rate
 	exchanges exchanges
+	published publications
 	rechecks  atomic.Uint64 // how often grants have changed
 	nextLook  atomic.Int64  // before which programs are not looked for, in nanoseconds
 	lookups   chan string   // names that were looked up and not known
@@ -148,6 +150,7 @@ func New(ctx context.Context, cfg Config) (*Plane, error) {
 	p.refused.init()
 	p.rate.init(p.lim.PerSecond)
 	p.exchanges.init()
+	p.published.init()
 	if err := p.start(); err != nil {
 		p.Close()
 		return nil, err
@@ -161,6 +164,7 @@ func (p *Plane) Close() {
 	p.close.Do(func() {
 		p.stop(errStopped)
 		p.work.dismiss()
+		p.published.each((*Published).Close)
 		p.flows.each(func(f *flow) { f.end(Stopped, "") })
 		if p.cfg.Link != nil {
 			p.cfg.Link.Close()

@@ -31,7 +31,7 @@ import (
 func TestMain(m *testing.M) {
 	os.Exit(linktest.Main(context.Background(), m, map[string]linktest.Op{
 		"tcp": dialTCP, "udp": dialUDP, "lookup": lookup, "flood": flood, "pings": pings, "raw": raw, "hold": hold,
-		"sum": sum, "later": later, "break": breakOff, "stuff": stuff, "sleep": sleep, "crowd": crowd, "names": names,
+		"sum": sum, "later": later, "break": breakOff, "stuff": stuff, "sleep": sleep, "crowd": crowd, "names": names, "serve": serve,
 	}))
 }
 
@@ -61,6 +61,13 @@ func (g *gate) Check(_ context.Context, r decision.Request) decision.Decision {
 		in.Grants = append(in.Grants, grant.Grant{ID: "g-" + text, Principal: "u", Capability: c, Outcome: grant.Allow, Lifespan: grant.Lifespan{Span: grant.Always}})
 	}
 	return decision.Decide(r, in)
+}
+
+// between has do called for each request, one at a time.
+func (g *gate) between(do func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.before = do
 }
 
 func (g *gate) grant(texts ...string) {
@@ -182,6 +189,8 @@ func start(t testing.TB, o linktest.Options, grants []string, change func(*egres
 		Program: func(s inside.Socket) inside.Program { return inside.FindProgram(w.PID, s.Inode) },
 		Host:    func() []netip.Prefix { return nil },
 	}
+	dialer := inside.NewDialer(w.Ends.Seeds)
+	cfg.Insider = dialer
 	if change != nil {
 		change(&cfg)
 	}
@@ -192,6 +201,7 @@ func start(t testing.TB, o linktest.Options, grants []string, change func(*egres
 	t.Cleanup(func() {
 		w.plane.Close()
 		_ = sockets.Close()
+		_ = dialer.Close()
 		w.End()
 		if err := goleak.Find(leaks); err != nil {
 			t.Errorf("left behind: %v", err)

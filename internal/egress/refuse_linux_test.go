@@ -218,11 +218,12 @@ func TestRebinding(t *testing.T) {
 	server := echo(t, "tcp", "127.0.0.1:0")
 	port := fmt.Sprint(server.Port())
 	w := start(t, linktest.Options{}, []string{"net.connect:a.test:" + port, "net.connect:127.0.0.1:" + port}, nil)
-	w.gate.before = func() { // between the decision and the dial
-		if n := len(w.gate.asked); n == 2 {
+	n := 0
+	w.gate.between(func() { // the decision and the dial
+		if n++; n == 2 {
 			w.hosts.set("a.test", "127.0.0.2")
 		}
-	}
+	})
 	w.hosts.set("a.test", "127.0.0.1")
 	if got := w.see(t, "tcp", "a.test:"+port, "x"); got.Text != "echo x" {
 		t.Errorf("%+v", got)
@@ -262,16 +263,16 @@ func TestOrder(t *testing.T) {
 	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 	w := start(t, linktest.Options{}, []string{"net.connect:a.test:" + port, "net.connect:127.0.0.1:" + port}, nil)
 	w.hosts.set("a.test", "127.0.0.1")
-	w.gate.before = func() {
+	w.gate.between(func() {
 		time.Sleep(100 * time.Millisecond)
 		if accepted.Load() > 0 {
 			t.Error("connected before the decision")
 		}
-	}
+	})
 	if got := w.see(t, "tcp", "a.test:"+port, ""); got.Took < 200*time.Millisecond {
 		t.Errorf("%+v", got)
 	}
-	w.gate.before = nil
+	w.gate.between(nil)
 	_ = l.Close()
 	if got := w.see(t, "tcp", "a.test:"+port, ""); !strings.Contains(got.Err, refused) {
 		t.Errorf("nobody listens: %+v", got)

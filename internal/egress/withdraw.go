@@ -14,6 +14,11 @@ func (p *Plane) Recheck() {
 	p.rechecks.Add(1)
 	p.refused.forget()
 	still := p.putAgain(p.permissions())
+	p.published.each(func(u *Published) {
+		if !still[u.must] {
+			u.Close()
+		}
+	})
 	p.flows.each(func(f *flow) {
 		f.mu.Lock()
 		rests := f.rests
@@ -27,7 +32,7 @@ func (p *Plane) Recheck() {
 	})
 }
 
-// permissions are those that any flow rests on.
+// permissions are those that any flow or published port rests on.
 func (p *Plane) permissions() map[permission]decision.Subject {
 	all := map[permission]decision.Subject{}
 	p.flows.each(func(f *flow) {
@@ -38,6 +43,7 @@ func (p *Plane) permissions() map[permission]decision.Subject {
 			all[m] = s
 		}
 	})
+	p.published.each(func(u *Published) { all[u.must] = p.cfg.Subject })
 	return all
 }
 
