@@ -47,15 +47,15 @@ func (l *learner) touches() []learn.Touch {
 	for _, text := range l.allowed {
 		if c, err := capability.Parse(text); err == nil {
 			if c, err = settle(c, l.s.base); err == nil {
-				all = append(all, learn.Touch{Capability: c, Program: "--allow"})
+				all = append(all, learn.Touch{Capability: c, Program: "--allow", Named: true})
 			}
 		}
 	}
 	for _, v := range l.s.volumes {
-		all = append(all, learn.Touch{Capability: v.target, Dir: v.shown.Source.Dir, Program: "--volume"})
+		all = append(all, learn.Touch{Capability: v.target, Dir: v.shown.Source.Dir, Program: "--volume", Named: true})
 	}
 	for i := range all {
-		if p, ok := all[i].Capability.Pattern(); ok && all[i].Program != "--volume" {
+		if p, ok := all[i].Capability.Pattern(); ok && !all[i].Named {
 			lit, literal := p.Literal()
 			all[i].Gone = literal && gone(lit)
 		}

@@ -66,6 +66,8 @@ func (f *folding) add(t Touch) {
 	c, p := t.Capability, t.path()
 	switch k := c.Kind(); {
 	case c.IsZero():
+	case t.Named:
+		f.others.add(c.String(), c, t.Dir, used(t))
 	case p != "" && f.look.secret(p) || t.Gone && t.Name == "":
 	case k != capability.FSRead && k != capability.FSWrite:
 		f.others.add(c.String(), c, false, used(t))

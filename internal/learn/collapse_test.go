@@ -169,6 +169,20 @@ func TestGoneIsNotAskedFor(t *testing.T) {
 	}
 }
 
+// What a person named is asked for, be it a secret, a glob or a place that is
+// only in the view.
+func TestNamedIsAskedFor(t *testing.T) {
+	d := newDisk("/home/u/.npmrc", "/home/u/notes")
+	trail := d.touches("read /home/u/.npmrc", "fs.read:/home/u/*.txt", "read /data", "read /home/u/notes")
+	for i := range trail {
+		trail[i].Named = i < 3
+	}
+	want := []string{"fs.read:/data", "fs.read:/home/u/*.txt", "fs.read:/home/u/.npmrc", "fs.read:/home/u/notes"}
+	if got := texts(learn.Collapse(trail, nil, base, d)); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // A tree too large to look through is not harmless, and one that cannot be
 // listed neither.
 func TestWhatCannotBeSeenIsNotHarmless(t *testing.T) {

@@ -10,7 +10,8 @@
 //
 //   - What is allowed in a trail is covered by the manifest that is made of it,
 //     but for what is not there any more.
-//   - Nothing of the list of secrets is covered, whatever was touched.
+//   - Nothing of the list of secrets is covered, whatever was touched, unless a
+//     person named it.
 //   - One more touch never takes anything away, and a manifest that is collapsed
 //     again is the same.
 //   - Files are folded into a directory or a glob only beneath the root of a
@@ -38,6 +39,8 @@ type Touch struct {
 	Program    string                `json:"program,omitempty"`
 	Count      int                   `json:"count,omitempty"`
 	Gone       bool                  `json:"gone,omitempty"` // there is nothing at that path any more
+	// Named is set for what a person gave by name: it is asked for as it is.
+	Named bool `json:"named,omitempty"`
 }
 
 // path returns the one path of a touch, "" if it has none.

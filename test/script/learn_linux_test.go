@@ -285,6 +285,9 @@ func TestLearnOutput(t *testing.T) {
 	b.run("learn", "--force", "--", "no-such-command").want(t, 127, "no such command")
 	b.run("learn", "--force", "--allow", "fs.read:~/.ssh/id_ed25519", "--deny", "fs.read:~/notes", "--", "cat", b.home+"/.ssh/id_ed25519", b.home+"/notes/a.txt").
 		want(t, 1, "a key", "Permission denied")
+	b.has(`"fs.read:~/.ssh/id_ed25519", // read by --allow`)
+	b.run("learn", "--force", "-v", b.home+"/notes:/data:ro", "--", "cat", "/data/a.txt").want(t, 0, "one two\n")
+	b.has(`"fs.read:/data", // read by --volume`)
 }
 
 func TestLearnJSON(t *testing.T) {
