@@ -217,7 +217,7 @@ func (a *asking) below(p place) error {
 			continue
 		}
 		at := path.Join(p.dir, name)
-		here, err := a.spot(at)
+		here, err := a.spot(at, 0)
 		if name == ".." || err != nil {
 			return nil //nolint:nilerr // the kernel says so
 		}

@@ -48,7 +48,10 @@ var errOwn = errors.New("the sandbox's own")
 // Security: it only finds what to ask about. It opens nothing but O_PATH, and no
 // link leads out of the view's root or into /proc, where the reader would be
 // taken for the caller.
-func (a *asking) walk(p string, follow bool) (s sight, err error) {
+func (a *asking) walk(p string, follow bool) (s sight, err error) { return a.walkBy(p, follow, 0) }
+
+// walkBy is walk, by what openat2(2) is told of resolving besides.
+func (a *asking) walkBy(p string, follow bool, resolve uint64) (s sight, err error) {
 	follow = follow || strings.HasSuffix(p, "/")
 	s = sight{path: "/", st: unix.Stat_t{Mode: unix.S_IFDIR}}
 	met := 0
@@ -62,7 +65,7 @@ func (a *asking) walk(p string, follow bool) (s sight, err error) {
 			s.links = append(s.links, enforce.Link{Path: s.path})
 		}
 		next := path.Join(s.path, name) // "" and "." are itself, ".." is above: path has no links
-		here, err := a.spot(next)
+		here, err := a.spot(next, resolve)
 		if errors.Is(err, unix.ENOENT) && !slices.ContainsFunc(rest, func(r string) bool { return r != "" }) {
 			s.name = name
 		}
@@ -96,19 +99,19 @@ type spot struct {
 
 // spot looks at a path without links. For a name of the skeleton the host's
 // object of that name is told, which is what can be shown in its place.
-func (a *asking) spot(p string) (spot, error) {
+func (a *asking) spot(p string, resolve uint64) (spot, error) {
 	if own(p) {
 		return spot{}, errOwn
 	}
 	if _, ok := a.attach.at(p); ok {
-		return spotBeneath(int(a.view.Load()), p)
+		return spotBeneath(int(a.view.Load()), p, resolve)
 	}
 	n, ok := a.attach.skeleton.own(p)
 	switch {
 	case ok && n.link != "":
 		return spot{link: n.link, st: unix.Stat_t{Mode: unix.S_IFLNK}}, nil
 	case ok:
-		found, err := spotBeneath(a.host, p)
+		found, err := spotBeneath(a.host, p, resolve)
 		if err != nil || found.link != "" { // the host has it not, or not so
 			found = spot{st: unix.Stat_t{Mode: n.mode}}
 		}
@@ -116,13 +119,13 @@ func (a *asking) spot(p string) (spot, error) {
 	case a.quiet(p):
 		return spot{}, unix.ENOENT
 	}
-	found, err := spotBeneath(a.host, p)
+	found, err := spotBeneath(a.host, p, resolve)
 	found.hidden = true
 	return found, err
 }
 
-func spotBeneath(root int, p string) (s spot, err error) {
-	fd, err := openBeneath(root, p, unix.O_NOFOLLOW, unix.RESOLVE_NO_SYMLINKS)
+func spotBeneath(root int, p string, resolve uint64) (s spot, err error) {
+	fd, err := openBeneath(root, p, unix.O_NOFOLLOW, unix.RESOLVE_NO_SYMLINKS|resolve)
 	if err != nil {
 		return spot{}, err
 	}
@@ -171,12 +174,14 @@ func (a *asking) glance(p string, follow bool) (real string, there, ok bool) {
 		_, ok := a.attach.at(real)
 		return real, false, ok
 	case errors.Is(err, unix.ELOOP):
-		if fd, err = openBeneath(view, p, flags, resolveCached); err != nil {
-			return "", false, false
+		if fd, err = openBeneath(view, p, flags, resolveCached); err == nil {
+			real, err = os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+			_ = unix.Close(fd) // it only stood for an object
+			return real, err == nil, err == nil
 		}
-		real, err = os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
-		_ = unix.Close(fd) // it only stood for an object
-		return real, err == nil, err == nil
+		// A time of access that is to be written stops the kernel there, too.
+		s, err := a.walkBy(p, follow, resolveCached)
+		return s.path, err == nil, err == nil && !s.hidden && len(s.links) == 0
 	}
 	return "", false, false
 }
