@@ -19,8 +19,8 @@ endif
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/ambit
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-X main.version=$(VERSION)" -o bin/ambit ./cmd/ambit
+build: ## build bin/ambit, and what it starts, beside it
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-X main.version=$(VERSION)" -o bin/ ./cmd/...
 
 demo: ## run a program that misbehaves, see what it could not do, read what it wrote
 	@scripts/demo.sh

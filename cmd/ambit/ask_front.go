@@ -22,7 +22,7 @@ import (
 const terminalPath = "/dev/tty"
 
 // resolveAsk says what --ask auto means here: on a terminal, where the kernel can
-// ask at all, the person at it is asked.
+// ask at all, the person at it is asked; elsewhere whom --ask-url names.
 func (a *app) resolveAsk(f *runFlags) error {
 	switch f.ask {
 	case askAuto:
@@ -30,6 +30,8 @@ func (a *app) resolveAsk(f *runFlags) error {
 		if term.IsTerminal(int(a.in.Fd())) && term.IsTerminal(int(a.err.Fd())) && foreground() != 0 &&
 			(f.askBy == askByNotification || trapOpens()) {
 			f.ask = askTTY
+		} else if f.askURL != "" {
+			f.ask = askQueue
 		}
 	case askTTY:
 		tty, err := os.OpenFile(terminalPath, os.O_RDWR, 0)
@@ -49,6 +51,9 @@ func (a *app) fronts(f *runFlags, on *stage) (all []approval.Front) {
 			Path: terminalPath, Pause: on.pause, Redraw: on.redraw, Interrupt: on.interrupt,
 			Lines: kind == "" || kind == "dumb", Plain: os.Getenv("NO_COLOR") != "", Now: a.now,
 		}))
+	}
+	if f.webhook != nil {
+		all = append(all, f.webhook)
 	}
 	return all
 }

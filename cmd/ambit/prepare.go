@@ -143,6 +143,24 @@ func (s *prepared) protectState() error {
 		return fmt.Errorf("protect the policy: %w", err)
 	}
 	s.policy.Forbid = append(append(s.policy.Forbid, closed...), policy)
+	return s.protectSecret()
+}
+
+// protectSecret forbids the secret that answers by URL are signed with.
+func (s *prepared) protectSecret() error {
+	file := secretFile()
+	if file == "" {
+		return nil
+	}
+	c, err := capability.ForPath(capability.FSRead, file)
+	if err != nil {
+		return fmt.Errorf("protect the secret for questions: %w", err)
+	}
+	closed, err := closing(c, s.base)
+	if err != nil {
+		return fmt.Errorf("protect the secret for questions: %w", err)
+	}
+	s.policy.Forbid = append(s.policy.Forbid, closed...)
 	return nil
 }
 

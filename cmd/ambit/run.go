@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ambit.dev/ambit/internal/approval"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/enforce"
@@ -24,8 +25,9 @@ type runFlags struct {
 	allow, deny, volumes, env []string
 	limits                    []string
 	plan                      bool
-	ask, askBy                string
+	ask, askBy, askURL        string
 	askTimeout                time.Duration
+	webhook                   approval.Front // for askURL
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -61,6 +63,7 @@ is no such command; 128+N: signal N ended it.`,
 	fl.StringVar(&f.tier, "tier", "auto", "strength of isolation: auto or `process`")
 	fl.StringVar(&f.ask, "ask", askAuto, "who is asked at the first touch of what was not granted: `tty`, queue (ambit approvals) or none; auto is tty on a terminal and none elsewhere")
 	fl.StringVar(&f.askBy, "ask-by", askByTrap, "how first touches are heard of: by a trap, which needs /dev/fuse, or by `notification`, which is slower for whatever opens or looks at a file")
+	fl.StringVar(&f.askURL, "ask-url", "", "ask the service at this `URL` too; the secret for it is in the file that AMBIT_ASK_SECRET_FILE names")
 	fl.DurationVar(&f.askTimeout, "ask-timeout", defaultAskTimeout, "how long a question waits; then, and at once with 0, the answer is no: `TIME`")
 	fl.BoolVar(&f.plan, "plan", false, "print the plan and start nothing")
 	fl.StringVar(&f.watch, "watch-files", "auto", "report files that were not there for the program: `auto` (for packs), on or off; it costs some microseconds for each file opened")
@@ -75,7 +78,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if f.watch != "auto" && f.watch != "on" && f.watch != "off" {
 		return fmt.Errorf("--watch-files %q: want auto, on or off", f.watch)
 	}
-	if err := errors.Join(f.readAsk(), a.resolveAsk(f)); err != nil {
+	if err := errors.Join(f.readAsk(), a.resolveAsk(f), a.readURL(ctx, f)); err != nil {
 		return err
 	}
 	s := a.begin(f, argv)

@@ -1,10 +1,8 @@
 package approval
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"ambit.dev/ambit/internal/core/capability"
@@ -72,31 +70,4 @@ func Shorten(text string, width int) string {
 	runes := []rune(text)
 	head := keep / 3
 	return string(runes[:head]) + cut + string(runes[n-(keep-head):])
-}
-
-// MarshalJSON writes q for programs. Texts that come from the sandbox are
-// escaped as for a terminal, so that they are text.
-func (q Question) MarshalJSON() ([]byte, error) {
-	argv := make([]string, len(q.Argv))
-	for i, w := range q.Argv {
-		argv[i] = capability.Printable(w)
-	}
-	return json.Marshal(struct {
-		ID         string                `json:"id"`
-		Session    string                `json:"session"`
-		Principal  string                `json:"principal"`
-		Pack       string                `json:"pack,omitempty"`
-		Digest     string                `json:"digest,omitempty"`
-		Program    string                `json:"program"`
-		PID        int                   `json:"pid"`
-		Argv       []string              `json:"argv"`
-		Capability capability.Capability `json:"capability"`
-		Meaning    string                `json:"meaning"`
-		Reason     string                `json:"reason,omitempty"`
-		Sensitive  string                `json:"sensitive,omitempty"`
-		Offers     []Offer               `json:"offers"`
-		Asked      time.Time             `json:"asked"`
-		Expires    time.Time             `json:"expires"`
-	}{q.ID, q.Session, q.Principal, capability.Printable(q.Pack), q.Digest, capability.Printable(q.Program), q.PID, argv,
-		q.Capability, q.What(), capability.Printable(q.Reason), capability.Printable(q.Sensitive), q.Offers, q.Asked.UTC(), q.Expires.UTC()})
 }
