@@ -4,13 +4,13 @@ package process
 
 import (
 	"context"
-	"os"
+	"errors"
 	"path"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/namespace"
 	"ambit.dev/ambit/internal/enforce/seccomp"
 )
 
@@ -48,7 +48,7 @@ func (w *watcher) observe(n seccomp.Notification) {
 	a := w.s.asking
 	p = path.Clean(p)
 	if on, ok := a.attach.at(p); ok && on.Op == enforce.OpTmpfs {
-		if fi, err := os.Stat("/proc/" + strconv.Itoa(n.PID) + "/root" + p); err == nil && fi.Mode().IsRegular() {
+		if a.made(p) {
 			o.Started(t)
 		}
 		return
@@ -65,4 +65,37 @@ func (w *watcher) observe(n seccomp.Notification) {
 	}
 	t.Path, t.Dev, t.Ino = real, st.Dev, st.Ino
 	o.Started(t)
+}
+
+// made reports whether there is a file at p, in a place of the sandbox's own, or a
+// link that the sandbox made there.
+func (a *asking) made(p string) bool {
+	if a.trap == nil {
+		s, err := a.walk(p, true)
+		return err == nil && s.st.Mode&unix.S_IFMT == unix.S_IFREG
+	}
+	return a.attach.made(p)
+}
+
+// made is asking.made by the attacher: nobody else but the sandbox may walk
+// through a trap of an ordinary user's. A link is not followed: it might lead to
+// the trap, which would wait for this.
+func (a *attacher) made(p string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.start() != nil {
+		return false
+	}
+	b := &builder{plan: a.plan, list: &namespace.List{}}
+	l := b.list
+	a.home(b)
+	a.inside(b)
+	file, st := l.NewSlot(), &unix.Stat_t{}
+	what := "look at " + p
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(p), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(file)
+	l.Call(what, unix.SYS_FSTAT, namespace.Result(file), namespace.Pointer(l, st))
+	a.home(b)
+	err := a.worker.Do(l)
+	return errors.Is(err, unix.ELOOP) || err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
 }
