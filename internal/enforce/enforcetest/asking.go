@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/enforce"
 )
 
@@ -24,7 +25,7 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		test func(*testing.T)
 	}{
 		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
-		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"named program", s.namedProgram}, {"beneath a cover", s.beneath}, {"taken away with its cover", s.uncovered}, {"taken away one by one", s.oneByOne}, {"observed", s.observed}, {"made already", s.madeAlready}, {"report", s.report},
+		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"hidden from the start on", s.hiddenFromStart}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"named program", s.namedProgram}, {"beneath a cover", s.beneath}, {"taken away with its cover", s.uncovered}, {"taken away one by one", s.oneByOne}, {"observed", s.observed}, {"made already", s.madeAlready}, {"report", s.report},
 		{"timers", s.timers}, {"odd paths", s.oddPaths}, {"its own paths", s.ownPaths}, {"as it is", s.asIs}, {"rewritten", s.rewritten},
 		{"unreadable", s.unreadable}, {"its own root", s.ownRoot}, {"links", s.links}, {"interpreted", s.interpreted},
 	} {
@@ -413,6 +414,37 @@ func hideWhileRunning(t testing.TB, s suite, p place, in enforce.Input, hide str
 	}
 	p.say(t, "two")
 	mustPrint(t, r.wait(t), "hidden\ngone\nhidden\n")
+}
+
+// hiddenFromStart: the same for what was granted when the program was started: it
+// is asked about from then on, and there is nothing in its place.
+func (s asking) hiddenFromStart(t *testing.T) {
+	for _, name := range []string{"file", "dir"} {
+		t.Run(name, func(t *testing.T) {
+			p := newHidden(t)
+			path := filepath.Join(p.hidden, name)
+			if err := errors.Join(os.Mkdir(filepath.Join(p.hidden, "dir"), 0o755), os.WriteFile(filepath.Join(p.hidden, "dir/f"), nil, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			a := newAnswers(refuse)
+			in := s.input(t, p, `ls "$HIDDEN/`+name+`" >/dev/null; echo > "$WORK/one"; while [ ! -e "$WORK/two" ]; do sleep 0.02; done
+				cat "$HIDDEN/file" || ls "$HIDDEN/dir" || test -e "$HIDDEN/`+name+`" || echo gone`)
+			grant(t, &in, capability.FSRead, path)
+			r := suite{tier: s.make(a), facts: s.facts}.start(t, in, nil)
+			p.await(t, "one")
+			if put := a.put(p.hidden); len(put) != 0 {
+				t.Errorf("asked %q before it was hidden", put)
+			}
+			if _, err := r.Hide(path); err != nil {
+				t.Error(err)
+			}
+			p.say(t, "two")
+			mustPrint(t, r.wait(t), "gone\n")
+			if put := a.put(p.hidden); !slices.Contains(put, "read "+name) {
+				t.Errorf("asked %q, want a question about %q", put, name)
+			}
+		})
+	}
 }
 
 // quiet: what is looked for everywhere is not asked about, and not there.

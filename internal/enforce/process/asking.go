@@ -64,12 +64,12 @@ func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker, attach 
 
 // newTrap makes the trap that knows the names of the plan.
 func (a *asking) newTrap(p enforce.Plan) *trap.Trap {
-	names, mounted := p.Skeleton()
+	_, mounted := p.Skeleton()
 	c := trap.Config{Host: a.host, UID: uint32(p.UID), GID: uint32(p.GID), Touch: a.touched, PID: a.hostPID, Quiet: p.Quiet}
 	if o, ok := a.asker.(enforce.Observer); ok {
 		c.Linked = o.Linked
 	}
-	for _, e := range names {
+	for _, e := range ownNames(p) {
 		n := trap.Name{Path: e.Path, Mode: e.Mode}
 		switch e.Op {
 		case enforce.OpDir:
@@ -86,6 +86,17 @@ func (a *asking) newTrap(p enforce.Plan) *trap.Trap {
 		t.Shown(e.Path)
 	}
 	return t
+}
+
+// ownNames are what the view's root has for its own sake. The point that a grant
+// is mounted on is none: taken away again, what is there is the host's.
+func ownNames(p enforce.Plan) []enforce.Entry {
+	names, mounted := p.Skeleton()
+	granted := map[string]bool{}
+	for _, e := range mounted {
+		granted[e.Path] = granted[e.Path] || e.Op == enforce.OpBind && e.Source == e.Path
+	}
+	return slices.DeleteFunc(names, func(e enforce.Entry) bool { return granted[e.Path] })
 }
 
 // enter opens the root of the view that the sandbox's init has entered. Without a

@@ -45,7 +45,7 @@ type attacher struct {
 func newAttacher(p enforce.Plan) *attacher {
 	a := &attacher{plan: p, shown: map[string]enforce.Entry{}, covers: map[string]bool{}, skeleton: newSkeleton(p)}
 	if p.Asks() {
-		a.names, _ = p.Skeleton()
+		a.names = ownNames(p)
 	}
 	for _, e := range p.View {
 		if e.Ask {

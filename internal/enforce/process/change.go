@@ -214,7 +214,7 @@ func (w *watcher) askable(t enforce.Touch) bool {
 	on, ok := a.attach.at(t.Path)
 	switch {
 	case !ok: // a folder of the view's own can be entered, and lists what leads on
-		return t.Kind != enforce.TouchRead || !a.attach.transit(t.Path)
+		return t.Kind != enforce.TouchRead || a.trap == nil || !a.attach.transit(t.Path)
 	case on.Op != enforce.OpBind, on.Source != on.Path:
 		return false // it is the sandbox's own, or shown elsewhere with a right of its own
 	}
