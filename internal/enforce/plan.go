@@ -197,12 +197,26 @@ func (p Plan) Leading() (dirs []string) {
 	if p.Asks() {
 		return nil
 	}
-	names, mounted := p.Skeleton()
-	for _, n := range names {
-		in := func(e Entry) bool { return path.Dir(e.Path) == n.Path }
-		on := func(e Entry) bool { return e.Path == n.Path }
-		if n.Op == OpDir && path.Dir(n.Path) != "/" && slices.ContainsFunc(mounted, in) && !slices.ContainsFunc(mounted, on) {
-			dirs = append(dirs, n.Path)
+	mounted := make(map[string]bool, len(p.View))
+	for i := range p.View {
+		switch e := &p.View[i]; e.Op {
+		case OpDir, OpFile, OpLink: // no mounts
+		default:
+			mounted[e.Path] = true
+		}
+	}
+	for i := range p.View {
+		e := &p.View[i]
+		d := path.Dir(e.Path)
+		if !mounted[e.Path] || d == "/" || path.Dir(d) == "/" || slices.Contains(dirs, d) {
+			continue
+		}
+		own := true
+		for up := d; up != "/"; up = path.Dir(up) {
+			own = own && !mounted[up]
+		}
+		if own {
+			dirs = append(dirs, d)
 		}
 	}
 	return dirs

@@ -1,14 +1,16 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // A line is added to a file for a small part of what opening SQLite takes. So
@@ -20,12 +22,56 @@ import (
 // maxNotes is the length of the file from which on it should be taken in.
 const maxNotes = 256 << 10
 
-// note is a line of the file.
+// note is a line of the file: words as Go quotes them, so that a program's path
+// may be of any bytes, and numbers.
 type note struct {
 	Session
-	Program []byte // may be bytes of any kind, which JSON keeps in this way alone
-	Process string // what process the session's PID is
+	process string // what process the session's PID is
 }
+
+func (n *note) words() []*string {
+	return []*string{&n.ID, &n.Principal, &n.Pack, &n.Digest, &n.Program, &n.Tier, &n.Status, &n.process}
+}
+
+func (n *note) append(b []byte) []byte {
+	for _, w := range n.words() {
+		b = append(strconv.AppendQuote(b, *w), ' ')
+	}
+	for _, v := range []int64{int64(n.PID), number(n.Started), number(n.Ended)} {
+		b = append(strconv.AppendInt(b, v, 10), ' ')
+	}
+	return append(b, '.') // a line that was cut off has none
+}
+
+// parseNote reads a line, strictly.
+func parseNote(line string) (n note, ok bool) {
+	for _, w := range n.words() {
+		quoted, err := strconv.QuotedPrefix(line)
+		if err != nil {
+			return n, false
+		}
+		if *w, err = strconv.Unquote(quoted); err != nil {
+			return n, false
+		}
+		line = strings.TrimPrefix(line[len(quoted):], " ")
+	}
+	var pid, started, ended int64
+	if _, err := fmt.Sscanf(line, "%d %d %d .", &pid, &started, &ended); err != nil {
+		return n, false
+	}
+	n.PID, n.Started, n.Ended = int(pid), fromNumber(started), fromNumber(ended)
+	return n, n.whole()
+}
+
+// number is a time in nanoseconds since 1970, 0 for none.
+func number(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func fromNumber(v int64) time.Time { return toTime(sql.NullInt64{Int64: v, Valid: v != 0}) }
 
 func notesPath(list string) string { return list + ".notes" }
 
@@ -46,17 +92,12 @@ func Note(path string, n Session) (full bool, err error) {
 
 // addNote adds a line and returns how long the file is then.
 func addNote(path string, n Session) (size int64, err error) {
-	n.Started, n.Ended = n.Started.UTC(), n.Ended.UTC() // no file of a time zone is read for it
-	line := note{Session: n, Program: []byte(n.Program)}
+	line := note{Session: n}
 	if n.Status == "" && n.Ended.IsZero() {
-		line.Status, line.Process = Running, process(n.PID)
+		line.Status, line.process = Running, process(n.PID)
 	}
 	if !line.whole() {
 		return 0, errors.New("it needs an id, and when it has ended a time and a status")
-	}
-	text, err := json.Marshal(line)
-	if err != nil {
-		return 0, err
 	}
 	f, err := openNotes(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
 	if err != nil {
@@ -64,7 +105,7 @@ func addNote(path string, n Session) (size int64, err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	// Between two newlines: what a full disk left of another's line stays apart.
-	if _, err := f.Write(append(append([]byte{'\n'}, text...), '\n')); err != nil {
+	if _, err := f.Write(append(line.append([]byte{'\n'}), '\n')); err != nil {
 		return 0, err
 	}
 	info, err := f.Stat()
@@ -134,9 +175,8 @@ func (s *List) TakeIn(ctx context.Context) (err error) {
 // written when the disk was full or the host stopped, and nobody was told that
 // it is kept.
 func readNotes(text []byte) (all []note) {
-	for line := range bytes.Lines(text) {
-		var n note
-		if err := json.Unmarshal(line, &n); err == nil && n.whole() {
+	for line := range strings.Lines(string(text)) {
+		if n, ok := parseNote(line); ok {
 			all = append(all, n)
 		}
 	}

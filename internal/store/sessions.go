@@ -31,7 +31,7 @@ func (s *List) keep(ctx context.Context, notes []note) error {
 			_, err := tx.ExecContext(ctx, `INSERT INTO sessions (id, principal, pack, digest, program, pid, process, tier, started, ended, status)
 				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT (id) DO UPDATE SET status = excluded.status, ended = excluded.ended WHERE ended IS NULL`,
-				n.ID, n.Principal, n.Pack, n.Digest, n.Program, n.PID, n.Process, n.Tier, fromTime(n.Started), fromTime(n.Ended), n.Status)
+				n.ID, n.Principal, n.Pack, n.Digest, []byte(n.Program), n.PID, n.process, n.Tier, fromTime(n.Started), fromTime(n.Ended), n.Status)
 			if err != nil {
 				return fmt.Errorf("keep session %q: %w", n.ID, err)
 			}

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -266,16 +265,27 @@ func linkIsUp(dir, name string) (bool, error) {
 }
 
 func onlyStandard(dir string) error {
-	entries, err := os.ReadDir(dir + "/fd")
+	fd, err := unix.Open(dir+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("read %s/fd: %w", dir, err)
 	}
-	for _, e := range entries {
-		if !slices.Contains([]string{"0", "1", "2", "3"}, e.Name()) { // 3: init's line, closed before the program runs
-			return fmt.Errorf("descriptor %s is open", e.Name())
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	buf := make([]byte, 4096)
+	for {
+		n, err := unix.ReadDirent(fd, buf)
+		if err != nil {
+			return fmt.Errorf("read %s/fd: %w", dir, err)
+		}
+		if n <= 0 {
+			return nil
+		}
+		_, _, names := unix.ParseDirent(buf[:n], -1, nil)
+		for _, name := range names {
+			if !slices.Contains([]string{"0", "1", "2", "3"}, name) { // 3: init's line, closed before the program runs
+				return fmt.Errorf("descriptor %s is open", name)
+			}
 		}
 	}
-	return nil
 }
 
 func limitsHold(pid int, p enforce.Plan, group *cgroup.Group) error {
