@@ -12,13 +12,26 @@ import (
 	"ambit.dev/ambit/internal/enforce/view"
 )
 
-// objects finds what the path capabilities of the plan reach.
+// objects finds what the path capabilities of the plan reach. What was granted
+// earlier and is not there now is left out where a touch brings it later, and of
+// a command without a pack, whose grants are for every command: only what this
+// launch names itself, or its pack declares, has to be there.
 func (s *prepared) objects(in *enforce.Input) error {
+	var there []capability.Capability
 	for _, c := range in.Effective {
-		if err := s.object(in, c); err != nil {
+		err := s.object(in, c)
+		if errors.Is(err, errNothingThere) && !s.named[c] && (in.Ask || in.AdHoc) {
+			if !in.Ask && !s.app.json {
+				printf(s.app.err, "ambit: %s was granted, but %v: it is left out\n", c.Display(), errNothingThere)
+			}
+			continue
+		}
+		if err != nil {
 			return err
 		}
+		there = append(there, c)
 	}
+	in.Effective = there
 	for _, c := range in.Masked {
 		if err := s.hidden(in, c); err != nil {
 			return err
