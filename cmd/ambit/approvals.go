@@ -26,7 +26,7 @@ what it wants, and what can be granted. A question whose session is gone is show
 as withdrawn and takes no answer. What comes from a program is shown escaped.`,
 		Example: `  ambit approvals
   ambit approvals --watch
-  ambit approvals --json | jq -r '.[].id'`,
+  ambit approvals --json | jq -r '.[].question.id'`,
 		Args: nothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if watch {

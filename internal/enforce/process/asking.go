@@ -206,15 +206,22 @@ func program(pid int) (name string, argv []string) {
 		name = strings.TrimSuffix(string(text), "\n")
 	}
 	if text, err := os.ReadFile(dir + "/cmdline"); err == nil {
-		const most = 64
-		for i, arg := range bytes.Split(bytes.TrimSuffix(text, []byte{0}), []byte{0}) {
-			if i == most {
-				break
-			}
-			argv = append(argv, string(arg))
-		}
+		argv = arguments(text)
 	}
 	return name, argv
+}
+
+// arguments are the words of a /proc/PID/cmdline. A program that has written a
+// title of its own over them leaves a row of empty ones.
+func arguments(text []byte) (argv []string) {
+	const most = 64
+	for i, arg := range bytes.Split(bytes.TrimRight(text, "\x00"), []byte{0}) {
+		if i == most {
+			break
+		}
+		argv = append(argv, string(arg))
+	}
+	return argv
 }
 
 // hostPID translates a process id of the sandbox, as the trap is told, to the
@@ -247,13 +254,17 @@ func (w *watcher) waiting(n seccomp.Notification) (context.Context, context.Canc
 }
 
 // ask puts touches of a held call, one after another, and lets the call go on
-// if the view has them all.
+// if the view has them all. Then it takes away the mounts of programs whose names
+// are about to change.
 //
 // Security: the call runs anew after it and reads its paths itself; what it may
 // then do is what is mounted, whatever was asked.
-func (w *watcher) ask(n seccomp.Notification, touches []enforce.Touch) seccomp.Verdict {
+func (w *watcher) ask(n seccomp.Notification, touches []enforce.Touch, loose []string) seccomp.Verdict {
 	return w.asked(n, unix.EACCES, func(ctx context.Context) bool {
-		return !slices.ContainsFunc(touches, func(t enforce.Touch) bool { return !w.s.asking.put(ctx, t) })
+		if slices.ContainsFunc(touches, func(t enforce.Touch) bool { return !w.s.asking.put(ctx, t) }) {
+			return false
+		}
+		return !slices.ContainsFunc(loose, func(p string) bool { return w.s.asking.loosen(p) != nil })
 	})
 }
 
@@ -283,7 +294,7 @@ func (w *watcher) apart(n seccomp.Notification, full unix.Errno, work func(conte
 		if errno := work(ctx); errno != 0 {
 			_ = w.listener.Deny(n.ID, errno) // it may be gone
 		} else {
-			_ = w.listener.Continue(n.ID)
+			_ = w.listener.Answer(n.ID, w.proceed(n))
 		}
 	}()
 	return seccomp.Later()

@@ -140,7 +140,7 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 	if !path.IsAbs(e.Path) || path.Clean(e.Path) != e.Path || e.Path == "/" {
 		return fmt.Errorf("internal error: the path %q cannot be attached", e.Path)
 	}
-	if a.has(e) {
+	if e = a.keeps(e); a.has(e) {
 		return nil
 	}
 	if err := a.start(); err != nil {

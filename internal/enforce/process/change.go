@@ -82,6 +82,7 @@ var changing = map[int]named{
 func (w *watcher) change(n seccomp.Notification) seccomp.Verdict {
 	call := changing[n.Call]
 	var touches []enforce.Touch
+	var loose []string
 	for i, arg := range call.paths {
 		name, err := seccomp.ReadPath(n.PID, n.Args[arg[1]])
 		if err != nil || len(name) == 0 {
@@ -94,6 +95,9 @@ func (w *watcher) change(n seccomp.Notification) seccomp.Verdict {
 		if call.makes && i == len(call.paths)-1 && w.there(p) {
 			return seccomp.Go()
 		}
+		if call.names && w.s.asking.attach.loose(path.Clean(p)) {
+			loose = append(loose, path.Clean(p))
+		}
 		t, _, ok := w.wanted(n, call, p)
 		switch o, observed := w.s.asking.asker.(enforce.Observer); {
 		case ok && !call.heard(n):
@@ -102,10 +106,10 @@ func (w *watcher) change(n seccomp.Notification) seccomp.Verdict {
 			o.Opened(t)
 		}
 	}
-	if len(touches) == 0 || !w.listener.Valid(n.ID) {
+	if len(touches)+len(loose) == 0 || !w.listener.Valid(n.ID) {
 		return seccomp.Go()
 	}
-	return w.ask(n, touches)
+	return w.ask(n, touches, loose)
 }
 
 // there reports whether something is at p already, be it a link. To make it anew
@@ -248,12 +252,12 @@ func (w *watcher) run(n seccomp.Notification) seccomp.Verdict {
 	}
 	t := enforce.Touch{Kind: enforce.TouchRun, Path: real, Dev: st.Dev, Ino: st.Ino, PID: n.PID, Call: "execve"}
 	if a.attach.stands(real) {
-		return w.ask(n, []enforce.Touch{t})
+		return w.ask(n, []enforce.Touch{t}, nil)
 	}
 	if _, ok := a.attach.at(real); !ok || !w.askable(t) || !w.listener.Valid(n.ID) {
 		return seccomp.Go()
 	}
-	return w.ask(n, []enforce.Touch{t})
+	return w.ask(n, []enforce.Touch{t}, nil)
 }
 
 // stands reports whether only a file stands at p, for a program that can be asked

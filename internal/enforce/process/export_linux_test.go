@@ -57,4 +57,5 @@ func HandOver(f *os.File) (fd, null int, anew bool, err error) {
 }
 func Explain(err error) error                                  { return explain(err) }
 func Absolute(n seccomp.Notification, p string) (string, bool) { return absolute(n, p) }
+func Arguments(cmdline []byte) []string                        { return arguments(cmdline) }
 func PathArgument(n seccomp.Notification) uint64               { return pathArgument(n) }

@@ -52,14 +52,14 @@ func (w *watcher) look(n seccomp.Notification, call named) seccomp.Verdict {
 	}
 	var places []place
 	for i, arg := range call.paths {
-		if p, ok := w.place(n, arg); ok && (!w.plain(n, call, p.path) || w.beneath(n, p)) {
+		if p, ok := w.place(n, arg); ok && (!w.plain(n, call, p.path) || w.beneath(n, p) || call.names && w.s.asking.attach.loose(path.Clean(p.path))) {
 			p.last = i == len(call.paths)-1
 			places = append(places, p)
 		} else if ok {
 			w.opens(n, call, p.path)
 		}
 	}
-	if len(places) == 0 {
+	if len(places) == 0 && mayMode(n) == 0 {
 		return seccomp.Go()
 	}
 	refusal := unix.EACCES
@@ -160,6 +160,9 @@ func (w *watcher) reach(ctx context.Context, n seccomp.Notification, call named,
 		}
 	}
 	if w.beneath(n, p) && a.below(p) != nil {
+		return refusal
+	}
+	if call.names && a.loosen(path.Clean(p.path)) != nil {
 		return refusal
 	}
 	return 0

@@ -365,3 +365,22 @@ func TestAbsolute(t *testing.T) {
 		}
 	}
 }
+
+func TestArguments(t *testing.T) {
+	for _, tc := range []struct {
+		cmdline string
+		want    []string
+	}{
+		{"cat\x00a b\x00", []string{"cat", "a b"}},
+		{"cat\x00\x00x\x00", []string{"cat", "", "x"}},
+		{"npm install\x00\x00\x00\x00\x00", []string{"npm install"}}, // a title written over it
+		{"no end", []string{"no end"}},
+	} {
+		if got := process.Arguments([]byte(tc.cmdline)); !slices.Equal(got, tc.want) {
+			t.Errorf("%q: got %q, want %q", tc.cmdline, got, tc.want)
+		}
+	}
+	if got := process.Arguments([]byte(strings.Repeat("x\x00", 1000))); len(got) != 64 {
+		t.Errorf("of a thousand words %d are kept, want 64", len(got))
+	}
+}

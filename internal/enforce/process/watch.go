@@ -100,6 +100,9 @@ func (w *watcher) handle(n seccomp.Notification) seccomp.Verdict {
 		return w.change(n)
 	}
 	if call, ok := looking[n.Call]; ok {
+		if w.s.asking.trap != nil {
+			return w.access(n)
+		}
 		return w.look(n, call)
 	}
 	return w.fork(n)

@@ -89,6 +89,12 @@ func TestArguments(t *testing.T) {
 		{change, "chmod", [6]uint64{0, 0o4755}, "EPERM"},
 		{change, "fchmod", [6]uint64{0, 0o644}, "allow"}, // the descriptor's mount decides
 		{change, "execve", [6]uint64{}, "allow"},
+		{change, "access", [6]uint64{0, unix.R_OK}, "allow"},
+		{change, "access", [6]uint64{0, unix.X_OK}, "hold"},
+		{change, "faccessat", [6]uint64{3, 0, unix.F_OK}, "allow"},
+		{change, "faccessat", [6]uint64{3, 0, unix.R_OK | unix.W_OK}, "hold"},
+		{change, "faccessat2", [6]uint64{3, 0, unix.X_OK, unix.AT_EACCESS}, "hold"},
+		{change, "faccessat2", [6]uint64{3, 0, unix.R_OK, unix.AT_EACCESS}, "allow"},
 		{look, "openat", [6]uint64{0, 0, unix.O_RDONLY | unix.O_CLOEXEC | unix.O_DIRECTORY}, "hold"},
 		{look, "openat", [6]uint64{0, 0, unix.O_CREAT, 0o4755}, "EPERM"},
 		{look, "open", [6]uint64{}, "hold"},

@@ -38,6 +38,7 @@ type verdict uint8
 const (
 	refused verdict = iota
 	continued
+	succeeded
 	later
 )
 
@@ -53,6 +54,10 @@ func Go() Verdict { return Verdict{kind: continued} }
 // Refuse makes the call fail with e; 0 stands for EPERM, since a held call
 // that did not run must not seem to have succeeded.
 func Refuse(e unix.Errno) Verdict { return Verdict{errno: e} }
+
+// Succeed makes the call return 0 without running. It is for calls that change
+// nothing and tell nothing but whether something would be allowed.
+func Succeed() Verdict { return Verdict{kind: succeeded} }
 
 // Later says that Answer will be called for this notification by somebody
 // else. Until then its caller waits.
@@ -179,6 +184,7 @@ func (l *Listener) Answer(id uint64, v Verdict) error {
 	switch v.kind {
 	case continued:
 		a.flags = unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE
+	case succeeded:
 	case refused:
 		e := v.errno
 		if e == 0 || e > 4095 { // MAX_ERRNO

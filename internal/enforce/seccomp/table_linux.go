@@ -215,10 +215,25 @@ func changes(o Options) []rule {
 			rule{"openat", hold, why, when, []test{has(2, flags)}})
 		rs = append(rs, always(hold, why, "creat")...)
 	}
+	if !o.HoldLooks {
+		rs = append(rs, mays()...)
+	}
 	return append(rs, always(hold, why,
 		"mkdir", "mkdirat", "mknod", "mknodat", "symlink", "symlinkat", "link", "linkat",
 		"unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2",
 		"truncate", "chmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchownat",
 		"utime", "utimes", "futimesat", "utimensat",
 		"setxattr", "lsetxattr", "setxattrat", "removexattr", "lremovexattr", "removexattrat", "file_setattr")...)
+}
+
+// mays are held because a program that is told that it may not does not try, and
+// then nobody is asked.
+func mays() (rs []rule) {
+	for _, c := range []struct {
+		call string
+		mode int // its argument
+	}{{"access", 1}, {"faccessat", 2}, {"faccessat2", 2}} {
+		rs = append(rs, rule{c.call, hold, "who is told no asks for nothing", "for writing or executing", []test{has(c.mode, unix.W_OK|unix.X_OK)}})
+	}
+	return rs
 }
