@@ -20,6 +20,13 @@ func newAskingBench(t *testing.T) *bench {
 		t.Skipf("requires: /dev/fuse that this user can open (%v)", err)
 	}
 	dev.Close()
+	return newHiddenBench(t)
+}
+
+// newHiddenBench is one whose home and work lie where a view has nothing of its
+// own.
+func newHiddenBench(t *testing.T) *bench {
+	t.Helper()
 	home, err := os.UserHomeDir()
 	if err != nil {
 		t.Fatal(err)
