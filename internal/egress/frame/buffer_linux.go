@@ -6,10 +6,14 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
-// sizes are those of the pieces that a frame is read into: a small frame takes
-// a small piece away from its slot, and only large ones a large piece. Together
-// they hold any IP packet with its link header.
-var sizes = [...]int{2048, 16 << 10, 64 << 10}
+// sizes are those of the two pieces that a frame is read into. A small frame takes
+// the small piece away from its slot, a large one both; what lies between is
+// copied. So what a frame keeps is at most about twice its size: frames wait in
+// the stack for as long as nobody reads them.
+var sizes = [2]int{2 << 10, 64 << 10}
+
+// large is the size from which a frame is not copied.
+const large = 40 << 10
 
 // A slot is where one frame is read to.
 type slot struct {
@@ -52,16 +56,29 @@ func (s *slot) take(n int) *stack.PacketBuffer {
 		return nil
 	}
 	var b buffer.Buffer
-	for i, size := range sizes {
-		v := s.views[i]
-		s.views[i] = nil
-		v.CapLength(min(n, size))
-		_ = b.Append(v)
-		if n -= size; n <= 0 {
-			break
-		}
+	switch {
+	case n > sizes[0]+sizes[1]:
+		return nil // no IP packet is that large
+	case n <= sizes[0]:
+		s.give(&b, 0, n)
+	case n < large:
+		v := buffer.NewViewSize(n)
+		c := copy(v.AsSlice(), s.views[0].AsSlice())
+		copy(v.AsSlice()[c:], s.views[1].AsSlice())
+		_ = b.Append(v) // it is the first
+	default:
+		s.give(&b, 0, sizes[0])
+		s.give(&b, 1, n-sizes[0])
 	}
 	return stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: b})
+}
+
+// give moves n bytes of a piece to b, and the piece with them.
+func (s *slot) give(b *buffer.Buffer, piece, n int) {
+	v := s.views[piece]
+	s.views[piece] = nil
+	v.CapLength(n)
+	_ = b.Append(v) // its size is not the limit of a buffer
 }
 
 // release gives the pieces back.

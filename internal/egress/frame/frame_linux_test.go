@@ -85,6 +85,12 @@ const (
 
 func TestSocketReceives(t *testing.T) {
 	big := "\x45" + strings.Repeat("b", 65_519)
+	var many [][]byte
+	var each []string
+	for _, n := range []int{2033, 2034, 2035, 4096, 40_945, 40_946, 40_947, 65_519, 65_520} {
+		text := "\x45" + strings.Repeat("0123456", n/7) + "!"
+		many, each = append(many, ethernet(0x800, text)), append(each, "4:"+text)
+	}
 	for name, tc := range map[string]struct {
 		opt    frame.Options
 		frames [][]byte
@@ -95,6 +101,7 @@ func TestSocketReceives(t *testing.T) {
 			[][]byte{ethernet(0x800, ip4), ethernet(0x806, "arp"), ethernet(0x86dd, ip6), []byte("short"), ethernet(0x88cc, "lldp"), {}, ethernet(0x800, big)},
 			[]string{"4:" + ip4, "6:" + ip6, "4:" + big},
 		},
+		"of every size": {frame.Options{MTU: 65520, Ethernet: true, Guest: "\x02\x00\x00\x00\x00\x02"}, many, each},
 		"an end to be found": {
 			frame.Options{MTU: 1500, Ethernet: true},
 			[][]byte{ethernet(0x806, "arp"), ethernet(0x800, ip4)},

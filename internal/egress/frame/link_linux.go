@@ -42,6 +42,7 @@ type Link struct {
 	done    chan struct{}
 	end     sync.Once
 	reading sync.WaitGroup
+	sending sync.WaitGroup
 	dropped atomic.Uint64
 }
 
@@ -199,11 +200,51 @@ func (l *Link) AddHeader(pkt *stack.PacketBuffer) {
 
 // WritePackets sends packets. What the sandbox's end does not take at once is
 // dropped: its TCP repeats, and nobody else waits for it.
+//
+// The answer to a new connection is sent by another goroutine. The stack sends
+// it with the connection locked, and the sandbox's kernel answers within the
+// system call; the stack's processor would then try that lock over and over
+// until the call has returned, and take the processor from whoever holds it.
 func (l *Link) WritePackets(list stack.PacketBufferList) (int, tcpip.Error) {
 	pkts := list.AsSlice()
-	n := l.port.send(pkts)
-	l.dropped.Add(uint64(len(pkts) - n))
+	if len(pkts) == 1 && opens(pkts[0]) {
+		l.later(pkts[0].Clone())
+		return 1, nil
+	}
+	l.send(pkts)
 	return len(pkts), nil
+}
+
+func (l *Link) send(pkts []*stack.PacketBuffer) {
+	l.dropped.Add(uint64(len(pkts) - l.port.send(pkts)))
+}
+
+// opens reports whether a packet is the answer to a new connection.
+func opens(pkt *stack.PacketBuffer) bool {
+	if pkt.TransportProtocolNumber != header.TCPProtocolNumber {
+		return false
+	}
+	h := header.TCP(pkt.TransportHeader().Slice())
+	return len(h) >= header.TCPMinimumSize && h.Flags().Contains(header.TCPFlagSyn)
+}
+
+// later sends a packet from a goroutine of its own.
+func (l *Link) later(pkt *stack.PacketBuffer) {
+	l.mu.Lock()
+	closed := l.closed
+	if !closed {
+		l.sending.Add(1)
+	}
+	l.mu.Unlock()
+	if closed {
+		pkt.DecRef()
+		return
+	}
+	go func() {
+		defer l.sending.Done()
+		defer pkt.DecRef()
+		l.send([]*stack.PacketBuffer{pkt})
+	}()
 }
 
 // Close ends the link and waits for its goroutine.
@@ -216,6 +257,7 @@ func (l *Link) Close() {
 		_ = l.port.close() // nothing of a link is lost by closing it
 	}
 	l.reading.Wait()
+	l.sending.Wait()
 	l.finish(nil)
 	if first && then != nil {
 		then()
