@@ -206,7 +206,15 @@ func (a *app) weaker(rep enforce.Report) {
 // less than on the host. That is recorded, and no news to the person.
 var looked = []string{"/proc", "/sys", "/etc", "/run", "/var", "/dev"}
 
-func quiet(d enforce.Denial) bool {
+// quiet reports whether a denial is no news. In the person's home and in Ambit's
+// state, wherever those lie, every one is.
+func (s *prepared) quiet(d enforce.Denial) bool {
+	state, _ := s.app.state() // the launch would have failed
+	for _, own := range []string{s.base.Home, state} {
+		if own != "" && own != "/" && under(d.Target, own) {
+			return false
+		}
+	}
 	return d.Kind == string(capability.FSRead) && slices.ContainsFunc(looked, func(dir string) bool { return under(d.Target, dir) })
 }
 
@@ -216,7 +224,7 @@ func (s *prepared) denied(id string, d enforce.Denial) {
 		s.heard(capability.Printable(strings.TrimSuffix(d.Kind+":"+d.Target, ":")), "the sandbox has nothing that provides it", id)
 		return
 	}
-	if s.app.json || quiet(d) {
+	if s.app.json || s.quiet(d) {
 		return
 	}
 	what, fix := capability.Printable(d.Kind), ""

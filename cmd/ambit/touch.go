@@ -311,16 +311,16 @@ func (t *toucher) tell(c capability.Capability, why, id, fix string) {
 		t.s.heard(c.Display(), why, id)
 		return
 	}
-	if t.s.app.json || quietly(c) {
+	if t.s.app.json || t.quietly(c) {
 		return
 	}
 	t.say(func() { printf(t.s.app.err, "ambit: denied %s (%s) [%s]%s\n", c.Display(), why, id, fix) })
 }
 
-func quietly(c capability.Capability) bool {
+func (t *toucher) quietly(c capability.Capability) bool {
 	pattern, ok := c.Pattern()
 	path, literal := pattern.Literal()
-	return c.IsZero() || ok && literal && quiet(enforce.Denial{Kind: string(c.Kind()), Target: path})
+	return c.IsZero() || ok && literal && t.s.quiet(enforce.Denial{Kind: string(c.Kind()), Target: path})
 }
 
 // stopped refuses what never came before the gate, or could not be shown though
