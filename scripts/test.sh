@@ -103,7 +103,7 @@ if is_root; then
 	# A copy of the sources, because the checkout may lie where only root can go.
 	mkdir "$work/src"
 	git -c safe.directory='*' ls-files -coz --exclude-standard | tar --null -T - --ignore-failed-read -cf - 2>/dev/null | tar -xf - -C "$work/src"
-	install -D -m 755 -t "$work/src/bin" bin/ambit bin/ambit-webhook
+	install -D -m 755 -t "$work/src/bin" bin/ambit*
 	# The same for the modules that the go command needs to list packages.
 	modules=$GOMODCACHE
 	if ! as_user test -r "$GOMODCACHE/cache/download"; then

@@ -101,6 +101,8 @@ func auditSummary(r audit.Record) string {
 			return auditJoin(b.Grant, string(b.Capability), string(b.Reason))
 		}
 		return auditJoin(b.Grant, b.Outcome, string(b.Capability), b.Span, string(b.Reason))
+	case *audit.FlowBody:
+		return auditJoin(string(b.Program), flowWords(b))
 	case *audit.EffectBody:
 		return effectWords(b)
 	case *audit.ReportBody:

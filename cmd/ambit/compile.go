@@ -95,6 +95,7 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 			return err
 		}
 	}
+	s.link(&in)
 	in.Quiet, in.AskSpawn = s.quietPlaces(in), s.asksToSpawn(in)
 	dir, home := s.workDir(in), in.HomePath
 	if home == "" {

@@ -76,6 +76,7 @@ func (a *app) learn(ctx context.Context, f *learnFlags, argv []string) error {
 	if err != nil {
 		return err
 	}
+	f.run.offline = true
 	s := a.begin(&f.run, argv)
 	tier := process.Begin(enforce.Outline(bounds(s.facts, enforce.Limits{})), a.stdio())
 	defer tier.Discard()

@@ -27,7 +27,8 @@ type rechecker struct {
 	s      *prepared
 	inside enforce.Session
 	// shown are the objects that are in the view, by their capability.
-	shown func() map[capability.Capability][]enforce.Object
+	shown   func() map[capability.Capability][]enforce.Object
+	network *network // nil: the sandbox has none
 	// grants are those that stand now.
 	grants func(context.Context) ([]grant.Grant, error)
 	// forget is told of what is no longer in the view.
@@ -110,6 +111,7 @@ func (r *rechecker) run(ctx context.Context) {
 			continue
 		}
 		until = r.expiry(grants)
+		r.network.recheck(grants)
 		r.take(ctx, grants)
 	}
 }

@@ -28,6 +28,7 @@ type runFlags struct {
 	ask, askBy, askURL        string
 	askTimeout                time.Duration
 	webhook                   approval.Front // for askURL
+	offline                   bool           // nobody is asked about the network
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -98,14 +99,23 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	on, tally := &stage{told: &teller{}}, s.count()
 	s.fronts = a.fronts(f, on)
 	re := s.newRechecker()
+	var asks *toucher
 	if f.asks() {
 		t := s.newToucher(tally, on.told.tell)
-		tier.Asker = t
+		tier.Asker, asks = t, t
 		defer s.endTouches(ctx, t)
 		if err := unlessEnded(ctx, func(ctx context.Context) error { return s.touchStart(ctx, t) }); err != nil {
 			return errors.Join(err, s.recordRefusal(ctx, err))
 		}
 		re.shown, re.forget, re.grants = t.shown, t.forget, t.grants
+	}
+	if s.spec.Plan.Link != nil {
+		n, err := s.startNetwork(ctx, asks, tally, on.told.tell)
+		if err != nil {
+			return errors.Join(err, s.recordRefusal(ctx, err))
+		}
+		defer n.stop()
+		tier.Networker, re.network = n, n
 	}
 	return a.supervise(ctx, s, tier, on, tally, re)
 }
@@ -147,6 +157,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 		go sigs.pass(inside)
 		on.begun(inside)
 		a.weaker(rep)
+		re.network.begun(inside)
 		re.start(ctx, inside)
 		go func() {
 			defer close(listed)
@@ -155,6 +166,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 	}
 	r.Ended = func(res session.Result) {
 		re.stop()
+		re.network.stop()
 		ended <- res
 		<-listed
 	}

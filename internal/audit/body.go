@@ -115,6 +115,25 @@ type HeldBody struct {
 	Path    Text   `json:"path,omitempty"`
 }
 
+// FlowBody is a connection, or an exchange of datagrams, that has ended or was
+// refused.
+type FlowBody struct {
+	Decision   string        `json:"decision,omitempty"` // the record of the answer
+	Capability Text          `json:"capability,omitempty"`
+	UDP        bool          `json:"udp,omitempty"`
+	Name       Text          `json:"name,omitempty"` // that the program asked for
+	To         string        `json:"to"`             // address and port, as the program saw them
+	Dialled    string        `json:"dialled,omitempty"`
+	Program    Text          `json:"program,omitempty"`
+	PID        int           `json:"pid,omitempty"`
+	In         uint64        `json:"in"`  // bytes to the sandbox
+	Out        uint64        `json:"out"` // bytes from it
+	Duration   time.Duration `json:"duration_ns,omitempty"`
+	End        string        `json:"end"` // why it ended: "done", "not-granted", …
+	Why        Text          `json:"why,omitempty"`
+	Times      int           `json:"times,omitempty"` // how often the same was refused before
+}
+
 // ReportBody is what a tier promised and whether each layer holds.
 type ReportBody struct {
 	Tier   string      `json:"tier"`
@@ -139,6 +158,7 @@ func (DecisionBody) kind() Kind { return Decision }
 func (DenialBody) kind() Kind   { return Denial }
 func (ReportBody) kind() Kind   { return Report }
 func (EffectBody) kind() Kind   { return GrantEffect }
+func (FlowBody) kind() Kind     { return Flow }
 func (b GrantBody) kind() Kind {
 	if b.Revoked {
 		return GrantRevoke

@@ -22,6 +22,7 @@ const (
 	GrantAdd     Kind = "grant.add"     // GrantBody
 	GrantRevoke  Kind = "grant.revoke"  // GrantBody
 	GrantEffect  Kind = "grant.effect"  // EffectBody: what a running session lost
+	Flow         Kind = "flow"          // FlowBody: a connection that has ended or was refused
 	Report       Kind = "report"        // ReportBody: what a tier promised, and what holds
 )
 
@@ -39,6 +40,7 @@ var kinds = []struct {
 	{GrantAdd, func() Body { return &GrantBody{} }},
 	{GrantRevoke, func() Body { return &GrantBody{Revoked: true} }},
 	{GrantEffect, func() Body { return &EffectBody{} }},
+	{Flow, func() Body { return &FlowBody{} }},
 	{Report, func() Body { return &ReportBody{} }},
 }
 

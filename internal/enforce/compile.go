@@ -276,7 +276,7 @@ func (e *effective) add(c capability.Capability, objects []Object) error {
 		e.spawn = append(e.spawn, objects...)
 	case capability.FSAppend:
 		return &CannotEnforce{c.Display(), "the process tier has no way to let a file only grow"}
-	case capability.NetConnect, capability.NetStream, capability.NetListen, capability.DNSLookup:
+	case capability.NetConnect, capability.NetStream:
 		if !e.link {
 			return &CannotEnforce{c.Display(), "this sandbox has no link to a network"}
 		}

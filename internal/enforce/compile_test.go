@@ -178,7 +178,7 @@ var cases = []struct {
 		in.AskRun = []enforce.Object{file("/usr/bin/make"), file("/usr/lib64/ld-linux-x86-64.so.2"), file("/opt/tool")}
 	}},
 	{"network", func(t *testing.T, in *enforce.Input, _ *enforce.Facts) {
-		in.Effective = caps(t, "net.connect:api.github.com:443", "net.listen:8080", "dns.lookup:example.com/TXT")
+		in.Effective = caps(t, "net.connect:api.github.com:443", "net.stream:api.github.com:443")
 		in.Link = &enforce.LinkPlan{Guest: netip.MustParsePrefix("198.19.255.100/24"), Gateway: netip.MustParsePrefix("198.19.255.2/24"),
 			Guest6: netip.MustParsePrefix("2001:2::100/64"), Gateway6: netip.MustParsePrefix("2001:2::2/64")}
 	}},

@@ -20,6 +20,8 @@ type Ends struct {
 	Seeds  [4]*os.File // unconnected TCP sockets of the sandbox, two for IPv4 and two for IPv6; nil without it
 	Header bool        // a virtio_net header goes before each frame
 	Ether  bool        // frames are Ethernet's
+	MTU    uint32      // of the link, in bytes
+	Guest  []byte      // link address of the sandbox's end
 }
 
 // Close closes all of it.

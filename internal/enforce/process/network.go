@@ -99,7 +99,7 @@ func (s *session) takeLink() error {
 	if err != nil {
 		return err
 	}
-	l := &enforce.Ends{Header: set.Header, Ether: set.Frames}
+	l := &enforce.Ends{Header: set.Header, Ether: set.Frames, MTU: link.MTU, Guest: link.GuestMAC[:]}
 	to := []**os.File{&l.Frames, &l.Diag, &l.Seeds[0], &l.Seeds[1], &l.Seeds[2], &l.Seeds[3]}
 	for i := range ends(set) {
 		fd, err := s.line.descriptor()

@@ -176,7 +176,7 @@ func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, networ
 	s.outside = ownNamespaces() // while the row goes on
 	if err := <-bg.started; err != nil {
 		_ = s.line.Close()
-		_ = <-listening // what ended it is said by the row
+		<-listening //nolint:errcheck // what ended it is said by the row
 		return nil, errors.Join(explain(err), asking.end(), removeGroup(s.group))
 	}
 	attach.init.Store(int64(s.pid))

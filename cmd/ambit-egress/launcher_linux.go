@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/egress"
+	"ambit.dev/ambit/internal/egress/inside"
+	"ambit.dev/ambit/internal/egress/wire"
+)
+
+// launcher is what decides, asks, records, at the other end of the line.
+type launcher struct {
+	conn *wire.Conn
+	last atomic.Uint64
+	name atomic.Pointer[func(string) bool]
+
+	mu      sync.Mutex
+	over    bool                         // guarded by mu
+	answers map[uint64]chan wire.Message // by the question's number; guarded by mu
+}
+
+var (
+	_ decision.Checker = (*launcher)(nil)
+	_ egress.Asker     = (*launcher)(nil)
+	_ egress.Recorder  = (*launcher)(nil)
+
+	errGone = errors.New("the launcher is gone")
+)
+
+// listen hands answers on until the launcher hangs up.
+func (l *launcher) listen(plane *egress.Plane) error {
+	defer l.hangUp()
+	for {
+		var m wire.Message
+		switch err := l.conn.Receive(&m); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		switch {
+		case m.Recheck != nil:
+			l.setKnown(*m.Recheck, m.Any)
+			plane.Recheck()
+		case m.Decision != nil, m.Asked != nil, m.Program != nil:
+			l.mu.Lock()
+			if to, ok := l.answers[m.ID]; ok {
+				to <- m // it has room for one
+				delete(l.answers, m.ID)
+			}
+			l.mu.Unlock()
+		default:
+			return errors.New("the launcher said something that is not understood")
+		}
+	}
+}
+
+// hangUp ends every question.
+func (l *launcher) hangUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+	for id, to := range l.answers {
+		close(to)
+		delete(l.answers, id)
+	}
+}
+
+// question sends a message and waits for its answer.
+func (l *launcher) question(ctx context.Context, m wire.Message) (wire.Message, error) {
+	m.ID = l.last.Add(1)
+	to := make(chan wire.Message, 1)
+	l.mu.Lock()
+	over := l.over
+	if !over {
+		l.answers[m.ID] = to
+	}
+	l.mu.Unlock()
+	if over {
+		return wire.Message{}, errGone
+	}
+	defer func() {
+		l.mu.Lock()
+		delete(l.answers, m.ID)
+		l.mu.Unlock()
+	}()
+	if err := l.conn.Send(m); err != nil {
+		return wire.Message{}, err
+	}
+	select {
+	case answer, ok := <-to:
+		if !ok {
+			return answer, errGone
+		}
+		return answer, nil
+	case <-ctx.Done():
+		if m.Ask != nil {
+			_ = l.conn.Send(wire.Message{ID: m.ID, Give: true}) // nobody waits for it any more
+		}
+		return wire.Message{}, ctx.Err()
+	}
+}
+
+// Check has the launcher decide.
+func (l *launcher) Check(ctx context.Context, r decision.Request) decision.Decision {
+	answer, err := l.question(ctx, wire.Message{Check: &r})
+	if err != nil {
+		return decision.Failed(r, err)
+	}
+	if answer.Decision == nil {
+		return decision.Failed(r, errors.New("the launcher did not decide"))
+	}
+	return *answer.Decision
+}
+
+// Ask has the launcher ask a person.
+func (l *launcher) Ask(ctx context.Context, q egress.Question) error {
+	answer, err := l.question(ctx, wire.Message{Ask: &wire.Ask{Request: q.Request, Flow: told(q.Flow)}})
+	if err != nil {
+		return err
+	}
+	if answer.Asked == nil || *answer.Asked != "" {
+		return errors.New("nobody answered")
+	}
+	return nil
+}
+
+// Record tells the launcher of a flow. When it cannot be told the line is broken,
+// and this process is about to end.
+func (l *launcher) Record(f egress.Flow) {
+	t := told(f)
+	_ = l.conn.Send(wire.Message{Flow: &t})
+}
+
+// program asks who has a socket: what that takes is closed to this process.
+func (l *launcher) program(s inside.Socket) inside.Program {
+	answer, err := l.question(context.Background(), wire.Message{Who: &s.Inode})
+	if err != nil || answer.Program == nil {
+		return inside.Program{}
+	}
+	return inside.Program{Name: answer.Program.Name, PID: answer.Program.PID}
+}
+
+// setKnown says which names may be known.
+func (l *launcher) setKnown(some []capability.Capability, all bool) {
+	known := egress.Names(some)
+	if all {
+		known = func(string) bool { return true }
+	}
+	l.name.Store(&known)
+}
+
+func (l *launcher) known(name string) bool { return (*l.name.Load())(name) }
+
+// told is a flow as it goes over the line.
+func told(f egress.Flow) wire.Flow {
+	return wire.Flow{ID: f.ID, Decision: f.Decision, Capability: f.Capability, UDP: f.UDP, Inbound: f.Inbound, To: f.To, Name: f.Name,
+		Dialled: f.Dialled, Program: wire.Program{Name: f.Program.Name, PID: f.Program.PID}, Begun: f.Begun, Ended: f.Ended,
+		In: f.In, Out: f.Out, End: string(f.End), Why: f.Why, Times: f.Times}
+}

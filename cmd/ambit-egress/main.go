@@ -1,0 +1,40 @@
+// Command ambit-egress is the network of one sandbox. It is started by ambit,
+// with a socket to it as descriptor 3, and is of no use by itself.
+//
+// It reads the packets that a stranger's program sends, so it is apart from what
+// decides, records and keeps grants: it has no file but what the resolver reads,
+// and asks the launcher about each flow. When it ends, its sandbox is ended.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+)
+
+// control is the descriptor of the socket to the launcher.
+const control = 3
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "ambit-egress:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	if kind, err := unix.GetsockoptInt(control, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || kind != unix.AF_UNIX {
+		return errors.New("it is started by ambit, and is of no use by itself")
+	}
+	// What the terminal sends is the program's affair; the launcher ends this.
+	signal.Ignore(unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
+	unix.CloseOnExec(control)
+	if err := confine(); err != nil {
+		return err
+	}
+	return serve(context.Background())
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"ambit.dev/ambit/internal/egress"
+	"ambit.dev/ambit/internal/egress/frame"
+	"ambit.dev/ambit/internal/egress/inside"
+	"ambit.dev/ambit/internal/egress/wire"
+)
+
+// serve is the network until the launcher hangs up or the link ends.
+func serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	f := os.NewFile(control, "launcher")
+	c, err := net.FileConn(f)
+	if err != nil {
+		return fmt.Errorf("take over the line to the launcher: %w", err)
+	}
+	_ = f.Close() // c has a copy
+	line, ok := c.(*net.UnixConn)
+	if !ok {
+		return errors.New("descriptor 3 is no line to a launcher")
+	}
+	defer line.Close() //nolint:errcheck // nobody is there any more
+	hello, fds, err := greet(line)
+	if err != nil {
+		return fmt.Errorf("hear what to do: %w", err)
+	}
+	l := &launcher{conn: wire.NewConn(line), answers: map[uint64]chan wire.Message{}}
+	plane, frames, err := l.plane(ctx, hello, fds)
+	if err != nil {
+		return errors.Join(err, l.conn.Send(wire.Message{Fault: err.Error()}))
+	}
+	defer plane.Close()
+	if err := l.conn.Send(wire.Message{Ready: true}); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- l.listen(plane) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-frames.Done():
+		return frames.Err() // the sandbox is gone
+	}
+}
+
+// greet receives the first message with its descriptors.
+func greet(line *net.UnixConn) (h wire.Hello, fds []int, err error) {
+	b, oob := make([]byte, 64<<10), make([]byte, unix.CmsgSpace(6*4))
+	n, oobn, _, _, err := line.ReadMsgUnix(b, oob)
+	if err != nil {
+		return h, nil, err
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil {
+		return h, nil, err
+	}
+	for _, m := range messages {
+		got, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			return h, nil, err
+		}
+		fds = append(fds, got...)
+	}
+	for _, fd := range fds {
+		unix.CloseOnExec(fd)
+	}
+	if err := wire.NewConn(buffer{b[:n]}).Receive(&h); err != nil {
+		return h, nil, err
+	}
+	if len(fds) != h.Descriptors() {
+		return h, nil, fmt.Errorf("%d descriptors came, want %d", len(fds), h.Descriptors())
+	}
+	return h, fds, nil
+}
+
+// plane starts the network over the link.
+func (l *launcher) plane(ctx context.Context, h wire.Hello, fds []int) (*egress.Plane, *frame.Link, error) {
+	frames, err := frame.Socket(fds[0], frame.Options{MTU: h.MTU, Ethernet: h.Ether, Header: h.Header, Guest: tcpip.LinkAddress(h.Guest)})
+	if err != nil {
+		return nil, nil, err
+	}
+	sockets, err := inside.OpenSockets(fds[1])
+	if err != nil {
+		return nil, nil, err
+	}
+	l.setKnown(h.Known, h.Any)
+	cfg := egress.Config{Link: frames, Subject: h.Subject, Checker: l, Known: l.known, Recorder: l, Sockets: sockets, Program: l.program}
+	if h.CanAsk {
+		cfg.Asker = l
+	}
+	plane, err := egress.New(ctx, cfg)
+	return plane, frames, err
+}
+
+// buffer reads from memory, and is never written.
+type buffer struct{ b []byte }
+
+func (b buffer) Read(p []byte) (int, error) { return copy(p, b.b), nil }
+func (buffer) Write([]byte) (int, error)    { return 0, errors.ErrUnsupported }

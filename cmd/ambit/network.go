@@ -1,0 +1,370 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/egress/inside"
+	"ambit.dev/ambit/internal/egress/wire"
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/session"
+)
+
+// Addresses of the link, and of the one name server behind it. They lie in
+// ranges for benchmarks (RFC 2544, RFC 5180), so they hide nothing that a program
+// could want to reach.
+var linkPlan = enforce.LinkPlan{
+	Guest: netip.MustParsePrefix("198.19.255.100/24"), Gateway: netip.MustParsePrefix("198.19.255.2/24"),
+	Guest6: netip.MustParsePrefix("2001:2::100/64"), Gateway6: netip.MustParsePrefix("2001:2::2/64"),
+}
+
+const nameserver = "nameserver 198.19.255.3\noptions timeout:5 attempts:2\n"
+
+// egressProgram is the network of one sandbox, beside this program.
+const egressProgram = "ambit-egress"
+
+// networks reports whether a capability is about flows that the plane decides.
+func networks(c capability.Capability) bool {
+	return c.Kind() == capability.NetConnect || c.Kind() == capability.NetStream
+}
+
+// link gives the sandbox a network if something of it is granted or can be asked
+// for.
+func (s *prepared) link(in *enforce.Input) {
+	asked := in.Ask && !s.flags.offline && (s.manifest.Open || slices.ContainsFunc(s.wants(), networks))
+	if !asked && !slices.ContainsFunc(in.Effective, networks) {
+		return
+	}
+	in.Link = &linkPlan
+	in.Base.Files = append(slices.Clone(in.Base.Files), enforce.File{Path: "/etc/resolv.conf", Content: []byte(nameserver)})
+}
+
+// wants are the capabilities that the manifest asks for.
+func (s *prepared) wants() (all []capability.Capability) {
+	for _, w := range s.manifest.Wants {
+		all = append(all, w.Capability)
+	}
+	return all
+}
+
+// A network is the egress process of one session, and what answers it.
+type network struct {
+	s     *prepared
+	gate  decision.Checker
+	asks  *toucher // nil: nobody can be asked
+	tally *session.Tally
+	say   func(func())
+
+	cmd   *exec.Cmd
+	line  *net.UnixConn
+	conn  *wire.Conn
+	ready chan error
+	ended chan struct{} // closed when the process has ended
+
+	mu      sync.Mutex
+	over    bool                          // guarded by mu; the session has ended
+	initPID int                           // guarded by mu; of the sandbox, 0 until it has begun
+	lost    func()                        // guarded by mu; ends the sandbox
+	waiting map[uint64]context.CancelFunc // guarded by mu; questions to people
+	told    map[string]bool               // guarded by mu; denials that were printed
+}
+
+// startNetwork starts the egress process of a session; it takes some time, which
+// is that of building the sandbox.
+func (s *prepared) startNetwork(ctx context.Context, t *toucher, tally *session.Tally, say func(func())) (*network, error) {
+	n := &network{s: s, asks: t, tally: tally, say: say, ready: make(chan error, 1), ended: make(chan struct{}),
+		waiting: map[uint64]context.CancelFunc{}, told: map[string]bool{}}
+	if t != nil {
+		n.gate = t.gate
+	} else {
+		n.gate = s.gateOver(s.manifest, s.standing)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", egressProgram, err)
+	}
+	path := filepath.Join(filepath.Dir(self), egressProgram)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("make a line to %s: %w", egressProgram, err)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "line"), os.NewFile(uintptr(pair[1]), "line")
+	defer theirs.Close()
+	defer ours.Close()
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		return nil, fmt.Errorf("make a line to %s: %w", egressProgram, err)
+	}
+	n.line = conn.(*net.UnixConn) //nolint:forcetypeassert // it was made as one above
+	n.conn = wire.NewConn(n.line)
+	n.cmd = &exec.Cmd{Path: path, Args: []string{egressProgram}, Env: []string{}, Stderr: s.app.err, ExtraFiles: []*os.File{theirs}}
+	if err := n.cmd.Start(); err != nil {
+		_ = n.line.Close()
+		return nil, fmt.Errorf("this run has a network, which needs %s beside %s: %w", egressProgram, self, err)
+	}
+	go n.serve(context.WithoutCancel(ctx))
+	return n, nil
+}
+
+// standing are the grants of now, for runs that ask nobody.
+func (s *prepared) standing(ctx context.Context) ([]grant.Grant, error) {
+	db, err := s.store.get()
+	if err != nil {
+		return nil, err
+	}
+	stored, err := db.Grants(ctx, s.subject.Principal, s.subject.Pack)
+	if err != nil {
+		return nil, err
+	}
+	once := slices.DeleteFunc(slices.Clone(s.stored), func(g grant.Grant) bool { return g.Lifespan.Span != grant.Once })
+	return slices.Concat(stored, once, s.given), nil // this session is that once
+}
+
+// networkReady is how long an egress process may take.
+const networkReady = 10 * time.Second
+
+// Linked hands the other end of the sandbox's link over, and waits until packets
+// are answered.
+func (n *network) Linked(l *enforce.Ends) error {
+	defer l.Close() //nolint:errcheck // copies of it are in the egress process
+	h := wire.Hello{Subject: n.s.subject, CanAsk: n.asks != nil, Header: l.Header, Ether: l.Ether, IPv6: l.Seeds[2] != nil,
+		MTU: l.MTU, Guest: l.Guest}
+	h.Known, h.Any = n.known(n.s.grants())
+	var fds []int
+	for _, f := range []*os.File{l.Frames, l.Diag, l.Seeds[0], l.Seeds[1], l.Seeds[2], l.Seeds[3]} {
+		if f != nil {
+			fds = append(fds, int(f.Fd()))
+		}
+	}
+	text, err := wire.Line(h)
+	if err != nil {
+		return err
+	}
+	if _, _, err := n.line.WriteMsgUnix(text, unix.UnixRights(fds...), nil); err != nil {
+		return fmt.Errorf("hand the link to %s: %w", egressProgram, err)
+	}
+	select {
+	case err := <-n.ready:
+		return err
+	case <-n.ended:
+		return fmt.Errorf("%s has ended", egressProgram)
+	case <-time.After(networkReady):
+		return fmt.Errorf("%s did not begin within %v", egressProgram, networkReady)
+	}
+}
+
+// known are the capabilities by which names may be known to the program; all is
+// true where every name may be asked about.
+func (n *network) known(grants []grant.Grant) (some []capability.Capability, all bool) {
+	if n.asks != nil {
+		if n.s.manifest.Open {
+			return []capability.Capability{}, true
+		}
+		some = slices.DeleteFunc(n.s.wants(), func(c capability.Capability) bool { return !networks(c) })
+	}
+	for _, g := range grants {
+		if g.Outcome == grant.Allow && networks(g.Capability) && g.Applies(n.s.app.now(), n.s.subject.Session) {
+			some = append(some, g.Capability)
+		}
+	}
+	for _, c := range n.s.policy.Preapprove {
+		if networks(c) {
+			some = append(some, c)
+		}
+	}
+	return append([]capability.Capability{}, some...), false
+}
+
+// recheck has the plane decide anew about every flow that lives.
+func (n *network) recheck(grants []grant.Grant) {
+	if n == nil {
+		return
+	}
+	some, all := n.known(grants)
+	_ = n.conn.Send(wire.Message{Recheck: &some, Any: all}) // one that is gone has no flows
+}
+
+// begun says how the sandbox is ended when its network is lost.
+func (n *network) begun(inside enforce.Session) {
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lost = func() { _ = inside.Kill() } // it may have ended by itself
+	n.initPID = inside.PID()
+}
+
+// stop ends the egress process.
+func (n *network) stop() {
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	n.over = true
+	for _, cancel := range n.waiting {
+		cancel()
+	}
+	n.mu.Unlock()
+	_ = n.line.CloseWrite() // it ends when it hears no more
+	select {
+	case <-n.ended:
+	case <-time.After(2 * time.Second):
+		_ = n.cmd.Process.Kill() // it may have ended meanwhile
+		<-n.ended
+	}
+}
+
+// serve answers the egress process until it has ended.
+//
+// Security: what it says is not trusted. Whose request it is, whether somebody
+// can be asked, and what it may be about is said here.
+func (n *network) serve(ctx context.Context) {
+	defer close(n.ended)
+	var work sync.WaitGroup
+	err := n.listen(ctx, &work)
+	work.Wait()
+	_ = n.line.Close()
+	err = errors.Join(err, n.cmd.Wait())
+	n.mu.Lock()
+	over, lost := n.over, n.lost
+	n.mu.Unlock()
+	if !over && lost != nil {
+		printf(n.s.app.err, "ambit: the network of the sandbox has ended, and the sandbox with it: %v\n", err)
+		lost()
+	}
+}
+
+// maxAnswering bounds the questions of an egress process that are open at once.
+const maxAnswering = 2048
+
+func (n *network) listen(ctx context.Context, work *sync.WaitGroup) error {
+	room := make(chan struct{}, maxAnswering)
+	answer := func(f func() wire.Message) {
+		room <- struct{}{}
+		work.Go(func() {
+			defer func() { <-room }()
+			_ = n.conn.Send(f()) // one that is gone needs no answer
+		})
+	}
+	for {
+		var m wire.Message
+		if err := n.conn.Receive(&m); err != nil {
+			return err
+		}
+		switch {
+		case m.Ready:
+			n.ready <- nil
+		case m.Fault != "":
+			n.ready <- errors.New(capability.Printable(m.Fault))
+		case m.Check != nil:
+			answer(func() wire.Message { return n.check(ctx, m.ID, *m.Check) })
+		case m.Ask != nil:
+			asked, cancel := context.WithCancel(ctx)
+			n.mu.Lock()
+			n.waiting[m.ID] = cancel
+			n.mu.Unlock()
+			answer(func() wire.Message { return n.ask(asked, m.ID, *m.Ask) })
+		case m.Give:
+			n.forget(m.ID)
+		case m.Who != nil:
+			answer(func() wire.Message { return n.who(m.ID, *m.Who) })
+		case m.Flow != nil:
+			if err := n.flow(ctx, *m.Flow); err != nil {
+				return err
+			}
+		default:
+			return errors.New("it said something that is not understood")
+		}
+	}
+}
+
+// forget ends a question to a person.
+func (n *network) forget(id uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if cancel, ok := n.waiting[id]; ok {
+		cancel()
+		delete(n.waiting, id)
+	}
+}
+
+func (n *network) check(ctx context.Context, id uint64, r decision.Request) wire.Message {
+	program := r.Subject.Program
+	r.ID, r.Subject, r.CanAsk = "", n.s.subject, n.asks != nil
+	r.Subject.Program = program
+	var d decision.Decision
+	if networks(r.Capability) {
+		d = n.gate.Check(ctx, r)
+	} else {
+		d = decision.Failed(r, errors.New("a network is asked about nothing but flows"))
+	}
+	switch d.Outcome {
+	case decision.Allow:
+		n.tally.Allowed(r.Capability.Kind())
+	case decision.Deny:
+		n.tally.Denied(r.Capability.Kind())
+		n.tell(r.Capability, d)
+	case decision.Ask: // counted when it is put
+	}
+	return wire.Message{ID: id, Decision: &d}
+}
+
+func (n *network) ask(ctx context.Context, id uint64, q wire.Ask) wire.Message {
+	defer n.forget(id)
+	said := "nobody can be asked"
+	if n.asks != nil && networks(q.Request.Capability) {
+		q.Request.Subject = n.s.subject
+		said = n.asks.askFlow(ctx, q)
+	}
+	return wire.Message{ID: id, Asked: &said}
+}
+
+// who names the process that has a socket.
+func (n *network) who(id uint64, inode uint32) wire.Message {
+	n.mu.Lock()
+	init := n.initPID
+	n.mu.Unlock()
+	var p inside.Program
+	if init > 0 {
+		p = inside.FindProgram(init, inode)
+	}
+	return wire.Message{ID: id, Program: &wire.Program{Name: p.Name, PID: p.PID}}
+}
+
+// flow records a flow that has ended, and prints the line of one that was
+// refused. One that cannot be recorded ends the sandbox.
+func (n *network) flow(ctx context.Context, f wire.Flow) error {
+	if f.Ended.IsZero() {
+		return nil
+	}
+	b := audit.FlowBody{Decision: f.Decision, Capability: audit.Text(f.Capability.Display()), UDP: f.UDP, Name: audit.Text(f.Name), To: f.To.String(),
+		Program: audit.Text(f.Program.Name), PID: f.Program.PID, In: f.In, Out: f.Out, Duration: f.Ended.Sub(f.Begun), End: f.End, Why: audit.Text(f.Why), Times: f.Times}
+	if f.Dialled.IsValid() {
+		b.Dialled = f.Dialled.String()
+	}
+	rec, err := audit.New(b)
+	if err != nil {
+		return err
+	}
+	rec.ID, rec.Session, rec.Principal, rec.Pack = audit.NewID("f"), n.s.subject.Session, n.s.subject.Principal, n.s.subject.Pack
+	if _, err := n.s.Append(ctx, rec); err != nil {
+		return fmt.Errorf("record a flow: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"ambit.dev/ambit/internal/approval"
+	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/egress/wire"
+)
+
+// tell prints the line of a denial, once for each capability.
+func (n *network) tell(c capability.Capability, d decision.Decision) {
+	if n.s.app.json || c.IsZero() {
+		return
+	}
+	what := c.Display()
+	n.mu.Lock()
+	before := n.told[what]
+	n.told[what] = true
+	n.mu.Unlock()
+	if before {
+		return
+	}
+	fix := " allow: --allow " + shellWord(what)
+	if _, ok := n.s.manifest.Declares(c); !ok {
+		fix = " its manifest does not ask for it"
+	} else if n.asks != nil {
+		fix = " allow: ambit approve " + d.Request
+	}
+	n.say(func() { printf(n.s.app.err, "ambit: denied %s (%s) [%s]%s\n", what, rule(d), d.Request, fix) })
+}
+
+// flowWords says what came of a flow.
+func flowWords(b *audit.FlowBody) string {
+	to := b.To
+	if b.Name != "" {
+		to = capability.Printable(string(b.Name)) + " (" + b.To + ")"
+	}
+	proto := "tcp"
+	if b.UDP {
+		proto = "udp"
+	}
+	text := fmt.Sprintf("%s to %s: %s, %d bytes in, %d out", proto, to, b.End, b.In, b.Out)
+	if b.Dialled != "" {
+		text += ", by " + b.Dialled
+	}
+	if b.Why != "" {
+		text += "; " + capability.Printable(string(b.Why))
+	}
+	return text
+}
+
+// lineOf is the command line of a process; nil where it cannot be read.
+func lineOf(pid int) []string {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	if pid <= 0 || err != nil {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
+}
+
+// askFlow asks a person about a flow that waits. It returns why nobody answered,
+// or "".
+func (t *toucher) askFlow(ctx context.Context, a wire.Ask) string {
+	r := a.Request
+	want, _ := t.s.manifest.Declares(r.Capability)
+	q := approval.Question{ID: r.ID, Session: r.Subject.Session, Principal: r.Subject.Principal, Pack: r.Subject.Pack, Digest: r.Subject.Digest,
+		Program: a.Flow.Program.Name, PID: a.Flow.Program.PID, Argv: bounded(lineOf(a.Flow.Program.PID)), Capability: r.Capability, Reason: want.Reason}
+	q.Offers = []approval.Offer{{Capability: r.Capability, Scope: approval.ScopeFile, Words: "only there: " + capability.Printable(r.Capability.Scope()), Broad: r.Capability.Broad()}}
+	if offer, ok := declaredOffer(t.s.manifest.Open, want.Capability, r.Capability); ok {
+		q.Offers = append(q.Offers, offer)
+	}
+	answer, err := t.desk.Ask(ctx, q)
+	switch {
+	case err != nil:
+		return err.Error()
+	case answer.By == "":
+		return answer.Text
+	}
+	return ""
+}

@@ -1,0 +1,153 @@
+// Package wire is what an egress process and the launcher of its sandbox say to
+// each other: messages in JSON, one a line, over one socket.
+//
+// The egress process asks and tells; the launcher answers, and says when grants
+// have changed. The set of messages is closed: one that is not understood ends
+// the conversation, and with it the sandbox.
+//
+// It imports nothing of the plane, which only the egress process is made of.
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+)
+
+// maxMessage bounds a message: an egress process that was taken over must not
+// fill the launcher.
+const maxMessage = 64 << 10
+
+// Hello is the first message, from the launcher. Beside it go the descriptors
+// of the link, in the order of Descriptors.
+type Hello struct {
+	Subject decision.Subject
+	CanAsk  bool
+	// Known are the capabilities by which names may be known; with Any all are.
+	Known  []capability.Capability
+	Any    bool
+	Header bool // a virtio_net header goes before each frame
+	Ether  bool // frames are Ethernet's
+	IPv6   bool // two seeds more are there
+	MTU    uint32
+	Guest  []byte // link address of the sandbox's end
+}
+
+// Descriptors is how many go with Hello: the link, a socket that tells of the
+// sandbox's sockets, and seeds for IPv4 and, where there is IPv6, for IPv6.
+func (h Hello) Descriptors() int {
+	if h.IPv6 {
+		return 6
+	}
+	return 4
+}
+
+// Message is any other message; exactly one field but ID is set.
+type Message struct {
+	ID uint64 `json:"id,omitempty"` // of a question, and of its answer
+
+	// From the egress process.
+	Ready bool              `json:"ready,omitempty"` // packets are answered
+	Fault string            `json:"fault,omitempty"` // it cannot go on
+	Check *decision.Request `json:"check,omitempty"`
+	Ask   *Ask              `json:"ask,omitempty"`
+	Give  bool              `json:"give_up,omitempty"` // nobody waits for the answer with this ID
+	Flow  *Flow             `json:"flow,omitempty"`
+	Who   *uint32           `json:"who,omitempty"` // has a socket, by its inode
+
+	// From the launcher.
+	Decision *decision.Decision       `json:"decision,omitempty"`
+	Asked    *string                  `json:"asked,omitempty"`   // why nobody answered; "" where somebody did
+	Recheck  *[]capability.Capability `json:"recheck,omitempty"` // grants have changed; by what names may be known now
+	Any      bool                     `json:"any,omitempty"`     // with Recheck: all names may
+	Program  *Program                 `json:"program,omitempty"` // has that socket
+}
+
+// Program is a process of the sandbox. The zero value is one that is not known.
+type Program struct {
+	Name string
+	PID  int
+}
+
+// Ask is a question to a person about a flow that waits.
+type Ask struct {
+	Request decision.Request
+	Flow    Flow
+}
+
+// Flow is what is told of a connection or an exchange of datagrams.
+type Flow struct {
+	ID         uint64
+	Decision   string
+	Capability capability.Capability
+	UDP        bool
+	Inbound    bool
+	To         netip.AddrPort // as the program sees it
+	Name       string         // that To stands for
+	Dialled    netip.AddrPort
+	Program    Program
+	Begun      time.Time
+	Ended      time.Time // zero while it lives
+	In, Out    uint64
+	End, Why   string
+	Times      int // how often the same was refused before and not told
+}
+
+// A Conn carries messages. Send may be called concurrently, Receive not.
+type Conn struct {
+	mu  sync.Mutex // orders writes
+	out io.Writer
+	in  *bufio.Reader
+}
+
+// NewConn makes one of a stream.
+func NewConn(s io.ReadWriter) *Conn {
+	return &Conn{out: s, in: bufio.NewReaderSize(s, maxMessage)}
+}
+
+// Line is a message as it is sent.
+func Line(m any) ([]byte, error) {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode a message: %w", err)
+	}
+	if len(text) >= maxMessage {
+		return nil, errors.New("the message is too long")
+	}
+	return append(text, '\n'), nil
+}
+
+// Send writes one message.
+func (c *Conn) Send(m any) error {
+	line, err := Line(m)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, err = c.out.Write(line)
+	return err
+}
+
+// Receive reads the next message into m. io.EOF says that there is none.
+func (c *Conn) Receive(m any) error {
+	line, err := c.in.ReadSlice('\n')
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(m); err != nil {
+		return fmt.Errorf("decode a message: %w", err)
+	}
+	return nil
+}
