@@ -3,6 +3,7 @@ package process
 import (
 	"net/netip"
 	"os"
+	"slices"
 
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/seccomp"
@@ -59,3 +60,40 @@ func Explain(err error) error                                  { return explain(
 func Absolute(n seccomp.Notification, p string) (string, bool) { return absolute(n, p) }
 func Arguments(cmdline []byte) []string                        { return arguments(cmdline) }
 func PathArgument(n seccomp.Notification) uint64               { return pathArgument(n) }
+
+// Names is the skeleton of a plan's view.
+type Names struct{ s *skeleton }
+
+func NewNames(p enforce.Plan) Names                { return Names{newSkeleton(p)} }
+func (n Names) Missing(p string) ([]string, error) { return n.s.missing(p) }
+func (n Names) Mounted(p string)                   { n.s.mounted(p) }
+func (n Names) Link(p, target string)              { n.s.target(enforce.Link{Path: p, Target: target}) }
+func (n Names) Unmounted(p string, mounted ...string) []string {
+	return n.s.unmounted(p, func(q string) bool { return slices.ContainsFunc(mounted, func(m string) bool { return inside(m, q) }) })
+}
+
+// Make adds p with the directories above it, as a directory or a file.
+func (n Names) Make(p string, mode uint32) error {
+	made, err := n.s.missing(p)
+	n.s.add(made, mode)
+	return err
+}
+
+func (n Names) Own(p string) bool {
+	_, ok := n.s.own(p)
+	return ok
+}
+
+// Split is how a path is taken apart for the directory that it names.
+func Split(p string) (dir, name string) { return split(p) }
+
+// Wants is what a call with these arguments wants of its objects.
+func Wants(call int, args [6]uint64) (kind enforce.TouchKind, follow, anew bool) {
+	c, ok := changing[call]
+	if !ok {
+		c = looking[call]
+	}
+	n := seccomp.Notification{Call: call, Args: args}
+	kind, follow = c.wants(n)
+	return kind, follow, c.anew(n)
+}

@@ -1,0 +1,105 @@
+//go:build linux
+
+package process
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/namespace"
+)
+
+// detach takes the mount at a path out of the running view, with all that is
+// mounted in it. What was opened beneath it stays open.
+func (a *attacher) detach(p string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if on, ok := a.at(p); !ok || on.Path != p {
+		return nil // a wider grant has covered it meanwhile
+	}
+	if err := a.start(); err != nil {
+		return err
+	}
+	b := &builder{plan: a.plan, list: &namespace.List{}}
+	a.home(b)
+	fds := b.descriptors()
+	a.inside(b)
+	b.unmount(p)
+	a.unbury(b, p)
+	a.detachBelow(b, p, fds)
+	a.home(b)
+	// Forgotten first: who comes by meanwhile waits for what it becomes.
+	was := a.forget(p)
+	if err := a.worker.Do(b.list); err != nil {
+		a.table.Lock()
+		defer a.table.Unlock()
+		maps.Copy(a.shown, was)
+		return err
+	}
+	return a.clear(a.skeleton.unmounted(p, a.leads))
+}
+
+// forget removes what is mounted at p and beneath from the table.
+func (a *attacher) forget(p string) map[string]enforce.Entry {
+	a.table.Lock()
+	defer a.table.Unlock()
+	was := map[string]enforce.Entry{}
+	for q, e := range a.shown {
+		if inside(q, p) {
+			was[q] = e
+			delete(a.shown, q)
+		}
+	}
+	return was
+}
+
+// leads reports whether something is mounted beneath p.
+func (a *attacher) leads(p string) bool {
+	a.table.RLock()
+	defer a.table.RUnlock()
+	for q := range a.shown {
+		if inside(q, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// A buried is a mount that lies beneath a later one, its cover.
+type buried struct{ path, cover string }
+
+// bury notes what is covered by e now, to be taken away with it. It stays where it
+// is until then: taken away first, it would be gone for a moment.
+//
+// Security: left beneath the cover it would be there again when e is taken away,
+// though nothing knows of it any more. Masks and pins belong to the mount that
+// they lie in, and go or stay with that.
+func (a *attacher) bury(e enforce.Entry) {
+	a.table.RLock()
+	defer a.table.RUnlock()
+	for q, on := range a.shown {
+		if b := (buried{q, e.Path}); inside(q, e.Path) && on.Op == enforce.OpBind && !on.Pin && !slices.Contains(a.buried, b) {
+			a.buried = append(a.buried, b)
+		}
+	}
+}
+
+// unbury takes away what the covers at p and beneath leave there, those above
+// first: one that lies in another is gone with it.
+func (a *attacher) unbury(b *builder, p string) {
+	slices.SortFunc(a.buried, func(a, b buried) int { return strings.Compare(a.path, b.path) })
+	for _, q := range a.buried {
+		if inside(q.cover, p) {
+			b.unmount(q.path).May()
+		}
+	}
+	a.buried = slices.DeleteFunc(a.buried, func(q buried) bool { return inside(q.cover, p) })
+}
+
+func (b *builder) unmount(p string) namespace.Step {
+	return b.list.Call("take away "+p, unix.SYS_UMOUNT2, b.list.Str(p), num(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+}
