@@ -21,7 +21,8 @@
 //   - When a grant is withdrawn its flows end (TestWithdraw).
 //   - Close leaves no goroutine and no descriptor (goleak in every test).
 //
-// The package does not look into what flows carry.
+// Of what flows carry it looks at the first words of a TLS client, for the name
+// that stands there in the open (TestTLSNames).
 //
 // Layer: a mediator over core; it asks through decision.Checker.
 package egress

@@ -30,10 +30,20 @@ type Flow struct {
 	Ended      time.Time             `json:"ended,omitzero"`
 	In         uint64                `json:"in"`  // bytes to the sandbox
 	Out        uint64                `json:"out"` // bytes from it
+	TLS        TLS                   `json:"tls,omitempty"`
 	End        End                   `json:"end,omitempty"`
 	Why        string                `json:"why,omitempty"`   // more about the end, for people
 	Times      int                   `json:"times,omitempty"` // how often the same was refused before and not told
 }
+
+// TLS says what was seen of a connection that begins with TLS.
+type TLS string
+
+// What is seen: a name, which is that of the flow, or none.
+const (
+	Named   TLS = "named"
+	Unnamed TLS = "unnamed"
+)
 
 // End says why a flow ended. The list is closed.
 type End string
@@ -51,8 +61,9 @@ const (
 	Class        End = "class"        // no address of a kind that is granted
 	Unresolvable End = "unresolvable" // the name has no address
 	DialFailed   End = "dial-failed"
-	Withdrawn    End = "withdrawn" // what permitted it is no longer granted
-	Stopped      End = "stopped"   // the plane was closed
+	SNIMismatch  End = "sni-mismatch" // TLS for another name than was allowed
+	Withdrawn    End = "withdrawn"    // what permitted it is no longer granted
+	Stopped      End = "stopped"      // the plane was closed
 )
 
 // flow is a flow that lives.

@@ -34,6 +34,7 @@ type pipe struct {
 	poller *poller
 	flow   *flow
 	entry  waiter.Entry
+	look   *look     // used by the direction up; nil when it is over
 	up     direction // from the sandbox
 	down   direction // to it
 	left   atomic.Int32
@@ -140,6 +141,11 @@ var errBroken = errors.New("broken off")
 func (p *pipe) stepUp() (more bool, err error) {
 	if p.broken() {
 		return false, errBroken
+	}
+	if p.look != nil {
+		if err := p.looked(); err != nil {
+			return errors.Is(err, errWait), err
+		}
 	}
 	w := hostWriter{fd: p.fd}
 	r, terr := p.guest.Read(&w, tcpip.ReadOptions{})
@@ -298,6 +304,9 @@ func (p *pipe) close(ctx context.Context) {
 	p.drain(ctx)
 	if p.flow != nil { // it was started
 		p.queue.EventUnregister(&p.entry)
+	}
+	if p.look != nil && p.look.timer != nil { // nothing was said
+		p.look.timer.Stop()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

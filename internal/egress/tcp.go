@@ -90,6 +90,9 @@ func (p *Plane) tcp(r *tcp.ForwarderRequest) {
 		p.refusedFlow(f, refuse(DialFailed, "%v", perr))
 		return
 	}
+	if t.name != "" {
+		pipe.lookFirst(t.name)
+	}
 	carried = true
 	p.carry(f, pipe, func() {
 		p.flows.disconnect()
