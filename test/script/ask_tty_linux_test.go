@@ -1,6 +1,8 @@
 package script_test
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -167,6 +169,55 @@ func TestAskEndedBefore(t *testing.T) {
 	if got := x.cmd.ProcessState.String(); got != "signal: interrupt" {
 		t.Errorf("ended with %q", got)
 	}
+}
+
+// TestAskTerminalGone: the terminal, or the launcher, goes away in the middle of a
+// question. All ends at once, and nothing was allowed.
+func TestAskTerminalGone(t *testing.T) {
+	for _, how := range []string{"hang up", "kill"} {
+		t.Run(how, func(t *testing.T) {
+			b := newAskingBench(t)
+			b.write("proj/a.txt", "content of a\n")
+			mark := fmt.Sprintf("gone-%d-%s", os.Getpid(), strings.ReplaceAll(how, " ", "-"))
+			x := b.onTerminal("run", "--", "sh", "-c", "cat proj/a.txt; sleep 1000 # "+mark)
+			x.asked("proj/a.txt")
+			begun := time.Now()
+			if how == "kill" {
+				_ = x.cmd.Process.Kill()
+			} else {
+				_ = x.master.Close()
+			}
+			_ = x.cmd.Wait()
+			for running(mark) && time.Since(begun) < 10*time.Second {
+				time.Sleep(10 * time.Millisecond)
+			}
+			if took := time.Since(begun); took > 3*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			if strings.Contains(x.shown(), "content of a") {
+				t.Error("it was allowed")
+			}
+			b.run("approvals").want(t, 0)
+			b.run("grants", "ls").want(t, 0)
+		})
+	}
+}
+
+// running reports whether a process with a word in its command line is there.
+func running(mark string) bool {
+	names, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, name := range names {
+		if text, err := os.ReadFile(name); err == nil && strings.Contains(string(text), mark) {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *terminal) shown() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.text.String()
 }
 
 func TestAskFlags(t *testing.T) {

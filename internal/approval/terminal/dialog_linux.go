@@ -26,6 +26,7 @@ type dialog struct {
 
 	drawn, deaf time.Time // when it could first be read; until when nothing counts
 	pending     []byte    // the beginning of a sequence
+	settled     bool      // all was drawn a second time
 	said        string    // by lines: what was written last
 }
 
@@ -78,6 +79,9 @@ func (d *dialog) run(ctx context.Context) (verdict, approval.Answer, error) {
 		case <-rest:
 			v = d.takeRest()
 		case <-tick.C:
+			if !d.settled { // what was on its way when the program was stopped has arrived
+				d.settled, d.s.shown = true, nil
+			}
 		}
 		switch v {
 		case answered:

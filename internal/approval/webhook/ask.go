@@ -141,7 +141,7 @@ func (f *Front) do(r *http.Request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	defer got.Body.Close() //nolint:errcheck // it was read
+	defer got.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(got.Body, maxBody+1))
 	if err != nil {
 		return response{}, fmt.Errorf("read the response: %w", err)
