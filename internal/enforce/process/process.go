@@ -71,6 +71,7 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enfo
 		s.abandon()
 		return nil, fmt.Errorf("a promised layer does not hold: %v", broken)
 	}
+	s.letGo = holdMounts(s.pid)
 	return s, nil
 }
 

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -34,7 +36,8 @@ type session struct {
 	attach  *attacher
 	asking  *asking // nil where nothing is asked about
 	network enforce.Networker
-	hears   bool // the filter's listener was taken over
+	letGo   func() // of the mounts; nil before they are held
+	hears   bool   // the filter's listener was taken over
 
 	positions []position // in files that are handed over
 
@@ -65,6 +68,19 @@ func (s *session) abandon() {
 	if err := removeGroup(s.group); err != nil {
 		fmt.Fprintf(os.Stderr, "ambit: remove the control group: %v\n", err) // nobody is left to answer to
 	}
+}
+
+// holdMounts keeps the sandbox's mounts until the answer is called, or the launcher
+// ends. Otherwise init takes them apart as it ends, and its end is waited for: the
+// kernel waits there until nobody looks at any mount of the host's tree any more.
+// Now the launcher does that, and writes down the end meanwhile. Nothing runs in
+// the sandbox then.
+func holdMounts(pid int) (letGo func()) {
+	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return func() {} // then it takes its time
+	}
+	return sync.OnceFunc(func() { _ = unix.Close(fd) }) // nothing was written
 }
 
 // Signal passes a signal to the program, through init.
@@ -107,6 +123,9 @@ func (s *session) Wait() (enforce.Result, error) {
 		}).Stop()
 	}
 	<-s.ended
+	if s.letGo != nil {
+		go s.letGo()
+	}
 	s.takeOver()
 	r := s.result()
 	r.Missed = int(s.missed.Load())
