@@ -47,7 +47,7 @@ func (l *launcher) listen(plane *egress.Plane) error {
 		switch {
 		case m.Recheck != nil:
 			l.setKnown(*m.Recheck, m.Any)
-			plane.Recheck()
+			go plane.Recheck() // it asks, and what it asks is answered here
 		case m.Decision != nil, m.Asked != nil, m.Program != nil:
 			l.mu.Lock()
 			if to, ok := l.answers[m.ID]; ok {

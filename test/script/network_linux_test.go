@@ -1,0 +1,196 @@
+package script_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// server is a service of the host on its loopback, and counts who came.
+func server(t *testing.T) (port string, came *int) {
+	t.Helper()
+	came = new(int)
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		*came++
+		if r.URL.Path == "/stream" {
+			for w.(http.Flusher).Flush(); r.Context().Err() == nil; time.Sleep(20 * time.Millisecond) {
+				if _, err := io.WriteString(w, "tick\n"); err != nil {
+					return
+				}
+				w.(http.Flusher).Flush()
+			}
+			return
+		}
+		fmt.Fprintln(w, "hello from the host")
+	})}
+	go s.Serve(l) //nolint:errcheck // it ends with the test
+	t.Cleanup(func() { _ = s.Close() })
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), came
+}
+
+// TestNetwork: a program reaches what it was granted, by name, and nothing else.
+func TestNetwork(t *testing.T) {
+	b := newBench(t)
+	port, came := server(t)
+	other, others := server(t)
+	host := "host.ambit.internal:" + port
+	run := func(argv ...string) ran {
+		return b.run(append([]string{"run", "--allow", "net.connect:" + host, "--"}, argv...)...)
+	}
+	r := run("curl", "-sS", "http://"+host+"/")
+	r.want(t, 0)
+	if r.out != "hello from the host\n" || *came != 1 {
+		t.Errorf("got %q, %d came", r.out, *came)
+	}
+	begin := time.Now()
+	for _, url := range []string{"http://host.ambit.internal:" + other, "http://127.0.0.1:" + port, "http://198.19.255.2:" + port,
+		"http://[::ffff:127.0.0.1]:" + port, "http://0.0.0.0:" + port, "http://169.254.169.254/", "http://secret-bytes.evil.test/"} {
+		if r := run("curl", "-sS", "-m", "10", url); r.status == 0 || !strings.Contains(r.err, "curl:") {
+			t.Errorf("%s: status %d, %q %q", url, r.status, r.out, r.err)
+		}
+	}
+	if took := time.Since(begin); took > 8*time.Second {
+		t.Errorf("seven refusals took %v", took)
+	}
+	if *came != 1 || *others != 0 {
+		t.Errorf("%d and %d came to the host's services", *came, *others)
+	}
+	r = run("curl", "-sS", "http://host.ambit.internal:"+other)
+	if want := "ambit: denied net.connect:host.ambit.internal:" + other + " (not granted)"; !strings.Contains(r.err, want) {
+		t.Errorf("errors %q, want %q", r.err, want)
+	}
+	// Without a grant there is no link at all.
+	r = b.run("run", "--", "cat", "/proc/net/dev")
+	if strings.Contains(r.out, "eth0") {
+		t.Errorf("a run without a grant has the interfaces %q", r.out)
+	}
+	r = b.run("audit", "ls", "--json", "-n", "0")
+	for _, want := range []string{`"kind":"flow"`, `"end":"done"`, `"dialled":"127.0.0.1:` + port + `"`} {
+		if !strings.Contains(strings.ReplaceAll(r.out, " ", ""), want) {
+			t.Errorf("the log has no %s", want)
+		}
+	}
+	b.run("audit", "verify").want(t, 0)
+	if left, err := exec.Command("pgrep", "-f", filepath.Dir(binary)+"/ambit-egress").Output(); err == nil {
+		t.Errorf("still running: %s", left)
+	}
+}
+
+// TestNetworkAsked: a connection waits while a person is asked, and goes through.
+func TestNetworkAsked(t *testing.T) {
+	b := newAskingBench(t)
+	port, _ := server(t)
+	a := b.ask([]string{"--home", "ephemeral", "--allow", "fs.read:" + b.dir}, "curl", "-sS", "http://host.ambit.internal:"+port)
+	q := b.question(a)
+	if want := "net.connect:host.ambit.internal:" + port; q.Question.Capability != want || q.Question.Program != "curl" {
+		t.Errorf("asked about %q by %q, want %q by curl", q.Question.Capability, q.Question.Program, want)
+	}
+	b.run("approve", q.Question.ID, "--broad").want(t, 0)
+	if err := a.Wait(); err != nil || a.out.String() != "hello from the host\n" {
+		t.Errorf("%v: %q %q", err, a.out.String(), a.err.String())
+	}
+	a = b.ask([]string{"--home", "ephemeral", "--allow", "fs.read:" + b.dir}, "curl", "-sS", "http://host.ambit.internal:"+port)
+	q = b.question(a)
+	b.run("deny", q.Question.ID).want(t, 0)
+	if err := a.Wait(); err == nil || !strings.Contains(a.err.String(), "curl:") {
+		t.Errorf("after a no: %v, %q %q", err, a.out.String(), a.err.String())
+	}
+}
+
+// TestNetworkRevoked: a connection ends when what permitted it is revoked.
+func TestNetworkRevoked(t *testing.T) {
+	b := newBench(t)
+	port, _ := server(t)
+	b.run("grants", "add", "net.connect:host.ambit.internal:"+port).want(t, 0)
+	cmd := b.command("run", "--", "curl", "-sSN", "http://host.ambit.internal:"+port+"/stream")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	begin := time.Now()
+	b.run("grants", "revoke", "--all").want(t, 0)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case <-ended:
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("the connection ended after %v", took)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the connection goes on")
+		_ = cmd.Process.Kill()
+		<-ended
+	}
+	if !strings.Contains(out.String(), "tick") {
+		t.Errorf("it had not begun: %q", out.String())
+	}
+}
+
+// TestNetworkLost: when the network of a sandbox is gone, so is the sandbox.
+func TestNetworkLost(t *testing.T) {
+	b := newBench(t)
+	port, _ := server(t)
+	cmd := b.command("run", "--allow", "net.connect:host.ambit.internal:"+port, "--", "sleep", "60")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", cmd.Process.Pid, cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := false
+	all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		for _, field := range strings.Fields(string(text)) {
+			pid, err := strconv.Atoi(field)
+			comm, e := os.ReadFile("/proc/" + field + "/comm")
+			if err == nil && e == nil && string(comm) == "ambit-egress\n" {
+				p, err := os.FindProcess(pid)
+				if err != nil {
+					t.Fatal(err)
+				}
+				killed = p.Kill() == nil
+			}
+		}
+	}
+	if !killed {
+		t.Errorf("no egress process among %q", children)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Error("the sandbox goes on without its network")
+		_ = cmd.Process.Kill()
+		<-ended
+	}
+	if !strings.Contains(out.String(), "the network of the sandbox has ended") {
+		t.Errorf("it says %q", out.String())
+	}
+}
