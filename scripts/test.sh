@@ -13,7 +13,8 @@ root=$PWD
 
 user=ambit-test
 need git:git python3:python3 gcc:gcc libc6-dev:/usr/include/stdio.h make:make curl:curl tar:tar nodejs:node npm:npm \
-	util-linux:setpriv util-linux:flock procps:pgrep
+	util-linux:setpriv util-linux:flock procps:pgrep \
+	nginx-light:nginx redis-server:redis-server postgresql:psql wget:wget
 need_go "$root"
 
 work=$(mktemp -d /tmp/at.XXXX) # short: names of sockets beneath it have at most 107 bytes

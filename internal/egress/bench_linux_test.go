@@ -3,7 +3,6 @@ package egress_test
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"io"
 	"net"
 	"os"
@@ -152,11 +151,10 @@ func enter(pid int, op string, args ...string) (string, error) {
 }
 
 // measureOther measures one of the others.
-func measureOther(t *testing.T, i int, port string) {
+func measureOther(t *testing.B, i int, port string) {
 	o := others[i]
 	if _, err := exec.LookPath(o.name); err != nil {
-		t.Logf("%s is not installed", o.name)
-		return
+		t.Skipf("requires %s", o.name)
 	}
 	holder := exec.Command("unshare", "-Urn", "sleep", "60")
 	if err := holder.Start(); err != nil {
@@ -179,18 +177,18 @@ func measureOther(t *testing.T, i int, port string) {
 			to = f[at+1]
 		}
 	}
-	measure(t, o.name, to+":"+port, func(op string, args ...string) (string, error) {
+	measure(t, to+":"+port, func(op string, args ...string) (string, error) {
 		return enter(holder.Process.Pid, op, args...)
 	})
 }
 
 // measure prints what a network costs.
-func measure(t *testing.T, name, to string, do func(op string, args ...string) (string, error)) {
+func measure(t *testing.B, to string, do func(op string, args ...string) (string, error)) {
 	t.Helper()
 	run := func(args ...string) string {
 		out, err := do(args[0], args[1:]...)
 		if err != nil {
-			t.Fatal(name, args, err)
+			t.Fatal(args, err)
 		}
 		return out
 	}
@@ -204,34 +202,31 @@ func measure(t *testing.T, name, to string, do func(op string, args ...string) (
 		slices.Sort(took)
 		return took[len(took)/2].Round(100 * time.Nanosecond)
 	}
-	t.Logf("%-12s up %5.1f Gbit/s  down %5.1f Gbit/s  connect %v  round trip %v", name, rate("u"), rate("d"), median("connect", 300), median("trip", 1000))
+	t.ReportMetric(0, "ns/op") // it says nothing here
+	t.ReportMetric(rate("u"), "up-Gbit/s")
+	t.ReportMetric(rate("d"), "down-Gbit/s")
+	t.ReportMetric(float64(median("connect", 300).Microseconds()), "connect-µs")
+	t.ReportMetric(float64(median("trip", 1000).Microseconds()), "trip-µs")
 }
 
-// TestNumbers prints what the plane costs beside plain loopback and others, on
-// request: go test -run TestNumbers -v -args -numbers.
-func TestNumbers(t *testing.T) {
-	if !*numbers {
-		t.Skip("requires -numbers")
-	}
-	at := far(t)
+// BenchmarkNetworks measures the plane beside plain loopback and other networks
+// for a namespace: throughput in both directions, a connection that is asked for
+// by name with its first byte, and a byte to and fro. Run it with -benchtime 1x.
+func BenchmarkNetworks(b *testing.B) {
+	at := far(b)
 	_, port, _ := net.SplitHostPort(at)
 	ops := map[string]linktest.Op{"flood": flood, "pings": pings}
-	measure(t, "plain", at, func(op string, args ...string) (string, error) { return ops[op](t.Context(), args) })
-	for _, o := range []struct {
-		name string
-		linktest.Options
-	}{{"veth", linktest.Options{}}, {"tun", linktest.Options{Tun: true}}, {"veth, root", linktest.Options{AsRoot: true}}} {
-		if o.AsRoot && os.Geteuid() != 0 {
-			continue
-		}
-		w := start(t, o.Options, []string{"net.connect:a.test:" + port, "net.connect:127.0.0.1:" + port}, nil)
-		w.hosts.set("a.test", "127.0.0.1")
-		measure(t, o.name, "a.test:"+port, w.Do)
-		w.plane.Close()
+	b.Run("plain", func(b *testing.B) {
+		measure(b, at, func(op string, args ...string) (string, error) { return ops[op](b.Context(), args) })
+	})
+	for name, o := range linktest.Kinds() {
+		b.Run(name, func(b *testing.B) {
+			w := start(b, o, []string{"net.connect:a.test:" + port, "net.connect:127.0.0.1:" + port}, nil)
+			w.hosts.set("a.test", "127.0.0.1")
+			measure(b, "a.test:"+port, w.Do)
+		})
 	}
-	for i := range others {
-		measureOther(t, i, port)
+	for i, o := range others {
+		b.Run(o.name, func(b *testing.B) { measureOther(b, i, port) })
 	}
 }
-
-var numbers = flag.Bool("numbers", false, "measure the plane beside other networks")
