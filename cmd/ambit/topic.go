@@ -31,8 +31,10 @@ paths are relative to the working directory or, in a manifest, to its folder.
 	}
 	_ = t.Flush()
 	b.WriteString(`
-The process tier enforces fs.read, fs.write and process.spawn. A launch that was
-granted anything else is refused: what cannot be enforced is not ignored.
+The process tier enforces fs.read, fs.write, process.spawn, net.connect and
+net.stream. A launch that was granted anything else is refused: what cannot be
+enforced is not ignored. host.ambit.internal is the loopback of the host: a grant
+of net.connect:host.ambit.internal:8080 leads to the service there.
 `)
 	return b.String()
 }
