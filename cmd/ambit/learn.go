@@ -93,7 +93,7 @@ func (a *app) learn(ctx context.Context, f *learnFlags, argv []string) error {
 	t.answer, l.t, tier.Asker = l.answer, t, l
 	defer s.endTouches(ctx, t)
 	re := s.newRechecker()
-	re.shown, re.forget, re.grants = t.shown, t.forget, t.grants
+	re.shown, re.forget, re.replaced, re.grants = t.shown, t.forget, t.replaced, t.grants
 	ran := a.supervise(ctx, s, tier, on, tally, re)
 	if exit, ok := errors.AsType[*exitError](ran); ran != nil && (!ok || exit.err != nil) {
 		return ran

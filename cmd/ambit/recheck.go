@@ -33,6 +33,9 @@ type rechecker struct {
 	grants func(context.Context) ([]grant.Grant, error)
 	// forget is told of what is no longer in the view.
 	forget func(capability.Capability)
+	// replaced is told of one object of these that is no longer in the view; nil
+	// where nothing would bring another one.
+	replaced func(capability.Capability, enforce.Object)
 
 	end  context.CancelFunc
 	done sync.WaitGroup
@@ -89,11 +92,14 @@ func (r *rechecker) run(ctx context.Context) {
 	last, until, again := r.s.stamp, r.expiry(r.s.grants()), false // what was changed since is a change
 	tick := time.NewTicker(recheckEvery)
 	defer tick.Stop()
-	for {
+	for look := 1; ; look++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if look%replacedEvery == 0 {
+			r.letGo()
 		}
 		now := store.Stamp(path)
 		if now != last {
@@ -138,10 +144,15 @@ func (r *rechecker) take(ctx context.Context, grants []grant.Grant) {
 			continue
 		}
 		if err := r.lose(ctx, c, objects, d); err != nil {
-			printf(r.s.app.err, "ambit: %s could not be taken away, so the session is ended: %s\n", c.Display(), capability.Printable(err.Error()))
-			_ = r.inside.Kill() // it may have ended by itself
+			r.mustEnd(c, err)
 		}
 	}
+}
+
+// mustEnd ends a session that keeps what it should have lost.
+func (r *rechecker) mustEnd(c capability.Capability, cause error) {
+	printf(r.s.app.err, "ambit: %s could not be taken away, so the session is ended: %s\n", c.Display(), capability.Printable(cause.Error()))
+	_ = r.inside.Kill() // it may have ended by itself
 }
 
 // usedUp reports whether c was given for once: this session is that once.

@@ -107,7 +107,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		if err := unlessEnded(ctx, func(ctx context.Context) error { return s.touchStart(ctx, t) }); err != nil {
 			return errors.Join(err, s.recordRefusal(ctx, err))
 		}
-		re.shown, re.forget, re.grants = t.shown, t.forget, t.grants
+		re.shown, re.forget, re.replaced, re.grants = t.shown, t.forget, t.replaced, t.grants
 	}
 	if s.spec.Plan.Link != nil {
 		n, err := s.startNetwork(ctx, asks, tally, on.told.tell)

@@ -68,7 +68,8 @@ var programs = sync.OnceValues(func() (p struct{ ambit, attacker string }, err e
 		return p, err
 	}
 	if bin := os.Getenv("AMBIT_BIN"); bin != "" {
-		return p, copyProgram(p.ambit, bin)
+		const network = "ambit-egress"
+		return p, errors.Join(copyProgram(p.ambit, bin), copyProgram(filepath.Join(scratch, network), filepath.Join(filepath.Dir(bin), network)))
 	}
 	// The go command caches a pass by the files that the test itself opens.
 	err = filepath.WalkDir("../..", func(_ string, d fs.DirEntry, err error) error {
@@ -80,7 +81,7 @@ var programs = sync.OnceValues(func() (p struct{ ambit, attacker string }, err e
 	if err != nil {
 		return p, err
 	}
-	build := exec.Command("go", "build", "-o", p.ambit, "ambit.dev/ambit/cmd/ambit")
+	build := exec.Command("go", "build", "-o", scratch, "ambit.dev/ambit/cmd/ambit", "ambit.dev/ambit/cmd/ambit-egress")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return p, fmt.Errorf("build ambit: %w\n%s", err, out)
