@@ -92,10 +92,10 @@ func (a *answerer) put() (list []string) {
 }
 
 // yes grants the directory where that is offered, and otherwise what was
-// touched. Secrets are refused.
+// touched. Secrets and the network are refused.
 func yes(span string) func(waiting) []string {
 	return func(q waiting) []string {
-		if q.Question.Sensitive != "" {
+		if q.Question.Sensitive != "" || strings.HasPrefix(q.Question.Capability, "net.") {
 			return []string{"deny", "--for", span}
 		}
 		scope := q.Question.Offers[0].Scope

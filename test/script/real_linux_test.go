@@ -40,8 +40,9 @@ func TestRealPrograms(t *testing.T) {
 		},
 		"npm": {
 			needs: []string{"npm", "node"}, setup: nodePackage, dir: "app",
-			argv: []string{"sh", "-c", "npm install --offline --no-audit --no-fund ../leftish-1.0.0.tgz && npm exec --offline leftish && rm -r node_modules package-lock.json"},
-			out:  []string{"added 1 package", "  x\n"},
+			flags: []string{"--env", "npm_config_update_notifier=false"}, // which looks for a new npm
+			argv:  []string{"sh", "-c", "npm install --offline --no-audit --no-fund ../leftish-1.0.0.tgz && npm exec --offline leftish && rm -r node_modules package-lock.json"},
+			out:   []string{"added 1 package", "  x\n"},
 			put: []string{"fs.read:~/.npm", "fs.read:~/app", "fs.read:~/leftish-1.0.0.tgz", "fs.write:~/.npm", "fs.write:~/app",
 				"process.spawn:~/app/node_modules/leftish/cli.js"},
 		},
@@ -85,7 +86,7 @@ func TestRealPrograms(t *testing.T) {
 			argv: []string{"sh", "./agent.sh"},
 			out:  []string{"ssh refused\naws refused\nhistory refused\ntoken refused\nshadow absent\nnetwork refused\nfixed\ndone\n"},
 			put: []string{"fs.read:~/.aws/credentials", "fs.read:~/.bash_history", "fs.read:~/.config/gh/hosts.yml", "fs.read:~/.gitconfig", "fs.read:~/.ssh",
-				"fs.read:~/.ssh/id_ed25519", "fs.read:~/proj", "fs.write:~/proj"},
+				"fs.read:~/.ssh/id_ed25519", "fs.read:~/proj", "fs.write:~/proj", "net.connect:192.0.2.1:80"},
 			refuse: []string{"fs.read:~/.aws/credentials", "fs.read:~/.bash_history", "fs.read:~/.config/gh/hosts.yml", "fs.read:~/.ssh", "fs.read:~/.ssh/id_ed25519"},
 		},
 		"sqlite3": {
@@ -103,7 +104,8 @@ func TestRealPrograms(t *testing.T) {
 		"curl": {
 			needs: []string{"curl"}, setup: func(*testing.T, *bench) {},
 			argv:   []string{"curl", "-sS", "-m", "5", "http://192.0.2.1/"},
-			status: 7, out: []string{"Failed to connect", "denied net.connect"},
+			status: 7, out: []string{"Failed to connect", "denied net.connect:192.0.2.1:80"},
+			put: []string{"net.connect:192.0.2.1:80"},
 		},
 		"vim": {
 			needs: []string{"vim"}, setup: gitProject, dir: "proj",
