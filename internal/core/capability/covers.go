@@ -5,9 +5,11 @@ import (
 	"strings"
 )
 
-// implied lists the kinds that a kind covers beside itself, with the same scope.
+// implied lists the kinds that a kind covers beside itself, with the same scope: a
+// stream is kept open over a connection.
 var implied = map[Kind][]Kind{
-	FSWrite: {FSRead, FSAppend},
+	FSWrite:   {FSRead, FSAppend},
+	NetStream: {NetConnect},
 }
 
 // Covers reports whether c permits everything that d permits.
@@ -22,7 +24,8 @@ func (c Capability) Covers(d Capability) bool {
 	case d.scope == "", r.path && apart(c.scope, d.scope):
 		return false
 	default:
-		return r.parsed(c.scope).Covers(r.parsed(d.scope))
+		of, _ := find(d.kind) // which may have more to its scope: net.connect has UDP
+		return r.parsed(c.scope).Covers(of.parsed(d.scope))
 	}
 }
 
@@ -38,7 +41,8 @@ func apart(c, d string) bool {
 }
 
 // Parts returns c and, with the same scope, every other kind that it permits:
-// of fs.write also fs.read and fs.append. Whoever denies one of them denies c.
+// of fs.write also fs.read and fs.append, of net.stream also net.connect. Whoever
+// denies one of them denies c.
 func (c Capability) Parts() []Capability {
 	parts := []Capability{c}
 	for _, k := range implied[c.kind] {
