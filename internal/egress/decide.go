@@ -213,7 +213,13 @@ func anyHost(c capability.Capability) bool {
 
 // honoured reports whether a capability that covers a name may stand for it.
 func honoured(c capability.Capability, n string) bool {
-	base, wild := strings.CutPrefix(hostOf(c), "*.")
+	return standsFor(hostOf(c), n)
+}
+
+// standsFor reports whether a host, as it stands in a capability that covers a
+// name, may stand for it.
+func standsFor(host, n string) bool {
+	base, wild := strings.CutPrefix(host, "*.")
 	return !wild || name.Within(base, n)
 }
 

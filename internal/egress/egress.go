@@ -5,6 +5,7 @@ package egress
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -89,7 +90,10 @@ type Config struct {
 	Asker   Asker            // nil: nobody can be asked
 	// Known reports, quickly, whether the sandbox may know that a name exists: one
 	// that is granted, or that may be asked for. nil knows none.
-	Known    func(name string) bool
+	Known func(name string) bool
+	// Lookups reports, quickly, whether records of a type, such as "TXT", may be
+	// asked for. nil: none.
+	Lookups  func(name, kind string) bool
 	Recorder Recorder // nil: nobody is told
 	Sockets  Sockets  // nil: whether a program still waits is not known
 	// Program names the process that has a socket, for people. nil: not known.
@@ -216,6 +220,15 @@ func (c *crew) dismiss() {
 }
 
 func (c *crew) wait() { c.group.Wait() }
+
+// Lookups returns a function for Config.Lookups: it knows what some of the
+// capabilities permit.
+func Lookups(granted []capability.Capability) func(name, kind string) bool {
+	return func(n, kind string) bool {
+		c, err := capability.Parse(fmt.Sprintf("%s:%s/%s", capability.DNSLookup, n, kind))
+		return err == nil && capability.Covered(c, granted)
+	}
+}
 
 // Names returns a function for Config.Known: it knows what some of the
 // capabilities lead to, on whatever port.

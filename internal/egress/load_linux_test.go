@@ -230,3 +230,40 @@ func names(ctx context.Context, args []string) (string, error) {
 	group.Wait()
 	return strconv.Itoa(found), nil
 }
+
+// TestWithdrawCrowd ends thousands of connections whose grant is withdrawn, soon.
+func TestWithdrawCrowd(t *testing.T) {
+	n := 300
+	if *load {
+		n = 5000
+	}
+	at := each(t, func(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) })
+	w, to := openTo(t, at, func(c *egress.Config) { c.Recorder = nil })
+	go func() { _, _ = w.Do("crowd", to, strconv.Itoa(n), "20s") }()
+	for open := 0; open < n; time.Sleep(20 * time.Millisecond) {
+		open = 0
+		for _, f := range w.plane.Flows() {
+			if f.Out > 0 {
+				open++
+			}
+		}
+	}
+	w.gate.grant()
+	before := len(w.gate.requests())
+	begun := time.Now()
+	w.plane.Recheck()
+	took := time.Since(begun)
+	for i := 0; len(w.plane.Flows()) > 0; i++ {
+		if i > 500 {
+			t.Fatalf("%d flows live on", len(w.plane.Flows()))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Logf("%d connections were ended in %v, and were gone after %v", n, took, time.Since(begun))
+	if asked := len(w.gate.requests()) - before; asked > 10 {
+		t.Errorf("%d requests for what rests on two grants", asked)
+	}
+	if !*load && took > 100*time.Millisecond {
+		t.Errorf("it took %v", took)
+	}
+}

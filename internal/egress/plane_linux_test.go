@@ -31,7 +31,7 @@ import (
 func TestMain(m *testing.M) {
 	os.Exit(linktest.Main(context.Background(), m, map[string]linktest.Op{
 		"tcp": dialTCP, "udp": dialUDP, "lookup": lookup, "flood": flood, "pings": pings, "raw": raw, "hold": hold,
-		"sum": sum, "later": later, "break": breakOff, "stuff": stuff, "sleep": sleep, "crowd": crowd, "names": names, "serve": serve, "tls": dialTLS, "dribble": dribble, "listen first": listenFirst,
+		"sum": sum, "later": later, "break": breakOff, "stuff": stuff, "sleep": sleep, "crowd": crowd, "names": names, "serve": serve, "tls": dialTLS, "dribble": dribble, "listen first": listenFirst, "records": lookupRecords,
 	}))
 }
 
@@ -105,6 +105,26 @@ func (h *hosts) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, er
 		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}
 	return addrs, nil
+}
+
+func (h *hosts) LookupTXT(_ context.Context, name string) ([]string, error) {
+	return []string{"text of " + name, strings.Repeat("x", 300)}, nil
+}
+
+func (h *hosts) LookupMX(_ context.Context, _ string) ([]*net.MX, error) {
+	return []*net.MX{{Host: "mail.test.", Pref: 7}}, nil
+}
+
+func (h *hosts) LookupNS(_ context.Context, _ string) ([]*net.NS, error) {
+	return []*net.NS{{Host: "ns.test."}}, nil
+}
+
+func (h *hosts) LookupSRV(_ context.Context, _, _, name string) (string, []*net.SRV, error) {
+	return name, []*net.SRV{{Target: "srv.test.", Port: 99}}, nil
+}
+
+func (h *hosts) LookupCNAME(_ context.Context, name string) (string, error) {
+	return "", &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 }
 
 func (h *hosts) set(name string, addrs ...string) {
@@ -184,7 +204,7 @@ func start(t testing.TB, o linktest.Options, grants []string, change func(*egres
 		t.Fatal(err)
 	}
 	cfg := egress.Config{
-		Link: l, Subject: decision.Subject{Principal: "u", Session: "s"}, Checker: w.gate, Known: egress.Names(granted),
+		Link: l, Subject: decision.Subject{Principal: "u", Session: "s"}, Checker: w.gate, Known: egress.Names(granted), Lookups: egress.Lookups(granted),
 		Recorder: w.tape, Sockets: sockets, Resolver: w.hosts,
 		Program: func(s inside.Socket) inside.Program { return inside.FindProgram(w.PID, s.Inode) },
 		Host:    func() []netip.Prefix { return nil },

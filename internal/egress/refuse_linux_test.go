@@ -114,6 +114,61 @@ func TestUnknownNames(t *testing.T) {
 	}
 }
 
+// lookupRecords looks records of other types up.
+func lookupRecords(ctx context.Context, args []string) (string, error) {
+	begun := time.Now()
+	var got string
+	var err error
+	switch args[1] {
+	case "TXT":
+		var all []string
+		all, err = net.DefaultResolver.LookupTXT(ctx, args[0])
+		got = strings.Join(all, " ")
+	case "MX":
+		var all []*net.MX
+		if all, err = net.DefaultResolver.LookupMX(ctx, args[0]); err == nil {
+			got = fmt.Sprint(all[0].Host, all[0].Pref)
+		}
+	case "NS":
+		var all []*net.NS
+		if all, err = net.DefaultResolver.LookupNS(ctx, args[0]); err == nil {
+			got = all[0].Host
+		}
+	case "SRV":
+		var all []*net.SRV
+		if _, all, err = net.DefaultResolver.LookupSRV(ctx, "", "", args[0]); err == nil {
+			got = fmt.Sprint(all[0].Target, all[0].Port)
+		}
+	}
+	return tell(begun, got, err)
+}
+
+// TestRecords: records are looked up by the host for exactly the names and types
+// that were granted.
+func TestRecords(t *testing.T) {
+	grants := []string{"dns.lookup:a.test/TXT,MX", "dns.lookup:*.b.test/NS,SRV", "dns.lookup:*.com/TXT", "net.connect:c.test"}
+	w := start(t, linktest.Options{}, grants, nil)
+	for _, tc := range []struct{ name, kind, want string }{
+		{"a.test", "TXT", "text of a.test. " + strings.Repeat("x", 300)},
+		{"a.test", "MX", "mail.test.7"},
+		{"a.test", "NS", ""},
+		{"x.b.test", "NS", "ns.test."},
+		{"x.b.test", "SRV", "srv.test.99"},
+		{"b.test", "NS", ""},
+		{"x.com", "TXT", ""}, // a wildcard where anybody may register
+		{"c.test", "TXT", ""},
+		{"secret-bytes.evil.test", "TXT", ""},
+	} {
+		got := w.see(t, "records", tc.name+".", tc.kind)
+		if got.Text != tc.want || tc.want == "" && got.Err == "" || got.Took > quick {
+			t.Errorf("%s %s: %+v", tc.name, tc.kind, got)
+		}
+	}
+	if got := w.gate.requests(); !slices.Contains(got, "dns.lookup:a.test/TXT") {
+		t.Errorf("requests %q", got)
+	}
+}
+
 // TestClasses: what a name leads to has to be public, or granted itself.
 func TestClasses(t *testing.T) {
 	server := echo(t, "tcp", "127.0.0.1:0")

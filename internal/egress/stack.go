@@ -44,6 +44,9 @@ func (p *Plane) start() error {
 		return err
 	}
 	p.serving.Go(p.poller.run)
+	// On a link of its own nobody is flooded by answers, and each one that is left
+	// out is a program that waits.
+	p.stack.SetICMPLimit(1e9)
 	// Handlers first: the first packet finds them there.
 	forwarder := tcp.NewForwarder(p.stack, window, maxInFlight, p.tcp)
 	p.stack.SetTransportProtocolHandler(tcp.ProtocolNumber, forwarder.HandlePacket)
@@ -107,6 +110,9 @@ func (p *Plane) serveNames() error {
 		return fmt.Errorf("serve names: %w", err)
 	}
 	s := &name.Server{Table: p.names, Known: p.cfg.Known, Refused: p.lookedUp}
+	if p.cfg.Lookups != nil {
+		s.Records = records{p}
+	}
 	p.work.run(func() { s.ServePackets(packets) })
 	p.work.run(func() { s.ServeStreams(streams) })
 	p.work.run(func() {

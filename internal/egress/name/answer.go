@@ -22,6 +22,8 @@ type Server struct {
 	// Known reports whether the sandbox may know that a name exists, quickly: it
 	// is granted, or may be asked for. nil knows none.
 	Known func(name string) bool
+	// Records, if not nil, has records of other types. They leave the machine.
+	Records Records
 	// Refused, if not nil, is told of names that were not known, and returns soon.
 	Refused func(name string)
 }
@@ -60,6 +62,9 @@ func (s *Server) Answer(query []byte) []byte {
 func (s *Server) answer(q dnsmessage.Question) (dnsmessage.RCode, []dnsmessage.Resource) {
 	if q.Class != dnsmessage.ClassINET {
 		return dnsmessage.RCodeNotImplemented, nil
+	}
+	if name, ok := s.looks(q); ok {
+		return s.look(q, name)
 	}
 	if addr, ok := reverse(q.Name.String()); ok {
 		return s.pointer(q, addr)

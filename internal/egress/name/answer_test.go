@@ -119,6 +119,87 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// some has records of one name.
+type some struct{ large bool }
+
+func (some) May(n string, kind dnsmessage.Type) bool {
+	return n == "known.test" && (kind == dnsmessage.TypeTXT || kind == dnsmessage.TypeMX) || n == "only.test" && kind == dnsmessage.TypeTXT
+}
+
+func (r some) Look(n string, kind dnsmessage.Type) ([]dnsmessage.ResourceBody, dnsmessage.RCode) {
+	switch {
+	case kind == dnsmessage.TypeMX:
+		return nil, dnsmessage.RCodeServerFailure
+	case r.large:
+		var all []dnsmessage.ResourceBody
+		for range 100 {
+			all = append(all, &dnsmessage.TXTResource{TXT: []string{strings.Repeat("x", 100)}})
+		}
+		return all, dnsmessage.RCodeSuccess
+	}
+	return []dnsmessage.ResourceBody{&dnsmessage.TXTResource{TXT: []string{"text of " + n}}}, dnsmessage.RCodeSuccess
+}
+
+// TestRecords: records are passed on for the names and types that may be asked for,
+// and for no others.
+func TestRecords(t *testing.T) {
+	s := server()
+	s.Records = some{}
+	for _, tc := range []struct {
+		name string
+		kind dnsmessage.Type
+		code dnsmessage.RCode
+		want string
+	}{
+		{"known.test.", dnsmessage.TypeTXT, dnsmessage.RCodeSuccess, "text of known.test"},
+		{"Known.Test.", dnsmessage.TypeTXT, dnsmessage.RCodeSuccess, "text of known.test"},
+		{"known.test.", dnsmessage.TypeMX, dnsmessage.RCodeServerFailure, ""},
+		{"known.test.", dnsmessage.TypeNS, dnsmessage.RCodeSuccess, ""},
+		{"known.test.", dnsmessage.TypeA, dnsmessage.RCodeSuccess, "198.18.0.1"},
+		{"known.test.", dnsmessage.TypeAAAA, dnsmessage.RCodeSuccess, ""},
+		{"only.test.", dnsmessage.TypeTXT, dnsmessage.RCodeSuccess, "text of only.test"},
+		{"only.test.", dnsmessage.TypeA, dnsmessage.RCodeNameError, ""},
+		{"a.only.test.", dnsmessage.TypeTXT, dnsmessage.RCodeNameError, ""},
+	} {
+		m := read(t, s.Answer(query(t, tc.name, tc.kind, nil)))
+		if got := value(m); m.RCode != tc.code || got != tc.want {
+			t.Errorf("%s %s: %s %q; want %s %q", tc.name, tc.kind, m.RCode, got, tc.code, tc.want)
+		}
+	}
+}
+
+// TestLargeRecords: what does not fit a datagram says so, and comes over TCP.
+func TestLargeRecords(t *testing.T) {
+	s := server()
+	s.Records = some{large: true}
+	u, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	go s.ServePackets(u)
+	c, err := net.Dial("udp", u.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+	if _, err := c.Write(query(t, "known.test.", dnsmessage.TypeTXT, nil)); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 65536)
+	n, err := c.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := read(t, b[:n]); !m.Truncated || len(m.Answers) != 0 || n > 512 {
+		t.Errorf("%d bytes: %+v", n, m.Header)
+	}
+	if m := read(t, s.Answer(query(t, "known.test.", dnsmessage.TypeTXT, nil))); len(m.Answers) != 64 {
+		t.Errorf("%d records", len(m.Answers))
+	}
+}
+
 func TestZeroServer(t *testing.T) {
 	s := &name.Server{Table: name.NewTable(1, time.Now)}
 	if m := read(t, s.Answer(query(t, "known.test.", dnsmessage.TypeA, nil))); m.RCode != dnsmessage.RCodeNameError {
@@ -231,6 +312,8 @@ func value(m dnsmessage.Message) string {
 		return net.IP(b.AAAA[:]).String()
 	case *dnsmessage.PTRResource:
 		return b.PTR.String()
+	case *dnsmessage.TXTResource:
+		return strings.Join(b.TXT, "")
 	}
 	return "something"
 }

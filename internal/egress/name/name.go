@@ -1,5 +1,5 @@
 // Package name is the name server of a sandbox: it answers lookups itself and
-// passes none on.
+// passes none on, unless exactly that was granted.
 //
 // Each name that may be known gets an address of its own, from a range that no
 // real service uses, so that the destination of a connection says exactly which
@@ -13,7 +13,8 @@
 //     connection and no lookup for ten times the lifetime of an answer.
 //   - The table is bounded. What does not fit is answered "server failure".
 //   - Only A records lead anywhere. Records that carry other addresses or keys
-//     (AAAA, HTTPS, SVCB) and records that carry text are answered as absent.
+//     (AAAA, HTTPS, SVCB) are answered as absent, and so are records that carry
+//     text, but for those that were granted by name and type.
 //   - A query that is not one plain question gets an error or nothing.
 //
 // The package knows neither grants nor packets: what may be known is a function

@@ -1,6 +1,7 @@
 package name
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
@@ -15,16 +16,36 @@ const (
 	streamQuiet = 5 * time.Second
 )
 
-// ServePackets answers the datagrams of c until that is closed.
+// ServePackets answers the datagrams of c until that is closed. What takes a
+// lookup is answered by goroutines of its own, some at a time: beyond these the
+// question is lost, and asked again.
 func (s *Server) ServePackets(c net.PacketConn) {
+	var open sync.WaitGroup
+	defer open.Wait()
+	places := make(chan struct{}, maxLookups)
+	answer := func(query []byte, from net.Addr) {
+		if reply := s.Answer(query); reply != nil {
+			_, _ = c.WriteTo(fit(query, reply), from) // who does not take an answer asks again
+		}
+	}
 	buf := make([]byte, 4096)
 	for {
 		n, from, err := c.ReadFrom(buf)
 		if err != nil {
 			return
 		}
-		if reply := s.Answer(buf[:n]); reply != nil {
-			_, _ = c.WriteTo(reply, from) // who does not take an answer asks again
+		if !s.slow(buf[:n]) {
+			answer(buf[:n], from)
+			continue
+		}
+		query := bytes.Clone(buf[:n])
+		select {
+		case places <- struct{}{}:
+			open.Go(func() {
+				defer func() { <-places }()
+				answer(query, from)
+			})
+		default:
 		}
 	}
 }
