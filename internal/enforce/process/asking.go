@@ -34,6 +34,7 @@ type asking struct {
 	view   atomic.Int64  // the same of the view's, where there is no trap; -1 before it is there
 	room   chan struct{} // one token for each held call that may wait
 
+	apart  sync.WaitGroup  // held calls that are answered in a goroutine
 	ctx    context.Context // ends with the sandbox
 	cancel context.CancelFunc
 	over   sync.Once
@@ -132,6 +133,7 @@ func (a *asking) end() error {
 		if a.served != nil {
 			<-a.served
 		}
+		a.apart.Wait() // they look by these descriptors
 		a.failed = unix.Close(a.host)
 		if fd := int(a.view.Load()); fd >= 0 {
 			a.failed = errors.Join(a.failed, unix.Close(fd))
@@ -287,7 +289,9 @@ func (w *watcher) apart(n seccomp.Notification, full unix.Errno, work func(conte
 	default:
 		return seccomp.Refuse(full)
 	}
+	w.s.asking.apart.Add(1)
 	go func() {
+		defer w.s.asking.apart.Done()
 		defer func() { <-room }()
 		ctx, cancel := w.waiting(n)
 		defer cancel()

@@ -163,7 +163,7 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 	}
 	a.home(b)
 	if err := a.worker.Do(b.list); err != nil {
-		return errors.Join(err, a.clear(made))
+		return errors.Join(err, a.undo(made))
 	}
 	if !widened {
 		a.bury(e)
@@ -202,12 +202,7 @@ func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) (m
 	}
 	kept := a.beneath(e)
 	if len(within)+len(kept) == 0 {
-		if made, err = a.point(b, e); err != nil {
-			return nil, err
-		}
-		a.inside(b)
-		b.move("show "+e.Path, tree, namespace.CWD, e.Path)
-		return made, nil
+		return a.show(b, tree, e.Path, e.Dir)
 	}
 	var parts []namespace.Slot
 	for _, w := range within {
@@ -231,12 +226,7 @@ func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) (m
 	}
 	whole := b.copyTree("/proc")
 	b.list.Call("put together "+e.Path, unix.SYS_UMOUNT2, b.list.Str("/proc"), num(unix.MNT_DETACH))
-	if made, err = a.point(b, e); err != nil {
-		return nil, err
-	}
-	a.inside(b)
-	b.move("show "+e.Path, whole, namespace.CWD, e.Path)
-	return made, nil
+	return a.show(b, whole, e.Path, e.Dir)
 }
 
 // upgrade gives the mount at e's path the rights of e, after what lies in it was

@@ -92,16 +92,19 @@ func (a *attacher) attachBelow(p string, here spot) error {
 	}
 	b := &builder{plan: a.plan, list: &namespace.List{}}
 	a.home(b)
-	made, err := a.make(b, name, here.st.Mode&unix.S_IFMT == unix.S_IFDIR)
-	if err != nil {
-		return err
-	}
 	a.inside(b)
 	tree := b.copyTree(name)
-	b.move("show "+name+" beneath", tree, num(firstBelow+i), first)
+	var made []string
+	if missing, err := a.skeleton.missing(name); err != nil {
+		return err
+	} else if len(missing) == 0 {
+		b.move("show "+name+" beneath", tree, num(firstBelow+i), first)
+	} else if made, err = a.showNew(b, tree, name, here.st.Mode&unix.S_IFMT == unix.S_IFDIR); err != nil {
+		return err
+	}
 	a.home(b)
 	if err := a.worker.Do(b.list); err != nil {
-		return errors.Join(err, a.clear(made))
+		return errors.Join(err, a.undo(made))
 	}
 	a.skeleton.add(made, here.st.Mode)
 	if a.shows == nil {

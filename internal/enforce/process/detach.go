@@ -3,6 +3,7 @@
 package process
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -24,17 +25,20 @@ func (a *attacher) detach(p string) error {
 	if err := a.start(); err != nil {
 		return err
 	}
+	// Forgotten first: who comes by meanwhile waits for what it becomes.
+	was := a.forget(p)
+	removed, err := a.remove(p)
 	b := &builder{plan: a.plan, list: &namespace.List{}}
 	a.home(b)
 	fds := b.descriptors()
 	a.inside(b)
-	b.unmount(p)
+	if !removed {
+		b.unmount(p)
+	}
 	a.unbury(b, p)
 	a.detachBelow(b, p, fds)
 	a.home(b)
-	// Forgotten first: who comes by meanwhile waits for what it becomes.
-	was := a.forget(p)
-	if err := a.worker.Do(b.list); err != nil {
+	if err = errors.Join(err, a.worker.Do(b.list)); err != nil {
 		a.table.Lock()
 		defer a.table.Unlock()
 		maps.Copy(a.shown, was)

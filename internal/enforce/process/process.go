@@ -172,13 +172,14 @@ func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, networ
 	defer b.close()
 	first.Then(b.list)
 	listening := make(chan error, 1)
+	s.watched = make(chan struct{})
 	go s.watch(listening)
 	_ = s.line.send(1)          // a process that is gone says why below
 	s.outside = ownNamespaces() // while the row goes on
 	if err := <-bg.started; err != nil {
 		_ = s.line.Close()
 		<-listening //nolint:errcheck // what ended it is said by the row
-		return nil, errors.Join(explain(err), asking.end(), removeGroup(s.group))
+		return nil, errors.Join(explain(err), s.endAsking(), removeGroup(s.group))
 	}
 	attach.init.Store(int64(s.pid))
 	s.positions = positions(s.pid, bg.io, b.files)

@@ -36,8 +36,9 @@ type session struct {
 	attach  *attacher
 	asking  *asking // nil where nothing is asked about
 	network enforce.Networker
-	letGo   func() // of the mounts; nil before they are held
-	hears   bool   // the filter's listener was taken over
+	letGo   func()        // of the mounts; nil before they are held
+	hears   bool          // the filter's listener was taken over
+	watched chan struct{} // closed when held calls are no longer answered
 
 	positions []position // in files that are handed over
 
@@ -64,7 +65,7 @@ func (s *session) abandon() {
 	<-s.ended
 	s.takeOver()
 	_ = s.line.Close()
-	_ = errors.Join(s.asking.end(), s.attach.close()) // nothing of it is left to lose
+	_ = errors.Join(s.endAsking(), s.attach.close()) // nothing of it is left to lose
 	if err := removeGroup(s.group); err != nil {
 		fmt.Fprintf(os.Stderr, "ambit: remove the control group: %v\n", err) // nobody is left to answer to
 	}
@@ -129,7 +130,7 @@ func (s *session) Wait() (enforce.Result, error) {
 	s.takeOver()
 	r := s.result()
 	r.Missed = int(s.missed.Load())
-	err := errors.Join(s.line.Close(), s.asking.end(), s.attach.close())
+	err := errors.Join(s.line.Close(), s.endAsking(), s.attach.close())
 	if s.group != nil {
 		if stats, e := s.group.Stats(); e == nil && r.Limit == "" {
 			r.Limit = hit(stats)
@@ -138,6 +139,12 @@ func (s *session) Wait() (enforce.Result, error) {
 		err = errors.Join(err, s.group.Remove())
 	}
 	return r, err
+}
+
+// endAsking ends what answers first touches, when no call is held any more.
+func (s *session) endAsking() error {
+	<-s.watched
+	return s.asking.end()
 }
 
 // takeOver leaves the person's descriptors where the program's are.

@@ -23,7 +23,9 @@ import (
 type skeleton struct {
 	mu    sync.RWMutex
 	names map[string]name // guarded by mu; nil where the root is a trap
-	links int             // how many were made; guarded by the attacher's mu
+	// The attacher's mu guards these two: how many links were made, and how many
+	// names for what comes and goes.
+	links, staged int
 }
 
 // A name is one of them.
@@ -75,13 +77,15 @@ func (s *skeleton) own(p string) (name, bool) {
 }
 
 // missing are the directories above p that are not there, and p itself; none if
-// p is there.
+// p is there, as a trap has every name.
 func (s *skeleton) missing(p string) (names []string, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if n, ok := s.names[p]; ok && n.link != "" {
+	n, ok := s.names[p]
+	switch {
+	case ok && n.link != "":
 		return nil, fmt.Errorf("%s is a link in the view", p)
-	} else if ok {
+	case ok || s.names == nil:
 		return nil, nil
 	}
 	for d := p; ; d = path.Dir(d) {
@@ -148,6 +152,21 @@ func (s *skeleton) unmounted(p string, leads func(string) bool) (useless []strin
 	return useless
 }
 
+// beneath are p and all names beneath, if p is there for what is mounted on it.
+func (s *skeleton) beneath(p string) (names []string) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if n, ok := s.names[p]; !ok || n.kept {
+		return nil
+	}
+	for q := range s.names {
+		if inside(q, p) {
+			names = append(names, q)
+		}
+	}
+	return names
+}
+
 // linked reports whether a link or something of the plan lies beneath p.
 func (s *skeleton) linked(p string) bool {
 	for q, n := range s.names {
@@ -206,30 +225,62 @@ func (b *builder) makeDirs(paths []string, mode uint32) {
 	}
 }
 
-// point makes what e is mounted on, where the view's root has it not, and returns
-// the names that are made.
-func (a *attacher) point(b *builder, e enforce.Entry) ([]string, error) {
-	if _, on := a.at(e.Path); on {
-		return nil, nil
+// show mounts a tree at p, in the sandbox, and returns the names that are made for
+// it.
+func (a *attacher) show(b *builder, tree namespace.Slot, p string, dir bool) ([]string, error) {
+	if _, on := a.at(p); !on && a.skeleton.names != nil {
+		return a.showNew(b, tree, p, dir)
 	}
-	return a.make(b, e.Path, e.Dir)
+	a.inside(b)
+	b.move("show "+p, tree, namespace.CWD, p)
+	return nil, nil
 }
 
-// make makes a directory or a file in the skeleton, with the directories above.
-// Nobody can open it while nothing is mounted there.
-func (a *attacher) make(b *builder, p string, dir bool) ([]string, error) {
-	if a.skeleton.names == nil {
-		return nil, nil // the trap has it
-	}
+// showNew is show for a name of the skeleton. One that is not there is made
+// elsewhere, mounted on, and put in its place: at no time does anybody find an
+// empty file where there is none.
+func (a *attacher) showNew(b *builder, tree namespace.Slot, p string, dir bool) ([]string, error) {
 	made, err := a.skeleton.missing(p)
-	if err != nil || len(made) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	last := len(made) - 1
-	b.makeDirs(made[:last], 0o755)
+	at := p
+	if len(made) > 0 {
+		at = a.stage()
+		b.makeDirs(made[:len(made)-1], 0o755)
+		b.makePoint(at, dir)
+	}
+	a.inside(b)
+	b.move("show "+p, tree, namespace.CWD, at)
+	if at != p {
+		a.outside(b) // where it is no mount point
+		b.inSkeleton("show "+p, p, func(dir, name namespace.Arg) {
+			b.list.Call("show "+p, unix.SYS_RENAMEAT2, num(skeletonRoot), b.list.Str(path.Base(at)), dir, name, num(unix.RENAME_NOREPLACE))
+		})
+	}
+	return made, nil
+}
+
+// stage is a name of the skeleton that nothing has: for what is about to come into
+// the view, or to leave it.
+func (a *attacher) stage() string {
+	a.skeleton.staged++
+	return "/.ambit-" + itoa(a.skeleton.staged)
+}
+
+// undo removes what a row that failed has made.
+func (a *attacher) undo(made []string) error {
+	if len(made) == 0 {
+		return nil
+	}
+	return a.clear(append(made, "/.ambit-"+itoa(a.skeleton.staged)))
+}
+
+// makePoint makes a directory or a file that nobody can open.
+func (b *builder) makePoint(p string, dir bool) {
 	if dir {
-		b.makeDirs(made[last:], 0)
-		return made, nil
+		b.makeDirs([]string{p}, 0)
+		return
 	}
 	what := "make " + p
 	b.inSkeleton(what, p, func(dir, name namespace.Arg) {
@@ -237,7 +288,35 @@ func (a *attacher) make(b *builder, p string, dir bool) ([]string, error) {
 		b.list.Call(what, unix.SYS_OPENAT, dir, name, num(unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC), num(0)).Keep(file)
 		b.list.Call(what, unix.SYS_CLOSE, namespace.Result(file))
 	})
-	return made, nil
+}
+
+// remove takes the name p of the skeleton away at once, with what is mounted on
+// it. Where it stays, since the view has it for its own sake or it is the trap's,
+// it does nothing, and reports that.
+func (a *attacher) remove(p string) (removed bool, err error) {
+	names := a.skeleton.beneath(p)
+	if len(names) == 0 {
+		return false, nil
+	}
+	stage := a.stage()
+	b := &builder{plan: a.plan, list: &namespace.List{}}
+	a.home(b)
+	what := "take away " + p
+	b.inSkeleton(what, p, func(dir, name namespace.Arg) {
+		b.list.Call(what, unix.SYS_RENAMEAT2, dir, name, num(skeletonRoot), b.list.Str(path.Base(stage)), num(unix.RENAME_NOREPLACE))
+	})
+	a.inside(b)
+	b.unmount(stage).May() // else it goes with the name
+	a.home(b)
+	if err := a.worker.Do(b.list); err != nil {
+		return false, err
+	}
+	moved := make([]string, len(names))
+	for i, q := range names {
+		a.skeleton.remove(q)
+		moved[i] = stage + q[len(p):]
+	}
+	return true, a.clear(moved)
 }
 
 // link makes symbolic links of the host in the view's root, so that paths through
@@ -288,7 +367,7 @@ func (a *attacher) makeLink(k enforce.Link) error {
 	}
 	a.home(b)
 	if err := a.worker.Do(b.list); err != nil {
-		return errors.Join(err, a.clear(made))
+		return errors.Join(err, a.undo(made))
 	}
 	a.skeleton.links++
 	a.skeleton.add(made, unix.S_IFDIR)

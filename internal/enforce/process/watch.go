@@ -41,6 +41,7 @@ const (
 //
 // Security: when this ends early, held calls fail with ENOSYS: closed.
 func (s *session) watch(listening chan<- error) {
+	defer close(s.watched)
 	defer close(s.denials)
 	if err := errors.Join(s.takeLink(), s.takeTrap()); err != nil || !options(s.plan.Filter).Holds() {
 		listening <- err
