@@ -26,7 +26,7 @@ func (x *terminal) asked(about string) {
 	x.expect("may this program do that?")
 	x.expect(about)
 	x.expect("Or elsewhere: ambit approve d-")
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(800 * time.Millisecond)
 }
 
 // answers presses keys as a person does.
@@ -34,7 +34,7 @@ func (x *terminal) answers(keys ...string) {
 	x.t.Helper()
 	for _, k := range keys {
 		x.typed(k)
-		time.Sleep(80 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 	}
 }
 

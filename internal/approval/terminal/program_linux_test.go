@@ -81,7 +81,7 @@ curses.wrapper(main)`
 					t.Errorf("drawn among what the program shows:\n%s", d.vt.text())
 				}
 				time.Sleep(400 * time.Millisecond)
-				d.types("o", "\r")
+				d.answers("o")
 				if o := d.outcome(1); o.Answer.Outcome != 1 {
 					t.Errorf("got %+v", o)
 				}
@@ -92,6 +92,7 @@ curses.wrapper(main)`
 				if !d.vt.alternate() {
 					t.Error("the program draws on the main screen")
 				}
+				time.Sleep(500 * time.Millisecond) // it is told twice; a message would be gone with the second time
 				d.types(tc.after)
 				if tc.then != "" {
 					d.sees(tc.then)
@@ -126,7 +127,7 @@ func TestShellInside(t *testing.T) {
 	}
 	d.sees(foot)
 	time.Sleep(400 * time.Millisecond)
-	d.types("s", "\r")
+	d.answers("s")
 	if o := d.outcome(1); o.Answer.Outcome != 1 || o.Err != "" {
 		t.Errorf("got %+v", o)
 	}
@@ -156,9 +157,8 @@ func TestStopped(t *testing.T) {
 	stopped := 0
 	stops := func() {
 		t.Helper()
-		d.types("\x1a")
 		stopped++
-		d.until("the shell", func() bool { return strings.Count(d.vt.text(), "Stopped") == stopped })
+		d.again("\x1a", func() bool { return strings.Count(d.vt.text(), "Stopped") == stopped })
 		if d.vt.alternate() {
 			t.Error("the shell is on the alternate screen")
 		}
@@ -175,7 +175,7 @@ func TestStopped(t *testing.T) {
 		stops()
 		d.sees(foot)
 		time.Sleep(400 * time.Millisecond)
-		d.types("s", "\r")
+		d.answers("s")
 		if o := d.outcome(i + 1); o.Answer.Outcome != 1 || o.Err != "" {
 			t.Errorf("got %+v", o)
 		}
@@ -206,7 +206,7 @@ func TestBackground(t *testing.T) {
 	d.types("fg\r")
 	d.sees("may this program do that?")
 	time.Sleep(400 * time.Millisecond)
-	d.types("s", "\r")
+	d.answers("s")
 	if o := d.outcome(1); o.Answer.Outcome != 1 || o.Err != "" {
 		t.Errorf("got %+v", o)
 	}
