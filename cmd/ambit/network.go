@@ -47,7 +47,15 @@ func networks(c capability.Capability) bool {
 // for.
 func (s *prepared) link(in *enforce.Input) {
 	asked := in.Ask && !s.flags.offline && (s.manifest.Open || slices.ContainsFunc(s.wants(), networks))
-	if !asked && !slices.ContainsFunc(in.Effective, networks) {
+	granted := slices.ContainsFunc(in.Effective, networks)
+	if asked && !granted {
+		path, err := egressPath()
+		if err == nil {
+			_, err = os.Stat(path)
+		}
+		asked = err == nil // without its program there is no network to ask about
+	}
+	if !asked && !granted {
 		return
 	}
 	in.Link = &linkPlan
@@ -94,11 +102,10 @@ func (s *prepared) startNetwork(ctx context.Context, t *toucher, tally *session.
 	} else {
 		n.gate = s.gateOver(s.manifest, s.standing)
 	}
-	self, err := os.Executable()
+	path, err := egressPath()
 	if err != nil {
-		return nil, fmt.Errorf("find %s: %w", egressProgram, err)
+		return nil, err
 	}
-	path := filepath.Join(filepath.Dir(self), egressProgram)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("make a line to %s: %w", egressProgram, err)
@@ -115,10 +122,19 @@ func (s *prepared) startNetwork(ctx context.Context, t *toucher, tally *session.
 	n.cmd = &exec.Cmd{Path: path, Args: []string{egressProgram}, Env: []string{}, Stderr: s.app.err, ExtraFiles: []*os.File{theirs}}
 	if err := n.cmd.Start(); err != nil {
 		_ = n.line.Close()
-		return nil, fmt.Errorf("this run has a network, which needs %s beside %s: %w", egressProgram, self, err)
+		return nil, fmt.Errorf("this run has a network, which needs %s: %w", path, err)
 	}
 	go n.serve(context.WithoutCancel(ctx))
 	return n, nil
+}
+
+// egressPath is where the egress program lies: beside this one.
+func egressPath() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", egressProgram, err)
+	}
+	return filepath.Join(filepath.Dir(self), egressProgram), nil
 }
 
 // standing are the grants of now, for runs that ask nobody.
