@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/store"
 )
@@ -89,4 +91,30 @@ func (a *app) concerned(ctx context.Context, grants []grant.Grant) ([]store.Sess
 		return s.Status != store.Running || !slices.ContainsFunc(grants, func(g grant.Grant) bool { return g.Principal == s.Principal && g.Pack == s.Pack })
 	})
 	return some, errors.Join(err, l.Close())
+}
+
+// maxHeld bounds how much of what is still open a record lists, and maxHeldSaid how
+// much of that is said: a program can have as much open as it likes.
+const (
+	maxHeld     = 100
+	maxHeldSaid = 10
+)
+
+// effectWords says what a session lost.
+func effectWords(b *audit.EffectBody) string {
+	text := capability.Printable(string(b.Capability)) + " is taken away (" + b.Reason + ")"
+	var held []string
+	for _, h := range b.Open[:min(len(b.Open), maxHeldSaid)] {
+		held = append(held, fmt.Sprintf("%s of %s, process %d, %s", h.What, capability.Printable(string(h.Program)), h.PID, capability.Printable(string(h.Path))))
+	}
+	if more := len(b.Open) - len(held) + b.More; more > 0 {
+		held = append(held, fmt.Sprintf("and %d more", more))
+	}
+	if len(held) > 0 {
+		text += "; still open: " + strings.Join(held, "; ")
+	}
+	if b.Error != "" {
+		text += "; " + capability.Printable(string(b.Error))
+	}
+	return text
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -36,6 +35,8 @@ type rechecker struct {
 	// replaced is told of one object of these that is no longer in the view; nil
 	// where nothing would bring another one.
 	replaced func(capability.Capability, enforce.Object)
+
+	lost []lost // of late
 
 	end  context.CancelFunc
 	done sync.WaitGroup
@@ -101,6 +102,7 @@ func (r *rechecker) run(ctx context.Context) {
 		if look%replacedEvery == 0 {
 			r.letGo()
 		}
+		r.loseAgain(ctx)
 		now := store.Stamp(path)
 		if now != last {
 			again = true // two changes may have one stamp: the next look is one more
@@ -146,6 +148,7 @@ func (r *rechecker) take(ctx context.Context, grants []grant.Grant) {
 		if err := r.lose(ctx, c, objects, d); err != nil {
 			r.mustEnd(c, err)
 		}
+		r.lost = append(r.lost, lost{c, objects, lostLooks})
 	}
 }
 
@@ -177,6 +180,10 @@ func (r *rechecker) lose(ctx context.Context, c capability.Capability, objects [
 		}
 		b.Paths = append(b.Paths, audit.Text(o.Path))
 		for _, h := range open {
+			if len(b.Open) == maxHeld {
+				b.More++
+				continue
+			}
 			b.Open = append(b.Open, audit.HeldBody{PID: h.PID, Program: audit.Text(h.Program), What: h.What, Path: audit.Text(h.Path)})
 		}
 	}
@@ -203,20 +210,4 @@ func rule(d decision.Decision) string {
 		return ""
 	}
 	return string(d.Reasons[0].Rule)
-}
-
-// effectWords says what a session lost.
-func effectWords(b *audit.EffectBody) string {
-	text := capability.Printable(string(b.Capability)) + " is taken away (" + b.Reason + ")"
-	var held []string
-	for _, h := range b.Open {
-		held = append(held, fmt.Sprintf("%s of %s, process %d, %s", h.What, capability.Printable(string(h.Program)), h.PID, capability.Printable(string(h.Path))))
-	}
-	if len(held) > 0 {
-		text += "; still open: " + strings.Join(held, "; ")
-	}
-	if b.Error != "" {
-		text += "; " + capability.Printable(string(b.Error))
-	}
-	return text
 }

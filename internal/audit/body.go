@@ -104,6 +104,7 @@ type EffectBody struct {
 	Reason     string     `json:"reason"`          // the rule that denies it now
 	Paths      []Text     `json:"paths,omitempty"` // of the view, which lead nowhere from here on
 	Open       []HeldBody `json:"open,omitempty"`  // and what processes hold of them all the same
+	More       int        `json:"more,omitempty"`  // how much more they hold than is listed
 	Error      Text       `json:"error,omitempty"` // why something could not be taken away
 }
 

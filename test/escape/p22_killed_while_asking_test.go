@@ -1,6 +1,7 @@
 package escape_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,14 +91,7 @@ func (f *field) killSupervisor(t *testing.T, touch string) time.Duration {
 }
 
 // trapped reports whether first touches are heard of by a trap here.
-func (f *field) trapped() bool {
-	for _, flag := range f.flags {
-		if flag == "--ask-by" {
-			return false
-		}
-	}
-	return true
-}
+func (f *field) trapped() bool { return !slices.Contains(f.flags, "--ask-by") }
 
 // P22: the program that asks is killed while its question is open. It does not
 // wait for the answer, and what else runs in the sandbox goes on.

@@ -25,7 +25,12 @@ func need(t *testing.T, program string) string {
 // TestFullScreenPrograms: a question in the middle of a program that draws on
 // the whole screen, and its screen afterwards.
 func TestFullScreenPrograms(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "text")
+	dir, err := os.MkdirTemp("/tmp", "v") //nolint:usetesting // vim shows the name, and only then where it is in the text
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	file := filepath.Join(dir, "text")
 	var b strings.Builder
 	for i := range 200 {
 		fmt.Fprintf(&b, "line %d of the text, %s\n", i, strings.Repeat("and so on ", i%9))

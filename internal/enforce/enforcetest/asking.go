@@ -25,7 +25,7 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"hidden from the start on", s.hiddenFromStart}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"named program", s.namedProgram}, {"beneath a cover", s.beneath}, {"taken away with its cover", s.uncovered}, {"taken away one by one", s.oneByOne}, {"taken away often", s.often}, {"nothing left", s.nothingLeft}, {"observed", s.observed}, {"made already", s.madeAlready}, {"report", s.report},
 		{"timers", s.timers}, {"odd paths", s.oddPaths}, {"its own paths", s.ownPaths}, {"as it is", s.asIs}, {"rewritten", s.rewritten},
 		{"unreadable", s.unreadable}, {"its own root", s.ownRoot}, {"links", s.links}, {"interpreted", s.interpreted},
-		{"may", s.may}, {"builds", s.builds},
+		{"may", s.may}, {"builds", s.builds}, {"within", s.within},
 	} {
 		t.Run(c.name, c.test)
 	}

@@ -26,6 +26,7 @@ func Run(t *testing.T, tier enforce.Tier, f enforce.Facts) {
 	t.Run("Homes", s.homes)
 	t.Run("Replaced", s.replaced)
 	t.Run("Hidden", s.hidden)
+	t.Run("Within", s.within)
 	t.Run("Paused", s.paused)
 	t.Run("Refused", s.refused)
 	t.Run("Report", s.report)

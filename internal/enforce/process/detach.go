@@ -16,6 +16,11 @@ import (
 
 // detach takes the mount at a path out of the running view, with all that is
 // mounted in it. What was opened beneath it stays open.
+//
+// Security: who works in it, or has a directory of it open, opens nothing there
+// any more: the walk up from a file ends at the mount, and Landlock finds no rule.
+// Landlock does not look at changes of modes, owners and times, so the mount is
+// made read-only first. That fails while something is open there for writing.
 func (a *attacher) detach(p string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -33,6 +38,7 @@ func (a *attacher) detach(p string) error {
 	fds := b.descriptors()
 	a.inside(b)
 	if !removed {
+		b.closeChanges(p)
 		b.unmount(p)
 	}
 	a.unbury(b, p)
@@ -106,4 +112,17 @@ func (a *attacher) unbury(b *builder, p string) {
 
 func (b *builder) unmount(p string) namespace.Step {
 	return b.list.Call("take away "+p, unix.SYS_UMOUNT2, b.list.Str(p), num(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+}
+
+// closeChanges lets nothing more be changed by the mount at p and those in it, if
+// nobody has a file open for writing there.
+func (b *builder) closeChanges(p string) {
+	l := b.list
+	point := l.NewSlot()
+	what := "close " + p
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(p), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(point)
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(point), l.Str(""), num(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE),
+		namespace.Pointer(l, attr), num(mountAttrSize)).May()
 }

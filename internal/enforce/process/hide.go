@@ -41,19 +41,27 @@ func (s *session) Hide(p string) ([]enforce.Open, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.plan.Asks() {
-		err = s.attach.detach(p)
-		if s.asking.trap != nil {
-			s.asking.trap.Hidden(p)
-		}
-	} else {
-		err = s.attach.attach([]enforce.Entry{{Op: enforce.OpMask, Path: p, Dir: on.Dir}})
-	}
-	if err != nil {
+	if err := s.takeAway(p, on.Dir); err != nil {
 		return nil, err
 	}
 	open, err := s.open(p, ids)
 	return append(held, open...), err
+}
+
+// takeAway takes a mount out of the view. Where the view asks, its name is hidden
+// again; elsewhere what lies beneath, which may be a wider grant without the masks
+// that lay in it, is masked.
+func (s *session) takeAway(p string, dir bool) error {
+	err := s.attach.detach(p)
+	switch {
+	case err != nil:
+		return err
+	case !s.plan.Asks():
+		return s.attach.attach([]enforce.Entry{{Op: enforce.OpMask, Path: p, Dir: dir}})
+	case s.asking.trap != nil:
+		s.asking.trap.Hidden(p)
+	}
+	return nil
 }
 
 // mountsAt are the ids of the mounts at p and beneath, as init's mount

@@ -139,6 +139,7 @@ func (a *attacher) remove(p string) (removed bool, err error) {
 		b.list.Call(what, unix.SYS_RENAMEAT2, dir, name, num(skeletonRoot), b.list.Str(path.Base(stage)), num(unix.RENAME_NOREPLACE))
 	})
 	a.inside(b)
+	b.closeChanges(stage)
 	b.unmount(stage).May() // else it goes with the name
 	a.home(b)
 	if err := a.worker.Do(b.list); err != nil {

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/enforce"
+)
+
+// lost is what was taken away a moment ago. A touch that was decided just before
+// may still be showing it, so it is taken away once more.
+type lost struct {
+	c       capability.Capability
+	objects []enforce.Object
+	left    int // looks
+}
+
+// lostLooks is for how many looks that is done: what is decided is shown within
+// milliseconds.
+const lostLooks = 4
+
+// loseAgain hides what was lost of late, unless it was granted anew.
+func (r *rechecker) loseAgain(ctx context.Context) {
+	if len(r.lost) == 0 {
+		return
+	}
+	grants, err := r.grants(ctx)
+	if err != nil {
+		return // it is looked at again
+	}
+	in := decision.Input{Manifest: r.s.manifest, Grants: grants, Policy: r.s.policy, Now: r.s.app.now()}
+	for i := range r.lost {
+		l := &r.lost[i]
+		l.left--
+		if decision.Decide(decision.Request{Subject: r.s.subject, Capability: l.c}, in).Outcome == decision.Allow {
+			continue
+		}
+		for _, o := range l.objects {
+			if _, err := r.inside.Hide(o.Path); err != nil {
+				r.mustEnd(l.c, err)
+			}
+		}
+	}
+	r.lost = slices.DeleteFunc(r.lost, func(l lost) bool { return l.left <= 0 })
+}
