@@ -58,7 +58,7 @@ curses.wrapper(main)`
 		after   string // a key that it takes afterwards
 		then    string
 	}{
-		{"vim", []string{"vim", "-u", "NONE", "-N", "-n", "--not-a-term", file}, []string{"\x04", "\x17s", "jj"}, "line 11", ":echo 6*7\r", "42"},
+		{"vim", []string{"vim", "-u", "NONE", "-N", "-n", "--not-a-term", file}, []string{"\x04", "\x17s", "jj"}, "line 11", "oanswer 42\x1b", "answer 42"},
 		{"less", []string{"less", file}, []string{" ", "/line 50\r"}, "line 50", "q", ""},
 		{"python3", []string{"python3", "-c", curses}, []string{"x", "y"}, "keys 2", "z", "keys 3"},
 	} {
