@@ -119,7 +119,7 @@ func served(t *testing.T, dir string) (cert, key string) {
 // shared is a folder that other users can read.
 func shared(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "egress")
+	dir, err := os.MkdirTemp("", "egress") //nolint:usetesting // another user has to get there
 	if err != nil {
 		t.Fatal(err)
 	}
