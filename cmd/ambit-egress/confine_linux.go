@@ -55,7 +55,7 @@ func confine() error {
 		_ = f.Close() // nothing was written
 		return errors.New("the Landlock domain does not hold")
 	}
-	return nil
+	return filter()
 }
 
 func allow(ruleset int, path string) error {

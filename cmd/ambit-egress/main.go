@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,6 +31,8 @@ func run() error {
 	if kind, err := unix.GetsockoptInt(control, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || kind != unix.AF_UNIX {
 		return errors.New("it is started by ambit, and is of no use by itself")
 	}
+	// Buffers come and go with connections; what they leave is given back soon.
+	debug.SetGCPercent(50)
 	// What the terminal sends is the program's affair; the launcher ends this.
 	signal.Ignore(unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
 	unix.CloseOnExec(control)

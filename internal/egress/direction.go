@@ -10,12 +10,21 @@ import (
 // errWait says that a step has nothing to do until it is woken.
 var errWait = errors.New("wait")
 
-// A direction is one half of a pipe. It has a goroutine only while its step has
-// something to do.
+// A direction is one half of a pipe. It takes part of a pool's goroutines only
+// while its step has something to do.
 type direction struct {
+	pool  *pool
+	run   func() // its turn, for the pool
 	step  func() (more bool, err error)
 	over  func(err error) // called once, at the end
 	state atomic.Uint32
+}
+
+// steps is how many a direction takes before others have their turn.
+const steps = 64
+
+func (d *direction) init(p *pool, step func() (bool, error), over func(error)) {
+	d.pool, d.run, d.step, d.over = p, d.turn, step, over
 }
 
 // The states of a direction.
@@ -33,7 +42,7 @@ func (d *direction) wake() {
 		switch d.state.Load() {
 		case asleep:
 			if d.state.CompareAndSwap(asleep, awake) {
-				go d.run()
+				d.pool.do(d.run)
 				return
 			}
 		case awake:
@@ -46,8 +55,8 @@ func (d *direction) wake() {
 	}
 }
 
-func (d *direction) run() {
-	for {
+func (d *direction) turn() {
+	for range steps {
 		more, err := d.step()
 		switch {
 		case !more:
@@ -61,4 +70,5 @@ func (d *direction) run() {
 		}
 		d.state.Store(awake) // it was woken meanwhile
 	}
+	d.pool.do(d.run)
 }

@@ -119,6 +119,8 @@ type Plane struct {
 
 	serving sync.WaitGroup // the poller
 
+	carriers  pool
+	finishers pool
 	flows     table
 	opening   opening
 	questions questions
@@ -148,6 +150,7 @@ func New(ctx context.Context, cfg Config) (*Plane, error) {
 	}
 	p.names = name.NewTable(p.lim.Names, time.Now)
 	p.ctx, p.stop = context.WithCancelCause(ctx)
+	p.carriers.limit, p.finishers.limit = carriers, finishers
 	p.flows.init(p.lim.Buffers)
 	p.opening.init()
 	p.questions.init()

@@ -24,8 +24,8 @@ const chunk = 65_408
 // A pipe carries one TCP connection between the sandbox and the host's socket.
 //
 // It has no buffer of its own: bytes go from the stack's packets to the socket,
-// and from the socket into packets. It has no goroutine either while nothing
-// moves: each direction is woken by the end that it waits for. So an idle
+// and from the socket into packets. It has no goroutine either: each direction is
+// woken by the end that it waits for, and carried by whoever is free. So an idle
 // connection costs little more than the stack's own state.
 type pipe struct {
 	guest  tcpip.Endpoint
@@ -54,7 +54,7 @@ const (
 )
 
 // newPipe takes both ends over. share bounds the buffers of the guest's end.
-func newPipe(o *poller, guest tcpip.Endpoint, queue *waiter.Queue, host *net.TCPConn, share int) (*pipe, error) {
+func newPipe(o *poller, carriers *pool, guest tcpip.Endpoint, queue *waiter.Queue, host *net.TCPConn, share int) (*pipe, error) {
 	fd, err := takeOver(host)
 	if err != nil {
 		guest.Abort()
@@ -67,8 +67,8 @@ func newPipe(o *poller, guest tcpip.Endpoint, queue *waiter.Queue, host *net.TCP
 		guest.SocketOptions().SetSendBufferSize(int64(share), true)
 	}
 	p := &pipe{guest: guest, queue: queue, fd: fd, poller: o}
-	p.up.step, p.down.step = p.stepUp, p.stepDown
-	p.up.over, p.down.over = p.over, p.over
+	p.up.init(carriers, p.stepUp, p.over)
+	p.down.init(carriers, p.stepDown, p.over)
 	return p, nil
 }
 
@@ -290,18 +290,16 @@ func (p *pipe) abort() {
 	p.state = pipeBroken
 	p.guest.Abort()
 	_ = disconnect(p.fd) // what is not connected any more needs none
-	go p.up.wake()
-	go p.down.wake()
+	p.up.wake()
+	p.down.wake()
 }
 
 // drainTime is how long a program has to take what it was sent before the other
 // side closed.
 const drainTime = 60 * time.Second
 
-// close closes both sides. What was sent to the sandbox and not yet taken keeps
-// the connection counted, for a while.
-func (p *pipe) close(ctx context.Context) {
-	p.drain(ctx)
+// close closes both sides.
+func (p *pipe) close() {
 	if p.flow != nil { // it was started
 		p.queue.EventUnregister(&p.entry)
 	}
@@ -316,11 +314,18 @@ func (p *pipe) close(ctx context.Context) {
 	_ = unix.Close(p.fd)
 }
 
+// taken reports whether the sandbox has taken what it was sent, or never will.
+func (p *pipe) taken() bool {
+	n, err := p.guest.GetSockOptInt(tcpip.SendQueueSizeOption)
+	return err != nil || n == 0 || p.broken() || tcp.EndpointState(p.guest.State()) == tcp.StateError
+}
+
+// drain waits until what was sent to the sandbox is taken, for a while. The
+// connection is counted meanwhile.
 func (p *pipe) drain(ctx context.Context) {
 	pause := 5 * time.Millisecond
 	for waited := time.Duration(0); waited < drainTime; waited += pause {
-		n, err := p.guest.GetSockOptInt(tcpip.SendQueueSizeOption)
-		if err != nil || n == 0 || p.broken() || tcp.EndpointState(p.guest.State()) == tcp.StateError {
+		if p.taken() {
 			return
 		}
 		select {

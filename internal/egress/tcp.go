@@ -84,7 +84,7 @@ func (p *Plane) tcp(r *tcp.ForwarderRequest) {
 		p.refusedFlow(f, refuse(GaveUp, "%v", err))
 		return
 	}
-	pipe, perr := newPipe(p.poller, guest, &queue, host, share)
+	pipe, perr := newPipe(p.poller, &p.carriers, guest, &queue, host, share)
 	if perr != nil {
 		p.flows.disconnect()
 		p.refusedFlow(f, refuse(DialFailed, "%v", perr))
@@ -216,9 +216,9 @@ func (p *Plane) overflow(why string) {
 
 // carry moves bytes until both sides have ended, tells of the flow, and leaves.
 func (p *Plane) carry(f *flow, pipe *pipe, leave func()) {
-	finish := func(end End) {
+	done := func(end End) {
 		f.conclude(end, "")
-		pipe.close(p.ctx)
+		pipe.close()
 		told := f.snapshot()
 		told.Ended = time.Now()
 		p.record(told)
@@ -226,12 +226,22 @@ func (p *Plane) carry(f *flow, pipe *pipe, leave func()) {
 	}
 	if !f.bind(pipe.abort) {
 		pipe.abort()
-		finish(Reset)
+		done(Reset)
 		return
 	}
 	p.record(f.snapshot())
-	if err := pipe.start(f, finish); err != nil {
+	ended := func(end End) {
+		if pipe.taken() {
+			p.finishers.do(func() { done(end) })
+			return
+		}
+		go func() {
+			pipe.drain(p.ctx)
+			done(end)
+		}()
+	}
+	if err := pipe.start(f, ended); err != nil {
 		pipe.abort()
-		finish(Reset)
+		done(Reset)
 	}
 }

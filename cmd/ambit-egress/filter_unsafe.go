@@ -1,0 +1,17 @@
+//go:build linux
+
+package main
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+func install(p *unix.SockFprog) error {
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(p)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
