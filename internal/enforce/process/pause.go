@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,7 +49,21 @@ func (s *session) Pause() (resume func(), err error) {
 			}
 		}
 		if !found {
+			settled(all)
 			return resume, nil
+		}
+	}
+}
+
+// settle is how long Pause waits for processes that are about to stop.
+const settle = 50 * time.Millisecond
+
+// settled waits a little until none of the processes runs: one that was told to
+// stop may still be about to write.
+func settled(all []stopped) {
+	for end := time.Now().Add(settle); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if !slices.ContainsFunc(all, func(p stopped) bool { return state(p.pid) == "R" }) {
+			return
 		}
 	}
 }
