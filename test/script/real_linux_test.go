@@ -128,8 +128,9 @@ func TestRealPrograms(t *testing.T) {
 			}
 			t.Run("by notification", func(t *testing.T) {
 				t.Parallel()
-				r.flags = append(slices.Clone(r.flags), "--ask-by", "notification")
-				r.test(t, newHiddenBench(t))
+				other := r
+				other.flags = append(slices.Clone(r.flags), "--ask-by", "notification")
+				other.test(t, newHiddenBench(t))
 			})
 		})
 	}
