@@ -194,7 +194,7 @@ func TestStandingForged(t *testing.T) {
 // Another user's file is not read even where a folder lets others make one.
 func TestStandingOfAnother(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("needs root: gives a file to another user")
+		t.Skip("requires: root, to give a file to another user")
 	}
 	path := left(t, allow(t, "g-1", "fs.read:/home/u"))
 	must(t, os.Chown(path+".standing", 65534, 65534))
