@@ -280,6 +280,9 @@ func (e *effective) add(c capability.Capability, objects []Object) error {
 		if !e.link {
 			return &CannotEnforce{c.Display(), "this sandbox has no link to a network"}
 		}
+		if c.Requests() {
+			return &CannotEnforce{c.Display(), "nothing looks into connections yet"}
+		}
 	default:
 		return &CannotEnforce{c.Display(), "the process tier has nothing that provides " + string(c.Kind())}
 	}

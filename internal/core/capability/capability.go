@@ -17,6 +17,8 @@
 //     every address: such texts are refused when parsed or resolved.
 //   - Names are compared whole: /home does not cover /homeevil, *.example.com
 //     covers neither example.com nor evil-example.com.
+//   - What permits some requests over a connection permits no other use of it,
+//     and no request whose path servers read in different ways.
 //
 // Comparison is on text. Whoever acts on a path resolves it first (symbolic
 // links, "..", the descriptor that is really used); this package cannot.
@@ -132,9 +134,12 @@ func (c Capability) Describe() string {
 		return "nothing"
 	case c.scope == "":
 		return r.meaning
-	default:
-		return strings.Replace(r.phrase, "%", Printable(c.scope), 1)
 	}
+	text := c.scope
+	if h, ok := c.flow(); ok {
+		text = h.words()
+	}
+	return strings.Replace(r.phrase, "%", Printable(text), 1)
 }
 
 // Broad reports whether c is legal but wide: a whole home, any public address,

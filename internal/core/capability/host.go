@@ -5,11 +5,13 @@ import (
 	"strings"
 )
 
-// host is a destination: where, on which ports, over TCP or UDP.
+// host is a destination: where, on which ports, over TCP or UDP, and for which
+// requests.
 type host struct {
 	where place
 	ports ports
 	udp   bool
+	http  *requests // nil: for anything
 }
 
 // place is any public address ("*"), a name, every name below one ("*."), or a
@@ -42,8 +44,19 @@ func parseHost(text string) (scope, *fault) {
 	return h, nil
 }
 
-// parseFlow reads HOST[:PORT][/udp].
+// parseStream reads HOST[:PORT], or that with requests.
+func parseStream(text string) (scope, *fault) {
+	if s, ok, f := parseRequests(text); ok {
+		return s, f
+	}
+	return parseHost(text)
+}
+
+// parseFlow reads HOST[:PORT][/udp], or HOST[:PORT] with requests.
 func parseFlow(text string) (scope, *fault) {
+	if s, ok, f := parseRequests(text); ok {
+		return s, f
+	}
 	text, udp := strings.CutSuffix(text, "/udp")
 	if !udp {
 		text = strings.TrimSuffix(text, "/tcp")
@@ -119,12 +132,22 @@ func (h host) String() string {
 	if h.udp {
 		text += "/udp"
 	}
-	return text
+	return text + h.http.String()
+}
+
+// words are String for people.
+func (h host) words() string {
+	if h.http == nil {
+		return h.String()
+	}
+	to := h
+	to.http = nil
+	return to.String() + " for " + h.http.words()
 }
 
 func (h host) Covers(o scope) bool {
 	p := o.(host)
-	return h.udp == p.udp && h.ports.cover(p.ports) && h.where.covers(p.where)
+	return h.udp == p.udp && h.ports.cover(p.ports) && h.where.covers(p.where) && h.http.covers(p.http)
 }
 
 // covers keeps names and addresses apart: which address a name has is found out

@@ -68,6 +68,7 @@ func (r *row) parsed(canonical string) scope {
 const (
 	wantPath = "a path such as ~/Documents or ./data/*.csv"
 	wantHost = "a host such as api.github.com, *.example.com, 192.0.2.7 or *, and perhaps :PORT"
+	wantFlow = wantHost + ", and perhaps /http:GET:/repos/** for requests"
 	wantTree = "a name, names parted by slashes, or *"
 )
 
@@ -80,11 +81,11 @@ var rows = []row{
 		aliases: []alias{call("FsWrite"), dotted("fs.write.")}},
 	{kind: FSAppend, scope: parsePath, path: true, want: wantPath, meaning: "create files and append to them", phrase: "create and append to %"},
 
-	{kind: NetConnect, scope: parseFlow, want: wantHost, meaning: "connect to hosts", phrase: "connect to %",
+	{kind: NetConnect, scope: parseFlow, want: wantFlow, meaning: "connect to hosts", phrase: "connect to %",
 		aliases: []alias{means("NetworkOutbound", "*"), means("net.access", "*")}},
 	{kind: NetListen, scope: parseListen, want: "a port such as 8080", meaning: "accept connections", phrase: "accept connections on port %",
 		aliases: []alias{call("NetworkInbound")}},
-	{kind: NetStream, scope: parseHost, want: wantHost, meaning: "keep open streams to hosts", phrase: "keep an open stream to %",
+	{kind: NetStream, scope: parseStream, want: wantFlow, meaning: "keep open streams to hosts", phrase: "keep an open stream to %",
 		aliases: []alias{means("NetworkStream", "*")}},
 	{kind: DNSLookup, scope: parseLookup, want: "a name and record types such as example.com/TXT,MX", meaning: "look up names", phrase: "look up %"},
 

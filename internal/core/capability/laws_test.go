@@ -16,7 +16,7 @@ import (
 // scopes has texts for each kind that takes a scope; "" stands for none.
 var scopes = map[capability.Kind][]string{
 	capability.NetConnect:   hosts,
-	capability.NetStream:    {"*", "a.com", "*.a.com:443", "1.2.3.4"},
+	capability.NetStream:    {"*", "a.com", "*.a.com:443", "1.2.3.4", "a.com/http", "a.com/http:GET:/a/**"},
 	capability.MediaFetch:   {"*", "a.com", "*.a.com:443"},
 	capability.BrowserVisit: {"*", "a.com", "*.com"},
 	capability.NetListen:    {"80", "80/8080", "8080", "8080/80"},
@@ -42,6 +42,8 @@ var hosts = []string{
 	"*.com", "wpad.a.com", "localhost", "db", "db.corp.internal", "1.2.3.4", "1.2.3.4:22", "1.2.0.0/16", "10.0.0.0/8", "10.1.2.3:80",
 	"127.0.0.1", "169.254.0.0/16", "169.254.169.254", "169.254.170.0/25", "168.63.129.16", "[::1]:443", "[2606:4700::/32]", "[2606:4700::1]",
 	"[fd00:ec2::254]", "[fc00::/7]", "[2001:db8::1]", "[4000::1]",
+	"*/http:GET", "a.com/http", "a.com/http:GET", "a.com/http:HEAD", "a.com:443/http:GET,PUT", "a.com/http:/a", "a.com/http:/a/", "a.com/http:/a/**", "a.com/http:/a/*",
+	"a.com/http:/a/**/*", "a.com/http:/a/*/**", "a.com/http:/a,/b", "a.com/http:GET:/a/b,/c", "a.com/http:/", "a.com/http:/*", "*.a.com/http:GET:/a", "1.2.3.4/http:/**/x",
 }
 
 // everyKind lists a capability of each kind and, where there are scopes, of each.

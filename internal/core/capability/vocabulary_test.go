@@ -52,6 +52,15 @@ func TestVocabulary(t *testing.T) {
 		{"tool.call:github/list_issues", "call the tool github/list_issues", false},
 		{"host.execute", "run on the host with no sandbox at all", true},
 	}
+	for text, want := range map[string]string{
+		"net.connect:a.com:443/http":              "connect to a.com:443 for requests",
+		"net.connect:a.com/http:GET,PUT:/a/**,/b": "connect to a.com for GET and PUT requests of /a/** and /b",
+		"net.stream:a.com/http:/live":             "keep an open stream to a.com for requests of /live",
+	} {
+		if got := must(t, text).Describe(); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
 	kinds := capability.Kinds()
 	if len(kinds) != len(want) {
 		t.Fatalf("%d kinds, want %d", len(kinds), len(want))

@@ -84,6 +84,13 @@ func TestDecide(t *testing.T) {
 		{"a part is forbidden", "fs.write:/work/a", []grant.Grant{allow("fs.write:/work")}, decision.Policy{Forbid: all(t, "fs.read:/work/a")}, decision.Deny, decision.Forbidden},
 		{"loopback by a public grant", "net.connect:127.0.0.1:80", []grant.Grant{allow("net.connect:*")}, decision.Policy{}, decision.Deny, decision.Undeclared},
 
+		{"a request within a rule", "net.connect:a.com:443/http:GET:/a/b", []grant.Grant{allow("net.connect:a.com/http:GET:/a/**")}, decision.Policy{}, decision.Allow, decision.Allowed},
+		{"a request beside a rule", "net.connect:a.com:443/http:PUT:/a/b", []grant.Grant{allow("net.connect:a.com/http:GET:/a/**")}, decision.Policy{}, decision.Ask, decision.NotGranted},
+		{"a whole flow by a rule", "net.connect:a.com:443", []grant.Grant{allow("net.connect:a.com/http:GET")}, decision.Policy{}, decision.Ask, decision.NotGranted},
+		{"a request by a whole flow", "net.connect:a.com:443/http:PUT:/a", []grant.Grant{allow("net.connect:a.com")}, decision.Policy{}, decision.Allow, decision.Allowed},
+		{"a request that is denied", "net.connect:a.com:443/http:DELETE:/a", []grant.Grant{allow("net.connect:a.com"), deny("net.connect:a.com/http:DELETE")}, decision.Policy{}, decision.Deny, decision.Denied},
+		{"a flow with a request that is denied", "net.connect:a.com:443", []grant.Grant{allow("net.connect:a.com"), deny("net.connect:a.com/http:DELETE")}, decision.Policy{}, decision.Allow, decision.Allowed},
+
 		{"another principal's", "fs.read:/work/a", []grant.Grant{changed(allow("fs.read:/work"), func(g *grant.Grant) { g.Principal = "v" })}, decision.Policy{}, decision.Ask, decision.NotGranted},
 		{"another pack's", "fs.read:/work/a", []grant.Grant{changed(allow("fs.read:/work"), func(g *grant.Grant) { g.Pack = "" })}, decision.Policy{}, decision.Ask, decision.NotGranted},
 		{"an older version's", "fs.read:/work/a", []grant.Grant{changed(allow("fs.read:/work"), func(g *grant.Grant) { g.Digest = "sha256:old" })}, decision.Policy{}, decision.Allow, decision.Allowed},

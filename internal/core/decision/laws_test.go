@@ -19,7 +19,8 @@ import (
 // few are capabilities that have to do with each other.
 var few = []string{
 	"fs.read:/a", "fs.read:/a/b", "fs.read:/a/*", "fs.write:/a", "fs.write:/a/b", "fs.append:/a/b", "fs.read:/ab", "fs.read:~/a", "fs.read:a",
-	"net.connect:*", "net.connect:a.com", "net.connect:a.com:443", "net.connect:127.0.0.1", "process.spawn", "process.spawn:/a/b", "host.execute", "",
+	"net.connect:*", "net.connect:a.com", "net.connect:a.com:443", "net.connect:127.0.0.1",
+	"net.connect:a.com/http:GET", "net.connect:a.com:443/http:GET:/a", "net.connect:a.com:443/http:PUT:/a", "net.stream:a.com/http:/a/**", "net.stream:a.com:443/http:GET:/a", "process.spawn", "process.spawn:/a/b", "host.execute", "",
 }
 
 // slowly answers obviously what Decide answers with reasons: may it be done? It
@@ -51,6 +52,9 @@ func slowly(r decision.Request, in decision.Input) decision.Outcome {
 	parts := []string{r.Capability.String()}
 	if scope, ok := strings.CutPrefix(parts[0], "fs.write:"); ok {
 		parts = append(parts, "fs.read:"+scope, "fs.append:"+scope)
+	}
+	if scope, ok := strings.CutPrefix(parts[0], "net.stream:"); ok {
+		parts = append(parts, "net.connect:"+scope)
 	}
 	for _, d := range denials {
 		for _, p := range parts {

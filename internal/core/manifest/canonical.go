@@ -51,8 +51,6 @@ func canonicalWants(wants []Want) []string {
 		o.text("capability", w.Capability.Display())
 		o.text("reason", w.Reason)
 		o.flag("optional", w.Optional)
-		o.list("methods", w.Methods)
-		o.list("paths", w.Paths)
 		out[i] = o.json()
 	}
 	slices.SortFunc(out, cmp.Compare[string])

@@ -54,18 +54,12 @@ const (
 	ForeignFile = "aip.json"
 )
 
-// Want is one capability that a pack asks for. Methods and Paths narrow a
-// net.connect to requests; both empty leave the flow opaque.
+// Want is one capability that a pack asks for.
 type Want struct {
 	Capability capability.Capability
 	Reason     string
 	Optional   bool // the pack is useful without it
-	Methods    []string
-	Paths      []string
 }
-
-// Narrowed reports whether w permits only some requests.
-func (w Want) Narrowed() bool { return len(w.Methods) > 0 || len(w.Paths) > 0 }
 
 // Manifest is what a pack says of itself. The zero value declares nothing.
 type Manifest struct {
@@ -93,19 +87,17 @@ func AdHoc(argv []string) Manifest {
 	return m
 }
 
-// Declares returns the want that covers c. Of several it prefers one that does
-// not narrow requests, then the first.
+// Declares returns the want that covers c, of several the first.
 func (m Manifest) Declares(c capability.Capability) (Want, bool) {
 	if m.Open && !c.IsZero() {
 		return Want{Capability: c}, true
 	}
-	found, ok := Want{}, false
 	for _, w := range m.Wants {
-		if w.Capability.Covers(c) && (!ok || found.Narrowed() && !w.Narrowed()) {
-			found, ok = w, true
+		if w.Capability.Covers(c) {
+			return w, true
 		}
 	}
-	return found, ok
+	return Want{}, false
 }
 
 // Resolve returns m with every want resolved. m is not changed.

@@ -10,6 +10,10 @@ import (
 )
 
 // minimal is a manifest with %s for further keys.
+// long are paths that are too much for one capability.
+var long = `"/` + strings.Repeat("a", 4000) + `", "/` + strings.Repeat("b", 4000) + `", "/` + strings.Repeat("c", 4000) +
+	`", "/` + strings.Repeat("d", 4000) + `", "/` + strings.Repeat("e", 4000) + `"`
+
 const minimal = `{"id": "a", "kind": "cli-tool", "entry": ["x"]%s}`
 
 // refused are manifests with the place and a part of what is said about it.
@@ -100,14 +104,14 @@ var refused = []struct {
 	{"everything, escaped", fmt.Sprintf(minimal, `, "capabilities": ["fs.read\u003a/"]`), 1, 66, "whole file system", false},
 	{"capability twice", fmt.Sprintf(minimal, `, "capabilities": ["host.execute", "require_host_execution"]`), 1, 82, "found host.execute again", false},
 	{"capability object without one", fmt.Sprintf(minimal, `, "capabilities": [{"reason": "x"}]`), 1, 66, `expected the key "capability"`, true},
-	{"capability object with two", fmt.Sprintf(minimal, `, "capabilities": [{"capability": "host.execute", "net.connect": {"host": "a.com"}}]`), 1, 121, "found both", true},
+	{"capability object with two", fmt.Sprintf(minimal, `, "capabilities": [{"capability": "host.execute", "net.connect": {"host": "a.com"}}]`), 1, 121, "found two", true},
 	{"capability object with an unknown key", fmt.Sprintf(minimal, `, "capabilities": [{"capabilty": "x"}]`), 1, 67, `unknown key "capabilty"`, true},
 	{"optional as a text", fmt.Sprintf(minimal, `, "capabilities": [{"capability": "host.execute", "optional": "yes"}]`), 1, 109, "expected true or false, found a text", true},
 	{"optional as a list", fmt.Sprintf(minimal, `, "capabilities": [{"capability": "host.execute", "optional": []}]`), 1, 109, "expected true or false, found a list", true},
 	{"empty reason", fmt.Sprintf(minimal, `, "capabilities": [{"capability": "host.execute", "reason": ""}]`), 1, 107, "printing characters", true},
 	{"capability of a wrong type", fmt.Sprintf(minimal, `, "capabilities": [{"capability": {}}]`), 1, 81, "found an object", true},
-	{"methods for a file", fmt.Sprintf(minimal, `, "capabilities": [{"capability": "fs.read:/a", "methods": ["GET"]}]`), 1, 66, "only with net.connect over TCP", true},
-	{"methods over UDP", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com/udp", "methods": ["GET"]}}]`), 1, 66, "only with net.connect over TCP", false},
+	{"methods for a file", fmt.Sprintf(minimal, `, "capabilities": [{"capability": "fs.read:/a", "methods": ["GET"]}]`), 1, 66, "only with net.connect or net.stream over TCP", true},
+	{"methods over UDP", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com/udp", "methods": ["GET"]}}]`), 1, 66, "only with net.connect or net.stream over TCP", false},
 	{"no host", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"methods": ["GET"]}}]`), 1, 82, `expected the key "host"`, true},
 	{"host as a capability", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": "a.com"}]`), 1, 82, "expected a host and rules, an object", true},
 	{"wrong host", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a..com"}}]`), 1, 94, "found nothing", false},
@@ -118,9 +122,11 @@ var refused = []struct {
 	{"method that tunnels", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com", "methods": ["CONNECT"]}}]`), 1, 112, "not CONNECT or TRACE", true},
 	{"rules twice", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com", "methods": ["GET"]}, "methods": ["PUT"]}]`), 1, 132, "in one place only", true},
 	{"relative path of a request", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com", "paths": ["repos"]}}]`), 1, 110, "a path such as", true},
-	{"path of a request with a query", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com", "paths": ["/a?b"]}}]`), 1, 110, "without query", true},
-	{"path of a request that climbs", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com", "paths": ["/a/../b"]}}]`), 1, 110, "without empty parts", true},
-	{"path of a request with an empty part", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com", "paths": ["//a"]}}]`), 1, 110, "without empty parts", true},
+	{"path of a request with a query", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com", "paths": ["/a?b"]}}]`), 1, 110, "without ? and #", true},
+	{"path of a request that climbs", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com", "paths": ["/a/../b"]}}]`), 1, 110, "reads in one way", true},
+	{"path of a request with an empty part", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com", "paths": ["//a"]}}]`), 1, 110, "no empty part", true},
+	{"rules beside rules", fmt.Sprintf(minimal, `, "capabilities": [{"capability": "net.connect:a.com/http:GET", "paths": ["/a"]}]`), 1, 66, "in one place", false},
+	{"too many rules", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com", "paths": [`+long+`]}}]`), 1, 66, "at most 16640 bytes", false},
 }
 
 func TestRefuse(t *testing.T) {

@@ -18,9 +18,7 @@ func (r reader) wants(m *Manifest) field {
 			if err != nil {
 				return err
 			}
-			same := func(o Want) bool {
-				return o.Capability == w.Capability && slices.Equal(o.Methods, w.Methods) && slices.Equal(o.Paths, w.Paths)
-			}
+			same := func(o Want) bool { return o.Capability == w.Capability }
 			if slices.ContainsFunc(m.Wants, same) {
 				return r.errorf(e.StartOffset, "expected each capability once, found %s again", w.Capability.Display())
 			}
@@ -35,40 +33,50 @@ func (r reader) want(v hujson.Value) (w Want, err error) {
 		err = r.capability(&w, "")(v)
 		return w, err
 	}
+	var n narrowing
 	fields := map[string]field{
 		"capability":  r.capability(&w, ""),
-		"net.connect": r.connect(&w),
+		"net.connect": r.flow(&w, &n, capability.NetConnect),
+		"net.stream":  r.flow(&w, &n, capability.NetStream),
 		"reason":      r.into(&w.Reason, line),
 		"optional": func(v hujson.Value) (err error) {
 			w.Optional, err = r.flag(v)
 			return err
 		},
-		"methods": r.rules(&w.Methods, "methods such as GET", method),
-		"paths":   r.rules(&w.Paths, "paths such as /repos/**", requestPath),
+		"methods": r.rules(&n.methods, "methods such as GET", method),
+		"paths":   r.rules(&n.paths, "paths such as /repos/**", requestPath),
 	}
 	if err := r.object(v, "a capability", false, fields); err != nil {
 		return w, err
 	}
 	switch {
 	case w.Capability.IsZero():
-		err = r.errorf(v.StartOffset, `expected the key "capability" or "net.connect"`)
-	case w.Narrowed() && (w.Capability.Kind() != capability.NetConnect || strings.HasSuffix(w.Capability.Scope(), "/udp")):
-		err = r.errorf(v.StartOffset, "expected methods and paths only with net.connect over TCP")
+		return w, r.errorf(v.StartOffset, `expected the key "capability", "net.connect" or "net.stream"`)
+	case len(n.methods) == 0 && len(n.paths) == 0:
+		return w, nil
 	}
-	return w, err
+	narrowed, err := w.Capability.Narrow(n.methods, n.paths)
+	if syntax, ok := errors.AsType[*capability.SyntaxError](err); ok {
+		return w, r.errorf(v.StartOffset, "%s", syntax.Msg)
+	}
+	w.Capability = narrowed
+	return w, nil
 }
 
-// connect reads the object form of net.connect: a host with rules for requests.
-func (r reader) connect(w *Want) field {
+// narrowing is what narrows a connection to requests.
+type narrowing struct{ methods, paths []string }
+
+// flow reads the object form of a connection: a host with rules for requests.
+func (r reader) flow(w *Want, n *narrowing, k capability.Kind) field {
 	return func(v hujson.Value) error {
 		host := false
 		err := r.object(v, "a host and rules", false, map[string]field{
 			"host": func(v hujson.Value) error {
 				host = true
-				return r.capability(w, string(capability.NetConnect)+":")(v)
+				return r.capability(w, string(k)+":")(v)
 			},
-			"methods": r.rules(&w.Methods, "methods such as GET", method),
-			"paths":   r.rules(&w.Paths, "paths such as /repos/**", requestPath),
+			"methods": r.rules(&n.methods, "methods such as GET", method),
+			"paths":   r.rules(&n.paths, "paths such as /repos/**", requestPath),
 		})
 		if err == nil && !host {
 			err = r.errorf(v.StartOffset, `expected the key "host"`)
@@ -81,7 +89,7 @@ func (r reader) connect(w *Want) field {
 func (r reader) capability(w *Want, prefix string) field {
 	return func(v hujson.Value) error {
 		if !w.Capability.IsZero() {
-			return r.errorf(v.StartOffset, `expected either "capability" or "net.connect", found both`)
+			return r.errorf(v.StartOffset, `expected one of "capability", "net.connect" and "net.stream", found two`)
 		}
 		s, err := r.text(v)
 		if err != nil {
@@ -123,23 +131,11 @@ func (r reader) rules(to *[]string, what string, rule rule) field {
 
 // method is an HTTP method in capitals. CONNECT and TRACE are never passed on.
 func method(s string) string {
-	if s == "" || len(s) > 32 || s == "CONNECT" || s == "TRACE" || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
+	if !capability.Method(s) {
 		return "a method in capitals such as GET, but not CONNECT or TRACE"
 	}
 	return ""
 }
 
-// requestPath is compared with the path of a request in its plain form, so it
-// has to be plain itself.
-func requestPath(s string) string {
-	bad := func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' || r == '?' || r == '#' }
-	if !strings.HasPrefix(s, "/") || len(s) > 2048 || strings.ContainsFunc(s, bad) {
-		return "a path such as /repos/**, in printing ASCII without query"
-	}
-	for part := range strings.SplitSeq(strings.TrimSuffix(s[1:], "/"), "/") {
-		if part == "." || part == ".." || part == "" && s != "/" {
-			return "a path without empty parts, . and .."
-		}
-	}
-	return ""
-}
+// requestPath is a pattern of the paths of requests.
+func requestPath(s string) string { return strings.TrimPrefix(capability.TargetRule(s), "expected ") }
