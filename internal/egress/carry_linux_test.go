@@ -447,3 +447,21 @@ func TestFailedGate(t *testing.T) {
 type checkerFunc func(decision.Request) decision.Decision
 
 func (f checkerFunc) Check(_ context.Context, r decision.Request) decision.Decision { return f(r) }
+
+// TestUDPBurst sends datagrams while the exchange that the first one began is
+// being admitted: none of them is lost between those that waited and those for
+// which there is an endpoint.
+func TestUDPBurst(t *testing.T) {
+	_, port, _ := net.SplitHostPort(packets(t, answer).String())
+	w := start(t, linktest.Kinds()["veth"], []string{"net.connect:a.test:" + port + "/udp", "net.connect:127.0.0.1:" + port + "/udp"}, func(c *egress.Config) {
+		c.Limits.PerSecond, c.Limits.Exchanges = 100_000, 1000
+	})
+	w.hosts.set("a.test", "127.0.0.1")
+	texts := []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}
+	want := "re:" + strings.Join(texts, " re:")
+	for range 400 {
+		if got := w.see(t, "udp", append([]string{"a.test:" + port}, texts...)...); len(got.Text) != len(want) {
+			t.Fatalf("%+v", got)
+		}
+	}
+}

@@ -81,10 +81,17 @@ var defaults = Limits{
 	Idle: 60 * time.Second, Dial: 20 * time.Second, Buffers: 128 << 20,
 }
 
+// A Link is where packets come from. Between calls do while none is on its way
+// into the stack.
+type Link interface {
+	stack.LinkEndpoint
+	Between(do func())
+}
+
 // Config is what a Plane is made of. With no more than a link it denies all.
 type Config struct {
 	// Link is where packets come from. The plane closes it.
-	Link    stack.LinkEndpoint
+	Link    Link
 	Subject decision.Subject
 	Checker decision.Checker // nil denies
 	Asker   Asker            // nil: nobody can be asked

@@ -103,7 +103,11 @@ func (p *Plane) exchange(id stack.TransportEndpointID, x *exchange, at inside.Fl
 		return
 	}
 	defer p.forget(id)
-	guest, queue, first := p.admit(id, x)
+	var guest tcpip.Endpoint
+	var queue *waiter.Queue
+	var first *stack.PacketBuffer
+	// The stack drops what comes while an endpoint is half made.
+	p.cfg.Link.Between(func() { guest, queue, first = p.admit(id, x) })
 	defer first.DecRef()
 	if guest == nil {
 		_ = host.Close()

@@ -43,6 +43,7 @@ type Link struct {
 	end     sync.Once
 	reading sync.WaitGroup
 	sending sync.WaitGroup
+	passing sync.Mutex // held while a packet is passed to the stack
 	dropped atomic.Uint64
 }
 
@@ -141,9 +142,18 @@ func (l *Link) finish(err error) {
 	})
 }
 
+// Between calls do while no packet is on its way into the stack.
+func (l *Link) Between(do func()) {
+	l.passing.Lock()
+	defer l.passing.Unlock()
+	do()
+}
+
 // deliver passes one packet to the stack. pkt has its link header still.
 func (l *Link) deliver(pkt *stack.PacketBuffer) {
 	defer pkt.DecRef()
+	l.passing.Lock()
+	defer l.passing.Unlock()
 	l.mu.RLock()
 	d := l.dispatcher
 	l.mu.RUnlock()
