@@ -2,8 +2,10 @@
 # Runs every test: as root and again as an ordinary user, or, by an ordinary
 # user, as that user. Called by `make test`.
 #
-# All tests run with the race detector, which needs cgo and so a C compiler;
-# the product itself is built without. The test programs are compiled once:
+# Tests run with the race detector, which needs cgo and so a C compiler; the
+# product itself is built without, and so are the tests of what only works
+# without: the system calls that confine every thread of a process. The test
+# programs are compiled once:
 # the go command runs them as root and a copy is kept, and the copies run again
 # as the user `ambit-test`, who needs no compiler and sees nothing of root's.
 set -euo pipefail
@@ -55,8 +57,10 @@ chmod +x "$work/keep"
 
 # run adds the events of the tests in the given packages to those of the mode.
 # A failure does not stop it: the report at the end counts and shows them all.
-run() {
-	CGO_ENABLED=1 env --default-signal=HUP,INT,QUIT,PIPE go test -json -race -count=1 -timeout=10m -exec "$work/keep" "$@" \
+run() { CGO_ENABLED=1 go_test -race "$@"; }
+run_plain() { CGO_ENABLED=0 go_test "$@"; }
+go_test() {
+	env --default-signal=HUP,INT,QUIT,PIPE go test -json -count=1 -timeout=10m -exec "$work/keep" "$@" \
 		>>"$work/$mode.json" 2>"$work/stderr" </dev/null || cat "$work/stderr" >&2
 }
 mode=user
@@ -68,7 +72,8 @@ if [ -n "$core" ]; then
 	cover=(-cover "$work/core.cover")
 	run -covermode=atomic -coverprofile="$work/core.cover" $core
 fi
-run $(go list ./... | grep -v /internal/core/)
+run $(go list ./... | grep -v -e /internal/core/ -e '/cmd/ambit-egress$')
+run_plain ./cmd/ambit-egress
 for folder in test/report test/bench; do
 	[ ! -f "$folder/go.mod" ] || (cd "$folder" && run ./...)
 done
