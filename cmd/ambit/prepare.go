@@ -290,10 +290,21 @@ func (s *prepared) give(c capability.Capability, o grant.Outcome, origin string)
 }
 
 // readGrants asks the store only where it has changed since it was read last.
-func (s *prepared) readGrants(ctx context.Context) error {
+func (s *prepared) readGrants(ctx context.Context) (err error) {
+	if s.stored, err = s.readStore(ctx); err != nil {
+		return err
+	}
+	if s.flags.ask == askRule { // what was granted before would be used without a trace
+		s.stored = slices.DeleteFunc(s.stored, func(g grant.Grant) bool { return g.Outcome == grant.Allow })
+	}
+	return nil
+}
+
+// readStore answers the grants of the store that stand for this subject.
+func (s *prepared) readStore(ctx context.Context) ([]grant.Grant, error) {
 	dir, err := s.app.state()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	path := filepath.Join(dir, grantsStore)
 	s.stamp = store.Stamp(path)
@@ -301,17 +312,12 @@ func (s *prepared) readGrants(ctx context.Context) error {
 	if !s.store.begun.Load() {
 		now := store.Fingerprint(path)
 		if all, ok := store.Standing(path, now, s.subject.Principal, s.subject.Pack); ok {
-			s.stored = all
-			return nil
+			return all, nil
 		}
 	}
 	db, err := s.store.get()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.stored, err = db.Grants(ctx, s.subject.Principal, s.subject.Pack)
-	if s.flags.ask == askRule { // what was granted before would be used without a trace
-		s.stored = slices.DeleteFunc(s.stored, func(g grant.Grant) bool { return g.Outcome == grant.Allow })
-	}
-	return err
+	return db.Grants(ctx, s.subject.Principal, s.subject.Pack)
 }
