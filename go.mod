@@ -3,6 +3,7 @@ module ambit.dev/ambit
 go 1.26.3
 
 require (
+	filippo.io/edwards25519 v1.2.0
 	github.com/google/go-cmp v0.7.0
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3

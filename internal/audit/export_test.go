@@ -1,5 +1,7 @@
 package audit
 
+import "golang.org/x/mod/sumdb/note"
+
 // Disk lets tests stand between the log and the disk.
 type Disk = disk
 
@@ -18,3 +20,19 @@ func (r Record) Line() []byte                     { return r.appendLine(nil) }
 func ParseHeadLine(line []byte) (Head, error)     { return parseHeadLine(line) }
 func (h Head) Line() []byte                       { return h.appendLine(nil) }
 func ParseHeadFile(b []byte) (Head, error)        { return parseHeadFile(b) }
+
+// Sign makes the public half of the key of a seed, and a signature by it.
+func Sign(seed, message []byte) (public, signature []byte, err error) {
+	k, err := newPrivateKey(seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	signature, err = k.sign(message)
+	return k.public[:], signature, err
+}
+
+// KeySigner reads a key file as loadKey does.
+func KeySigner(text string) (note.Signer, error) {
+	s, err := parseKey(text)
+	return s.sign, err
+}

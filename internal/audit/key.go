@@ -3,6 +3,7 @@ package audit
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -78,23 +79,45 @@ func loadKey(dir string) (signer, error) {
 	return s, nil
 }
 
-// parseKey reads a private key; errors do not repeat any of it.
+// algEd25519 stands before the bytes of a key in the text of a note's key.
+const algEd25519 = 1
+
+// parseKey reads a private key; errors do not repeat any of it. Its first line is
+// the key as note.GenerateKey writes it, PRIVATE+KEY+name+hash+seed, its second the
+// text of key.pub, which has to be the one that this name, hash and seed make.
 func parseKey(text string) (signer, error) {
 	text, ok := strings.CutSuffix(text, "\n")
 	private, public, ok2 := strings.Cut(text, "\n")
 	if !ok || !ok2 {
 		return signer{}, errors.New("not a key file")
 	}
-	s, err := note.NewSigner(private)
+	f := strings.SplitN(private, "+", 5) // the seed is base64, which has such signs too
+	if len(f) != 5 || f[0] != "PRIVATE" || f[1] != "KEY" {
+		return signer{}, errors.New("malformed key")
+	}
+	seed, err := base64.StdEncoding.DecodeString(f[4])
+	if err != nil || len(seed) == 0 || seed[0] != algEd25519 {
+		return signer{}, errors.New("malformed key")
+	}
+	key, err := newPrivateKey(seed[1:])
 	if err != nil {
 		return signer{}, errors.New("malformed key")
 	}
-	v, err := note.NewVerifier(public)
-	if err != nil || v.KeyHash() != s.KeyHash() || v.Name() != s.Name() {
+	own := f[2] + "+" + f[3] + "+" + base64.StdEncoding.EncodeToString(append([]byte{algEd25519}, key.public[:]...))
+	v, err := note.NewVerifier(public) // and that the hash is that of name and key
+	if err != nil || public != own {
 		return signer{}, errors.New("the public key in the file is not of this key")
 	}
-	return signer{sign: s, verify: v, public: public}, nil
+	return signer{sign: noteSigner{v, key}, verify: v, public: public}, nil
 }
+
+// noteSigner signs notes under the name of its verifier.
+type noteSigner struct {
+	note.Verifier
+	key *privateKey
+}
+
+func (s noteSigner) Sign(text []byte) ([]byte, error) { return s.key.sign(text) }
 
 // newKey makes a key under a random origin, and returns the content of its file.
 func newKey() (content, public string, err error) {
