@@ -96,6 +96,9 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 		}
 	}
 	s.link(&in)
+	if err := s.openDeno(&in); err != nil {
+		return err
+	}
 	in.Quiet, in.AskSpawn = s.quietPlaces(in), s.asksToSpawn(in)
 	dir, home := s.workDir(in), in.HomePath
 	if home == "" {

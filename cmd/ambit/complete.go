@@ -23,6 +23,7 @@ func (a *app) completeRun(root *cobra.Command) {
 		"tier":   oneOf("auto", "process"),
 		"ask":    oneOf(askAuto, askTTY, askQueue, askNone),
 		"ask-by": oneOf(askByTrap, askByNotification),
+		"deno":   oneOf("auto", "on", "off"),
 		"limit":  openWords("memory=", "pids=", "cpu=", "wall=", "disk=", "fds="),
 		"pack":   folders,
 	} {

@@ -53,12 +53,14 @@ type prepared struct {
 	input    enforce.Input // what the plan was compiled from
 	spec     session.Spec
 	fronts   []approval.Front // ways to ask, besides the queue
+	deno     *denoDoor        // nil: Deno programs do not ask
 	// heard is told of denials in the place of the person; nil: they are printed.
 	heard func(capability, why, id string)
 }
 
 // close closes log, store and list.
 func (s *prepared) close() {
+	s.deno.close()
 	s.sessions.close()
 	s.log.close()
 	s.store.close()

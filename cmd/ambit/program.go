@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"ambit.dev/ambit/internal/approval/deno"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/enforce"
@@ -115,6 +116,9 @@ func (s *prepared) environment(dir, home string) []string {
 	}
 	if os.Getuid() == 0 {
 		env["USER"], env["LOGNAME"] = "root", "root"
+	}
+	if s.deno != nil {
+		env[deno.Variable] = denoSocket
 	}
 	for _, kv := range os.Environ() {
 		name, value, _ := strings.Cut(kv, "=")

@@ -22,6 +22,7 @@ import (
 // runFlags are the flags of ambit run.
 type runFlags struct {
 	pack, home, tier, watch   string
+	deno                      string
 	allow, deny, volumes, env []string
 	limits                    []string
 	plan                      bool
@@ -66,6 +67,7 @@ is no such command; 128+N: signal N ended it.`,
 	fl.StringVar(&f.askBy, "ask-by", askByTrap, "how first touches are heard of: by a trap, which needs /dev/fuse, or by `notification`, which is slower for whatever opens or looks at a file")
 	fl.StringVar(&f.askURL, "ask-url", "", "ask the service at this `URL` too; the secret for it is in the file that AMBIT_ASK_SECRET_FILE names")
 	fl.DurationVar(&f.askTimeout, "ask-timeout", defaultAskTimeout, "how long a question waits; then, and at once with 0, the answer is no: `TIME`")
+	fl.StringVar(&f.deno, "deno", "auto", "with --ask, have Deno programs ask here before they do something, in the place of their own permissions: `auto` (where the command is Deno), on or off")
 	fl.BoolVar(&f.plan, "plan", false, "print the plan and start nothing")
 	fl.StringVar(&f.watch, "watch-files", "auto", "report files that were not there for the program: `auto` (for packs), on or off; it costs some microseconds for each file opened")
 	return cmd
@@ -78,6 +80,9 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	}
 	if f.watch != "auto" && f.watch != "on" && f.watch != "off" {
 		return fmt.Errorf("--watch-files %q: want auto, on or off", f.watch)
+	}
+	if f.deno != "auto" && f.deno != "on" && f.deno != "off" {
+		return fmt.Errorf("--deno %q: want auto, on or off", f.deno)
 	}
 	if err := errors.Join(f.readAsk(), a.resolveAsk(f), a.readURL(ctx, f)); err != nil {
 		return err
@@ -108,6 +113,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 			return errors.Join(err, s.recordRefusal(ctx, err))
 		}
 		re.shown, re.forget, re.replaced, re.grants = t.shown, t.forget, t.replaced, t.grants
+		s.deno.serve(ctx, s, t)
 	}
 	if s.spec.Plan.Link != nil {
 		n, err := s.startNetwork(ctx, asks, tally, on.told.tell)
@@ -156,6 +162,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 	r.Started = func(inside enforce.Session, rep enforce.Report) {
 		go sigs.pass(inside)
 		on.begun(inside)
+		s.deno.enter(inside)
 		a.weaker(rep)
 		re.network.begun(inside)
 		re.start(ctx, inside)

@@ -80,36 +80,46 @@ func (t *toucher) compiled(in enforce.Input) {
 
 // Touched answers one touch.
 func (t *toucher) Touched(ctx context.Context, touch enforce.Touch) enforce.Answer {
+	c, v := t.put(ctx, touch)
+	if v.d.Outcome != decision.Allow {
+		return enforce.Answer{}
+	}
+	k := known{kinds[touch.Kind], touch.Path}
+	o, err := object(touch) // the answer may have taken minutes
+	if err != nil {
+		t.stopped(ctx, k, touch, c, err)
+		return enforce.Answer{}
+	}
+	show, err := t.show(ctx, c, o, v.d)
+	if err != nil {
+		t.stopped(ctx, k, touch, c, err)
+		return enforce.Answer{}
+	}
+	t.tally.Allowed(k.kind)
+	return enforce.Answer{Allow: true, Show: show}
+}
+
+// put has a touch decided, and tells of a denial.
+func (t *toucher) put(ctx context.Context, touch enforce.Touch) (capability.Capability, verdict) {
 	k := known{kinds[touch.Kind], touch.Path}
 	c, err := touched(touch, t.in.HomePath)
 	if !t.worth(ctx, k, c) {
 		t.tally.Denied(k.kind)
-		return enforce.Answer{}
+		return c, verdict{said: "it was denied before in this session"}
+	}
+	var o enforce.Object
+	if err == nil {
+		o, err = object(touch)
 	}
 	if err != nil {
-		return t.stopped(ctx, k, touch, c, err)
-	}
-	o, err := object(touch)
-	if err != nil {
-		return t.stopped(ctx, k, touch, c, err)
+		id := t.stopped(ctx, k, touch, c, err)
+		return c, verdict{d: decision.Decision{Request: id}, said: err.Error()}
 	}
 	v := t.decide(ctx, touch, c, o)
-	switch {
-	case v.gone:
-		return enforce.Answer{}
-	case v.d.Outcome != decision.Allow:
+	if v.d.Outcome != decision.Allow && !v.gone {
 		t.denied(k, c, v)
-		return enforce.Answer{}
 	}
-	if o, err = object(touch); err != nil { // the answer may have taken minutes
-		return t.stopped(ctx, k, touch, c, err)
-	}
-	show, err := t.show(ctx, c, o, v.d)
-	if err != nil {
-		return t.stopped(ctx, k, touch, c, err)
-	}
-	t.tally.Allowed(k.kind)
-	return enforce.Answer{Allow: true, Show: show}
+	return c, v
 }
 
 // NotShown records that what was allowed is refused all the same.
@@ -264,14 +274,15 @@ func (t *toucher) worth(ctx context.Context, k known, c capability.Capability) b
 	return decision.Decide(decision.Request{Subject: t.s.subject, Capability: c}, in).Outcome == decision.Allow
 }
 
-// refuse remembers a denial.
-func (t *toucher) refuse(k known, remember bool) {
+// refuse remembers a denial. It reports whether it is the first of its kind: of
+// many who waited for one answer, one tells of it.
+func (t *toucher) refuse(k known, remember bool) (first bool) {
 	t.tally.Denied(k.kind)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.room.take(t.s.app.now())
-	if !remember {
-		return
+	if !remember || t.refused[k] {
+		return !t.refused[k]
 	}
 	if len(t.refused) >= maxRefused {
 		for old := range t.refused {
@@ -280,11 +291,14 @@ func (t *toucher) refuse(k known, remember bool) {
 		}
 	}
 	t.refused[k] = true
+	return true
 }
 
 // denied ends a touch that the gate denied, and tells.
 func (t *toucher) denied(k known, c capability.Capability, v verdict) {
-	t.refuse(k, !v.busy)
+	if !t.refuse(k, !v.busy) {
+		return
+	}
 	why, fix := reason(v.d), ""
 	if v.said != "" {
 		why = capability.Printable(v.said)
@@ -324,8 +338,9 @@ func (t *toucher) quietly(c capability.Capability) bool {
 }
 
 // stopped refuses what never came before the gate, or could not be shown though
-// it was allowed: it is recorded as a denial of the sandbox.
-func (t *toucher) stopped(ctx context.Context, k known, touch enforce.Touch, c capability.Capability, cause error) enforce.Answer {
+// it was allowed: it is recorded as a denial of the sandbox, by the id that is
+// returned.
+func (t *toucher) stopped(ctx context.Context, k known, touch enforce.Touch, c capability.Capability, cause error) (id string) {
 	t.refuse(k, true)
 	rec, err := audit.New(audit.DenialBody{Layer: t.s.spec.Plan.Tier, Program: audit.Text(touch.Program), PID: touch.PID, Action: touch.Call,
 		Capability: audit.Text(c.Display()), Object: audit.Text(touch.Path), Count: 1, Text: audit.Text(cause.Error())})
@@ -335,12 +350,12 @@ func (t *toucher) stopped(ctx context.Context, k known, touch enforce.Touch, c c
 	}
 	if err != nil {
 		printf(t.s.app.err, "ambit: a denial could not be recorded: %v\n", err)
-		return enforce.Answer{}
+		return ""
 	}
 	if !errors.Is(cause, errTooWide) || k.kind == capability.FSWrite { // looking at a home is no news
 		t.tell(c, capability.Printable(cause.Error()), rec.ID, "")
 	}
-	return enforce.Answer{}
+	return rec.ID
 }
 
 // room bounds how many denials of touches are recorded: a program that tries

@@ -50,6 +50,16 @@ type Asker interface {
 	NotShown(ctx context.Context, t Touch, cause error)
 }
 
+// A Finder is a Session that can say what a touch would be before it is made. It
+// may be called while the program runs.
+type Finder interface {
+	// Find is what a process of the sandbox would touch by a path of its own: from
+	// its working directory, through links, in its view. An error that wraps
+	// fs.ErrNotExist says that nothing is to be asked about: there is nothing, or
+	// the view has it with that right, or it is the sandbox's own.
+	Find(pid int, k TouchKind, path string) (Touch, error)
+}
+
 // An Observer is an Asker that also hears of what is not asked about: which
 // programs are started, where a plan asks about a second program
 // (Input.AskSpawn) and that was allowed; what is opened, where a plan watches

@@ -23,7 +23,11 @@ import (
 // binary is the ambit that is tested.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(withBinary(m)) }
+func TestMain(m *testing.M) {
+	status := withBinary(m)
+	removeFetched()
+	os.Exit(status)
+}
 
 // withBinary runs the tests with AMBIT_BIN, or with a binary that it builds.
 func withBinary(m *testing.M) int {

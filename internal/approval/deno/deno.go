@@ -48,14 +48,16 @@ const (
 type Config struct {
 	Subject decision.Subject // of the session; Program is filled in
 
-	// Check answers a request, asking a person where that is needed. It may take
-	// minutes; ctx ends when the program has gone.
-	Check func(ctx context.Context, r decision.Request) decision.Decision
+	// Check answers a request of a process, asking a person where that is needed.
+	// It may take minutes; ctx ends when the program has gone. The decision's
+	// Request is by which id it was recorded.
+	Check func(ctx context.Context, pid int, r decision.Request) decision.Decision
 
 	// Find says which object a process means by a path: from its working
 	// directory, through links, in its view. An error that wraps fs.ErrNotExist
-	// says that there is none.
-	Find func(pid int, path string) (string, error)
+	// says that there is nothing to decide: there is none, or what the process
+	// would use of it is in its view, or the sandbox's own.
+	Find func(pid int, k capability.Kind, path string) (string, error)
 
 	// Look says which program a process means by a command without a slash.
 	Look func(pid int, command string) (string, error)
@@ -175,17 +177,20 @@ func (d *Door) answer(ctx context.Context, pid int, m message) answer {
 	}
 	r := decision.Request{ID: d.cfg.NewID(), Subject: d.cfg.Subject, Capability: t.capability, Why: "Deno checks " + m.permission, CanAsk: true}
 	r.Subject.Program = "deno"
-	dec := d.cfg.Check(ctx, r)
+	dec := d.cfg.Check(ctx, pid, r)
 	if dec.Outcome == decision.Allow && ctx.Err() == nil {
 		return answer{allow: true}
 	}
-	return answer{reason: "ambit: denied " + t.capability.Display() + words(dec) + " [" + r.ID + "]"}
+	return answer{reason: "ambit: denied " + t.capability.Display() + words(dec)}
 }
 
-// words are the reason of a decision.
-func words(d decision.Decision) string {
-	if len(d.Reasons) == 0 {
-		return ""
+// words are the reason of a decision, and by which id the log has it.
+func words(d decision.Decision) (text string) {
+	if len(d.Reasons) > 0 {
+		text = " (" + capability.Printable(d.Reasons[0].Text) + ")"
 	}
-	return " (" + capability.Printable(d.Reasons[0].Text) + ")"
+	if d.Request != "" {
+		text += " [" + d.Request + "]"
+	}
+	return text
 }

@@ -26,7 +26,7 @@ type gate struct {
 	asked chan decision.Request
 }
 
-func (g *gate) check(_ context.Context, r decision.Request) decision.Decision {
+func (g *gate) check(_ context.Context, _ int, r decision.Request) decision.Decision {
 	g.asked <- r
 	for _, text := range g.allow {
 		if c, err := capability.Parse(text); err == nil && c.Covers(r.Capability) {
@@ -69,7 +69,7 @@ func door(t *testing.T, cfg deno.Config) string {
 	return path
 }
 
-func find(pid int, path string) (string, error) {
+func find(pid int, _ capability.Kind, path string) (string, error) {
 	if pid != os.Getpid() {
 		return "", fmt.Errorf("process %d is not who connected", pid)
 	}
@@ -239,7 +239,7 @@ func TestUnknownVersionIsDenied(t *testing.T) {
 
 // What is no request ends the connection: Deno then ends too.
 func TestNotTheProtocol(t *testing.T) {
-	path := door(t, deno.Config{Check: func(context.Context, decision.Request) decision.Decision {
+	path := door(t, deno.Config{Check: func(context.Context, int, decision.Request) decision.Decision {
 		return decision.Decision{Outcome: decision.Allow}
 	}})
 	for _, line := range []string{
@@ -258,7 +258,7 @@ func TestNotTheProtocol(t *testing.T) {
 // TestGone: the program ends while a person is asked.
 func TestGone(t *testing.T) {
 	asked, ended := make(chan struct{}), make(chan struct{})
-	path := door(t, deno.Config{Check: func(ctx context.Context, _ decision.Request) decision.Decision {
+	path := door(t, deno.Config{Check: func(ctx context.Context, _ int, _ decision.Request) decision.Decision {
 		close(asked)
 		<-ctx.Done()
 		close(ended)
@@ -280,7 +280,7 @@ func TestGone(t *testing.T) {
 // TestImpatient: a second request before the first answer is against the
 // protocol; no answer may then be taken for that of the other.
 func TestImpatient(t *testing.T) {
-	path := door(t, deno.Config{Check: func(ctx context.Context, _ decision.Request) decision.Decision {
+	path := door(t, deno.Config{Check: func(ctx context.Context, _ int, _ decision.Request) decision.Decision {
 		<-ctx.Done()
 		return decision.Decision{Outcome: decision.Allow}
 	}})
@@ -292,8 +292,8 @@ func TestImpatient(t *testing.T) {
 }
 
 func TestReasonIsPrintable(t *testing.T) {
-	c := connect(t, door(t, deno.Config{Check: func(_ context.Context, r decision.Request) decision.Decision {
-		return decision.Decision{Reasons: []decision.Reason{{Text: "no\x1b[2J"}}}
+	c := connect(t, door(t, deno.Config{Check: func(_ context.Context, _ int, r decision.Request) decision.Decision {
+		return decision.Decision{Request: r.ID, Reasons: []decision.Reason{{Text: "no\x1b[2J"}}}
 	}}))
 	r, ok := c.request(1, "read", "/work/\x1b]0;x\a\u202e")
 	if !ok || r.Result != "deny" || strings.ContainsAny(r.Reason, "\x1b\a\u202e") {
@@ -311,9 +311,9 @@ func FuzzMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line string) {
 		var asked []decision.Request
 		reply, err := deno.Answer(deno.Config{
-			Find: func(_ int, path string) (string, error) { return filepath.Join("/work", path), nil }, Look: look,
+			Find: func(_ int, _ capability.Kind, path string) (string, error) { return filepath.Join("/work", path), nil }, Look: look,
 			NewID: func() string { return "d-1" },
-			Check: func(_ context.Context, r decision.Request) decision.Decision {
+			Check: func(_ context.Context, _ int, r decision.Request) decision.Decision {
 				asked = append(asked, r)
 				return decision.Decision{}
 			},

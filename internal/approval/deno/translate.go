@@ -84,7 +84,7 @@ func (d *Door) path(k capability.Kind, pid int, m message) (translation, error) 
 }
 
 func (d *Door) object(k capability.Kind, pid int, path string) (translation, error) {
-	found, err := d.cfg.Find(pid, path)
+	found, err := d.cfg.Find(pid, k, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return leave, nil // reading it fails; making it is asked for when it is made
 	}
@@ -112,8 +112,7 @@ func (d *Door) run(pid int, m message) (translation, error) {
 	if err != nil {
 		return translation{}, err
 	}
-	c, err := capability.ForPath(capability.ProcessSpawn, found)
-	return translation{capability: c}, err
+	return d.object(capability.ProcessSpawn, pid, found)
 }
 
 // net translates the permission to connect or to listen, which Deno does not

@@ -210,8 +210,9 @@ func split(p string) (dir, name string) {
 }
 
 // askable reports whether a touch is of something that a grant would change.
-func (w *watcher) askable(t enforce.Touch) bool {
-	a := w.s.asking
+func (w *watcher) askable(t enforce.Touch) bool { return w.s.asking.askable(t) }
+
+func (a *asking) askable(t enforce.Touch) bool {
 	if own(t.Path) || t.Ino == 0 { // 0: the skeleton has it, and the host not
 		return false
 	}
