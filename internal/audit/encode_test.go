@@ -56,9 +56,8 @@ func same[B Body](t *testing.T) {
 
 // odd is b with s in each of its fields that is a string.
 func odd[B Body](b B, s string) B {
-	v := reflect.ValueOf(&b).Elem()
-	for i := range v.NumField() {
-		if f := v.Field(i); f.Kind() == reflect.String {
+	for _, f := range reflect.ValueOf(&b).Elem().Fields() {
+		if f.Kind() == reflect.String {
 			f.SetString(s)
 		}
 	}

@@ -1,7 +1,6 @@
 package script_test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -115,49 +114,20 @@ func TestNetworkRevoked(t *testing.T) {
 	b := newBench(t)
 	port, _ := server(t)
 	b.run("grants", "add", "net.connect:host.ambit.internal:"+port).want(t, 0)
-	cmd := b.command("run", "--", "curl", "-sSN", "http://host.ambit.internal:"+port+"/stream")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(time.Second)
-	begin := time.Now()
+	x := b.begin("run", "--", "curl", "-sSN", "http://host.ambit.internal:"+port+"/stream")
+	x.until("tick")
 	b.run("grants", "revoke", "--all").want(t, 0)
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case <-ended:
-		if took := time.Since(begin); took > 3*time.Second {
-			t.Errorf("the connection ended after %v", took)
-		}
-	case <-time.After(10 * time.Second):
-		t.Error("the connection goes on")
-		_ = cmd.Process.Kill()
-		<-ended
-	}
-	if !strings.Contains(out.String(), "tick") {
-		t.Errorf("it had not begun: %q", out.String())
-	}
+	x.ends("the connection goes on")
 }
 
 // TestNetworkLost: when the network of a sandbox is gone, so is the sandbox.
 func TestNetworkLost(t *testing.T) {
 	b := newBench(t)
 	port, _ := server(t)
-	cmd := b.command("run", "--allow", "net.connect:host.ambit.internal:"+port, "--", "sleep", "60")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(time.Second)
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", cmd.Process.Pid, cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := b.begin("run", "--allow", "net.connect:host.ambit.internal:"+port, "--", "sh", "-c", "echo began; sleep 60")
+	x.until("began")
 	killed := false
-	all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid))
+	all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", x.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +136,7 @@ func TestNetworkLost(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		for _, field := range strings.Fields(string(text)) {
+		for field := range strings.FieldsSeq(string(text)) {
 			pid, err := strconv.Atoi(field)
 			comm, e := os.ReadFile("/proc/" + field + "/comm")
 			if err == nil && e == nil && string(comm) == "ambit-egress\n" {
@@ -179,18 +149,72 @@ func TestNetworkLost(t *testing.T) {
 		}
 	}
 	if !killed {
-		t.Errorf("no egress process among %q", children)
+		t.Errorf("no egress process beneath %d", x.Process.Pid)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	x.ends("the sandbox goes on without its network")
+	if got := x.said(); !strings.Contains(got, "the network of the sandbox has ended") {
+		t.Errorf("it says %q", got)
+	}
+}
+
+// A background is a command in the background. Its output is in a file.
+type background struct {
+	*exec.Cmd
+	t    *testing.T
+	file *os.File
+}
+
+func (b *bench) begin(args ...string) *background {
+	b.t.Helper()
+	f, err := os.Create(filepath.Join(b.t.TempDir(), "output"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	x := &background{Cmd: b.command(args...), t: b.t, file: f}
+	x.Stdout, x.Stderr = f, f
+	if err := x.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() {
+		_ = x.Process.Kill()
+		_ = f.Close()
+	})
+	return x
+}
+
+// said is what it has printed so far, to both of its outputs.
+func (x *background) said() string {
+	x.t.Helper()
+	text, err := os.ReadFile(x.file.Name())
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// until waits until it has printed text.
+func (x *background) until(text string) {
+	x.t.Helper()
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(x.said(), text); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			x.t.Fatalf("no %q in %q", text, x.said())
+		}
+	}
+}
+
+// ends waits for its end, by itself. otherwise says what it is that it has not.
+func (x *background) ends(otherwise string) {
+	x.t.Helper()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = x.Wait() // how it ended, its output says
+	}()
 	select {
 	case <-ended:
-	case <-time.After(5 * time.Second):
-		t.Error("the sandbox goes on without its network")
-		_ = cmd.Process.Kill()
+	case <-time.After(20 * time.Second):
+		x.t.Error(otherwise)
+		_ = x.Process.Kill()
 		<-ended
-	}
-	if !strings.Contains(out.String(), "the network of the sandbox has ended") {
-		t.Errorf("it says %q", out.String())
 	}
 }

@@ -289,9 +289,7 @@ func (w *watcher) apart(n seccomp.Notification, full unix.Errno, work func(conte
 	default:
 		return seccomp.Refuse(full)
 	}
-	w.s.asking.apart.Add(1)
-	go func() {
-		defer w.s.asking.apart.Done()
+	w.s.asking.apart.Go(func() {
 		defer func() { <-room }()
 		ctx, cancel := w.waiting(n)
 		defer cancel()
@@ -300,7 +298,7 @@ func (w *watcher) apart(n seccomp.Notification, full unix.Errno, work func(conte
 		} else {
 			_ = w.listener.Answer(n.ID, w.proceed(n))
 		}
-	}()
+	})
 	return seccomp.Later()
 }
 
