@@ -36,6 +36,7 @@ check: lint ## check format, vet, lint and import rules
 	CGO_ENABLED=0 go vet ./...
 	@for m in $(BESIDE); do echo "go -C $$m vet ./..."; CGO_ENABLED=0 go -C $$m vet ./... || exit 1; done
 	CGO_ENABLED=0 go test ./internal/archtest
+	python3 docs/dev/check.py
 
 lint: $(LINT)
 	CGO_ENABLED=0 $(LINT) run ./...
