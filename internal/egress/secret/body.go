@@ -1,0 +1,132 @@
+package secret
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"ambit.dev/ambit/internal/core/binding"
+	"ambit.dev/ambit/internal/egress/request"
+)
+
+// maxBody is the longest body that a value is put into: it is held whole, since
+// its length changes.
+const maxBody = 1 << 20
+
+// body looks after the body: a secret that is bound to it is found in it, and
+// any other placeholder ends it when it comes by.
+func (f *Filler) body(d request.Destination, r *http.Request) (at spot, found bool, err error) {
+	if len(f.all) == 0 || r.Body == nil || r.Body == http.NoBody {
+		return spot{}, false, nil
+	}
+	var words []word
+	var bound []sought
+	for _, s := range f.all {
+		if s.Binding.Place == binding.Body && s.bound(d, r) {
+			bound = append(bound, s)
+		}
+		words = append(words, word{text: []byte(s.Text), met: func() error { return s.misuse("body") }})
+	}
+	write := writer(r)
+	if len(bound) == 0 || write == nil || r.ContentLength > maxBody {
+		r.Body = &stream{from: r.Body, words: words, end: func() error { return f.trailer(r) }}
+		return spot{}, false, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return spot{}, false, err
+	}
+	if len(text) > maxBody { // what comes after it is only looked at
+		rest := struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(text), r.Body), r.Body}
+		r.Body = &stream{from: rest, words: words, end: func() error { return f.trailer(r) }}
+		return spot{}, false, nil
+	}
+	if err := r.Body.Close(); err != nil {
+		return spot{}, false, err
+	}
+	if err := f.trailer(r); err != nil {
+		return spot{}, false, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(text))
+	return f.inBody(bound, text, r, write)
+}
+
+// inBody finds the one placeholder that may stand in a body.
+func (f *Filler) inBody(bound []sought, text []byte, r *http.Request, write func(string) string) (at spot, found bool, err error) {
+	for _, s := range f.all {
+		n := bytes.Count(text, []byte(s.Text))
+		if n == 0 {
+			continue
+		}
+		may := false
+		for _, b := range bound {
+			may = may || b.Name == s.Name
+		}
+		switch {
+		case !may:
+			return spot{}, false, s.misuse("body")
+		case n > 1 || found:
+			return spot{}, false, &request.Refused{Reason: Misuse, Words: fmt.Sprintf("there is more than one placeholder in the body, that of the secret %s among them", s.Name)}
+		}
+		at, found = spot{s, func(v string) {
+			filled := bytes.Replace(text, []byte(s.Text), []byte(write(v)), 1)
+			r.Body, r.GetBody = io.NopCloser(bytes.NewReader(filled)), nil
+			r.ContentLength, r.TransferEncoding = int64(len(filled)), nil
+			r.Header.Del("Content-Length")
+		}}, true
+	}
+	return at, found, nil
+}
+
+// writer says how a value is written in a body of this type; nil where that is
+// not known.
+func writer(r *http.Request) func(string) string {
+	if r.Header.Get("Content-Encoding") != "" {
+		return nil
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case err != nil:
+		return nil
+	case kind == "application/json", strings.HasSuffix(kind, "+json"):
+		return inJSON
+	case kind == "application/x-www-form-urlencoded":
+		return url.QueryEscape
+	case kind == "text/plain":
+		return func(v string) string { return v }
+	}
+	return nil
+}
+
+// inJSON writes a text as it stands between the quotes of a JSON string.
+func inJSON(v string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return "" // a string always encodes
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(b.String(), "\n"), `"`), `"`)
+}
+
+// trailer looks at what comes after the body.
+func (f *Filler) trailer(r *http.Request) error {
+	for _, s := range f.all {
+		for name, values := range r.Trailer {
+			for _, p := range header(name, values) {
+				if s.in(p.text) {
+					return s.misuse("trailer")
+				}
+			}
+		}
+	}
+	return nil
+}
