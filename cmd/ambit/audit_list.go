@@ -103,6 +103,11 @@ func auditSummary(r audit.Record) string {
 		return auditJoin(b.Grant, b.Outcome, string(b.Capability), b.Span, string(b.Reason))
 	case *audit.FlowBody:
 		return auditJoin(string(b.Program), flowWords(b))
+	case *audit.SecretBody:
+		if b.Removed {
+			return auditJoin(b.Name, "is out of the vault")
+		}
+		return auditJoin(b.Name, "for", b.Target+",", string(b.Place))
 	case *audit.EffectBody:
 		return effectWords(b)
 	case *audit.ReportBody:

@@ -135,6 +135,15 @@ type FlowBody struct {
 	Times      int           `json:"times,omitempty"` // how often the same was refused before
 }
 
+// SecretBody is a secret that was put into the vault, or, with Removed, taken
+// out. It has no value.
+type SecretBody struct {
+	Name    string `json:"name"`
+	Target  string `json:"target"` // the one destination that it goes to
+	Place   Text   `json:"place"`  // and where in a request it stands
+	Removed bool   `json:"removed,omitempty"`
+}
+
 // ReportBody is what a tier promised and whether each layer holds.
 type ReportBody struct {
 	Tier   string      `json:"tier"`
@@ -160,6 +169,12 @@ func (DenialBody) kind() Kind   { return Denial }
 func (ReportBody) kind() Kind   { return Report }
 func (EffectBody) kind() Kind   { return GrantEffect }
 func (FlowBody) kind() Kind     { return Flow }
+func (b SecretBody) kind() Kind {
+	if b.Removed {
+		return SecretRemove
+	}
+	return SecretSet
+}
 func (b GrantBody) kind() Kind {
 	if b.Revoked {
 		return GrantRevoke

@@ -23,6 +23,8 @@ const (
 	GrantRevoke  Kind = "grant.revoke"  // GrantBody
 	GrantEffect  Kind = "grant.effect"  // EffectBody: what a running session lost
 	Flow         Kind = "flow"          // FlowBody: a connection that has ended or was refused
+	SecretSet    Kind = "secret.set"    // SecretBody: put into the vault
+	SecretRemove Kind = "secret.remove" // SecretBody
 	Report       Kind = "report"        // ReportBody: what a tier promised, and what holds
 )
 
@@ -41,6 +43,8 @@ var kinds = []struct {
 	{GrantRevoke, func() Body { return &GrantBody{Revoked: true} }},
 	{GrantEffect, func() Body { return &EffectBody{} }},
 	{Flow, func() Body { return &FlowBody{} }},
+	{SecretSet, func() Body { return &SecretBody{} }},
+	{SecretRemove, func() Body { return &SecretBody{Removed: true} }},
 	{Report, func() Body { return &ReportBody{} }},
 }
 

@@ -54,6 +54,8 @@ func TestBodies(t *testing.T) {
 		&audit.DenialBody{Layer: "seccomp", Action: "ptrace", Object: "\xfe", Count: 3},
 		&audit.GrantBody{Grant: "g-1", Capability: "fs.read:/x", Outcome: "allow", Span: "until", Until: time.Unix(9, 0).UTC()},
 		&audit.GrantBody{Grant: "g-1", Revoked: true},
+		&audit.SecretBody{Name: "github-token", Target: "https://api.github.com:443", Place: "header"},
+		&audit.SecretBody{Name: "github-token", Removed: true},
 		&audit.ReportBody{Tier: "process", Layers: []audit.LayerBody{{Name: "landlock", Promised: true, Holds: true}}},
 	}
 	for _, want := range bodies {
