@@ -39,7 +39,7 @@ func Compile(in Input, f Facts) (Plan, error) {
 	p.Filter = Filter{
 		NoSpawn: set.noSpawn(), LimitExec: set.limitExec(),
 		WatchConnect: in.Link == nil, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask, AskSpawn: set.askSpawn,
-		HoldLooks: in.Ask && in.Notify,
+		HoldLooks: in.Ask && in.Notify, HoldListens: in.Ask && in.AskListen && in.Link != nil,
 	}
 	p.Limits = limits(in.Limits, f)
 	if in.Ask && !in.Notify && !f.FUSE {
@@ -276,13 +276,14 @@ func (e *effective) add(c capability.Capability, objects []Object) error {
 		e.spawn = append(e.spawn, objects...)
 	case capability.FSAppend:
 		return &CannotEnforce{c.Display(), "the process tier has no way to let a file only grow"}
-	case capability.NetConnect, capability.NetStream:
+	case capability.NetConnect, capability.NetStream, capability.NetListen, capability.DNSLookup:
 		if !e.link {
 			return &CannotEnforce{c.Display(), "this sandbox has no link to a network"}
 		}
 		if c.Requests() {
 			return &CannotEnforce{c.Display(), "nothing looks into connections yet"}
 		}
+		return records(c)
 	default:
 		return &CannotEnforce{c.Display(), "the process tier has nothing that provides " + string(c.Kind())}
 	}

@@ -266,6 +266,39 @@ func TestCannotEnforce(t *testing.T) {
 	}
 }
 
+// TestRecordTypes: with a link, lookups of the types that are passed on can be
+// enforced, and no others.
+func TestRecordTypes(t *testing.T) {
+	for text, want := range map[string]bool{
+		"dns.lookup:example.com/A,AAAA,TXT": true, "dns.lookup:*.example.com/*": true, "net.listen:80/8080": true,
+		"dns.lookup:example.com/TXT,HTTPS": false, "dns.lookup:example.com/SVCB": false, "dns.lookup:example.com/CAA": false,
+	} {
+		in := host()
+		in.Effective, in.Link = caps(t, text), &enforce.LinkPlan{}
+		if _, err := enforce.Compile(in, facts()); (err == nil) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestHoldListens: listen is held where a port can be asked about, and nowhere
+// else.
+func TestHoldListens(t *testing.T) {
+	for _, on := range []struct{ ask, listen, link, want bool }{
+		{true, true, true, true}, {false, true, true, false}, {true, false, true, false}, {true, true, false, false},
+	} {
+		in, f := host(), facts()
+		in.Ask, in.Notify, in.AskListen = on.ask, on.ask, on.listen
+		if on.link {
+			in.Link = &enforce.LinkPlan{}
+		}
+		p, err := enforce.Compile(in, f)
+		if err != nil || p.Filter.HoldListens != on.want {
+			t.Errorf("%+v: %v, %v", on, p.Filter.HoldListens, err)
+		}
+	}
+}
+
 // TestEveryKindHasAnAnswer: no kind is passed over in silence.
 func TestEveryKindHasAnAnswer(t *testing.T) {
 	for _, k := range capability.Kinds() {

@@ -133,6 +133,9 @@ type Input struct {
 	Notify bool
 	// AskSpawn, with Ask: to start a second program was not granted, and can be.
 	AskSpawn bool
+	// AskListen, with Ask and a link: whether a port that the program listens on
+	// can be reached from outside can be asked about.
+	AskListen bool
 	// AskRun, with Ask, are programs, with what starts them, that were not granted
 	// and can be: those that the manifest names.
 	AskRun []Object

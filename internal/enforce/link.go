@@ -3,6 +3,10 @@ package enforce
 import (
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
+
+	"ambit.dev/ambit/internal/core/capability"
 )
 
 // LinkPlan is the one link of a sandbox that has a network: the addresses of its
@@ -10,6 +14,25 @@ import (
 type LinkPlan struct {
 	Guest, Gateway   netip.Prefix // IPv4: the sandbox's own address, and where it sends everything
 	Guest6, Gateway6 netip.Prefix // IPv6
+}
+
+// passedOn are the types of record that can be looked up (RFC 1035, RFC 3596,
+// RFC 2782). Those that carry keys or other addresses (HTTPS, SVCB) are not: by
+// them a program could go around what was decided about names.
+var passedOn = []string{"A", "AAAA", "CNAME", "MX", "NS", "SRV", "TXT"}
+
+// records refuses lookups of records that nothing passes on.
+func records(c capability.Capability) error {
+	if c.Kind() != capability.DNSLookup {
+		return nil
+	}
+	_, types, _ := strings.Cut(c.Scope(), "/")
+	for t := range strings.SplitSeq(types, ",") {
+		if t != "*" && !slices.Contains(passedOn, t) {
+			return &CannotEnforce{c.Display(), "records of the type " + t + " are not passed on; those of " + strings.Join(passedOn, ", ") + " are"}
+		}
+	}
+	return nil
 }
 
 // Ends is the other end of a sandbox's link, as descriptors that are bound to

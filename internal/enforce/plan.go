@@ -108,6 +108,9 @@ type Filter struct {
 	// HoldLooks has every look at a file by path wait: a plan that asks without a
 	// trap hears of first touches by it.
 	HoldLooks bool `json:"hold_looks,omitempty"`
+	// HoldListens has listen wait: whether a port can be reached from outside can be
+	// asked about.
+	HoldListens bool `json:"hold_listens,omitempty"`
 	// AskSpawn, with NoSpawn: a second program is asked about before it is refused.
 	AskSpawn bool `json:"ask_spawn,omitempty"`
 }

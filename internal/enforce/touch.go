@@ -3,7 +3,8 @@ package enforce
 import "context"
 
 // A Touch is a first contact: a process of the sandbox reached for something of
-// the host that its view has not, and waits in that very system call.
+// the host that its view has not, or opens a port, and waits in that very system
+// call.
 type Touch struct {
 	Kind TouchKind
 	// Path is the object that would be shown, on the host and in the view: without
@@ -13,6 +14,7 @@ type Touch struct {
 	Dev, Ino uint64
 	Create   string // name of what is to be made, changed or removed in Path; "" otherwise
 	PID      int    // as the host sees it
+	Port     uint16 // that is listened on, for TouchListen
 	Program  string // name of the process
 	Argv     []string
 	Call     string // the system call, or what the file system was asked for
@@ -27,6 +29,10 @@ const (
 	TouchRead  TouchKind = "read"
 	TouchWrite TouchKind = "write" // the object itself, or, with Create, the names in a directory
 	TouchRun   TouchKind = "run"   // execute it; without a path: start a second process
+	// TouchListen is a process that is about to listen on a port of TCP. It may,
+	// whatever the answer: the network is its own. The question is whether somebody
+	// outside can reach it.
+	TouchListen TouchKind = "listen"
 )
 
 // An Answer says what comes of a touch. The zero Answer refuses.
@@ -36,6 +42,8 @@ type Answer struct {
 	// masks inside them. It may be more than was touched (a directory above it).
 	// Empty with Allow: there is nothing to attach, the call may go on.
 	Show []Entry
+	// Taken, without Allow, says that a port was allowed and somebody has it.
+	Taken bool
 }
 
 // An Asker answers touches. It may take minutes; ctx ends when nobody waits any

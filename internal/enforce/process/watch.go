@@ -90,6 +90,8 @@ func (w *watcher) handle(n seccomp.Notification) seccomp.Verdict {
 		return w.connect(n)
 	case unix.SYS_EXECVE, unix.SYS_EXECVEAT:
 		return w.exec(n)
+	case unix.SYS_LISTEN:
+		return w.listen(n)
 	}
 	if call, ok := changing[n.Call]; ok {
 		switch {

@@ -109,6 +109,7 @@ var numbers = []numbering{
 	{"lchown", 94, none},
 	{"link", 86, none},
 	{"linkat", 265, 37},
+	{"listen", 50, 201},
 	{"lookup_dcookie", 212, 18},
 	{"lremovexattr", 198, 15},
 	{"lsetxattr", 189, 6},

@@ -130,6 +130,8 @@ func TestArguments(t *testing.T) {
 		{seccomp.Options{AllowPtrace: true}, "ptrace", [6]uint64{}, "allow"},
 		{seccomp.Options{AllowPtrace: true}, "process_vm_writev", [6]uint64{}, "EPERM"},
 		{seccomp.Options{HoldConnect: true}, "connect", [6]uint64{}, "hold"},
+		{seccomp.Options{HoldConnect: true}, "listen", [6]uint64{}, "allow"},
+		{seccomp.Options{HoldListens: true}, "listen", [6]uint64{}, "hold"},
 	} {
 		for _, arch := range architectures {
 			table := seccomp.TableFor(arch, c.options)

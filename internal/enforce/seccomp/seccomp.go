@@ -53,6 +53,8 @@ type Options struct {
 	HoldLooks bool
 	// HoldRuns holds execve and execveat.
 	HoldRuns bool
+	// HoldListens holds listen.
+	HoldListens bool
 	// AllowPtrace lifts the refusal of ptrace and of nothing else. The pid
 	// namespace and Landlock keep it inside the sandbox.
 	AllowPtrace bool
@@ -65,5 +67,5 @@ type Options struct {
 // Holds reports whether any rule waits for an answer, that is, whether the
 // filter must be installed with a listener.
 func (o Options) Holds() bool {
-	return o.NoSpawn || o.HoldConnect || o.HoldSendto || o.HoldOpen || o.HoldChanges || o.HoldLooks || o.HoldRuns
+	return o.NoSpawn || o.HoldConnect || o.HoldSendto || o.HoldOpen || o.HoldChanges || o.HoldLooks || o.HoldRuns || o.HoldListens
 }

@@ -161,6 +161,9 @@ func holds(o Options) []rule {
 	if o.HoldChanges {
 		rs = append(rs, changes(o)...)
 	}
+	if o.HoldListens {
+		rs = append(rs, always(hold, "whether a port can be reached from outside can be asked about", "listen")...)
+	}
 	if o.HoldConnect {
 		rs = append(rs, always(hold, whyConnect, "connect")...)
 	}
