@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
@@ -18,7 +22,7 @@ import (
 type launcher struct {
 	conn *wire.Conn
 	last atomic.Uint64
-	name atomic.Pointer[func(string) bool]
+	some atomic.Pointer[known]
 
 	mu      sync.Mutex
 	over    bool                         // guarded by mu
@@ -48,6 +52,10 @@ func (l *launcher) listen(plane *egress.Plane) error {
 		case m.Recheck != nil:
 			l.setKnown(*m.Recheck, m.Any)
 			go plane.Recheck() // it asks, and what it asks is answered here
+		case m.Publish != nil:
+			go l.publish(plane, m.ID, *m.Publish) // it asks too
+		case m.List:
+			go l.list(plane.Flows(), m.ID)
 		case m.Decision != nil, m.Asked != nil, m.Program != nil:
 			l.mu.Lock()
 			if to, ok := l.answers[m.ID]; ok {
@@ -147,20 +155,55 @@ func (l *launcher) program(s inside.Socket) inside.Program {
 	return inside.Program{Name: answer.Program.Name, PID: answer.Program.PID}
 }
 
-// setKnown says which names may be known.
-func (l *launcher) setKnown(some []capability.Capability, all bool) {
-	known := egress.Names(some)
-	if all {
-		known = func(string) bool { return true }
-	}
-	l.name.Store(&known)
+// known is what names and records may be looked up.
+type known struct {
+	names   func(name string) bool
+	records func(name, kind string) bool
 }
 
-func (l *launcher) known(name string) bool { return (*l.name.Load())(name) }
+// setKnown says which names may be known, and which records looked up.
+func (l *launcher) setKnown(some []capability.Capability, all bool) {
+	k := known{names: egress.Names(some), records: egress.Lookups(some)}
+	if all {
+		k = known{names: func(string) bool { return true }, records: func(string, string) bool { return true }}
+	}
+	l.some.Store(&k)
+}
+
+func (l *launcher) known(name string) bool         { return l.some.Load().names(name) }
+func (l *launcher) lookups(name, kind string) bool { return l.some.Load().records(name, kind) }
+
+// publish has a port of the sandbox be reached from the host, and says where.
+func (l *launcher) publish(plane *egress.Plane, id uint64, p wire.Publish) {
+	var said wire.Published
+	u, err := plane.Publish(p.Port, p.Host)
+	if err != nil {
+		said = wire.Published{Fault: err.Error(), Taken: errors.Is(err, unix.EADDRINUSE)}
+	} else {
+		said.At = u.Addr()
+	}
+	_ = l.conn.Send(wire.Message{ID: id, Published: &said}) // one that is gone needs no answer
+}
+
+// list tells the launcher of the flows that live.
+func (l *launcher) list(all []egress.Flow, id uint64) {
+	slices.SortFunc(all, func(a, b egress.Flow) int { return cmp.Compare(a.ID, b.ID) })
+	for more := true; more; {
+		n := min(len(all), wire.MaxFlows)
+		some := wire.Flows{More: n < len(all)}
+		for _, f := range all[:n] {
+			some.Some = append(some.Some, told(f))
+		}
+		all, more = all[n:], some.More
+		if l.conn.Send(wire.Message{ID: id, Flows: &some}) != nil {
+			return // nobody is there any more
+		}
+	}
+}
 
 // told is a flow as it goes over the line.
 func told(f egress.Flow) wire.Flow {
 	return wire.Flow{ID: f.ID, Decision: f.Decision, Capability: f.Capability, UDP: f.UDP, Inbound: f.Inbound, To: f.To, Name: f.Name,
-		Dialled: f.Dialled, Program: wire.Program{Name: f.Program.Name, PID: f.Program.PID}, Begun: f.Begun, Ended: f.Ended,
+		Dialled: f.Dialled, Program: wire.Program{Name: f.Program.Name, PID: f.Program.PID}, Begun: f.Begun, Connected: f.Connected, Ended: f.Ended,
 		In: f.In, Out: f.Out, End: string(f.End), Why: f.Why, Times: f.Times}
 }

@@ -95,7 +95,10 @@ func (l *launcher) plane(ctx context.Context, h wire.Hello, fds []int) (*egress.
 		return nil, nil, err
 	}
 	l.setKnown(h.Known, h.Any)
-	cfg := egress.Config{Link: frames, Subject: h.Subject, Checker: l, Known: l.known, Recorder: l, Sockets: sockets, Program: l.program}
+	seeds := [4]int{-1, -1, -1, -1}
+	copy(seeds[:], fds[2:])
+	cfg := egress.Config{Link: frames, Subject: h.Subject, Checker: l, Known: l.known, Lookups: l.lookups, Recorder: l, Sockets: sockets,
+		Program: l.program, Insider: inside.NewDialer(seeds)}
 	if h.CanAsk {
 		cfg.Asker = l
 	}

@@ -137,7 +137,7 @@ type Plane struct {
 	published publications
 	rechecks  atomic.Uint64 // how often grants have changed
 	nextLook  atomic.Int64  // before which programs are not looked for, in nanoseconds
-	lookups   chan string   // names that were looked up and not known
+	lookups   chan refusedLookup
 }
 
 // Reasons for which everything of a plane ends.
@@ -148,7 +148,7 @@ var (
 
 // New starts a plane. When it returns, the plane answers.
 func New(ctx context.Context, cfg Config) (*Plane, error) {
-	p := &Plane{cfg: cfg, lim: cfg.Limits.filled(), lookups: make(chan string, maxLookups)}
+	p := &Plane{cfg: cfg, lim: cfg.Limits.filled(), lookups: make(chan refusedLookup, maxLookups)}
 	if p.cfg.Resolver == nil {
 		p.cfg.Resolver = &net.Resolver{PreferGo: true}
 	}

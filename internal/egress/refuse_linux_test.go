@@ -134,6 +134,10 @@ func lookupRecords(ctx context.Context, args []string) (string, error) {
 		if all, err = net.DefaultResolver.LookupNS(ctx, args[0]); err == nil {
 			got = all[0].Host
 		}
+	case "A", "AAAA":
+		var all []netip.Addr
+		all, err = net.DefaultResolver.LookupNetIP(ctx, map[string]string{"A": "ip4", "AAAA": "ip6"}[args[1]], args[0])
+		got = fmt.Sprint(all)
 	case "SRV":
 		var all []*net.SRV
 		if _, all, err = net.DefaultResolver.LookupSRV(ctx, "", "", args[0]); err == nil {

@@ -24,8 +24,9 @@ type Server struct {
 	Known func(name string) bool
 	// Records, if not nil, has records of other types. They leave the machine.
 	Records Records
-	// Refused, if not nil, is told of names that were not known, and returns soon.
-	Refused func(name string)
+	// Refused, if not nil, is told of what was asked for and not known, and returns
+	// soon.
+	Refused func(name string, kind dnsmessage.Type)
 }
 
 // Answer returns the answer to one query, or nil for what gets none: what is no
@@ -76,11 +77,12 @@ func (s *Server) answer(q dnsmessage.Question) (dnsmessage.RCode, []dnsmessage.R
 	case name == "localhost" || address.Under(name, "localhost"):
 		return dnsmessage.RCodeSuccess, loopback(q)
 	case s.Known == nil || !s.Known(name):
-		if s.Refused != nil {
-			s.Refused(name)
-		}
+		s.refused(name, q.Type)
 		return dnsmessage.RCodeNameError, nil
 	case q.Type != dnsmessage.TypeA:
+		if q.Type != dnsmessage.TypeAAAA { // which clients ask for beside every A
+			s.refused(name, q.Type)
+		}
 		return dnsmessage.RCodeSuccess, nil
 	}
 	addr, err := s.Table.Address(name)
@@ -88,6 +90,12 @@ func (s *Server) answer(q dnsmessage.Question) (dnsmessage.RCode, []dnsmessage.R
 		return dnsmessage.RCodeServerFailure, nil
 	}
 	return dnsmessage.RCodeSuccess, record(q, &dnsmessage.AResource{A: addr.As4()})
+}
+
+func (s *Server) refused(name string, kind dnsmessage.Type) {
+	if s.Refused != nil {
+		s.Refused(name, kind)
+	}
 }
 
 // loopback answers with the sandbox's own loopback addresses (RFC 6761, 6.3).

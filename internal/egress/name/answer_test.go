@@ -3,6 +3,7 @@ package name_test
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,13 +124,16 @@ func TestAnswer(t *testing.T) {
 type some struct{ large bool }
 
 func (some) May(n string, kind dnsmessage.Type) bool {
-	return n == "known.test" && (kind == dnsmessage.TypeTXT || kind == dnsmessage.TypeMX) || n == "only.test" && kind == dnsmessage.TypeTXT
+	return n == "known.test" && (kind == dnsmessage.TypeTXT || kind == dnsmessage.TypeMX) || n == "only.test" && kind == dnsmessage.TypeTXT ||
+		kind == dnsmessage.TypeA && (n == "plain.test" || n == "known.test" || n == "localhost")
 }
 
 func (r some) Look(n string, kind dnsmessage.Type) ([]dnsmessage.ResourceBody, dnsmessage.RCode) {
 	switch {
 	case kind == dnsmessage.TypeMX:
 		return nil, dnsmessage.RCodeServerFailure
+	case kind == dnsmessage.TypeA:
+		return []dnsmessage.ResourceBody{&dnsmessage.AResource{A: [4]byte{192, 0, 2, 7}}}, dnsmessage.RCodeSuccess
 	case r.large:
 		var all []dnsmessage.ResourceBody
 		for range 100 {
@@ -159,6 +163,9 @@ func TestRecords(t *testing.T) {
 		{"known.test.", dnsmessage.TypeAAAA, dnsmessage.RCodeSuccess, ""},
 		{"only.test.", dnsmessage.TypeTXT, dnsmessage.RCodeSuccess, "text of only.test"},
 		{"only.test.", dnsmessage.TypeA, dnsmessage.RCodeNameError, ""},
+		{"plain.test.", dnsmessage.TypeA, dnsmessage.RCodeSuccess, "192.0.2.7"},
+		{"plain.test.", dnsmessage.TypeAAAA, dnsmessage.RCodeNameError, ""},
+		{"localhost.", dnsmessage.TypeA, dnsmessage.RCodeSuccess, "127.0.0.1"},
 		{"a.only.test.", dnsmessage.TypeTXT, dnsmessage.RCodeNameError, ""},
 	} {
 		m := read(t, s.Answer(query(t, tc.name, tc.kind, nil)))
@@ -211,14 +218,16 @@ func TestRefusedAndFull(t *testing.T) {
 	s := server()
 	s.Table = name.NewTable(1, newClock().now)
 	var refused []string
-	s.Refused = func(n string) { refused = append(refused, n) }
+	s.Refused = func(n string, kind dnsmessage.Type) { refused = append(refused, n+" "+kind.String()) }
 	for _, n := range []string{"a.known.test.", "b.known.test.", "Other.test.", "localhost.", "use-application-dns.net."} {
 		m := read(t, s.Answer(query(t, n, dnsmessage.TypeA, nil)))
 		if n == "b.known.test." && m.RCode != dnsmessage.RCodeServerFailure {
 			t.Errorf("a full table: %s", m.RCode)
 		}
 	}
-	if len(refused) != 1 || refused[0] != "other.test" {
+	_ = s.Answer(query(t, "a.known.test.", dnsmessage.TypeTXT, nil))
+	_ = s.Answer(query(t, "a.known.test.", dnsmessage.TypeAAAA, nil))
+	if !slices.Equal(refused, []string{"other.test TypeA", "a.known.test TypeTXT"}) {
 		t.Errorf("refused %q", refused)
 	}
 }

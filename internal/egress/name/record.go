@@ -8,9 +8,8 @@ import (
 	"ambit.dev/ambit/internal/egress/address"
 )
 
-// Records are those of other types than addresses, for whoever was granted to ask
-// for them. They come from the host's resolver: what is asked for leaves the
-// machine, and what is answered comes in.
+// Records are those that were granted by name and type. They come from the host's
+// resolver: what is asked for leaves the machine, and what is answered comes in.
 type Records interface {
 	// May reports, quickly, whether records of a type may be asked for.
 	May(name string, kind dnsmessage.Type) bool
@@ -26,13 +25,27 @@ const (
 	largeAnswer = 1232
 )
 
-// looks reports whether a question is one for Records, and about which name.
+// looks reports whether a question is one for Records, and about which name. The
+// address of a name that may be connected to is the one that stands for it here;
+// only those of other names can be looked up.
 func (s *Server) looks(q dnsmessage.Question) (string, bool) {
-	if s.Records == nil || q.Class != dnsmessage.ClassINET || q.Type == dnsmessage.TypeA || q.Type == dnsmessage.TypeAAAA {
+	if s.Records == nil || q.Class != dnsmessage.ClassINET {
 		return "", false
 	}
 	name, err := address.Name(q.Name.String())
-	return name, err == nil && s.Records.May(name, q.Type)
+	if err != nil || own(name) || addresses(q.Type) && s.Known != nil && s.Known(name) {
+		return "", false
+	}
+	return name, s.Records.May(name, q.Type)
+}
+
+func addresses(kind dnsmessage.Type) bool {
+	return kind == dnsmessage.TypeA || kind == dnsmessage.TypeAAAA
+}
+
+// own reports whether a name has one meaning here, whoever may look up what.
+func own(name string) bool {
+	return name == canary || name == "localhost" || address.Under(name, "localhost")
 }
 
 // slow reports whether the answer to a query takes a lookup.

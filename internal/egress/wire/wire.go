@@ -51,7 +51,7 @@ func (h Hello) Descriptors() int {
 	return 4
 }
 
-// Message is any other message; exactly one field but ID is set.
+// Message is any other message; exactly one field but ID and Any is set.
 type Message struct {
 	ID uint64 `json:"id,omitempty"` // of a question, and of its answer
 
@@ -64,13 +64,39 @@ type Message struct {
 	Flow  *Flow             `json:"flow,omitempty"`
 	Who   *uint32           `json:"who,omitempty"` // has a socket, by its inode
 
+	// From the egress process, with the ID of what the launcher wanted.
+	Published *Published `json:"published,omitempty"`
+	Flows     *Flows     `json:"flows,omitempty"`
+
 	// From the launcher.
 	Decision *decision.Decision       `json:"decision,omitempty"`
 	Asked    *string                  `json:"asked,omitempty"`   // why nobody answered; "" where somebody did
 	Recheck  *[]capability.Capability `json:"recheck,omitempty"` // grants have changed; by what names may be known now
 	Any      bool                     `json:"any,omitempty"`     // with Recheck: all names may
 	Program  *Program                 `json:"program,omitempty"` // has that socket
+	Publish  *Publish                 `json:"publish,omitempty"`
+	List     bool                     `json:"list,omitempty"` // the flows that live
 }
+
+// Publish has a port of the sandbox be reached from the host's loopback, by a
+// port there; 0 is the same.
+type Publish struct{ Port, Host uint16 }
+
+// Published is what came of it: an address of the host, or why there is none.
+type Published struct {
+	At    netip.AddrPort
+	Fault string
+	Taken bool // somebody has the port of the host
+}
+
+// Flows are some of the flows that live; More follow with the same ID.
+type Flows struct {
+	Some []Flow
+	More bool
+}
+
+// MaxFlows is how many flows go into one message.
+const MaxFlows = 32
 
 // Program is a process of the sandbox. The zero value is one that is not known.
 type Program struct {
@@ -96,6 +122,7 @@ type Flow struct {
 	Dialled    netip.AddrPort
 	Program    Program
 	Begun      time.Time
+	Connected  time.Time // zero before it is
 	Ended      time.Time // zero while it lives
 	In, Out    uint64
 	End, Why   string
