@@ -38,9 +38,17 @@ const nameserver = "nameserver 198.19.255.3\noptions timeout:5 attempts:2\n"
 // egressProgram is the network of one sandbox, beside this program.
 const egressProgram = "ambit-egress"
 
-// networks reports whether a capability is about flows that the plane decides.
+// networks reports whether a capability is about what the plane decides.
 func networks(c capability.Capability) bool {
-	return c.Kind() == capability.NetConnect || c.Kind() == capability.NetStream
+	return networkKind(c.Kind())
+}
+
+func networkKind(k capability.Kind) bool {
+	switch k {
+	case capability.NetConnect, capability.NetStream, capability.NetListen, capability.DNSLookup:
+		return true
+	}
+	return false
 }
 
 // link gives the sandbox a network if something of it is granted or can be asked
@@ -58,7 +66,7 @@ func (s *prepared) link(in *enforce.Input) {
 	if !asked && !granted {
 		return
 	}
-	in.Link = &linkPlan
+	in.Link, in.AskListen = &linkPlan, asked && s.asksToListen()
 	in.Base.Files = append(slices.Clone(in.Base.Files), enforce.File{Path: "/etc/resolv.conf", Content: []byte(nameserver)})
 }
 
@@ -90,13 +98,17 @@ type network struct {
 	lost    func()                        // guarded by mu; ends the sandbox
 	waiting map[uint64]context.CancelFunc // guarded by mu; questions to people
 	told    map[string]bool               // guarded by mu; denials that were printed
+
+	wants wants
+	ports ports
+	live  *live
 }
 
 // startNetwork starts the egress process of a session; it takes some time, which
 // is that of building the sandbox.
 func (s *prepared) startNetwork(ctx context.Context, t *toucher, tally *session.Tally, say func(func())) (*network, error) {
 	n := &network{s: s, asks: t, tally: tally, say: say, ready: make(chan error, 1), ended: make(chan struct{}),
-		waiting: map[uint64]context.CancelFunc{}, told: map[string]bool{}}
+		waiting: map[uint64]context.CancelFunc{}, told: map[string]bool{}, ports: ports{all: map[uint16]port{}}}
 	if t != nil {
 		n.gate = t.gate
 	} else {
@@ -124,6 +136,7 @@ func (s *prepared) startNetwork(ctx context.Context, t *toucher, tally *session.
 		_ = n.line.Close()
 		return nil, fmt.Errorf("this run has a network, which needs %s: %w", path, err)
 	}
+	n.live = &live{n: n}
 	go n.serve(context.WithoutCancel(ctx))
 	return n, nil
 }
@@ -176,12 +189,16 @@ func (n *network) Linked(l *enforce.Ends) error {
 	}
 	select {
 	case err := <-n.ready:
-		return err
+		if err != nil {
+			return err
+		}
 	case <-n.ended:
 		return fmt.Errorf("%s has ended", egressProgram)
 	case <-time.After(networkReady):
 		return fmt.Errorf("%s did not begin within %v", egressProgram, networkReady)
 	}
+	n.live.serve()
+	return n.publishAll(n.s.input.Effective)
 }
 
 // known are the capabilities by which names may be known to the program; all is
@@ -213,6 +230,7 @@ func (n *network) recheck(grants []grant.Grant) {
 	}
 	some, all := n.known(grants)
 	_ = n.conn.Send(wire.Message{Recheck: &some, Any: all}) // one that is gone has no flows
+	n.republish(grants)
 }
 
 // begun says how the sandbox is ended when its network is lost.
@@ -237,6 +255,7 @@ func (n *network) stop() {
 		cancel()
 	}
 	n.mu.Unlock()
+	n.live.close()
 	_ = n.line.CloseWrite() // it ends when it hears no more
 	select {
 	case <-n.ended:
@@ -300,6 +319,8 @@ func (n *network) listen(ctx context.Context, work *sync.WaitGroup) error {
 			n.forget(m.ID)
 		case m.Who != nil:
 			answer(func() wire.Message { return n.who(m.ID, *m.Who) })
+		case m.Published != nil, m.Flows != nil:
+			n.wants.answer(m)
 		case m.Flow != nil:
 			if err := n.flow(ctx, *m.Flow); err != nil {
 				return err
@@ -369,6 +390,7 @@ func (n *network) flow(ctx context.Context, f wire.Flow) error {
 	if f.Ended.IsZero() {
 		return nil
 	}
+	n.live.count(f)
 	b := audit.FlowBody{Decision: f.Decision, Capability: audit.Text(f.Capability.Display()), UDP: f.UDP, Name: audit.Text(f.Name), To: f.To.String(),
 		Program: audit.Text(f.Program.Name), PID: f.Program.PID, In: f.In, Out: f.Out, Duration: f.Ended.Sub(f.Begun), End: f.End, Why: audit.Text(f.Why), Times: f.Times}
 	if f.Dialled.IsValid() {

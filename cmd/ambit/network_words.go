@@ -72,7 +72,11 @@ func (t *toucher) askFlow(ctx context.Context, a wire.Ask) string {
 	want, _ := t.s.manifest.Declares(r.Capability)
 	q := approval.Question{ID: r.ID, Session: r.Subject.Session, Principal: r.Subject.Principal, Pack: r.Subject.Pack, Digest: r.Subject.Digest,
 		Program: a.Flow.Program.Name, PID: a.Flow.Program.PID, Argv: bounded(lineOf(a.Flow.Program.PID)), Capability: r.Capability, Reason: want.Reason}
-	q.Offers = []approval.Offer{{Capability: r.Capability, Scope: approval.ScopeFile, Words: "only there: " + capability.Printable(r.Capability.Scope()), Broad: r.Capability.Broad()}}
+	only := "only there: "
+	if r.Capability.Kind() == capability.DNSLookup {
+		only = "only these records: "
+	}
+	q.Offers = []approval.Offer{{Capability: r.Capability, Scope: approval.ScopeFile, Words: only + capability.Printable(r.Capability.Scope()), Broad: r.Capability.Broad()}}
 	if offer, ok := declaredOffer(t.s.manifest.Open, want.Capability, r.Capability); ok {
 		q.Offers = append(q.Offers, offer)
 	}

@@ -10,6 +10,7 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.approveCommand(),
 		a.denyCommand(),
 		a.learnCommand(),
+		a.netCommand(),
 		a.packCommand(),
 		a.secretCommand(),
 		a.auditCommand(),

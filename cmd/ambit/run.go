@@ -122,6 +122,9 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		}
 		defer n.stop()
 		tier.Networker, re.network = n, n
+		if asks != nil {
+			asks.network = n
+		}
 	}
 	return a.supervise(ctx, s, tier, on, tally, re)
 }

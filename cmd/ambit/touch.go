@@ -30,9 +30,10 @@ import (
 // store. What is shown was compiled by the rules of a launch. Whatever goes wrong
 // refuses.
 type toucher struct {
-	s    *prepared
-	gate decision.Checker
-	desk *approval.Desk
+	s       *prepared
+	network *network // nil: there is none
+	gate    decision.Checker
+	desk    *approval.Desk
 	// answer answers what the gate would ask: people, or whoever stands for them.
 	answer func(context.Context, enforce.Touch, decision.Request, enforce.Object) (approval.Answer, error)
 	tally  *session.Tally
@@ -80,6 +81,9 @@ func (t *toucher) compiled(in enforce.Input) {
 
 // Touched answers one touch.
 func (t *toucher) Touched(ctx context.Context, touch enforce.Touch) enforce.Answer {
+	if touch.Kind == enforce.TouchListen {
+		return t.listens(ctx, touch)
+	}
 	c, v := t.put(ctx, touch)
 	if v.d.Outcome != decision.Allow {
 		return enforce.Answer{}

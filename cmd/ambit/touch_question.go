@@ -19,6 +19,9 @@ func (t *toucher) question(ctx context.Context, touch enforce.Touch, r decision.
 	want, _ := t.s.manifest.Declares(r.Capability)
 	q := approval.Question{ID: r.ID, Session: r.Subject.Session, Principal: r.Subject.Principal, Pack: r.Subject.Pack, Digest: r.Subject.Digest,
 		Program: touch.Program, PID: touch.PID, Argv: bounded(touch.Argv), Capability: r.Capability, Reason: want.Reason}
+	if touch.Kind == enforce.TouchListen {
+		return t.portQuestion(q, touch), nil
+	}
 	home := t.in.HomePath
 	q.Sensitive, _ = capability.Sensitive(touch.Path, home)
 	exact := approval.Offer{Capability: r.Capability, Scope: approval.ScopeFile, Words: "only this file"}
