@@ -81,7 +81,7 @@ func (a *app) secretRemove() *cobra.Command {
 		Short: "Take secrets out of the vault",
 		Long: `Take secrets out of the vault. Programs that run already cannot use them from
 the next request on.`,
-		Example:           "  ambit secret rm github-token",
+		Example:           "  ambit secret rm github-token\n  ambit secret rm github-token stripe",
 		Args:              secretNames,
 		ValidArgsFunction: a.completeSecrets,
 		RunE: func(cmd *cobra.Command, names []string) error {

@@ -117,6 +117,9 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q is taken", name)
 		}
 	}
+	if got := bound(func(*binding.Binding) {}).Target(); got != (binding.Target{Scheme: "https", Host: "api.github.com", Port: 443}) {
+		t.Errorf("the target is %s", got)
+	}
 	c, err := bound(func(b *binding.Binding) { b.Host = "2001:db8::1" }).Capability("x")
 	if err != nil || c.String() != "secret.use:x@[2001:db8::1]:443" {
 		t.Errorf("%s, %v", c, err)

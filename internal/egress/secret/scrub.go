@@ -2,6 +2,7 @@ package secret
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 // A scrubber crosses values out of one answer.
 type scrubber struct {
 	words   []word // the longest first
+	gzip    bool   // the body is decoded on the way
 	encoded bool   // the body cannot be searched
 }
 
@@ -60,8 +62,14 @@ func (s *scrubber) Header(h http.Header) {
 			values[i] = s.text(v)
 		}
 	}
-	for _, c := range h.Values("Content-Encoding") {
-		s.encoded = s.encoded || c != "" && !strings.EqualFold(strings.TrimSpace(c), "identity")
+	switch strings.ToLower(strings.TrimSpace(strings.Join(h.Values("Content-Encoding"), ","))) {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		s.gzip = true
+		h.Del("Content-Encoding")
+		h.Del("Content-Length")
+	default:
+		s.encoded = true
 	}
 }
 
@@ -75,11 +83,29 @@ func (s *scrubber) text(v string) string {
 
 var errEncoded = errors.New("the server encoded its answer though it was told not to, so that it cannot be searched for the secret it was sent")
 
-// Body crosses values out of a body. One that is encoded, which nobody asked
-// for, is not passed on.
+// Body crosses values out of a body. One that is encoded, which nobody asked for,
+// is decoded; where that cannot be done it is not passed on.
 func (s *scrubber) Body(b io.ReadCloser) io.ReadCloser {
-	if s.encoded {
+	switch {
+	case s.encoded:
 		return &stream{from: b, err: errEncoded}
+	case s.gzip:
+		b = &inflated{ReadCloser: b}
 	}
 	return &stream{from: b, words: s.words}
+}
+
+// inflated is a body that was sent as gzip.
+type inflated struct {
+	io.ReadCloser
+	z *gzip.Reader
+}
+
+func (i *inflated) Read(p []byte) (n int, err error) {
+	if i.z == nil {
+		if i.z, err = gzip.NewReader(i.ReadCloser); err != nil {
+			return 0, err // io.EOF where there is no body
+		}
+	}
+	return i.z.Read(p)
 }

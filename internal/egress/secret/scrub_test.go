@@ -1,6 +1,8 @@
 package secret_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -106,9 +108,25 @@ func TestTrickle(t *testing.T) {
 // passed on unsearched.
 func TestEncoded(t *testing.T) {
 	s := scrubber(t)
-	s.Header(http.Header{"Content-Encoding": {"gzip"}})
+	s.Header(http.Header{"Content-Encoding": {"br"}})
 	if got, err := io.ReadAll(s.Body(io.NopCloser(strings.NewReader("whatever")))); err == nil || len(got) > 0 {
 		t.Errorf("%q passed", got)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := io.WriteString(z, "whatever "+value); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for want, body := range map[string]io.Reader{"whatever " + strings.Repeat("*", len(value)): &packed, "": strings.NewReader("")} {
+		s = scrubber(t)
+		h := http.Header{"Content-Encoding": {"gzip"}, "Content-Length": {"99"}}
+		s.Header(h)
+		if got, err := io.ReadAll(s.Body(io.NopCloser(body))); err != nil || string(got) != want || len(h) > 0 {
+			t.Errorf("%q, %v, %v", got, err, h)
+		}
 	}
 	s = scrubber(t)
 	s.Header(http.Header{"Content-Encoding": {"identity"}})

@@ -10,7 +10,7 @@
 //   - A value is asked for each request anew, and is kept by nothing but the
 //     request and the search through its answer (TestEachRequest).
 //   - What the answer repeats of it, as it is or in a usual encoding, arrives as
-//     asterisks (TestScrub, TestScrubAnyBorder).
+//     asterisks (TestScrub, TestScrubAnyBorder, TestEncoded).
 //
 // It does not find a value that the server encodes in another way, nor one that
 // it sends in pieces: who is granted the use of a secret toward a server trusts
@@ -144,6 +144,7 @@ func (f *Filler) Fill(ctx context.Context, d request.Destination, r *http.Reques
 	}
 	// What comes back encoded could not be searched.
 	r.Header.Set("Accept-Encoding", "identity")
+	r.Header.Del("Sec-Websocket-Extensions")
 	return scrub, nil
 }
 
