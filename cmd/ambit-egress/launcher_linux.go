@@ -56,7 +56,7 @@ func (l *launcher) listen(plane *egress.Plane) error {
 			go l.publish(plane, m.ID, *m.Publish) // it asks too
 		case m.List:
 			go l.list(plane.Flows(), m.ID)
-		case m.Decision != nil, m.Asked != nil, m.Program != nil:
+		case m.Decision != nil, m.Asked != nil, m.Program != nil, m.Secret != nil:
 			l.mu.Lock()
 			if to, ok := l.answers[m.ID]; ok {
 				to <- m // it has room for one
@@ -108,7 +108,7 @@ func (l *launcher) question(ctx context.Context, m wire.Message) (wire.Message, 
 		}
 		return answer, nil
 	case <-ctx.Done():
-		if m.Ask != nil {
+		if m.Ask != nil || m.Use != nil {
 			_ = l.conn.Send(wire.Message{ID: m.ID, Give: true}) // nobody waits for it any more
 		}
 		return wire.Message{}, ctx.Err()

@@ -104,7 +104,14 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	if home == "" {
 		home = "/nonexistent"
 	}
-	in.Program = enforce.Program{Path: p.path, Argv: p.argv, Dir: dir, Env: s.environment(dir, home)}
+	if err := s.offer(in); err != nil {
+		return err
+	}
+	env, err := s.environment(dir, home)
+	if err != nil {
+		return err
+	}
+	in.Program = enforce.Program{Path: p.path, Argv: p.argv, Dir: dir, Env: env}
 	f := bounds(s.facts, in.Limits)
 	f.FUSE = in.Ask && !in.Notify && trapOpens()
 	plan, err := enforce.Compile(in, f)

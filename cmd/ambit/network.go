@@ -174,6 +174,9 @@ func (n *network) Linked(l *enforce.Ends) error {
 	h := wire.Hello{Subject: n.s.subject, CanAsk: n.asks != nil, Header: l.Header, Ether: l.Ether, IPv6: l.Seeds[2] != nil,
 		MTU: l.MTU, Guest: l.Guest}
 	h.Known, h.Any = n.known(n.s.grants())
+	for _, o := range n.s.secrets {
+		h.Secrets = append(h.Secrets, o.Placeholder)
+	}
 	var fds []int
 	for _, f := range []*os.File{l.Frames, l.Diag, l.Seeds[0], l.Seeds[1], l.Seeds[2], l.Seeds[3]} {
 		if f != nil {
@@ -310,11 +313,11 @@ func (n *network) listen(ctx context.Context, work *sync.WaitGroup) error {
 		case m.Check != nil:
 			answer(func() wire.Message { return n.check(ctx, m.ID, *m.Check) })
 		case m.Ask != nil:
-			asked, cancel := context.WithCancel(ctx)
-			n.mu.Lock()
-			n.waiting[m.ID] = cancel
-			n.mu.Unlock()
+			asked := n.await(ctx, m.ID)
 			answer(func() wire.Message { return n.ask(asked, m.ID, *m.Ask) })
+		case m.Use != nil:
+			asked := n.await(ctx, m.ID)
+			answer(func() wire.Message { return n.use(asked, m.ID, *m.Use) })
 		case m.Give:
 			n.forget(m.ID)
 		case m.Who != nil:
@@ -329,6 +332,18 @@ func (n *network) listen(ctx context.Context, work *sync.WaitGroup) error {
 			return errors.New("it said something that is not understood")
 		}
 	}
+}
+
+// await makes a context that ends when nobody waits for an answer any more.
+func (n *network) await(ctx context.Context, id uint64) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.over {
+		cancel()
+	}
+	n.waiting[id] = cancel
+	return ctx
 }
 
 // forget ends a question to a person.

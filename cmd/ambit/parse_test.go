@@ -247,7 +247,11 @@ func TestEnvironment(t *testing.T) {
 	common := []string{"AMBIT_SESSION=s_1", "HOME=/h", "LANG=C.UTF-8", "LC_ALL=C", "LOGNAME=" + user, "NO_COLOR=1", path, "PWD=/d", "SHELL=/bin/sh",
 		"TERM=dumb", "TMPDIR=/tmp", "TZ=UTC", "USER=" + user}
 	given := func() []string {
-		return slices.DeleteFunc(s.environment("/d", "/h"), func(kv string) bool {
+		env, err := s.environment("/d", "/h")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.DeleteFunc(env, func(kv string) bool {
 			name, _, _ := strings.Cut(kv, "=") // of the person who tests
 			return name == "COLORTERM" || name == "LANGUAGE" || strings.HasPrefix(name, "LC_") && name != "LC_ALL"
 		})

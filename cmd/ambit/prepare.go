@@ -36,6 +36,7 @@ type prepared struct {
 	stored   []grant.Grant
 	stamp    string // of the store, before the grants were read
 	volumes  []volume
+	secrets  []offered // what this session may use without seeing it
 	argv     []string
 	program  program
 	// spelled are the capabilities whose path leads through links, as they were

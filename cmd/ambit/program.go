@@ -109,7 +109,7 @@ func (s *prepared) shows(dir string) bool {
 var inherited = []string{"TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "TZ"}
 
 // environment is the program's, made from an allow-list.
-func (s *prepared) environment(dir, home string) []string {
+func (s *prepared) environment(dir, home string) ([]string, error) {
 	env := map[string]string{
 		"HOME": home, "PATH": strings.Join(s.searchPath(), ":"), "TMPDIR": "/tmp", "SHELL": "/bin/sh", "PWD": dir,
 		"USER": who().Name, "LOGNAME": who().Name, "AMBIT_SESSION": s.subject.Session,
@@ -135,10 +135,13 @@ func (s *prepared) environment(dir, home string) []string {
 		}
 		env[name] = value
 	}
+	if err := s.placeholders(env); err != nil {
+		return nil, err
+	}
 	var list []string
 	for name, value := range env {
 		list = append(list, name+"="+value)
 	}
 	slices.Sort(list)
-	return list
+	return list, nil
 }

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"ambit.dev/ambit/internal/core/binding"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
 )
@@ -40,6 +41,15 @@ type Hello struct {
 	IPv6   bool // two seeds more are there
 	MTU    uint32
 	Guest  []byte // link address of the sandbox's end
+	// Secrets are those that the sandbox may use, without a value among them.
+	Secrets []Placeholder
+}
+
+// Placeholder stands in the sandbox for a secret.
+type Placeholder struct {
+	Name    string // of the secret
+	Text    string
+	Binding binding.Binding
 }
 
 // Descriptors is how many go with Hello: the link, a socket that tells of the
@@ -63,6 +73,7 @@ type Message struct {
 	Give  bool              `json:"give_up,omitempty"` // nobody waits for the answer with this ID
 	Flow  *Flow             `json:"flow,omitempty"`
 	Who   *uint32           `json:"who,omitempty"` // has a socket, by its inode
+	Use   *Use              `json:"use,omitempty"` // of a secret, by one request
 
 	// From the egress process, with the ID of what the launcher wanted.
 	Published *Published `json:"published,omitempty"`
@@ -76,6 +87,26 @@ type Message struct {
 	Program  *Program                 `json:"program,omitempty"` // has that socket
 	Publish  *Publish                 `json:"publish,omitempty"`
 	List     bool                     `json:"list,omitempty"` // the flows that live
+	Secret   *Secret                  `json:"secret,omitempty"`
+}
+
+// Use is what a secret is wanted for: one request toward its destination.
+type Use struct {
+	Name   string // of the secret
+	Method string
+	Path   string
+}
+
+// Secret is the answer to a Use: the value, or why there is none.
+type Secret struct {
+	Value  []byte `json:",omitempty"`
+	Reason string `json:",omitempty"` // of the closed list of a flow's ends
+	Words  string `json:",omitempty"`
+}
+
+// Format prints a Secret without its value, whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "{%d bytes %q %q}", len(s.Value), s.Reason, s.Words) // whoever prints hears of it
 }
 
 // Publish has a port of the sandbox be reached from the host's loopback, by a

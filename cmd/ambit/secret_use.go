@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ambit.dev/ambit/internal/approval"
+	"ambit.dev/ambit/internal/core/binding"
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/egress/wire"
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/vault"
+)
+
+// offered is a secret that this session may use, or may be asked for.
+type offered struct {
+	wire.Placeholder
+	capability capability.Capability // of its use, where it is bound to
+	granted    bool                  // at the launch
+}
+
+// maxOffered bounds the secrets of a session.
+const maxOffered = 64
+
+// offer finds the secrets of the session, and what stands for them inside.
+func (s *prepared) offer(in enforce.Input) error {
+	before := s.secrets
+	s.secrets = nil
+	for _, c := range in.Effective {
+		if c.Kind() == capability.SecretUse {
+			if err := s.offerOne(c, true, before); err != nil {
+				return err
+			}
+		}
+	}
+	if !in.Ask || s.manifest.Open {
+		return nil // of those that nothing names, none is shown
+	}
+	for _, c := range s.wants() {
+		if c.Kind() == capability.SecretUse && in.Link != nil {
+			if err := s.offerOne(c, false, before); err != nil && !errors.Is(err, vault.ErrNotFound) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// offerOne adds the secret of a capability; before has its placeholder, if it was
+// offered earlier.
+func (s *prepared) offerOne(c capability.Capability, granted bool, before []offered) error {
+	name, _, _ := strings.Cut(c.Scope(), "@")
+	if slices.ContainsFunc(s.secrets, func(o offered) bool { return o.Name == name }) {
+		return nil
+	}
+	v, err := s.app.openVault()
+	if err != nil {
+		return err
+	}
+	e, err := v.Entry(name)
+	if err != nil {
+		return fmt.Errorf("%s: %w; put it into the vault with `ambit secret set`", c.Display(), err)
+	}
+	o := offered{Placeholder: wire.Placeholder{Name: name, Binding: e.Binding}, granted: granted}
+	if o.capability, err = e.Binding.Capability(name); err != nil {
+		return err
+	}
+	if !c.Covers(o.capability) {
+		return fmt.Errorf("%s: that secret is bound to %s and is used nowhere else", c.Display(), e.Binding.Target())
+	}
+	for _, other := range s.secrets {
+		if other.Binding.Env == o.Binding.Env {
+			return fmt.Errorf("the secrets %s and %s would stand in the same variable, %s; give one another with `ambit secret set --env-name`", other.Name, name, o.Binding.Env)
+		}
+	}
+	if i := slices.IndexFunc(before, func(b offered) bool { return b.Name == name && b.Binding == o.Binding }); i >= 0 {
+		o.Text = before[i].Text
+	} else {
+		o.Text = o.Binding.Prefix + rand.Text() + rand.Text() // 260 bits
+	}
+	if len(s.secrets) == maxOffered {
+		return fmt.Errorf("a run has at most %d secrets", maxOffered)
+	}
+	s.secrets = append(s.secrets, o)
+	return nil
+}
+
+// placeholders puts what stands for secrets into the environment.
+//
+// Security: a variable that was to show the value itself is refused, not
+// replaced: whoever set it expects something else.
+func (s *prepared) placeholders(env map[string]string) error {
+	for _, o := range s.secrets {
+		name := o.Binding.Env
+		for _, text := range s.flags.env {
+			if set, _, _ := strings.Cut(text, "="); set == name {
+				return fmt.Errorf("--env %s would show the program what %s keeps from it; leave it out", name, o.capability.Display())
+			}
+		}
+		env[name] = o.Text
+	}
+	return nil
+}
+
+// use answers for a secret that one request wants.
+//
+// Security: where the secret goes is said by its binding, not by who asks. The
+// gate decides each time, and the value is read after that, as it is then.
+func (n *network) use(ctx context.Context, id uint64, u wire.Use) wire.Message {
+	defer n.forget(id)
+	answer := wire.Secret{Reason: "not-granted", Words: "this sandbox has no such secret"}
+	i := slices.IndexFunc(n.s.secrets, func(o offered) bool { return o.Name == u.Name })
+	if i >= 0 {
+		answer = n.value(ctx, n.s.secrets[i], u)
+	}
+	return wire.Message{ID: id, Secret: &answer}
+}
+
+func (n *network) value(ctx context.Context, o offered, u wire.Use) wire.Secret {
+	r := decision.Request{Subject: n.s.subject, Capability: o.capability, Why: capability.Printable(u.Method + " " + u.Path), CanAsk: n.asks != nil}
+	d := n.gate.Check(ctx, r)
+	if d.Outcome == decision.Ask {
+		r.ID = d.Request
+		if said := n.asks.askUse(ctx, r); said != "" {
+			n.tally.Denied(capability.SecretUse)
+			return wire.Secret{Reason: "not-granted", Words: "the use of the secret " + o.Name + " was not granted: " + said}
+		}
+		r.ID, r.CanAsk = "", false
+		d = n.gate.Check(ctx, r)
+	}
+	if d.Outcome != decision.Allow {
+		n.tally.Denied(capability.SecretUse)
+		n.tell(o.capability, d)
+		end := "not-granted"
+		if o.granted {
+			end = "withdrawn"
+		}
+		return wire.Secret{Reason: end, Words: "the use of the secret " + o.Name + " is not granted: " + reason(d)}
+	}
+	n.tally.Allowed(capability.SecretUse)
+	v, err := n.s.app.openVault()
+	if err != nil {
+		return unreadable(o)
+	}
+	e, value, err := v.Value(o.Name)
+	switch {
+	case errors.Is(err, vault.ErrNotFound):
+		return wire.Secret{Reason: "withdrawn", Words: "the secret " + o.Name + " is no longer in the vault"}
+	case err != nil:
+		printf(n.s.app.err, "ambit: %v\n", err)
+		return unreadable(o)
+	case !sameUse(e.Binding, o.Binding):
+		return wire.Secret{Reason: "withdrawn", Words: "the secret " + o.Name + " was bound elsewhere since this run began; start it again"}
+	}
+	return wire.Secret{Value: []byte(value.Reveal())}
+}
+
+func unreadable(o offered) wire.Secret {
+	return wire.Secret{Reason: "withdrawn", Words: "the secret " + o.Name + " cannot be read"}
+}
+
+// sameUse reports whether two bindings mean the same but for what is seen inside.
+func sameUse(a, b binding.Binding) bool {
+	a.Env, a.Prefix = b.Env, b.Prefix
+	return a == b
+}
+
+// askUse asks a person about the use of a secret. It returns why nobody answered,
+// or "".
+func (t *toucher) askUse(ctx context.Context, r decision.Request) string {
+	want, _ := t.s.manifest.Declares(r.Capability)
+	q := approval.Question{ID: r.ID, Session: r.Subject.Session, Principal: r.Subject.Principal, Pack: r.Subject.Pack, Digest: r.Subject.Digest,
+		Capability: r.Capability, Reason: want.Reason}
+	q.Offers = []approval.Offer{{Capability: r.Capability, Scope: approval.ScopeFile, Words: "this secret, toward this destination", Broad: r.Capability.Broad()}}
+	if offer, ok := declaredOffer(t.s.manifest.Open, want.Capability, r.Capability); ok {
+		q.Offers = append(q.Offers, offer)
+	}
+	answer, err := t.desk.Ask(ctx, q)
+	switch {
+	case err != nil:
+		return err.Error()
+	case answer.By == "":
+		return answer.Text
+	}
+	return ""
+}
