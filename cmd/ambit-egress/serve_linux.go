@@ -86,7 +86,11 @@ func greet(line *net.UnixConn) (h wire.Hello, fds []int, err error) {
 
 // plane starts the network over the link.
 func (l *launcher) plane(ctx context.Context, h wire.Hello, fds []int) (*egress.Plane, *frame.Link, error) {
-	frames, err := frame.Socket(fds[0], frame.Options{MTU: h.MTU, Ethernet: h.Ether, Header: h.Header, Guest: tcpip.LinkAddress(h.Guest)})
+	open, opt := frame.Socket, frame.Options{MTU: h.MTU, Header: h.Header, Ethernet: true, Guest: tcpip.LinkAddress(h.Guest)}
+	if !h.Ether {
+		open, opt = frame.Tun, frame.Options{MTU: h.MTU, Header: h.Header}
+	}
+	frames, err := open(fds[0], opt)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -43,6 +43,16 @@ func trapOpens() bool {
 	return true
 }
 
+// tunOpens reports whether a sandbox can have a tun device as its link.
+func tunOpens() bool {
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	_ = unix.Close(fd) // no device was made
+	return true
+}
+
 // bounds adds to the facts by which control groups these limits can be kept.
 func bounds(f enforce.Facts, l enforce.Limits) enforce.Facts {
 	if l.Memory == 0 && l.PIDs == 0 && l.CPU == 0 && (f.PIDMax || f.UID != 0) {

@@ -35,7 +35,12 @@ func Compile(in Input, f Facts) (Plan, error) {
 		return Plan{}, err
 	}
 	p := Outline(f)
-	p.Session, p.Program, p.Link = in.Session, in.Program, in.Link
+	p.Session, p.Program = in.Session, in.Program
+	if in.Link != nil {
+		l := *in.Link
+		l.Tun = f.TUN
+		p.Link = &l
+	}
 	p.Filter = Filter{
 		NoSpawn: set.noSpawn(), LimitExec: set.limitExec(),
 		WatchConnect: in.Link == nil, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask, AskSpawn: set.askSpawn,

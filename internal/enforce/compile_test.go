@@ -281,6 +281,23 @@ func TestRecordTypes(t *testing.T) {
 	}
 }
 
+// TestWayOfTheLink: a tun device is taken where it opens, and only with a link.
+func TestWayOfTheLink(t *testing.T) {
+	in, f := host(), facts()
+	f.TUN = true
+	if p, err := enforce.Compile(in, f); err != nil || p.Link != nil {
+		t.Errorf("without a network: %+v, %v", p.Link, err)
+	}
+	in.Link = &enforce.LinkPlan{}
+	if p, err := enforce.Compile(in, f); err != nil || !p.Link.Tun || in.Link.Tun {
+		t.Errorf("where it opens: %+v, %v", p.Link, err)
+	}
+	f.TUN = false
+	if p, err := enforce.Compile(in, f); err != nil || p.Link.Tun {
+		t.Errorf("where it does not: %+v, %v", p.Link, err)
+	}
+}
+
 // TestHoldListens: listen is held where a port can be asked about, and nowhere
 // else.
 func TestHoldListens(t *testing.T) {

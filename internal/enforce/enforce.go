@@ -27,6 +27,7 @@ type Facts struct {
 	UserNamespace bool     // new user namespaces can be made by this user
 	LandlockABI   int      // 0: no Landlock
 	FUSE          bool     // /dev/fuse can be opened
+	TUN           bool     // /dev/net/tun can be opened
 	PIDMax        bool     // a pid namespace can bound its processes (Linux 6.14)
 	Cgroup        []string // what can be limited by control group here: memory, pids, cpu
 }

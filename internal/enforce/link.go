@@ -14,6 +14,18 @@ import (
 type LinkPlan struct {
 	Guest, Gateway   netip.Prefix // IPv4: the sandbox's own address, and where it sends everything
 	Guest6, Gateway6 netip.Prefix // IPv6
+	// Tun has packets go by a tun device, for which /dev/net/tun has to open; else
+	// they go by a veth pair and a packet socket, which take nothing but the
+	// namespaces. What can be reached is the same; a tun device is quicker.
+	Tun bool `json:",omitempty"`
+}
+
+// Way is how packets go between the sandbox and its network.
+func (p LinkPlan) Way() string {
+	if p.Tun {
+		return "a tun device"
+	}
+	return "a veth pair and a packet socket"
 }
 
 // passedOn are the types of record that can be looked up (RFC 1035, RFC 3596,

@@ -15,7 +15,11 @@ import (
 
 // setup lays out the link of a plan.
 func setup(p enforce.LinkPlan, proc int) (link.Setup, error) {
-	return link.Veth(link.Config{Guest: p.Guest, Gateway: p.Gateway, Guest6: p.Guest6, Gateway6: p.Gateway6, Proc: proc})
+	c := link.Config{Guest: p.Guest, Gateway: p.Gateway, Guest6: p.Guest6, Gateway6: p.Gateway6, Proc: proc}
+	if p.Tun {
+		return link.Tun(c)
+	}
+	return link.Veth(c)
 }
 
 // makeLink adds the calls that make the sandbox's link and hand its other end

@@ -46,7 +46,7 @@ func readBack(pid int, p enforce.Plan, outside map[string]uint64, group *cgroup.
 	if p.Link == nil {
 		add("network", "only its own loopback", onlyLoopback(dir))
 	} else {
-		add("network", "only its loopback and its link", onlyLink(dir))
+		add("network", "only its loopback and its link, by "+p.Link.Way(), onlyLink(dir, p.Link.Tun))
 	}
 	add("descriptors", "0, 1, 2", onlyStandard(dir))
 	if p.Asks() {
@@ -227,17 +227,20 @@ func onlyLoopback(dir string) error {
 }
 
 // onlyLink: the link and its other end, which the plane holds, and no more.
-func onlyLink(dir string) error {
+func onlyLink(dir string, tun bool) error {
 	text, err := read(dir + "/net/dev")
 	if err != nil {
 		return err
 	}
-	found := 0
+	found, want := 0, 2
+	if tun {
+		want = 1 // a device has no other end
+	}
 	for line := range strings.Lines(string(text)) {
 		name, _, ok := strings.Cut(line, ":")
 		switch name = strings.TrimSpace(name); {
 		case !ok || name == "lo":
-		case name == link.Guest || name == link.Plane:
+		case name == link.Guest || name == link.Plane && !tun:
 			found++
 		default:
 			if up, err := linkIsUp(dir, name); err != nil || up {
@@ -245,7 +248,7 @@ func onlyLink(dir string) error {
 			}
 		}
 	}
-	if found != 2 {
+	if found != want {
 		return errors.New("its link is not there")
 	}
 	return nil
