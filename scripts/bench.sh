@@ -7,12 +7,19 @@ cd "$(dirname "$0")/.."
 root=$PWD
 . scripts/lib.sh
 
+has() { command -v "$1" >/dev/null; }
+
 need git:git python3:python3 make:make
 need_go "$root"
-! is_root || need bubblewrap:bwrap firejail:firejail runc:runc
+! is_root || need bubblewrap:bwrap firejail:firejail runc:runc slirp4netns:slirp4netns passt:pasta
 make --no-print-directory -s build
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 (cd test/bench && CGO_ENABLED=0 go build -trimpath -o "$work/bench" .)
-"$work/bench" --root "$root" "$@"
+# srt comes from npm; without it, or what it needs, it is left out.
+srt=
+if has npm && has bwrap && has socat && has rg && npm install --silent --no-fund --no-audit --prefix "$work/srt" @anthropic-ai/sandbox-runtime >/dev/null 2>&1; then
+	srt=$work/srt/node_modules/.bin/srt
+fi
+"$work/bench" --root "$root" --srt "$srt" "$@"

@@ -23,7 +23,7 @@ import (
 )
 
 // parts are what can be measured, in order; --only names some of them.
-var parts = []string{"start", "many", "memory", "jobs", "audit"}
+var parts = []string{"start", "many", "memory", "jobs", "network", "audit"}
 
 // results is everything that one run found.
 type results struct {
@@ -33,17 +33,25 @@ type results struct {
 	Rounds int
 	Took   time.Duration
 
-	Start   map[string]samples            // peer → start to exit of /bin/true
-	InTree  map[string]samples            // the same with the tree granted and as working folder
-	Many    map[string]many               // peer → a hundred at once
-	Memory  map[string]memory             // peer → supervisors of one idle sandbox
-	Jobs    map[string]map[string]samples // job → peer → time without start
+	Start  map[string]samples            // peer → start to exit of /bin/true
+	InTree map[string]samples            // the same with the tree granted and as working folder
+	Many   map[string]many               // peer → a hundred at once
+	Memory map[string]memory             // peer → supervisors of one idle sandbox
+	Jobs   map[string]map[string]samples // job → peer → time without start
+
+	Networks []network           // those that were measured
+	Traffic  map[string]*traffic // by name
+
 	Audit   auditNumbers
 	Skipped []string
 }
 
 func main() {
-	if err := run(); err != nil {
+	do := run
+	if len(os.Args) > 1 && os.Args[1] == "inside" { // a copy of this program, in a sandbox
+		do = func() error { return inside(os.Args[2:]) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -55,6 +63,7 @@ func run() error {
 	rounds := flag.Int("rounds", 30, "rounds for starts; jobs take a third of it")
 	budget := flag.Duration("budget", 5*time.Minute, "stop adding rounds after this long")
 	ambit := flag.String("ambit", "", "the ambit to measure (default bin/ambit of the checkout)")
+	srt := flag.String("srt", "", "Anthropic's sandbox-runtime, to measure its network beside the others")
 	write := flag.Bool("write", true, "write docs/bench")
 	flag.Parse()
 	wanted := strings.Split(*only, ",")
@@ -72,11 +81,10 @@ func run() error {
 	}
 
 	began := time.Now()
-	say("Making a git repository of %d files", treeFiles)
 	if *ambit == "" {
 		*ambit = filepath.Join(top, "bin", "ambit")
 	}
-	p, err := newPlace(top, *ambit)
+	p, err := newPlace(top, *ambit, *srt, slices.Contains(wanted, "start") || slices.Contains(wanted, "jobs"))
 	if err != nil {
 		return err
 	}

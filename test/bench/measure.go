@@ -64,6 +64,8 @@ func (m *measurer) measure(part string) error {
 		return m.memory()
 	case "jobs":
 		return m.jobs()
+	case "network":
+		return m.network()
 	default:
 		return m.audit()
 	}
@@ -71,14 +73,19 @@ func (m *measurer) measure(part string) error {
 
 // eachRound calls f for every peer in every round, in an order that turns.
 func (m *measurer) eachRound(rounds int, f func(peer) error) error {
+	return m.turns(rounds, len(m.Peers), func(i int) error { return f(m.Peers[i]) })
+}
+
+// turns calls f for each of n in every round, in an order that turns.
+func (m *measurer) turns(rounds, n int, f func(i int) error) error {
 	for round := range rounds {
 		if round > 2 && time.Now().After(m.deadline) {
 			say("  the time is up after %d of %d rounds", round, rounds)
 			m.Skipped = append(m.Skipped, fmt.Sprintf("%d of %d rounds", rounds-round, rounds))
 			return nil
 		}
-		for i := range m.Peers {
-			if err := f(m.Peers[(i+round)%len(m.Peers)]); err != nil {
+		for i := range n {
+			if err := f((i + round) % n); err != nil {
 				return err
 			}
 		}

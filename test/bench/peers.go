@@ -201,6 +201,7 @@ func (p *place) runcArgv(b box, args []string) ([]string, error) {
 func version(p *place, name string) string {
 	command := map[string][]string{
 		"ambit": {p.ambit, "version"}, "bubblewrap": {"bwrap", "--version"}, "runc": {"runc", "--version"}, "firejail": {"firejail", "--version"},
+		"srt": {p.srt, "--version"}, "slirp4netns": {"slirp4netns", "--version"}, "pasta": {"pasta", "--version"},
 	}[name]
 	if command == nil {
 		return ""
@@ -208,7 +209,7 @@ func version(p *place, name string) string {
 	out, _ := exec.Command(command[0], command[1:]...).Output()
 	line, _, _ := strings.Cut(string(out), "\n")
 	fields := strings.Fields(line)
-	if len(fields) == 0 {
+	if len(fields) == 0 || strings.HasPrefix(line, "pasta unknown") { // as Debian builds it
 		return ""
 	}
 	return fields[len(fields)-1]

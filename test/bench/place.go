@@ -16,6 +16,7 @@ const treeFiles = 20_000
 type place struct {
 	root  string // of the checkout
 	ambit string
+	srt   string // "" where it is not measured
 	dir   string // holds all that follows
 	one   string // a folder to read
 	two   string // another
@@ -25,9 +26,9 @@ type place struct {
 	cache string // compiled packages, for the job that links
 }
 
-// newPlace makes the folder. It lies where every peer can show it: firejail
-// knows few places besides the home folder.
-func newPlace(root, ambit string) (*place, error) {
+// newPlace makes the folder, with what jobs work on if it is to be full. It lies
+// where every peer can show it: firejail knows few places besides the home folder.
+func newPlace(root, ambit, srt string, full bool) (*place, error) {
 	base := "/srv"
 	if os.Getuid() != 0 {
 		home, err := os.UserHomeDir()
@@ -40,9 +41,9 @@ func newPlace(root, ambit string) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &place{root: root, ambit: ambit, dir: dir}
+	p := &place{root: root, ambit: ambit, srt: srt, dir: dir}
 	p.one, p.two, p.out, p.tree = p.in("one"), p.in("two"), p.in("out"), p.in("tree")
-	if err := p.fill(); err != nil {
+	if err := p.fill(full); err != nil {
 		p.remove()
 		return nil, err
 	}
@@ -57,12 +58,16 @@ func (p *place) remove() {
 	}
 }
 
-func (p *place) fill() error {
+func (p *place) fill(full bool) error {
 	for _, dir := range []string{p.one, p.two, p.out, p.tree, p.in("home"), p.in("state")} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
 	}
+	if !full {
+		return nil
+	}
+	say("Making a git repository of %d files", treeFiles)
 	if err := p.fillTree(); err != nil {
 		return err
 	}

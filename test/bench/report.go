@@ -103,6 +103,7 @@ func (r *results) verdicts() (all []verdict) {
 		}
 		atMost(name, ratio(r.Jobs[name]["ambit"].median(), r.Jobs[name]["plain"].median()), jobTarget, "plain")
 	}
+	all = append(all, r.networkVerdicts()...)
 	if len(r.Audit.Durable) > 0 {
 		d := r.Audit.Durable.median()
 		add("audit: one durable record", fmt.Sprintf("%.2f ms", float64(d)/1e6), "≤ 1 ms", d <= durableTarget)
@@ -146,6 +147,11 @@ func (r *results) markdown() string {
 	for _, one := range r.Peers {
 		if one.Version != "" {
 			versions = append(versions, one.Name+" "+one.Version)
+		}
+	}
+	for _, n := range r.Networks {
+		if n.Version != "" && n.Name != "ambit" {
+			versions = append(versions, n.Name+" "+n.Version)
 		}
 	}
 	p("With %s.", strings.Join(versions, ", "))
@@ -223,6 +229,7 @@ func (r *results) markdown() string {
 			row(cells...)
 		}
 	}
+	r.networkTables(p, table, row)
 	if r.Audit.Problem != "" {
 		p("\nThe audit log was not measured: its benchmarks failed.\n")
 	}
