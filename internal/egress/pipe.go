@@ -13,13 +13,15 @@ import (
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
 )
 
 // chunk is the most that is taken from the host's socket at once: what fits one
-// packet of the link.
-const chunk = 65_408
+// packet of the link. The stack leaves room for the largest headers that there can
+// be (sender.sendData in gVisor's tcp); what is beyond goes in a packet of its own.
+const chunk = 65_520 - header.TCPTotalHeaderMaximumSize - 1
 
 // A pipe carries one TCP connection between the sandbox and the host's socket.
 //
@@ -263,6 +265,9 @@ func (r *hostReader) Len() int { return r.left }
 func (r *hostReader) Read(b []byte) (int, error) {
 	if len(b) > r.left {
 		b = b[:r.left]
+	}
+	if len(b) == 0 { // the stack asks whether there is an end
+		return 0, nil
 	}
 	for {
 		n, err := unix.Read(r.fd, b)
