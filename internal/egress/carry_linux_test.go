@@ -88,7 +88,7 @@ func TestBytes(t *testing.T) {
 	at := each(t, func(c *net.TCPConn) { _, _ = io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{c}) })
 	w, to := openTo(t, at, nil)
 	var all sync.WaitGroup
-	for _, n := range []int{0, 1, 100, 65_407, 65_408, 65_409, 1 << 20, 30_000_003} {
+	for _, n := range []int{0, 1, 100, 65_358, 65_359, 65_360, 1 << 20, 30_000_003} {
 		all.Go(func() {
 			h := sha256.Sum256(pattern(n))
 			want := fmt.Sprintf("%d %s", n, hex.EncodeToString(h[:]))
@@ -105,8 +105,25 @@ func TestBytes(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	if want := uint64(1 + 100 + 65_407 + 65_408 + 65_409 + 1<<20 + 30_000_003); in != want || out != want {
+	if want := uint64(1 + 100 + 65_358 + 65_359 + 65_360 + 1<<20 + 30_000_003); in != want || out != want {
 		t.Errorf("%d bytes in, %d out, want %d", in, out, want)
+	}
+}
+
+// TestSmallBites: a server that takes little at a time gets all of it, in order.
+func TestSmallBites(t *testing.T) {
+	at := each(t, func(c *net.TCPConn) {
+		_ = c.SetReadBuffer(100 << 10)
+		var all bytes.Buffer
+		_, _ = io.CopyBuffer(struct{ io.Writer }{&all}, struct{ io.Reader }{c}, make([]byte, 1001))
+		_, _ = c.Write(all.Bytes())
+	})
+	w, to := openTo(t, at, nil)
+	const n = 20_000_001
+	h := sha256.Sum256(pattern(n))
+	want := fmt.Sprintf("%d %s", n, hex.EncodeToString(h[:]))
+	if got, err := w.Do("sum", to, strconv.Itoa(n)); err != nil || got != want {
+		t.Errorf("%q, %v; want %q", got, err, want)
 	}
 }
 

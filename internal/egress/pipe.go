@@ -65,7 +65,7 @@ func newPipe(o *poller, carriers *pool, guest tcpip.Endpoint, queue *waiter.Queu
 	}
 	if share < maxBuffer {
 		// A fixed size; otherwise the stack adapts it.
-		guest.SocketOptions().SetReceiveBufferSize(int64(share), true)
+		guest.SocketOptions().SetReceiveBufferSize(int64(min(share, window)), true)
 		guest.SocketOptions().SetSendBufferSize(int64(share), true)
 	}
 	p := &pipe{guest: guest, queue: queue, fd: fd, poller: o}
@@ -149,9 +149,18 @@ func (p *pipe) stepUp() (more bool, err error) {
 			return errors.Is(err, errWait), err
 		}
 	}
-	w := hostWriter{fd: p.fd}
-	r, terr := p.guest.Read(&w, tcpip.ReadOptions{})
-	p.flow.out.Add(uint64(r.Count))
+	w := hostWriters.Get().(*hostWriter)
+	defer w.done()
+	ready, _ := p.guest.GetSockOptInt(tcpip.ReceiveQueueSizeOption) // the read says what is wrong
+	w.fd, w.want = p.fd, max(ready, 1)
+	_, terr := p.guest.Read(w, tcpip.ReadOptions{Peek: true})
+	if w.written > 0 {
+		p.flow.out.Add(uint64(w.written))
+		left := eater(w.written)
+		if _, gone := p.guest.Read(&left, tcpip.ReadOptions{}); gone != nil {
+			return false, errors.New(gone.String())
+		}
+	}
 	switch {
 	case w.err != nil:
 		return false, w.err
@@ -160,7 +169,7 @@ func (p *pipe) stepUp() (more bool, err error) {
 			return false, errBroken // the host may take nothing for a long time
 		}
 		return true, errWait
-	case terr == nil:
+	case w.n > 0:
 		return true, nil
 	}
 	switch terr.(type) {
@@ -173,35 +182,6 @@ func (p *pipe) stepUp() (more bool, err error) {
 		return false, nil
 	default:
 		return false, errors.New(terr.String())
-	}
-}
-
-// A hostWriter writes what a socket takes without waiting.
-type hostWriter struct {
-	fd   int
-	full bool
-	err  error
-}
-
-var errFull = errors.New("the socket is full")
-
-func (w *hostWriter) Write(b []byte) (int, error) {
-	for {
-		n, err := unix.Write(w.fd, b)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EAGAIN):
-			w.full = true
-			return 0, errFull
-		case err != nil:
-			w.err = err
-			return 0, err
-		case n < len(b):
-			w.full = true
-			return n, errFull
-		}
-		return n, nil
 	}
 }
 

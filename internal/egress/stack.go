@@ -26,8 +26,11 @@ const nic = 1
 // goes down with their number.
 const (
 	minBuffer = 32 << 10
-	maxBuffer = 4 << 20
-	window    = 256 << 10 // to begin with
+	maxBuffer = 2 << 20 // of what is sent to the sandbox
+	// What the sandbox may send and nobody has taken yet. The stack offers half of
+	// it as the window, and that has to fit what the link's socket holds for an
+	// ordinary user, or frames are lost while the plane is busy.
+	window = 1 << 20
 )
 
 // start makes the stack and has it answer.
@@ -84,7 +87,7 @@ func (p *Plane) start() error {
 // tune sets the options of TCP.
 func (p *Plane) tune() error {
 	sack, moderate := tcpip.TCPSACKEnabled(true), tcpip.TCPModerateReceiveBufferOption(true)
-	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: 4096, Default: window, Max: maxBuffer}
+	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: 4096, Default: window, Max: window}
 	send := tcpip.TCPSendBufferSizeRangeOption{Min: 4096, Default: window, Max: maxBuffer}
 	// The other end is this machine's kernel and nothing is late on the way. A
 	// connection that waits to be forgotten would swallow the next one from the
