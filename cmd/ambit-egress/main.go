@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 
 	"golang.org/x/sys/unix"
@@ -33,6 +34,10 @@ func run() error {
 	}
 	// Buffers come and go with connections; what they leave is given back soon.
 	debug.SetGCPercent(50)
+	// Packets, the stack and the sockets take turns. With more processors they
+	// wake each other for every packet, which costs more than they gain; and what
+	// a sandbox sends keeps one processor busy at most.
+	runtime.GOMAXPROCS(1)
 	// What the terminal sends is the program's affair; the launcher ends this.
 	signal.Ignore(unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
 	unix.CloseOnExec(control)
