@@ -68,7 +68,7 @@ func (a *app) doctor(ctx context.Context) error {
 	busy("reading this machine's settings")
 	abi, _ := landlock.ABI() // 0 where there is none
 	var d diagnosis
-	d.Findings = probe.ThisHost(abi, enforce.MinLandlockABI, []string{self, attemptWord}).Facts()
+	d.Findings = probe.ThisHost(abi, []string{self, attemptWord}).Facts()
 	d.Findings = append(d.Findings, cgroups()...)
 	p := probe.Prober{Tier: process.Tier{}, Self: []string{self, attemptWord}, Progress: busy,
 		Compile: func(s probe.Scenario) (enforce.Plan, error) { return a.scenarioPlan(self, s) }}
@@ -137,20 +137,25 @@ func cgroups() []probe.Finding {
 	default:
 		f.Detail = "none is mounted"
 	}
-	var whole, each []string
+	var whole, reasons []string
+	each := map[string][]string{} // by reason
 	for _, name := range []string{"memory", "pids", "cpu"} {
-		if why, ok := found.Offers(name); ok {
+		why, ok := found.Offers(name)
+		switch {
+		case ok:
 			whole = append(whole, name)
-		} else {
-			each = append(each, name+" ("+why+")")
+			continue
+		case each[why] == nil:
+			reasons = append(reasons, why)
 		}
+		each[why] = append(each[why], name)
 	}
 	if len(whole) > 0 {
 		f.Detail += "; limited for the sandbox as a whole: " + strings.Join(whole, ", ")
 	}
-	if len(each) > 0 {
+	for _, why := range reasons {
 		f.State = probe.Weaker
-		f.Detail += "; only for each process, or not at all: " + strings.Join(each, ", ")
+		f.Detail += "; only for each process, or not at all: " + strings.Join(each[why], ", ") + " (" + why + ")"
 		f.Fix = "have a control group delegated: start it with `systemd-run --user --scope -p Delegate=yes ambit run …`"
 	}
 	return []probe.Finding{f}

@@ -26,6 +26,7 @@ type Hierarchy struct {
 	Controllers []string // that our own cgroup may hand down
 	Writable    bool     // a child of our own cgroup can be made, and we can move into it
 	Why         string   // why not
+	Top         []string // controllers of version 2 that root may hand down at the top, where our own cgroup has them not
 }
 
 // Hybrid reports whether both versions are mounted.
@@ -142,6 +143,7 @@ func (h *Hierarchy) lookUnified() {
 	if strings.HasPrefix(filepath.Base(h.Own), prefix+launcherName+".") { //nolint:forbidigo // one name, not a path
 		h.Own = filepath.Dir(h.Own)
 	}
+	defer h.lookTop()
 	text, err := os.ReadFile(filepath.Join(h.Own, "cgroup.controllers"))
 	if err != nil {
 		h.Why = reason(err)
@@ -149,6 +151,26 @@ func (h *Hierarchy) lookUnified() {
 	}
 	h.Controllers = strings.Fields(string(text))
 	h.lookWritable("cgroup.procs", "cgroup.subtree_control")
+	if _, err := occupied(h.Own, os.Getpid()); h.Writable && err != nil {
+		h.Writable, h.Why = false, err.Error()
+	}
+}
+
+// lookTop finds what root may do at the top of the hierarchy. It belongs to the
+// host's init, which has its own cgroups there and leaves others alone.
+func (h *Hierarchy) lookTop() {
+	if os.Geteuid() != 0 || h.Mount == h.Own {
+		return
+	}
+	top := Hierarchy{Own: h.Mount}
+	top.lookWritable("cgroup.procs", "cgroup.subtree_control")
+	text, err := os.ReadFile(filepath.Join(h.Mount, "cgroup.controllers"))
+	if err != nil || !top.Writable {
+		return
+	}
+	if _, err := occupied(h.Mount, 0); err == nil { // else it is a container's, which is no top
+		h.Top = strings.Fields(string(text))
+	}
 }
 
 // lookWritable asks whether the directory and the named files in it can be
@@ -177,7 +199,7 @@ func reason(err error) string {
 // place says where a controller's limits can be set.
 func (f Facts) place(controller string) (h Hierarchy, unified bool, why string) {
 	u := f.Unified
-	if u.Writable && slices.Contains(u.Controllers, controller) {
+	if u.Writable && slices.Contains(u.Controllers, controller) || slices.Contains(u.Top, controller) {
 		return u, true, ""
 	}
 	l, legacy := f.Legacy[controller]

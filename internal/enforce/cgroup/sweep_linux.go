@@ -46,19 +46,41 @@ func pidNamespace() (uint64, error) {
 	return st.Ino, nil
 }
 
-// startTime reads field 22 of /proc/PID/stat. The second field is a name that
-// may hold anything, so counting begins behind its last bracket.
+// startTime reads field 22 of /proc/PID/stat.
 func startTime(pid int) (uint64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields, err := statFields(pid)
 	if err != nil {
 		return 0, err
+	}
+	return strconv.ParseUint(fields[19], 10, 64)
+}
+
+// parentOf reads field 4; -1 for a process that is gone.
+func parentOf(pid int) int {
+	fields, err := statFields(pid)
+	if err != nil {
+		return -1
+	}
+	parent, err := strconv.Atoi(fields[1])
+	if err != nil {
+		return -1
+	}
+	return parent
+}
+
+// statFields are those of /proc/PID/stat from the third on. The second is a name
+// that may hold anything, so counting begins behind its last bracket.
+func statFields(pid int) ([]string, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil, err
 	}
 	s := string(text)
 	fields := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
 	if len(fields) < 20 {
-		return 0, fmt.Errorf("start time of process %d: short stat line", pid)
+		return nil, fmt.Errorf("process %d has a short stat line", pid)
 	}
-	return strconv.ParseUint(fields[19], 10, 64)
+	return fields, nil
 }
 
 // directory is the name of a group of this launcher.
@@ -127,9 +149,9 @@ func (f Facts) parents() (dirs []string) {
 	}
 	if f.Unified.Writable {
 		add(f.Unified.Own)
-		if os.Geteuid() == 0 {
-			add(f.Unified.Mount)
-		}
+	}
+	if len(f.Unified.Top) > 0 {
+		add(f.Unified.Mount)
 	}
 	for _, h := range f.Legacy {
 		if h.Writable {

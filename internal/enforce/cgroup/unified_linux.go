@@ -19,14 +19,14 @@ import (
 // The cgroups between are not tried: they belong to whoever started us, who
 // may take controllers away again and the limits with them.
 func (h host) divide(u Hierarchy, controllers []string, self launcher) (string, error) {
-	err := h.handDown(u.Own, controllers, self)
-	if err == nil {
-		return u.Own, nil
-	}
-	if u.Mount != u.Own && os.Geteuid() == 0 {
-		if h.handDown(u.Mount, controllers, launcher{}) == nil {
-			return u.Mount, nil
+	err := errors.New(u.Why)
+	if u.Writable {
+		if err = h.handDown(u.Own, controllers, self); err == nil {
+			return u.Own, nil
 		}
+	}
+	if len(u.Top) > 0 && h.handDown(u.Mount, controllers, launcher{}) == nil {
+		return u.Mount, nil
 	}
 	var reasons []string
 	for _, c := range controllers {
@@ -37,6 +37,10 @@ func (h host) divide(u Hierarchy, controllers []string, self launcher) (string, 
 
 // handDown enables controllers for the children of dir. Where we are the only
 // process in dir, we move out of the way; a zero self does not.
+//
+// The kernel itself refuses memory for the children of a cgroup with processes,
+// but not pids and cpu: those it takes for limits of threads, and the children
+// are then no place for a process (cgroups(7), "Thread mode").
 func (h host) handDown(dir string, controllers []string, self launcher) error {
 	control := filepath.Join(dir, "cgroup.subtree_control")
 	text, err := os.ReadFile(control)
@@ -49,45 +53,67 @@ func (h host) handDown(dir string, controllers []string, self launcher) error {
 			missing = append(missing, "+"+c)
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	enable := strings.Join(missing, " ")
-	if err := write(control, enable); !errors.Is(err, unix.EBUSY) || self.pid == 0 {
-		return err
-	}
 	back, err := h.stepDown(dir, self)
-	if err != nil {
+	if err != nil || len(missing) == 0 {
 		return err
 	}
-	if err := write(control, enable); err != nil {
+	if err := write(control, strings.Join(missing, " ")); err != nil {
 		return errors.Join(err, back())
 	}
 	return nil
 }
 
-// stepDown moves this process from dir, which it must have for itself, to a
-// child of dir. The child is left to Sweep when this process ends.
-func (h host) stepDown(dir string, self launcher) (back func() error, err error) {
+// occupied lists the processes that have to leave a cgroup before it can be
+// divided: self (0: nobody's) and its children. An error names others, who stay.
+// The root of all is no obstacle; it is the one without a type.
+func occupied(dir string, self int) (ours []int, err error) {
+	if _, err := os.Stat(filepath.Join(dir, "cgroup.type")); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
 	members, err := processes(dir)
 	if err != nil {
 		return nil, err
 	}
-	others := slices.DeleteFunc(members, func(pid int) bool { return pid == self.pid })
+	others := slices.DeleteFunc(members, func(pid int) bool {
+		own := self != 0 && (pid == self || parentOf(pid) == self)
+		if own {
+			ours = append(ours, pid)
+		}
+		return own
+	})
 	if len(others) > 0 {
-		return nil, fmt.Errorf("%d other processes are in %s, so it cannot be divided: start in a cgroup of its own, "+
-			"for example with systemd-run --user --scope -p Delegate=yes", len(others), dir)
+		return ours, fmt.Errorf("%s in %s, so it cannot be divided: start in a cgroup of its own, "+
+			"for example with systemd-run --user --scope -p Delegate=yes", count(int64(len(others)), "other process is", "other processes are"), dir)
+	}
+	return ours, nil
+}
+
+// stepDown moves this process and its children, if they are in dir, to a child
+// of dir. That is left to Sweep when this process ends.
+func (h host) stepDown(dir string, self launcher) (back func() error, err error) {
+	ours, err := occupied(dir, self.pid)
+	if err != nil || len(ours) == 0 {
+		return func() error { return nil }, err
 	}
 	child := filepath.Join(dir, self.directory(launcherName))
 	if err := h.mkdir(child); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}
-	if err := write(filepath.Join(child, "cgroup.procs"), "0"); err != nil {
-		return nil, errors.Join(err, h.rmdir(child))
+	back = func() error { return errors.Join(move(dir, ours), h.rmdir(child)) }
+	if err := move(child, ours); err != nil {
+		return nil, errors.Join(err, back())
 	}
-	return func() error {
-		return errors.Join(write(filepath.Join(dir, "cgroup.procs"), "0"), h.rmdir(child))
-	}, nil
+	return back, nil
+}
+
+// move puts processes into a cgroup. One that has ended needs no place.
+func move(dir string, pids []int) error {
+	for _, pid := range pids {
+		if err := write(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid)); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
+	}
+	return nil
 }
 
 // processes lists a cgroup's processes as far as we can see them.

@@ -232,7 +232,7 @@ func TestUnifiedKernel(t *testing.T) {
 		if alone && (!strings.HasPrefix(line, "/ambit-test/ambit-launcher.") || string(control) != "hugetlb\n") {
 			t.Errorf("alone: is in %q, hands down %q", line, control)
 		}
-		if !alone && (!strings.Contains(line, "1 other processes are in ") || string(control) != "") {
+		if !alone && (!strings.Contains(line, "1 other process is in ") || string(control) != "") {
 			t.Errorf("not alone: %q, hands down %q", line, control)
 		}
 		if err := os.WriteFile(dir+"/cgroup.kill", []byte("1"), 0); err != nil {
