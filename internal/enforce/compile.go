@@ -101,7 +101,7 @@ func Outline(f Facts) Plan {
 	p := Plan{
 		Tier: "process", UID: f.UID, GID: f.GID, Hostname: "ambit",
 		Namespaces: []string{"mount", "pid", "net", "ipc", "uts", "cgroup"},
-		Landlock:   Landlock{ABI: f.LandlockABI},
+		Landlock:   landlockPlan(f.LandlockABI),
 		Limits:     limits(Limits{}, f),
 	}
 	if f.UserNamespace {
@@ -115,7 +115,7 @@ func required(f Facts) error {
 		return fmt.Errorf("the process tier needs Landlock version %d or later, this kernel offers %d: run `ambit doctor`", MinLandlockABI, f.LandlockABI)
 	}
 	if !f.UserNamespace && f.UID != 0 {
-		return errors.New("the process tier needs user namespaces, and this user may not make them: run `ambit doctor`")
+		return errors.New("the process tier needs user namespaces, and this user may not make them: `ambit doctor` says what forbids it and how to change that")
 	}
 	return nil
 }

@@ -32,10 +32,6 @@ type Facts struct {
 	Cgroup        []string // what can be limited by control group here: memory, pids, cpu
 }
 
-// MinLandlockABI is the first version with scopes for signals and abstract
-// unix sockets (Linux 6.12).
-const MinLandlockABI = 6
-
 // An Object is one file or directory of the host that a capability reaches,
 // found once and held to: Dev and Ino are compared when it is mounted.
 type Object struct {

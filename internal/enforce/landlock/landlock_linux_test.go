@@ -74,7 +74,8 @@ func TestEachRight(t *testing.T) {
 	if err := try(fs+1, 0); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("one right more than the table has: %v, want EINVAL", err)
 	}
-	if err := try(0, scopes+1); !errors.Is(err, unix.EINVAL) {
+	// E2BIG: of a kernel whose structure has no scopes.
+	if err := try(fs, scopes+1); !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.E2BIG) {
 		t.Errorf("one scope more than the table has: %v, want EINVAL", err)
 	}
 }

@@ -2,10 +2,11 @@ package landlock
 
 import "golang.org/x/sys/unix"
 
-// Required is the oldest ABI that a sandbox may be built on: scopes came with
-// it. A host below it must be refused, not confined less; Steps says what
-// would be missing.
-const Required = 6
+// Required is the oldest ABI that a sandbox may be built on: with it came moving
+// files between folders, without which programs do not work. A host below it
+// must be refused. What later ones added and a host does not have, Steps says;
+// whoever builds a sandbox there has to name it.
+const Required = 2
 
 // A Step is what one ABI added.
 type Step struct {
@@ -24,7 +25,7 @@ var steps = []Step{
 	{ABI: 2, Rights: unix.LANDLOCK_ACCESS_FS_REFER,
 		Without: "nothing is left open, but files cannot be renamed or linked from one directory to another"},
 	{ABI: 3, Rights: unix.LANDLOCK_ACCESS_FS_TRUNCATE,
-		Without: "files outside the view can be truncated"},
+		Without: "files beneath a directory descriptor that slips in can be truncated by path"},
 	{ABI: 5, Rights: unix.LANDLOCK_ACCESS_FS_IOCTL_DEV,
 		Without: "devices outside the view that are open take any ioctl"},
 	{ABI: 6, Scopes: unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL,

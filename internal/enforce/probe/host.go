@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ambit.dev/ambit/internal/enforce"
 )
 
 // Host is where facts about a host are read. Tests give one of their own.
@@ -16,7 +18,6 @@ type Host struct {
 	UID         int
 	Kernel      string // its release
 	LandlockABI int    // 0: none
-	WantABI     int    // what the process tier needs
 	Open        func(device string) error
 	NewUser     func() error // makes a user namespace with a mount in it
 }
@@ -122,39 +123,29 @@ func (h Host) proc() Finding {
 	return f
 }
 
-// landlockSteps are what each version added that the process tier uses.
-var landlockSteps = []struct {
-	abi    int
-	kernel string
-	what   string
-}{
-	{1, "5.13", "files"},
-	{2, "5.19", "moving files between folders"},
-	{3, "6.2", "truncating"},
-	{5, "6.10", "ioctl on devices"},
-	{6, "6.12", "signals and abstract sockets"},
-}
-
 // socketABI closes the host's sockets by path, whenever they are bound.
 const socketABI = 9
 
 func (h Host) landlock() Finding {
 	f := Finding{Layer: "Landlock", State: Holds, Needed: true, Detail: fmt.Sprintf("version %d", h.LandlockABI)}
-	if h.LandlockABI >= h.WantABI {
+	if h.LandlockABI >= enforce.FullLandlockABI {
 		if h.LandlockABI < socketABI {
 			f.Detail += "; unix sockets that the host binds in a granted folder after the start are closed from version 9 on"
 		}
 		return f
 	}
-	f.State = Fails
 	var missing []string
-	for _, s := range landlockSteps {
-		if s.abi > h.LandlockABI && s.abi <= h.WantABI {
-			missing = append(missing, s.what+" (Linux "+s.kernel+")")
-		}
+	for _, s := range enforce.LandlockLacks(h.LandlockABI, enforce.FullLandlockABI) {
+		missing = append(missing, s.What+" (Linux "+s.Kernel+")")
 	}
-	f.Detail = fmt.Sprintf("version %d, %d is needed; missing: %s", h.LandlockABI, h.WantABI, strings.Join(missing, ", "))
 	f.Fix = "run Linux 6.12 or later (Debian 12: linux-image-amd64 from bookworm-backports)"
+	if h.LandlockABI >= enforce.MinLandlockABI {
+		f.State = Weaker
+		f.Detail = fmt.Sprintf("version %d, %d has all; closed by one layer instead of two: %s", h.LandlockABI, enforce.FullLandlockABI, strings.Join(missing, ", "))
+		return f
+	}
+	f.State = Fails
+	f.Detail = fmt.Sprintf("version %d, %d is needed; missing: %s", h.LandlockABI, enforce.MinLandlockABI, strings.Join(missing, ", "))
 	if modules := h.line("sys/kernel/security/lsm"); modules != "" && !slices.Contains(strings.Split(modules, ","), "landlock") {
 		f.Detail += "; the kernel was started without it (its modules are " + modules + ")"
 		f.Fix = "add landlock to the kernel's command line: lsm=landlock," + modules + ", and start again"

@@ -12,9 +12,9 @@ import (
 
 // ThisHost is the host that we are on. The command starts this program with
 // Attempt.
-func ThisHost(landlockABI, wantABI int, self []string) Host {
+func ThisHost(landlockABI int, self []string) Host {
 	return Host{
-		FS: os.DirFS("/"), UID: os.Getuid(), Kernel: release(), LandlockABI: landlockABI, WantABI: wantABI,
+		FS: os.DirFS("/"), UID: os.Getuid(), Kernel: release(), LandlockABI: landlockABI,
 		Open: func(device string) error {
 			f, err := os.OpenFile(device, os.O_RDWR|unix.O_NONBLOCK, 0)
 			if err != nil {

@@ -21,7 +21,7 @@ func sound() (probe.Host, fstest.MapFS) {
 		"proc/sys/kernel/unprivileged_userns_clone": {Data: []byte("1\n")},
 	}
 	return probe.Host{
-		FS: files, UID: 1000, Kernel: "6.12.0", LandlockABI: 6, WantABI: 6,
+		FS: files, UID: 1000, Kernel: "6.12.0", LandlockABI: 6,
 		Open: func(string) error { return nil }, NewUser: func() error { return nil },
 	}, files
 }
@@ -74,8 +74,10 @@ func TestUnsoundHosts(t *testing.T) {
 			f["proc/self/mountinfo"] = file("22 1 0:21 / /proc rw - proc proc rw\n31 22 0:29 / /proc/kcore rw - tmpfs tmpfs rw\n")
 		}, "/proc", probe.Weaker, "a fresh one may be refused: /proc/kcore", "systempaths=unconfined"},
 		{"no mountinfo", func(_ *probe.Host, f fstest.MapFS) { delete(f, "proc/self/mountinfo") }, "/proc", probe.Fails, "mountinfo", ""},
-		{"old Landlock", func(h *probe.Host, _ fstest.MapFS) { h.LandlockABI = 4 },
-			"Landlock", probe.Fails, "version 4, 6 is needed; missing: ioctl on devices (Linux 6.10), signals and abstract sockets (Linux 6.12)", "Linux 6.12"},
+		{"older Landlock", func(h *probe.Host, _ fstest.MapFS) { h.LandlockABI = 4 },
+			"Landlock", probe.Weaker, "version 4, 6 has all; closed by one layer instead of two: ioctl on devices (Linux 6.10), signals and abstract sockets (Linux 6.12)", "Linux 6.12"},
+		{"the oldest Landlock", func(h *probe.Host, _ fstest.MapFS) { h.LandlockABI = 1 },
+			"Landlock", probe.Fails, "version 1, 2 is needed; missing: moving files between folders (Linux 5.19), truncating by path (Linux 6.2)", "Linux 6.12"},
 		{"Landlock switched off", func(h *probe.Host, f fstest.MapFS) {
 			h.LandlockABI, f["sys/kernel/security/lsm"] = 0, file("capability,yama,apparmor")
 		}, "Landlock", probe.Fails, "was started without it", "lsm=landlock,capability,yama,apparmor"},

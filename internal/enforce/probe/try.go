@@ -43,7 +43,7 @@ const patience = 10 * time.Second
 func (p Prober) boundary(ctx context.Context, b *bait) []Finding {
 	t := b.targets
 	t.Set, t.FDs = setBoundary, 200
-	return p.scenario(ctx, t, Scenario{Name: "boundary", Read: b.dir + "/granted", Limits: enforce.Limits{FDs: 64, PIDs: 256}})
+	return p.scenario(ctx, t, Scenario{Name: "boundary", Read: b.dir + "/granted", Limits: enforce.Limits{FDs: 64}})
 }
 
 // spawn tries a second program without process.spawn.
@@ -197,7 +197,7 @@ func judgeMemory(o outcome) Finding {
 		f.State, f.Detail = Fails, "could not try: "+o.ending()
 	}
 	for _, l := range o.report.Layers {
-		if l.Weaker && f.State == Holds {
+		if l.Name == "limits" && l.Weaker && f.State == Holds {
 			f.State, f.Detail = Weaker, f.Detail+" ("+l.Detail+")"
 		}
 	}

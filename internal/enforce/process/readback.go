@@ -39,7 +39,8 @@ func readBack(pid int, p enforce.Plan, outside map[string]uint64, group *cgroup.
 		return r, err
 	}
 	add("view", fmt.Sprintf("%d entries", len(p.View)), viewHolds(dir, p.View))
-	add("landlock", fmt.Sprintf("version %d, tried", p.Landlock.ABI), nil)
+	add("landlock", landlockWords(p.Landlock), nil)
+	r.Layers[len(r.Layers)-1].Weaker = len(p.Landlock.Weaker) > 0
 	add("seccomp", "filter, tried", status.want("Seccomp", "2"))
 	add("no_new_privs", "", status.want("NoNewPrivs", "1"))
 	add("capabilities", "none", status.noCapabilities())
@@ -93,6 +94,14 @@ func rootKind(dir string) (string, error) {
 		}
 	}
 	return "", errors.New("mountinfo has no root")
+}
+
+func landlockWords(l enforce.Landlock) string {
+	words := fmt.Sprintf("version %d, tried", l.ABI)
+	if len(l.Weaker) > 0 {
+		words += "; closed by one other layer alone: " + strings.Join(l.Weaker, ", ")
+	}
+	return words
 }
 
 func limitWords(l enforce.LimitPlan) string {
