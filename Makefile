@@ -4,7 +4,7 @@ SHELL   := /bin/bash
 LINT    := .tools/golangci-lint-v2.15.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 # Modules beside the main one: tools that the product must never contain.
-BESIDE  := test/report test/bench
+BESIDE  := test/report test/bench test/guest
 FUZZTIME ?= 60s
 ARGS    ?=
 
@@ -14,10 +14,10 @@ export PATH := $(CURDIR)/.tools/go/bin:$(PATH)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check lint bench fuzz clean
+.PHONY: help build demo test test-guest check lint bench fuzz clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/ambit, and what it starts, beside it
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-X main.version=$(VERSION)" -o bin/ ./cmd/...
@@ -27,6 +27,9 @@ demo: ## run a program that misbehaves, see what it could not do, read what it w
 
 test: ## run every test, as root and as an ordinary user, and count what was skipped
 	@scripts/test.sh
+
+test-guest: ## boot Debian's kernels in an emulator, as root, and run the tests of the tier there
+	@scripts/guest.sh
 
 check: lint ## check format, vet, lint and import rules
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
