@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -11,9 +13,15 @@ import (
 	"ambit.dev/ambit/internal/enforce/landlock"
 )
 
-// readable is what looking up names takes.
+// readable is what looking up names and verifying servers takes.
 var readable = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/run/systemd/resolve", "/run/resolvconf",
-	"/proc/sys/net/core/somaxconn"}
+	"/proc/sys/net/core/somaxconn",
+	// The host's roots, where crypto/x509 looks for them, and what is linked there.
+	"/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem", "/etc/pki/tls/certs", "/etc/pki/tls/cert.pem", "/etc/pki/tls/cacert.pem", "/etc/pki/ca-trust/extracted",
+	"/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}
+
+// ownRoots are the variables by which a person says where the roots are.
+var ownRoots = []string{"SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 // confine takes from every thread of this process what it does not need.
 //
@@ -40,7 +48,15 @@ func confine() error {
 	if err != nil {
 		return err
 	}
-	for _, p := range readable {
+	paths := slices.Clone(readable)
+	for _, name := range ownRoots {
+		for p := range strings.SplitSeq(os.Getenv(name), ":") {
+			if p != "" {
+				paths = append(paths, p)
+			}
+		}
+	}
+	for _, p := range paths {
 		if err := allow(ruleset, p); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("let %s be read: %w", p, err)
 		}

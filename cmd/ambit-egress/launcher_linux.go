@@ -23,6 +23,7 @@ type launcher struct {
 	conn *wire.Conn
 	last atomic.Uint64
 	some atomic.Pointer[known]
+	rule atomic.Pointer[egress.Rules]
 
 	mu      sync.Mutex
 	over    bool                         // guarded by mu
@@ -51,6 +52,9 @@ func (l *launcher) listen(plane *egress.Plane) error {
 		switch {
 		case m.Recheck != nil:
 			l.setKnown(*m.Recheck, m.Any)
+			if m.Rules != nil {
+				l.setRules(*m.Rules)
+			}
 			go plane.Recheck() // it asks, and what it asks is answered here
 		case m.Publish != nil:
 			go l.publish(plane, m.ID, *m.Publish) // it asks too
@@ -199,6 +203,19 @@ func (l *launcher) list(all []egress.Flow, id uint64) {
 			return // nobody is there any more
 		}
 	}
+}
+
+// setRules says which rules for requests stand.
+func (l *launcher) setRules(r wire.Rules) {
+	l.rule.Store(&egress.Rules{Permit: r.Permit, Deny: r.Deny})
+}
+
+func (l *launcher) rules() egress.Rules { return *l.rule.Load() }
+
+// made tells the launcher of a request.
+func (l *launcher) made(r egress.Request) {
+	_ = l.conn.Send(wire.Message{Made: &wire.Request{Flow: r.Flow, To: r.To, Decision: r.Decision, Method: r.Method, Path: r.Path, Status: r.Status,
+		In: r.In, Out: r.Out, Begun: r.Begun, Ended: r.Ended, End: r.Refused, Why: r.Why}})
 }
 
 // told is a flow as it goes over the line.

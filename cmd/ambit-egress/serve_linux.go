@@ -13,6 +13,8 @@ import (
 	"ambit.dev/ambit/internal/egress"
 	"ambit.dev/ambit/internal/egress/frame"
 	"ambit.dev/ambit/internal/egress/inside"
+	"ambit.dev/ambit/internal/egress/request"
+	"ambit.dev/ambit/internal/egress/request/authority"
 	"ambit.dev/ambit/internal/egress/wire"
 )
 
@@ -99,10 +101,17 @@ func (l *launcher) plane(ctx context.Context, h wire.Hello, fds []int) (*egress.
 		return nil, nil, err
 	}
 	l.setKnown(h.Known, h.Any)
+	l.setRules(h.Rules)
+	var requests request.Config
+	if len(h.Certificate) > 0 {
+		if requests.Authority, err = authority.Load(h.Certificate, h.Key); err != nil {
+			return nil, nil, err
+		}
+	}
 	seeds := [4]int{-1, -1, -1, -1}
 	copy(seeds[:], fds[2:])
 	cfg := egress.Config{Link: frames, Subject: h.Subject, Checker: l, Known: l.known, Lookups: l.lookups, Recorder: l, Sockets: sockets,
-		Program: l.program, Insider: inside.NewDialer(seeds)}
+		Program: l.program, Insider: inside.NewDialer(seeds), Rules: l.rules, Requests: requests, Told: l.made}
 	if h.CanAsk {
 		cfg.Asker = l
 	}

@@ -108,6 +108,8 @@ func auditSummary(r audit.Record) string {
 			return auditJoin(b.Name, "is out of the vault")
 		}
 		return auditJoin(b.Name, "for", b.Target+",", string(b.Place))
+	case *audit.RequestBody:
+		return requestWords(b)
 	case *audit.EffectBody:
 		return effectWords(b)
 	case *audit.ReportBody:

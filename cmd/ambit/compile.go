@@ -95,7 +95,9 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 			return err
 		}
 	}
-	s.link(&in)
+	if err := s.link(&in); err != nil {
+		return err
+	}
 	if err := s.openDeno(&in); err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func networkKind(k capability.Kind) bool {
 
 // link gives the sandbox a network if something of it is granted or can be asked
 // for.
-func (s *prepared) link(in *enforce.Input) {
+func (s *prepared) link(in *enforce.Input) error {
 	asked := in.Ask && !s.flags.offline && (s.manifest.Open || slices.ContainsFunc(s.wants(), networks))
 	granted := slices.ContainsFunc(in.Effective, networks)
 	if asked && !granted {
@@ -64,10 +64,11 @@ func (s *prepared) link(in *enforce.Input) {
 		asked = err == nil // without its program there is no network to ask about
 	}
 	if !asked && !granted {
-		return
+		return nil
 	}
 	in.Link, in.AskListen = &linkPlan, asked && s.asksToListen()
 	in.Base.Files = append(slices.Clone(in.Base.Files), enforce.File{Path: "/etc/resolv.conf", Content: []byte(nameserver)})
+	return s.trust(in)
 }
 
 // wants are the capabilities that the manifest asks for.
@@ -131,7 +132,7 @@ func (s *prepared) startNetwork(ctx context.Context, t *toucher, tally *session.
 	}
 	n.line = conn.(*net.UnixConn) //nolint:forcetypeassert // it was made as one above
 	n.conn = wire.NewConn(n.line)
-	n.cmd = &exec.Cmd{Path: path, Args: []string{egressProgram}, Env: []string{}, Stderr: s.app.err, ExtraFiles: []*os.File{theirs}}
+	n.cmd = &exec.Cmd{Path: path, Args: []string{egressProgram}, Env: egressEnvironment(), Stderr: s.app.err, ExtraFiles: []*os.File{theirs}}
 	if err := n.cmd.Start(); err != nil {
 		_ = n.line.Close()
 		return nil, fmt.Errorf("this run has a network, which needs %s: %w", path, err)
@@ -176,6 +177,13 @@ func (n *network) Linked(l *enforce.Ends) error {
 	h.Known, h.Any = n.known(n.s.grants())
 	for _, o := range n.s.secrets {
 		h.Secrets = append(h.Secrets, o.Placeholder)
+	}
+	h.Rules = n.s.rules(n.s.grants())
+	if a := n.s.authority; a != nil {
+		var err error
+		if h.Certificate, h.Key, err = a.Save(); err != nil {
+			return err
+		}
 	}
 	var fds []int
 	for _, f := range []*os.File{l.Frames, l.Diag, l.Seeds[0], l.Seeds[1], l.Seeds[2], l.Seeds[3]} {
@@ -232,7 +240,8 @@ func (n *network) recheck(grants []grant.Grant) {
 		return
 	}
 	some, all := n.known(grants)
-	_ = n.conn.Send(wire.Message{Recheck: &some, Any: all}) // one that is gone has no flows
+	rules := n.s.rules(grants)
+	_ = n.conn.Send(wire.Message{Recheck: &some, Any: all, Rules: &rules}) // one that is gone has no flows
 	n.republish(grants)
 }
 
@@ -328,6 +337,12 @@ func (n *network) listen(ctx context.Context, work *sync.WaitGroup) error {
 			if err := n.flow(ctx, *m.Flow); err != nil {
 				return err
 			}
+		case m.Made != nil:
+			room <- struct{}{}
+			work.Go(func() {
+				defer func() { <-room }()
+				n.made(ctx, *m.Made)
+			})
 		default:
 			return errors.New("it said something that is not understood")
 		}
@@ -411,13 +426,29 @@ func (n *network) flow(ctx context.Context, f wire.Flow) error {
 	if f.Dialled.IsValid() {
 		b.Dialled = f.Dialled.String()
 	}
+	return n.append(ctx, "f", b)
+}
+
+// made records a request that has ended. One that cannot be recorded ends the
+// sandbox.
+func (n *network) made(ctx context.Context, r wire.Request) {
+	err := n.append(ctx, "q", audit.RequestBody{Decision: r.Decision, To: audit.Text(r.To.Display()), Method: audit.Text(r.Method), Path: audit.Text(r.Path),
+		Status: r.Status, In: r.In, Out: r.Out, Duration: r.Ended.Sub(r.Begun), End: r.End, Why: audit.Text(r.Why)})
+	if err != nil {
+		printf(n.s.app.err, "ambit: %v\n", err)
+		_ = n.line.Close() // its reader ends the sandbox
+	}
+}
+
+// append records what came of a flow or a request.
+func (n *network) append(ctx context.Context, id string, b audit.Body) error {
 	rec, err := audit.New(b)
 	if err != nil {
 		return err
 	}
-	rec.ID, rec.Session, rec.Principal, rec.Pack = audit.NewID("f"), n.s.subject.Session, n.s.subject.Principal, n.s.subject.Pack
+	rec.ID, rec.Session, rec.Principal, rec.Pack = audit.NewID(id), n.s.subject.Session, n.s.subject.Principal, n.s.subject.Pack
 	if _, err := n.s.Append(ctx, rec); err != nil {
-		return fmt.Errorf("record a flow: %w", err)
+		return fmt.Errorf("record a %s: %w", rec.Kind, err)
 	}
 	return nil
 }

@@ -14,6 +14,10 @@ import (
 	"ambit.dev/ambit/internal/egress/wire"
 )
 
+// maxTold is how many lines of denials are printed for a session: paths of
+// requests are the program's to make up. The log has all of them.
+const maxTold = 256
+
 // tell prints the line of a denial, once for each capability.
 func (n *network) tell(c capability.Capability, d decision.Decision) {
 	if n.s.app.json || c.IsZero() {
@@ -21,10 +25,12 @@ func (n *network) tell(c capability.Capability, d decision.Decision) {
 	}
 	what := c.Display()
 	n.mu.Lock()
-	before := n.told[what]
-	n.told[what] = true
+	before, many := n.told[what], len(n.told)
+	if many < maxTold {
+		n.told[what] = true
+	}
 	n.mu.Unlock()
-	if before {
+	if before || many >= maxTold {
 		return
 	}
 	fix := " allow: --allow " + shellWord(what)
@@ -49,6 +55,18 @@ func flowWords(b *audit.FlowBody) string {
 	text := fmt.Sprintf("%s to %s: %s, %d bytes in, %d out", proto, to, b.End, b.In, b.Out)
 	if b.Dialled != "" {
 		text += ", by " + b.Dialled
+	}
+	if b.Why != "" {
+		text += "; " + capability.Printable(string(b.Why))
+	}
+	return text
+}
+
+// requestWords says what came of a request.
+func requestWords(b *audit.RequestBody) string {
+	text := fmt.Sprintf("%s %s over %s: %d, %d bytes in, %d out", capability.Printable(string(b.Method)), capability.Printable(string(b.Path)), b.To, b.Status, b.In, b.Out)
+	if b.End != "" {
+		text += ", refused: " + b.End
 	}
 	if b.Why != "" {
 		text += "; " + capability.Printable(string(b.Why))

@@ -16,6 +16,7 @@ import (
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/core/manifest"
+	"ambit.dev/ambit/internal/egress/request/authority"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/view"
 	"ambit.dev/ambit/internal/session"
@@ -55,6 +56,9 @@ type prepared struct {
 	spec     session.Spec
 	fronts   []approval.Front // ways to ask, besides the queue
 	deno     *denoDoor        // nil: Deno programs do not ask
+	// authority issues certificates that are trusted inside; nil where no connection
+	// is opened.
+	authority *authority.Authority
 	// heard is told of denials in the place of the person; nil: they are printed.
 	heard func(capability, why, id string)
 }

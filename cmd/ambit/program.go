@@ -120,6 +120,7 @@ func (s *prepared) environment(dir, home string) ([]string, error) {
 	if s.deno != nil {
 		env[deno.Variable] = denoSocket
 	}
+	s.trustEnvironment(env)
 	for _, kv := range os.Environ() {
 		name, value, _ := strings.Cut(kv, "=")
 		if slices.Contains(inherited, name) || strings.HasPrefix(name, "LC_") || slices.Contains(s.manifest.Env, name) { //nolint:forbidigo // a variable's name, not a path

@@ -144,6 +144,21 @@ type SecretBody struct {
 	Removed bool   `json:"removed,omitempty"`
 }
 
+// RequestBody is a request over an opened connection, that has ended or was
+// refused.
+type RequestBody struct {
+	Decision string        `json:"decision,omitempty"` // the record of the answer
+	To       Text          `json:"to"`                 // the connection
+	Method   Text          `json:"method"`
+	Path     Text          `json:"path,omitempty"` // without its query
+	Status   int           `json:"status,omitempty"`
+	In       uint64        `json:"in"`  // bytes of the response's body
+	Out      uint64        `json:"out"` // bytes of the request's
+	Duration time.Duration `json:"duration_ns,omitempty"`
+	End      string        `json:"end,omitempty"` // why it was refused: "not-granted", …
+	Why      Text          `json:"why,omitempty"`
+}
+
 // ReportBody is what a tier promised and whether each layer holds.
 type ReportBody struct {
 	Tier   string      `json:"tier"`
@@ -169,6 +184,7 @@ func (DenialBody) kind() Kind   { return Denial }
 func (ReportBody) kind() Kind   { return Report }
 func (EffectBody) kind() Kind   { return GrantEffect }
 func (FlowBody) kind() Kind     { return Flow }
+func (RequestBody) kind() Kind  { return Request }
 func (b SecretBody) kind() Kind {
 	if b.Removed {
 		return SecretRemove

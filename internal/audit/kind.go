@@ -25,6 +25,7 @@ const (
 	Flow         Kind = "flow"          // FlowBody: a connection that has ended or was refused
 	SecretSet    Kind = "secret.set"    // SecretBody: put into the vault
 	SecretRemove Kind = "secret.remove" // SecretBody
+	Request      Kind = "request"       // RequestBody: a request over an opened connection that has ended or was refused
 	Report       Kind = "report"        // ReportBody: what a tier promised, and what holds
 )
 
@@ -45,6 +46,7 @@ var kinds = []struct {
 	{Flow, func() Body { return &FlowBody{} }},
 	{SecretSet, func() Body { return &SecretBody{} }},
 	{SecretRemove, func() Body { return &SecretBody{Removed: true} }},
+	{Request, func() Body { return &RequestBody{} }},
 	{Report, func() Body { return &ReportBody{} }},
 }
 

@@ -131,10 +131,7 @@ func (p *Plane) subject(f *flow) decision.Subject {
 
 // put puts the request, asks where that is the answer, and puts it again.
 func (p *Plane) put(ctx context.Context, f *flow, c capability.Capability, t target, at inside.Flow) *refusal {
-	must := permission{capability: c}
-	if t.name == "" {
-		must.addr = address.Of(t.addr, p.cfg.Host()...) != address.Public
-	}
+	must := p.must(c, t)
 	request := decision.Request{Subject: p.subject(f), Capability: c, CanAsk: p.cfg.Asker != nil}
 	d, ok := p.check(ctx, f, request, must, t.name)
 	if ok {
@@ -170,28 +167,34 @@ func gone(ctx context.Context) *refusal {
 	return refuse(Stopped, "")
 }
 
-// check puts one request. The flow is allowed if the answer is Allow, and what
-// allows it means what it leads to: a wildcard no name beyond a boundary of
-// registration, and "any host" no address that has to be granted itself.
+// check puts one request, and notes what came of it.
 func (p *Plane) check(ctx context.Context, f *flow, r decision.Request, m permission, n string) (decision.Decision, bool) {
+	d, ok := p.judge(ctx, r, m, n)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.told.Decision == "" || d.Outcome == decision.Allow {
+		f.told.Decision = d.Request
+	}
+	if ok && !slices.Contains(f.rests, m) {
+		f.rests = append(f.rests, m)
+	}
+	return d, ok
+}
+
+// judge puts one request. It is allowed if the answer is Allow, and what allows
+// it means what it leads to: a wildcard no name beyond a boundary of registration,
+// and "any host" no address that has to be granted itself.
+func (p *Plane) judge(ctx context.Context, r decision.Request, m permission, n string) (decision.Decision, bool) {
 	d := decision.Failed(r, errors.New("there is nobody to decide"))
 	if p.cfg.Checker != nil {
 		d = p.cfg.Checker.Check(ctx, r)
 	}
-	f.mu.Lock()
-	if f.told.Decision == "" || d.Outcome == decision.Allow {
-		f.told.Decision = d.Request
-	}
-	f.mu.Unlock()
 	if d.Outcome != decision.Allow {
 		return d, false
 	}
 	if by := covering(d); n != "" && !honoured(by, n) || m.addr && anyHost(by) {
 		return decision.Failed(r, fmt.Errorf("%s is too wide for it", by.Display())), false
 	}
-	f.mu.Lock()
-	f.rests = append(f.rests, m)
-	f.mu.Unlock()
 	return d, true
 }
 
@@ -223,9 +226,9 @@ func standsFor(host, n string) bool {
 	return !wild || name.Within(base, n)
 }
 
-// hostOf is the scope of a capability without port and protocol.
+// hostOf is the scope of a capability without port, protocol and requests.
 func hostOf(c capability.Capability) string {
-	s := strings.TrimSuffix(c.Scope(), "/udp")
+	s := strings.TrimSuffix(c.Flow().Scope(), "/udp")
 	if end := strings.IndexByte(s, ']'); end >= 0 {
 		return s[:end+1]
 	}

@@ -18,6 +18,7 @@ import (
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/egress/inside"
 	"ambit.dev/ambit/internal/egress/name"
+	"ambit.dev/ambit/internal/egress/request"
 )
 
 // Addresses of the link. They lie in ranges for benchmarks (RFC 2544, RFC 5180),
@@ -102,7 +103,11 @@ type Config struct {
 	// asked for. nil: none.
 	Lookups  func(name, kind string) bool
 	Recorder Recorder // nil: nobody is told
-	Sockets  Sockets  // nil: whether a program still waits is not known
+	// Rules returns, quickly, the rules for requests of now. nil: there are none.
+	Rules    func() Rules
+	Requests request.Config // of what serves opened connections
+	Told     func(Request)  // told of requests that have ended; nil: nobody is
+	Sockets  Sockets        // nil: whether a program still waits is not known
 	// Program names the process that has a socket, for people. nil: not known.
 	Program  func(s inside.Socket) inside.Program
 	Insider  Insider               // nil: no port can be published
@@ -138,6 +143,9 @@ type Plane struct {
 	rechecks  atomic.Uint64 // how often grants have changed
 	nextLook  atomic.Int64  // before which programs are not looked for, in nanoseconds
 	lookups   chan refusedLookup
+
+	requests sync.Once
+	opener   *request.Engine // made by requests
 }
 
 // Reasons for which everything of a plane ends.
@@ -180,6 +188,10 @@ func (p *Plane) Close() {
 		p.work.dismiss()
 		p.published.each((*Published).Close)
 		p.flows.each(func(f *flow) { f.end(Stopped, "") })
+		p.requests.Do(func() {}) // none is made any more
+		if p.opener != nil {
+			p.opener.Close()
+		}
 		if p.cfg.Link != nil {
 			p.cfg.Link.Close()
 		}

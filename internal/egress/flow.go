@@ -10,6 +10,7 @@ import (
 
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/egress/inside"
+	"ambit.dev/ambit/internal/egress/request"
 )
 
 // A Flow is one connection or exchange of datagrams, as it is told to people and
@@ -63,17 +64,24 @@ const (
 	DialFailed   End = "dial-failed"
 	SNIMismatch  End = "sni-mismatch" // TLS for another name than was allowed
 	Withdrawn    End = "withdrawn"    // what permitted it is no longer granted
-	Stopped      End = "stopped"      // the plane was closed
+
+	// Of opened connections and their requests.
+	HostMismatch        End = request.Host        // a request for another host
+	Malformed           End = request.Malformed   // no HTTP that can be passed on
+	UpstreamCertificate End = request.Certificate // the server's, by the host's roots
+	ClientDistrustsCA   End = request.Distrust    // the program refused the sandbox's certificate
+	Stopped             End = "stopped"           // the plane was closed
 )
 
 // flow is a flow that lives.
 type flow struct {
 	in, out atomic.Uint64
 
-	mu    sync.Mutex
-	told  Flow         // guarded by mu; without In and Out
-	tie   func()       // guarded by mu; breaks both sides off, nil before there are any
-	rests []permission // guarded by mu; what was allowed for it
+	mu     sync.Mutex
+	told   Flow         // guarded by mu; without In and Out
+	tie    func()       // guarded by mu; breaks both sides off, nil before there are any
+	rests  []permission // guarded by mu; what was allowed for it
+	opened bool         // guarded by mu; its requests are decided
 }
 
 // snapshot is the flow as of now.

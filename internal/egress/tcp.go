@@ -59,7 +59,11 @@ func (p *Plane) tcp(r *tcp.ForwarderRequest) {
 		}
 	}()
 	var host *net.TCPConn
-	if no == nil {
+	opened := no == nil && p.opens(t)
+	switch {
+	case opened:
+		no = p.admitted(ctx, f, t, at)
+	case no == nil:
 		host, no = p.connect(ctx, f, t, at)
 	}
 	p.opening.remove(a)
@@ -71,7 +75,7 @@ func (p *Plane) tcp(r *tcp.ForwarderRequest) {
 	share := p.flows.connect(p.lim.Flows)
 	if share == 0 {
 		r.Complete(true)
-		_ = host.Close()
+		closeIf(host)
 		p.refusedFlow(f, refuse(TooMany, "%d connections are open", p.lim.Flows))
 		return
 	}
@@ -80,8 +84,13 @@ func (p *Plane) tcp(r *tcp.ForwarderRequest) {
 	r.Complete(false)
 	if err != nil {
 		p.flows.disconnect()
-		_ = host.Close()
+		closeIf(host)
 		p.refusedFlow(f, refuse(GaveUp, "%v", err))
+		return
+	}
+	if opened {
+		p.attend(f, t, guest, &queue, share)
+		p.flows.disconnect()
 		return
 	}
 	pipe, perr := newPipe(p.poller, &p.carriers, guest, &queue, host, share)
@@ -98,6 +107,12 @@ func (p *Plane) tcp(r *tcp.ForwarderRequest) {
 		p.flows.disconnect()
 		leave()
 	})
+}
+
+func closeIf(c *net.TCPConn) {
+	if c != nil {
+		_ = c.Close() // it was not used
+	}
 }
 
 // ends are the two ends of a flow, as the sandbox sees them.
@@ -128,11 +143,24 @@ func (p *Plane) reach(ctx context.Context, f *flow, t target, at inside.Flow) (n
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.lim.Dial)
 	defer cancel()
-	addrs, no := p.resolve(ctx, f, t)
+	c, no := p.dialTarget(ctx, f, t)
 	if no != nil {
 		if no.end == Class {
 			p.keepClass(t, no)
 		}
+		return nil, no
+	}
+	if p.rechecks.Load() != seen && !p.stands(f) {
+		_ = c.Close()
+		return nil, refuse(Withdrawn, "")
+	}
+	return c, nil
+}
+
+// dialTarget finds where an allowed target leads, and has the host connect.
+func (p *Plane) dialTarget(ctx context.Context, f *flow, t target) (net.Conn, *refusal) {
+	addrs, no := p.resolve(ctx, f, t)
+	if no != nil {
 		return nil, no
 	}
 	network := "tcp"
@@ -147,13 +175,9 @@ func (p *Plane) reach(ctx context.Context, f *flow, t target, at inside.Flow) (n
 		return nil, refuse(DialFailed, "%v", err)
 	}
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.told.Connected = time.Now()
 	f.told.Dialled, _ = netip.ParseAddrPort(c.RemoteAddr().String())
-	f.mu.Unlock()
-	if p.rechecks.Load() != seen && !p.stands(f) {
-		_ = c.Close()
-		return nil, refuse(Withdrawn, "")
-	}
 	return c, nil
 }
 

@@ -94,7 +94,10 @@ func (p *Plane) exchange(id stack.TransportEndpointID, x *exchange, at inside.Fl
 	f := p.flows.add(Flow{UDP: true, From: at.From, To: at.To, Name: t.name, Begun: time.Now()})
 	defer p.flows.remove(f)
 	var host net.Conn
-	if no == nil {
+	switch {
+	case no == nil && p.opens(t):
+		no = refuse(NotGranted, "requests there are decided one by one, and nothing looks into datagrams")
+	case no == nil:
 		host, no = p.reach(ctx, f, t, at)
 	}
 	if no != nil {

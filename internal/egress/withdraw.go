@@ -21,8 +21,12 @@ func (p *Plane) Recheck() {
 	})
 	p.flows.each(func(f *flow) {
 		f.mu.Lock()
-		rests := f.rests
+		rests, passed := f.rests, !f.opened
 		f.mu.Unlock()
+		if passed && p.nowOpens(f) {
+			f.end(Withdrawn, "its requests are decided one by one now")
+			return
+		}
 		for _, m := range rests {
 			if ok, known := still[m]; known && !ok {
 				f.end(Withdrawn, "what permitted it is no longer granted")
@@ -30,6 +34,17 @@ func (p *Plane) Recheck() {
 			}
 		}
 	})
+}
+
+// nowOpens reports whether a flow that is passed through would be opened by now.
+func (p *Plane) nowOpens(f *flow) bool {
+	told := f.snapshot()
+	if told.Inbound || told.Capability.IsZero() {
+		return false
+	}
+	t, release, no := p.locate(told.To, told.UDP)
+	release()
+	return no == nil && p.opens(t)
 }
 
 // permissions are those that any flow or published port rests on.

@@ -285,9 +285,6 @@ func (e *effective) add(c capability.Capability, objects []Object) error {
 		if !e.link {
 			return &CannotEnforce{c.Display(), "this sandbox has no link to a network"}
 		}
-		if c.Requests() {
-			return &CannotEnforce{c.Display(), "nothing looks into connections yet"}
-		}
 		return records(c)
 	default:
 		return &CannotEnforce{c.Display(), "the process tier has nothing that provides " + string(c.Kind())}

@@ -1,5 +1,260 @@
 // Package request reads the HTTP requests of a program, has each one decided,
 // and writes it anew toward where it may go.
 //
-// It sees interfaces only: who decides, who connects, who puts secrets in.
+// Invariants, with the tests that hold them:
+//
+//   - What is sent is what was decided: method, path and host of the request as it
+//     is written, not as it was read (TestDecided, TestSmuggling).
+//   - A connection carries requests for its one host (TestOtherHosts).
+//   - Nothing is sent before it was allowed, and over TLS nothing before the
+//     server's certificate was verified with the host's roots (TestUpstream).
+//   - A program that refuses our certificate gets nothing else (TestDistrust).
+//
+// Requests come by HTTP/1.1 and HTTP/2 and go out by either; bodies, trailers,
+// 1xx and upgrades to WebSocket pass in both directions as they come.
+//
+// Layer: part of a mediator. It sees interfaces only: who decides, who connects,
+// who puts secrets in.
 package request
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"ambit.dev/ambit/internal/egress/request/authority"
+)
+
+// Reasons for which a request or its connection was refused: of the closed list
+// of a flow's ends.
+const (
+	NotGranted  = "not-granted"
+	DialFailed  = "dial-failed"
+	SNIMismatch = "sni-mismatch"
+	Host        = "host-mismatch"
+	Malformed   = "malformed"
+	Certificate = "upstream-certificate"
+	Distrust    = "client-distrusts-ca"
+	Limit       = "limit"
+)
+
+// Bounds of what a program sends.
+const (
+	maxHeader   = 64 << 10
+	helloTime   = 10 * time.Second
+	headerTime  = 30 * time.Second
+	idleTime    = 5 * time.Minute
+	maxUpstream = 16 // connections to the server for one of the program
+)
+
+// A Flow is one connection of a program, whose host and port were admitted.
+type Flow interface {
+	// Decide says whether a request may be made. It may take long: a person may be
+	// asked meanwhile.
+	Decide(ctx context.Context, a Ask) Answer
+	// Dial connects to the server. A *Refused says why it does not.
+	Dial(ctx context.Context) (net.Conn, error)
+	// Told is told of each request that has ended.
+	Told(r Record)
+}
+
+// Ask is what is decided about a request.
+type Ask struct {
+	Method string
+	Path   string // as it will be sent, without its query
+	Stream bool   // it stays open: an upgrade, an event stream
+}
+
+// Answer is whether it may be made. The zero Answer is no.
+type Answer struct {
+	Allowed    bool
+	Decision   string // id of the record
+	Capability string // that was asked for
+	Reason     string // of the closed list; "" is NotGranted
+	Why, Fix   string // for people
+	Release    func() // called when the request has ended; nil: nothing
+}
+
+// Record is a request that has ended.
+type Record struct {
+	Decision string
+	Method   string
+	Path     string // without its query
+	Status   int    // that the program was answered with
+	In, Out  uint64 // bytes of bodies, to the program and from it
+	Begun    time.Time
+	Ended    time.Time
+	Refused  string // why, "" if it was not
+	Why      string // for people
+}
+
+// Config is what an Engine is made of.
+type Config struct {
+	Authority *authority.Authority
+	Filler    Filler                // nil: there are no secrets
+	Roots     func() *x509.CertPool // that servers are verified with; nil: the host's
+}
+
+// An Engine serves the opened connections of one sandbox. It is safe for
+// concurrent use.
+type Engine struct {
+	cfg    Config
+	tls    *tls.Config
+	server *http.Server
+	queue  *queue
+	done   sync.WaitGroup
+}
+
+// New starts an engine.
+func New(ctx context.Context, cfg Config) *Engine {
+	e := &Engine{cfg: cfg, queue: newQueue()}
+	e.tls = &tls.Config{
+		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		GetConfigForClient: e.greeted, GetCertificate: e.certificate,
+	}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true) // where the client begins so
+	e.server = &http.Server{
+		Handler: http.HandlerFunc(serve), Protocols: &protocols, DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
+		ErrorLog:    slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // a program's mistakes are answered to it
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnContext: withConn,
+	}
+	e.done.Go(func() { _ = e.server.Serve(e.queue) }) // it ends by Close
+	return e
+}
+
+// Close ends every connection. Those that Serve was called for have ended when
+// it has returned.
+func (e *Engine) Close() {
+	_ = e.server.Close() // the queue says nothing else
+	e.done.Wait()
+}
+
+// End says how a connection ended: a reason of the closed list and words, or
+// nothing if it ended by itself.
+type End struct{ Reason, Why string }
+
+// Serve serves the requests of one connection until it has ended. It closes c,
+// and so does whoever wants it to end.
+func (e *Engine) Serve(ctx context.Context, c net.Conn, to Destination, f Flow) End {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s := &conn{Conn: c, engine: e, ctx: ctx, to: to, flow: f, over: make(chan struct{})}
+	defer s.up.close()
+	defer s.Close()
+	server, end := s.accept()
+	if end.Reason != "" || server == nil {
+		return end
+	}
+	if !e.queue.put(server) {
+		return End{}
+	}
+	<-s.over
+	cancel()
+	s.requests.Wait()
+	return s.ended()
+}
+
+// A conn is one connection of a program.
+type conn struct {
+	net.Conn
+	engine *Engine
+	ctx    context.Context
+	to     Destination
+	flow   Flow
+	two    bool // it speaks HTTP/2
+	up     upstream
+
+	requests sync.WaitGroup
+	once     sync.Once
+	over     chan struct{} // closed with the connection
+
+	mu  sync.Mutex
+	end End // guarded by mu
+}
+
+// Close closes the connection, once.
+func (s *conn) Close() (err error) {
+	s.once.Do(func() {
+		err = s.Conn.Close()
+		close(s.over)
+	})
+	return err
+}
+
+// because says how the connection ends, if nothing did before.
+func (s *conn) because(reason, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.end.Reason == "" {
+		s.end = End{reason, why}
+	}
+}
+
+func (s *conn) ended() End {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.end
+}
+
+type connKey struct{}
+
+// withConn gives the requests of a connection the conn that they came by.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// queue is a listener whose connections are put into it.
+type queue struct {
+	conns chan net.Conn
+	over  chan struct{}
+	once  sync.Once
+}
+
+func newQueue() *queue { return &queue{conns: make(chan net.Conn), over: make(chan struct{})} }
+
+func (q *queue) put(c net.Conn) bool {
+	select {
+	case q.conns <- c:
+		return true
+	case <-q.over:
+		return false
+	}
+}
+
+// Accept returns the next connection.
+func (q *queue) Accept() (net.Conn, error) {
+	select {
+	case c := <-q.conns:
+		return c, nil
+	case <-q.over:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close ends the queue.
+func (q *queue) Close() error {
+	q.once.Do(func() { close(q.over) })
+	return nil
+}
+
+// Addr is of no meaning here.
+func (q *queue) Addr() net.Addr { return &net.TCPAddr{} }
+
+var errMismatch = errors.New("another name")
+
+var _ io.Closer = (*queue)(nil)

@@ -34,8 +34,13 @@ type Hello struct {
 	Subject decision.Subject
 	CanAsk  bool
 	// Known are the capabilities by which names may be known; with Any all are.
-	Known  []capability.Capability
-	Any    bool
+	Known []capability.Capability
+	Any   bool
+	Rules Rules
+	// Certificate and Key are the sandbox's own authority, with which connections
+	// are opened; empty where it has none.
+	Certificate, Key []byte `json:",omitempty"`
+
 	Header bool // a virtio_net header goes before each frame
 	Ether  bool // frames are Ethernet's
 	IPv6   bool // two seeds more are there
@@ -61,6 +66,13 @@ func (h Hello) Descriptors() int {
 	return 4
 }
 
+// Rules are capabilities about requests: those that permit some, and those that
+// deny some.
+type Rules struct {
+	Permit []capability.Capability `json:",omitempty"`
+	Deny   []capability.Capability `json:",omitempty"`
+}
+
 // Message is any other message; exactly one field but ID and Any is set.
 type Message struct {
 	ID uint64 `json:"id,omitempty"` // of a question, and of its answer
@@ -72,8 +84,9 @@ type Message struct {
 	Ask   *Ask              `json:"ask,omitempty"`
 	Give  bool              `json:"give_up,omitempty"` // nobody waits for the answer with this ID
 	Flow  *Flow             `json:"flow,omitempty"`
-	Who   *uint32           `json:"who,omitempty"` // has a socket, by its inode
-	Use   *Use              `json:"use,omitempty"` // of a secret, by one request
+	Who   *uint32           `json:"who,omitempty"`  // has a socket, by its inode
+	Made  *Request          `json:"made,omitempty"` // a request over an opened connection has ended
+	Use   *Use              `json:"use,omitempty"`  // of a secret, by one request
 
 	// From the egress process, with the ID of what the launcher wanted.
 	Published *Published `json:"published,omitempty"`
@@ -84,6 +97,7 @@ type Message struct {
 	Asked    *string                  `json:"asked,omitempty"`   // why nobody answered; "" where somebody did
 	Recheck  *[]capability.Capability `json:"recheck,omitempty"` // grants have changed; by what names may be known now
 	Any      bool                     `json:"any,omitempty"`     // with Recheck: all names may
+	Rules    *Rules                   `json:"rules,omitempty"`   // with Recheck: for requests
 	Program  *Program                 `json:"program,omitempty"` // has that socket
 	Publish  *Publish                 `json:"publish,omitempty"`
 	List     bool                     `json:"list,omitempty"` // the flows that live
@@ -158,6 +172,18 @@ type Flow struct {
 	In, Out    uint64
 	End, Why   string
 	Times      int // how often the same was refused before and not told
+}
+
+// Request is what is told of a request that has ended.
+type Request struct {
+	Flow         uint64 // the connection
+	To           capability.Capability
+	Decision     string
+	Method, Path string
+	Status       int
+	In, Out      uint64 // bytes of bodies
+	Begun, Ended time.Time
+	End, Why     string // why it was refused; "" if it was not
 }
 
 // A Conn carries messages. Send may be called concurrently, Receive not.

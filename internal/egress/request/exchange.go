@@ -1,0 +1,209 @@
+package request
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// An exchange is one request and its response.
+type exchange struct {
+	conn   *conn
+	in     *http.Request
+	out    http.ResponseWriter
+	record Record
+
+	received, sent atomic.Uint64 // bytes of bodies: to the program, from it
+	release        []func()
+}
+
+// serve answers one request of a program.
+func serve(w http.ResponseWriter, r *http.Request) {
+	s, ok := r.Context().Value(connKey{}).(*conn)
+	if !ok {
+		return
+	}
+	s.requests.Add(1)
+	defer s.requests.Done()
+	x := &exchange{conn: s, in: r, out: w, record: Record{Method: r.Method, Begun: time.Now()}}
+	defer x.end()
+	// The end of the connection is the end of what it asked for, whatever the
+	// server of requests makes of it.
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	if err := x.run(ctx); err != nil {
+		x.refuse(faultOf(err))
+	}
+}
+
+// end tells of the exchange.
+func (x *exchange) end() {
+	for _, f := range x.release {
+		f()
+	}
+	x.record.In, x.record.Out, x.record.Ended = x.received.Load(), x.sent.Load(), time.Now()
+	x.conn.flow.Told(x.record)
+}
+
+// run has a request decided and makes it. An error means that nothing was
+// answered yet.
+func (x *exchange) run(ctx context.Context) error {
+	upgrade := upgrades(x.in)
+	if err := x.check(); err != nil {
+		return err
+	}
+	r, err := x.write(ctx, upgrade)
+	if err != nil {
+		return err
+	}
+	x.record.Path = r.URL.EscapedPath()
+	if err := x.decide(ctx, upgrade); err != nil {
+		return err
+	}
+	d, err := x.conn.connect(ctx)
+	if err != nil {
+		return err
+	}
+	var scrub Scrubber
+	if f := x.conn.engine.cfg.Filler; f != nil {
+		if scrub, err = f.Fill(ctx, d, r); err != nil {
+			return refused(err)
+		}
+	}
+	resp, err := x.conn.send(r)
+	if err != nil {
+		return err
+	}
+	return x.answer(ctx, resp, scrub)
+}
+
+// refused is how an error of a Filler is answered.
+func refused(err error) *fault {
+	if r, ok := errors.AsType[*Refused](err); ok {
+		return &fault{status: http.StatusForbidden, reason: r.Reason, why: r.Words}
+	}
+	return &fault{status: http.StatusForbidden, reason: NotGranted, why: "a secret could not be put in"}
+}
+
+// check refuses what is never passed on, and requests for another host.
+func (x *exchange) check() error {
+	r, to := x.in, x.conn.to
+	if r.Method == http.MethodConnect || r.Method == http.MethodTrace {
+		return &fault{status: http.StatusMethodNotAllowed, reason: Malformed, why: r.Method + " is never passed on"}
+	}
+	if r.URL.Scheme != "" && r.URL.Scheme != to.Scheme {
+		return &fault{status: http.StatusMisdirectedRequest, reason: Host, why: "it asks for " + r.URL.Scheme}
+	}
+	if r.Host == "" && r.ProtoAtLeast(1, 1) {
+		return &fault{status: http.StatusBadRequest, reason: Malformed, why: "it names no host"}
+	}
+	if r.Host == "" {
+		return nil
+	}
+	if err := to.is(r.Host); err != nil {
+		return &fault{status: http.StatusMisdirectedRequest, reason: Host,
+			why: fmt.Sprintf("this connection is for %s; %v", to.authority(), err)}
+	}
+	return nil
+}
+
+// write makes the request that will be sent.
+//
+// Security: nothing of what the program sent is passed on as bytes. Method, host,
+// path, headers and the body's length were understood and are written in one form,
+// so that a server takes for one request what was decided as one.
+func (x *exchange) write(ctx context.Context, upgrade bool) (*http.Request, error) {
+	in := x.in
+	if in.URL.Opaque != "" || !strings.HasPrefix(in.URL.Path, "/") || in.URL.User != nil || in.URL.Fragment != "" {
+		return nil, &fault{status: http.StatusBadRequest, reason: Malformed, why: "it asks for no path"}
+	}
+	to := x.conn.to
+	r := &http.Request{
+		Method: in.Method, Host: to.authority(),
+		URL:    &url.URL{Scheme: to.Scheme, Host: to.authority(), Path: in.URL.Path, RawPath: in.URL.RawPath, RawQuery: query(in.URL.RawQuery), ForceQuery: in.URL.ForceQuery},
+		Header: without(in.Header), ContentLength: in.ContentLength, Trailer: in.Trailer,
+	}
+	if in.ContentLength != 0 && in.Body != nil {
+		r.Body = &counted{ReadCloser: in.Body, n: &x.sent}
+	} else {
+		r.Body = http.NoBody
+	}
+	if token(in.Header["Te"], "trailers") {
+		r.Header.Set("Te", "trailers")
+	}
+	if upgrade {
+		r.Header.Set("Connection", "Upgrade")
+		r.Header.Set("Upgrade", "websocket")
+	}
+	if _, ok := r.Header["User-Agent"]; !ok {
+		r.Header.Set("User-Agent", "") // none, instead of Go's
+	}
+	if in.ProtoMajor == 1 {
+		_ = http.NewResponseController(x.out).EnableFullDuplex() // where it cannot, a response waits for the request
+	}
+	return r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: x.early})), nil
+}
+
+// query writes a query so that no reader takes its end for the end of the request
+// line: HTTP/2 carries spaces in it.
+func query(raw string) string {
+	odd := func(c byte) bool { return c <= ' ' || c >= 0x7f || c == '#' }
+	var b strings.Builder
+	for _, c := range []byte(raw) {
+		if odd(c) {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// early passes a response on that comes before the one that counts.
+func (x *exchange) early(code int, header textproto.MIMEHeader) error {
+	h := x.out.Header()
+	for k, v := range without(http.Header(header)) {
+		h[k] = v
+	}
+	x.out.WriteHeader(code)
+	clear(h)
+	return nil
+}
+
+// decide has the request decided.
+func (x *exchange) decide(ctx context.Context, stream bool) error {
+	a := x.conn.flow.Decide(ctx, Ask{Method: x.in.Method, Path: x.record.Path, Stream: stream})
+	x.record.Decision = a.Decision
+	if a.Release != nil {
+		x.release = append(x.release, a.Release)
+	}
+	if a.Allowed {
+		return nil
+	}
+	f := &fault{status: http.StatusForbidden, reason: a.Reason, why: a.Why, answer: a}
+	if f.reason == "" {
+		f.reason = NotGranted
+	}
+	return f
+}
+
+// counted counts what is read of a body.
+type counted struct {
+	io.ReadCloser
+	n *atomic.Uint64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.n.Add(uint64(n))
+	return n, err
+}

@@ -1,0 +1,167 @@
+package request
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// upstream are the connections to the server that requests of one program's
+// connection go out by. They are shared with nobody.
+type upstream struct {
+	mu       sync.Mutex
+	carrier  *http.Transport // guarded by mu
+	first    net.Conn        // was connected before the first request; guarded by mu
+	known    bool            // a server was reached; guarded by mu
+	loopback bool            // guarded by mu
+	over     bool            // guarded by mu
+}
+
+// Times that a server has.
+const (
+	shakeTime    = 20 * time.Second
+	continueTime = time.Second
+	unusedTime   = 90 * time.Second
+)
+
+// dial connects to the server, and over TLS verifies its certificate.
+//
+// Security: whatever is sent is sent to an address that was checked, and over TLS
+// to whom the host's roots say has the name. There is no way to leave it out.
+func (s *conn) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, shakeTime)
+	defer cancel()
+	c, err := s.flow.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.up.reached(c)
+	if s.to.Scheme != "https" {
+		return c, nil
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.to.Host, NextProtos: []string{"http/1.1"}}
+	if s.two {
+		cfg.NextProtos = []string{"h2", "http/1.1"}
+	}
+	if s.engine.cfg.Roots != nil {
+		cfg.RootCAs = s.engine.cfg.Roots()
+	}
+	t := tls.Client(c, cfg)
+	if err := t.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return t, nil
+}
+
+// reached notes what kind of address a server has.
+func (u *upstream) reached(c net.Conn) {
+	at, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.known, u.loopback = true, err == nil && at.Addr().Unmap().IsLoopback()
+}
+
+// connect makes the first connection to the server, unless one was made before,
+// and returns where requests go.
+func (s *conn) connect(ctx context.Context) (Destination, error) {
+	u := &s.up
+	u.mu.Lock()
+	known := u.known
+	u.mu.Unlock()
+	if !known {
+		c, err := s.dial(ctx)
+		if err != nil {
+			return s.to, err
+		}
+		u.mu.Lock()
+		if u.first == nil && !u.over {
+			u.first, c = c, nil
+		}
+		u.mu.Unlock()
+		if c != nil {
+			_ = c.Close() // another request was quicker
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.carrier == nil {
+		u.carrier = s.transport()
+	}
+	d := s.to
+	d.Loopback = u.loopback
+	return d, nil
+}
+
+// take returns the connection that was made before the first request.
+func (u *upstream) take() net.Conn {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	c := u.first
+	u.first = nil
+	return c
+}
+
+// transport makes a transport that knows no other server than this one. It speaks
+// what the program speaks, as far as the server does.
+func (s *conn) transport() *http.Transport {
+	var p http.Protocols
+	encrypted := s.to.Scheme == "https"
+	p.SetHTTP1(encrypted || !s.two)
+	p.SetHTTP2(encrypted && s.two)
+	p.SetUnencryptedHTTP2(!encrypted && s.two)
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if c := s.up.take(); c != nil {
+			return c, nil
+		}
+		return s.dial(ctx)
+	}
+	return &http.Transport{
+		DialContext: dial, DialTLSContext: dial, Protocols: &p, DisableCompression: true,
+		MaxConnsPerHost: maxUpstream, MaxIdleConnsPerHost: maxUpstream, IdleConnTimeout: unusedTime,
+		ExpectContinueTimeout: continueTime, MaxResponseHeaderBytes: 4 * maxHeader,
+		WriteBufferSize: 32 << 10, ReadBufferSize: 32 << 10,
+	}
+}
+
+// send sends a request and returns the head of its response.
+func (s *conn) send(r *http.Request) (*http.Response, error) {
+	s.up.mu.Lock()
+	t, over := s.up.carrier, s.up.over
+	s.up.mu.Unlock()
+	if over {
+		return nil, net.ErrClosed
+	}
+	return t.RoundTrip(r)
+}
+
+// close ends every connection that no request uses; those end with their request.
+func (u *upstream) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.over = true
+	if u.carrier != nil {
+		u.carrier.CloseIdleConnections()
+	}
+	if u.first != nil {
+		_ = u.first.Close() // it was never used
+		u.first = nil
+	}
+}
+
+// certificate says what is wrong with a server's certificate, if that is what an
+// error is about.
+func certificate(err error) (string, bool) {
+	if v, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return v.Err.Error(), true
+	}
+	if v, ok := errors.AsType[x509.HostnameError](err); ok {
+		return v.Error(), true
+	}
+	return "", false
+}
