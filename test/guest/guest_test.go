@@ -5,6 +5,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 var (
 	whole   = flag.Bool("whole", false, "run everything, not the part that make test runs")
+	only    = flag.String("only", "", "regular expression for the suites to run: user/internal/enforce/trap")
 	keep    = flag.String("keep", "", "folder that keeps what the machine is made of, and its console")
 	kernels = flag.String("kernels", "../../.tools/kernels", "folder of unpacked kernel packages")
 )
@@ -147,6 +150,8 @@ func (tr *transcript) report(t *testing.T, s suite) {
 func TestGuest(t *testing.T) {
 	for _, b := range boots(*whole) {
 		t.Run(b.name, func(t *testing.T) {
+			wanted := regexp.MustCompile(*only)
+			b.suites = slices.DeleteFunc(b.suites, func(s suite) bool { return !wanted.MatchString(s.name()) })
 			boot(t, needGuest(t, b.kernel), b.deadline, b.suites)
 		})
 	}

@@ -143,7 +143,7 @@ func runJob(out *port, number int, j job.Job) error {
 func makeGroup(j job.Job) (*os.File, error) {
 	const top = "/sys/fs/cgroup"
 	dir := top
-	for _, name := range strings.SplitSeq(j.Group, "/") {
+	for name := range strings.SplitSeq(j.Group, "/") {
 		if j.Delegate {
 			if err := os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+memory +pids +cpu"), 0); err != nil {
 				return nil, err
