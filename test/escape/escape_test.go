@@ -39,6 +39,9 @@ func testMain(m *testing.M) int {
 		show(os.Args[2])
 		return 0
 	}
+	if len(os.Args) > 3 && os.Args[1] == "stage" {
+		return onStage(os.Args[2:])
+	}
 	if len(os.Args) > 2 && os.Args[1] == "attempt" {
 		attempting = os.Args[2:]
 		os.Args = []string{os.Args[0], "-test.run=^" + attempting[0] + "$"}

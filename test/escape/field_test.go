@@ -40,6 +40,7 @@ type field struct {
 	base  func() []string       // instead of the usual grants
 	start func(t *testing.T)    // the end of Setup
 	came  *counter              // who reached a server of the host
+	stage *stage                // nil: the host's own network
 	were  map[string]fileStatus // what must stay as it was
 }
 
@@ -183,6 +184,9 @@ func (f *field) fit(cmd *exec.Cmd) {
 	cmd.Dir, cmd.Env, cmd.ExtraFiles = f.Work, f.environ(), f.extra
 	if f.stdin != nil {
 		cmd.Stdin = f.stdin
+	}
+	if f.stage != nil {
+		f.stage.wrap(cmd, filepath.Join(scratch, "attacker"))
 	}
 }
 

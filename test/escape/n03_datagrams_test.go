@@ -1,7 +1,6 @@
 package escape_test
 
 import (
-	"net"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -19,10 +18,9 @@ func TestN03Datagrams(t *testing.T) {
 		Reference: "filters of connect(2) alone; Landlock knows TCP only (landrun)",
 		Tiers:     process,
 		Setup: func(t *testing.T, f *field) {
-			c := f.packets(t, "udp", "127.0.0.1:0")
-			_, f.Values["port"], _ = net.SplitHostPort(c.LocalAddr().String())
-			l := f.listen(t, "tcp", "127.0.0.1:"+f.Values["port"])
-			_ = l
+			f.Values["port"] = freePort(t) // of TCP, where others come and go
+			f.listen(t, "tcp", "127.0.0.1:"+f.Values["port"])
+			f.packets(t, "udp", "127.0.0.1:"+f.Values["port"])
 		},
 		Harm: reachedServer,
 		Tries: []try{

@@ -121,3 +121,18 @@ type rawConn = syscall.RawConn
 
 // background is for attempts, which no test waits for.
 var background = context.Background()
+
+// freePort is a port of the host that nobody has.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}

@@ -1,0 +1,104 @@
+package escape_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// N22: without its network process, or with one that does not begin, a run that
+// was granted a network does not happen; the program is never let go without.
+func TestN22WithoutPlane(t *testing.T) {
+	for name, egress := range map[string]string{
+		"absent":         "",
+		"it ends":        "#!/bin/sh\nexit 0\n",
+		"it talks":       "#!/bin/sh\necho '{\"ready\":true}' >&3; echo nonsense >&3\n",
+		"it is no file":  "/",
+		"not executable": "-",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newField(t)
+			bin := filepath.Join(f.Dir, "bin")
+			if err := os.Mkdir(bin, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			program := filepath.Join(bin, "ambit")
+			if err := copyProgram(program, ambit(t)); err != nil {
+				t.Fatal(err)
+			}
+			at := filepath.Join(bin, "ambit-egress")
+			var err error
+			switch egress {
+			case "":
+			case "/":
+				err = os.Mkdir(at, 0o755)
+			case "-":
+				err = os.WriteFile(at, []byte("x"), 0o644)
+			default:
+				err = os.WriteFile(at, []byte(egress), 0o755) //nolint:gosec // it is to be executed
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(program, "run", "--allow", "fs.write:"+f.Work, "--allow", "net.connect:example.test", "--", "touch", f.work("ran"))
+			f.fit(cmd)
+			begin := time.Now()
+			out, err := cmd.CombinedOutput()
+			if exitStatus(err) != 125 || time.Since(begin) > longest {
+				t.Errorf("status %d after %v: %s", exitStatus(err), time.Since(begin), out)
+			}
+			if _, err := os.Stat(f.work("ran")); err == nil {
+				t.Errorf("the program ran: %s", out)
+			}
+			f.nothingLeft(t)
+			// The control: without a network it runs.
+			cmd = exec.Command(program, "run", "--allow", "fs.write:"+f.Work, "--", "touch", f.work("ran"))
+			f.fit(cmd)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("without a network: %v: %s", err, out)
+			}
+		})
+	}
+}
+
+// N23: a list of what may be reached that is empty, or nothing of the kind, is no
+// network.
+func TestN23EmptyLists(t *testing.T) {
+	f := newField(t)
+	for _, text := range []string{"", "net.connect:", "net.connect: ", "net.connect", "net.connect:[]", "net.connect:**", "net.connect:*.*",
+		"net.connect:.", "net.connect:example.test:", "net.connect:example.test:0", "net.connect:example.test:65536", "net.connect:example.test:9-8",
+		"net.connect:10.0.0.0/33", "net.connect:[::1", "net.listen:", "net.listen:0", "net.listen:8080/0", "dns.lookup:", "dns.lookup:example.test", "dns.lookup:example.test/"} {
+		cmd := exec.Command(ambit(t), "run", "--allow", text, "--", "true")
+		f.fit(cmd)
+		if out, err := cmd.CombinedOutput(); exitStatus(err) != 125 {
+			t.Errorf("--allow %q: status %d: %s", text, exitStatus(err), out)
+		}
+	}
+	for name, capabilities := range map[string]string{"empty": "[]", "missing": "", "null": "null", "a text": `"net.connect:*"`, "a number": "7",
+		"an object": `{"net.connect": "*"}`, "an empty text": `[{"capability": "net.connect:", "reason": "x"}]`} {
+		pack := filepath.Join(f.Dir, strings.ReplaceAll(name, " ", "-"))
+		text := `{"id": "dev.ambit.lists", "name": "Lists", "version": "1.0.0", "kind": "cli-tool", "description": "x", "entry": ["/bin/cat", "/proc/net/dev"]`
+		if capabilities != "" {
+			text += `, "capabilities": ` + capabilities
+		}
+		f.put(t, filepath.Join(pack, "ambit.json"), text+"}")
+		cmd := exec.Command(ambit(t), "run", "--pack", pack)
+		f.fit(cmd)
+		out, err := cmd.CombinedOutput()
+		if exitStatus(err) == 0 && strings.Contains(string(out), "eth0") {
+			t.Errorf("a manifest whose capabilities are %s has a network: %s", name, out)
+		}
+		if name != "empty" && name != "missing" && exitStatus(err) != 125 {
+			t.Errorf("a manifest whose capabilities are %s: status %d: %s", name, exitStatus(err), out)
+		}
+	}
+	// The control: what was granted is a network.
+	cmd := exec.Command(ambit(t), "run", "--allow", "net.connect:example.test", "--", "cat", "/proc/net/dev")
+	f.fit(cmd)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "eth0") {
+		t.Errorf("with a grant: %v: %s", err, out)
+	}
+}
