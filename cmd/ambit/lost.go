@@ -31,6 +31,8 @@ func (r *rechecker) loseAgain(ctx context.Context) {
 		return // it is looked at again
 	}
 	in := decision.Input{Manifest: r.s.manifest, Grants: grants, Policy: r.s.policy, Now: r.s.app.now()}
+	var again []string
+	var by capability.Capability
 	for i := range r.lost {
 		l := &r.lost[i]
 		l.left--
@@ -38,9 +40,12 @@ func (r *rechecker) loseAgain(ctx context.Context) {
 			continue
 		}
 		for _, o := range l.objects {
-			if _, err := r.inside.Hide(o.Path); err != nil {
-				r.mustEnd(l.c, err)
-			}
+			again, by = append(again, o.Path), l.c
+		}
+	}
+	if len(again) > 0 {
+		if _, err := r.inside.Hide(again...); err != nil {
+			r.mustEnd(by, err)
 		}
 	}
 	r.lost = slices.DeleteFunc(r.lost, func(l lost) bool { return l.left <= 0 })

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -134,21 +135,34 @@ func (r *rechecker) expiry(grants []grant.Grant) (next time.Time) {
 	return next
 }
 
+// A losing is what is no longer granted.
+type losing struct {
+	c       capability.Capability
+	objects []enforce.Object
+	d       decision.Decision
+}
+
 // take decides anew about everything that the view shows.
 //
 // Security: what the decision denies now is taken away, whichever grant it came
 // by; what cannot be taken away ends the session.
 func (r *rechecker) take(ctx context.Context, grants []grant.Grant) {
 	in := decision.Input{Manifest: r.s.manifest, Grants: grants, Policy: r.s.policy, Now: r.s.app.now()}
+	var all []losing
 	for c, objects := range r.shown() {
 		d := decision.Decide(decision.Request{Subject: r.s.subject, Capability: c}, in)
 		if d.Outcome == decision.Allow || r.usedUp(c) {
 			continue
 		}
-		if err := r.lose(ctx, c, objects, d); err != nil {
-			r.mustEnd(c, err)
-		}
+		all = append(all, losing{c, objects, d})
 		r.lost = append(r.lost, lost{c, objects, lostLooks})
+	}
+	if len(all) == 0 {
+		return
+	}
+	slices.SortFunc(all, func(a, b losing) int { return strings.Compare(a.c.String(), b.c.String()) })
+	if c, err := r.lose(ctx, all); err != nil && ctx.Err() == nil {
+		r.mustEnd(c, err)
 	}
 }
 
@@ -165,21 +179,67 @@ func (r *rechecker) usedUp(c capability.Capability) bool {
 	})
 }
 
-// lose hides the objects of one capability and records what that came to.
-func (r *rechecker) lose(ctx context.Context, c capability.Capability, objects []enforce.Object, d decision.Decision) error {
-	b := audit.EffectBody{Capability: audit.Text(c.Display()), Reason: rule(d)}
-	var failed error
-	if c.Kind() == capability.ProcessSpawn && c.Scope() == "" {
-		failed = errors.New("a running program that may start others cannot be kept from it")
-	}
-	for _, o := range objects {
-		open, err := r.inside.Hide(o.Path)
-		if err != nil {
-			failed = errors.Join(failed, err)
-			continue
+// lose hides the objects of capabilities, all at once, and records what that came
+// to. An error comes with the first one that could not be taken away.
+func (r *rechecker) lose(ctx context.Context, all []losing) (first capability.Capability, err error) {
+	var paths []string
+	for _, l := range all {
+		for _, o := range l.objects {
+			paths = append(paths, o.Path)
 		}
+	}
+	first = all[0].c
+	open, failed := r.inside.Hide(paths...)
+	if failed != nil {
+		open = make([][]enforce.Open, len(paths))
+	}
+	var bodies []*audit.EffectBody
+	var records []audit.Record
+	for _, l := range all {
+		b := audit.EffectBody{Capability: audit.Text(l.c.Display()), Reason: rule(l.d)}
+		n := len(l.objects)
+		if failed == nil {
+			tellOpen(&b, l.objects, open[:n])
+		}
+		open = open[n:]
+		if cause := cannotLose(l.c, failed); cause != nil {
+			b.Error = audit.Text(cause.Error())
+			if err == nil {
+				first, err = l.c, cause
+			}
+		}
+		r.forget(l.c)
+		rec, e := audit.New(b)
+		if e != nil {
+			return first, e
+		}
+		rec.ID, rec.Session, rec.Principal, rec.Pack = audit.NewID("e"), r.s.subject.Session, r.s.subject.Principal, r.s.subject.Pack
+		bodies, records = append(bodies, &b), append(records, rec)
+	}
+	if _, e := r.s.Append(ctx, records...); e != nil {
+		return first, fmt.Errorf("record it: %w", e)
+	}
+	if !r.s.app.json {
+		for _, b := range bodies {
+			printf(r.s.app.err, "ambit: %s\n", effectWords(b))
+		}
+	}
+	return first, err
+}
+
+// cannotLose is why a capability stays, if it does.
+func cannotLose(c capability.Capability, failed error) error {
+	if c.Kind() == capability.ProcessSpawn && c.Scope() == "" {
+		failed = errors.Join(errors.New("a running program that may start others cannot be kept from it"), failed)
+	}
+	return failed
+}
+
+// tellOpen puts down what led to the objects, and what is open of them.
+func tellOpen(b *audit.EffectBody, objects []enforce.Object, open [][]enforce.Open) {
+	for i, o := range objects {
 		b.Paths = append(b.Paths, audit.Text(o.Path))
-		for _, h := range open {
+		for _, h := range open[i] {
 			if len(b.Open) == maxHeld {
 				b.More++
 				continue
@@ -187,22 +247,6 @@ func (r *rechecker) lose(ctx context.Context, c capability.Capability, objects [
 			b.Open = append(b.Open, audit.HeldBody{PID: h.PID, Program: audit.Text(h.Program), What: h.What, Path: audit.Text(h.Path)})
 		}
 	}
-	if failed != nil {
-		b.Error = audit.Text(failed.Error())
-	}
-	r.forget(c)
-	rec, err := audit.New(b)
-	if err != nil {
-		return err
-	}
-	rec.ID, rec.Session, rec.Principal, rec.Pack = audit.NewID("e"), r.s.subject.Session, r.s.subject.Principal, r.s.subject.Pack
-	if _, err := r.s.Append(ctx, rec); err != nil {
-		return fmt.Errorf("record it: %w", err)
-	}
-	if !r.s.app.json {
-		printf(r.s.app.err, "ambit: %s\n", effectWords(&b))
-	}
-	return failed
 }
 
 func rule(d decision.Decision) string {

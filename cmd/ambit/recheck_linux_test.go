@@ -24,9 +24,13 @@ type aSession struct {
 	killed bool
 }
 
-func (v *aSession) Hide(path string) ([]enforce.Open, error) {
-	v.shows = slices.DeleteFunc(v.shows, func(s string) bool { return s == path })
-	return v.open, nil
+func (v *aSession) Hide(paths ...string) ([][]enforce.Open, error) {
+	v.shows = slices.DeleteFunc(v.shows, func(s string) bool { return slices.Contains(paths, s) })
+	open := make([][]enforce.Open, len(paths))
+	for i := range open {
+		open[i] = v.open
+	}
+	return open, nil
 }
 
 func (v *aSession) Kill() error {

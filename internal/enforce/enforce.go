@@ -175,9 +175,9 @@ type Session interface {
 	Kill() error            // all of it, at once
 	PID() int               // of the sandbox's init, as the host sees it
 	Denials() <-chan Denial // what the kernel refused and the supervisor saw; closed at the end
-	// Hide takes what was shown at a path of the view away again, and returns what
-	// is open of it all the same. It may be called while the program runs.
-	Hide(path string) ([]Open, error)
+	// Hide takes what was shown at paths of the view away again, and returns what
+	// is open of each all the same. It may be called while the program runs.
+	Hide(paths ...string) ([][]Open, error)
 	// Pause stops the program and all it started, until resume is called. It may
 	// be called while the program runs.
 	Pause() (resume func(), err error)

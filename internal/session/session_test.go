@@ -137,10 +137,10 @@ func (in *inside) Kill() error {
 	return in.do("kill")
 }
 
-func (in *inside) Signal(os.Signal) error           { return nil }
-func (in *inside) PID() int                         { return 7 }
-func (*inside) Pause() (func(), error)              { return func() {}, nil }
-func (*inside) Hide(string) ([]enforce.Open, error) { return nil, nil }
+func (in *inside) Signal(os.Signal) error                { return nil }
+func (in *inside) PID() int                              { return 7 }
+func (*inside) Pause() (func(), error)                   { return func() {}, nil }
+func (*inside) Hide(...string) ([][]enforce.Open, error) { return nil, nil }
 
 func (in *inside) Denials() <-chan enforce.Denial { return in.denials }
 

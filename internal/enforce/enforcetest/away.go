@@ -43,12 +43,12 @@ func hideWhileRunning(t testing.TB, s suite, p place, in enforce.Input, hide str
 	p.await(t, "one")
 	open, err := r.Hide(hide)
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(open, func(o enforce.Open) bool { return o.What == "descriptor 5" && o.Program == "sh" && o.Path == hide }) {
+	if !slices.ContainsFunc(open[0], func(o enforce.Open) bool { return o.What == "descriptor 5" && o.Program == "sh" && o.Path == hide }) {
 		t.Errorf("open are %+v, want descriptor 5 of sh", open)
 	}
-	if again, err := r.Hide(hide); err != nil || len(again) != 0 {
+	if again, err := r.Hide(hide); err != nil || len(again[0]) != 0 {
 		t.Errorf("hidden twice: %+v, %v", again, err)
 	}
 	p.say(t, "two")
@@ -231,7 +231,7 @@ func (s asking) nothingLeft(t *testing.T) {
 	}
 	after := own(t)
 	for range 100 {
-		if after.descriptors <= before.descriptors && after.goroutines <= before.goroutines && after.mounts <= before.mounts {
+		if !after.exceeds(before) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -36,10 +36,10 @@ func takeAwayWithin(t testing.TB, s suite, p place, in enforce.Input) {
 	p.await(t, "one")
 	open, err := r.Hide(p.hidden)
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
 	for _, what := range []string{"working directory", "descriptor 5"} {
-		if !slices.ContainsFunc(open, func(o enforce.Open) bool { return o.What == what && o.Program == "sh" }) {
+		if !slices.ContainsFunc(open[0], func(o enforce.Open) bool { return o.What == what && o.Program == "sh" }) {
 			t.Errorf("open are %+v, want the %s of sh", open, what)
 		}
 	}

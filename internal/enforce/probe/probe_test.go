@@ -51,12 +51,12 @@ type bare struct {
 func (s *bare) Report() enforce.Report {
 	return enforce.Report{Tier: "unconfined", Layers: []enforce.Layer{{Name: "everything", Promised: true, Holds: true}}}
 }
-func (s *bare) Release() error                    { return nil }
-func (s *bare) Signal(sig os.Signal) error        { return s.cmd.Process.Signal(sig) }
-func (s *bare) Kill() error                       { return s.cmd.Process.Kill() }
-func (s *bare) PID() int                          { return s.cmd.Process.Pid }
-func (*bare) Pause() (func(), error)              { return func() {}, nil }
-func (*bare) Hide(string) ([]enforce.Open, error) { return nil, nil }
+func (s *bare) Release() error                         { return nil }
+func (s *bare) Signal(sig os.Signal) error             { return s.cmd.Process.Signal(sig) }
+func (s *bare) Kill() error                            { return s.cmd.Process.Kill() }
+func (s *bare) PID() int                               { return s.cmd.Process.Pid }
+func (*bare) Pause() (func(), error)                   { return func() {}, nil }
+func (*bare) Hide(...string) ([][]enforce.Open, error) { return nil, nil }
 
 func (s *bare) Denials() <-chan enforce.Denial { return s.denials }
 

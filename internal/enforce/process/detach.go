@@ -4,6 +4,7 @@ package process
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -14,43 +15,107 @@ import (
 	"ambit.dev/ambit/internal/enforce/namespace"
 )
 
-// detach takes the mount at a path out of the running view, with all that is
-// mounted in it. What was opened beneath it stays open.
+// detach takes the mounts at paths out of the running view, with all that is
+// mounted in them. What was opened beneath them stays open.
 //
 // Security: who works in it, or has a directory of it open, opens nothing there
 // any more: the walk up from a file ends at the mount, and Landlock finds no rule.
 // Landlock does not look at changes of modes, owners and times, so the mount is
 // made read-only first. That fails while something is open there for writing.
-func (a *attacher) detach(p string) error {
+// What is gone is read back from the kernel. A mount may be gone before: it goes
+// with its name, when that becomes something else on the host.
+func (a *attacher) detach(paths ...string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if on, ok := a.at(p); !ok || on.Path != p {
-		return nil // a wider grant has covered it meanwhile
+	paths = slices.DeleteFunc(slices.Clone(paths), func(p string) bool {
+		on, ok := a.at(p)
+		return !ok || on.Path != p // a wider grant has covered it meanwhile
+	})
+	if len(paths) == 0 {
+		return nil
 	}
 	if err := a.start(); err != nil {
 		return err
 	}
 	// Forgotten first: who comes by meanwhile waits for what it becomes.
-	was := a.forget(p)
-	removed, err := a.remove(p)
-	b := &builder{plan: a.plan, list: &namespace.List{}}
-	a.home(b)
-	fds := b.descriptors()
-	a.inside(b)
-	if !removed {
-		b.closeChanges(p)
-		b.unmount(p)
+	was := map[string]enforce.Entry{}
+	for _, p := range paths {
+		maps.Copy(was, a.forget(p))
 	}
-	a.unbury(b, p)
-	a.detachBelow(b, p, fds)
-	a.home(b)
-	if err = errors.Join(err, a.worker.Do(b.list)); err != nil {
+	before, err := a.mounted(paths)
+	if err == nil {
+		err = a.takeAway(paths)
+	}
+	if after, e := a.mounted(paths); err == nil {
+		err = errors.Join(e, stillThere(paths, before, after))
+	}
+	if err != nil {
 		a.table.Lock()
 		defer a.table.Unlock()
 		maps.Copy(a.shown, was)
 		return err
 	}
-	return a.clear(a.skeleton.unmounted(p, a.leads))
+	var useless []string
+	for _, p := range paths {
+		useless = append(useless, a.skeleton.unmounted(p, a.leads)...)
+	}
+	slices.Sort(useless)
+	return a.clear(slices.Compact(useless))
+}
+
+// mounted counts the mounts at each path, those that are covered too.
+func (a *attacher) mounted(paths []string) (at map[string]int, err error) {
+	text, err := read("/proc/" + itoa(int(a.init.Load())) + "/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	at = make(map[string]int, len(paths))
+	for _, p := range paths {
+		at[p] = 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.SplitN(line, " ", 6); len(f) > 4 {
+			if n, ok := at[unescape(f[4])]; ok {
+				at[unescape(f[4])] = n + 1
+			}
+		}
+	}
+	return at, nil
+}
+
+// stillThere is an error for the first path that has lost no mount and has one.
+func stillThere(paths []string, before, after map[string]int) error {
+	for _, p := range paths {
+		if after[p] > 0 && after[p] >= before[p] {
+			return fmt.Errorf("take away %s: it is still there", p)
+		}
+	}
+	return nil
+}
+
+// takeAway has the worker unmount what was forgotten.
+func (a *attacher) takeAway(paths []string) error {
+	gone := make([]bool, len(paths))
+	for i, p := range paths {
+		var err error
+		if gone[i], err = a.remove(p); err != nil {
+			return err
+		}
+	}
+	b := &builder{plan: a.plan, list: &namespace.List{}}
+	a.home(b)
+	fds := b.descriptors()
+	a.inside(b)
+	for i, p := range paths {
+		if !gone[i] {
+			b.closeChanges(p)
+			b.unmount(p).May()
+		}
+		a.unbury(b, p)
+		a.detachBelow(b, p, fds)
+	}
+	a.home(b)
+	return a.worker.Do(b.list)
 }
 
 // forget removes what is mounted at p and beneath from the table.
@@ -121,7 +186,7 @@ func (b *builder) closeChanges(p string) {
 	point := l.NewSlot()
 	what := "close " + p
 	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
-	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(p), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(point)
+	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(p), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(point).May()
 	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
 	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(point), l.Str(""), num(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE),
 		namespace.Pointer(l, attr), num(mountAttrSize)).May()
