@@ -31,7 +31,7 @@ test: ## run every test, as root and as an ordinary user, and count what was ski
 test-guest: ## boot Debian's kernels in an emulator, as root, and run the tests of the tier there
 	@scripts/guest.sh
 
-check: lint ## check format, vet, lint and import rules
+check: lint ## check format, vet, lint, import rules and the documents
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 		if [ -n "$$unformatted" ]; then echo "Not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
 	@if git grep -nE 'exec\.Command(Context)?\(.*"(/bin/)?(ba|da)?sh"' -- 'cmd/*.go' 'internal/*.go' ':!*_test.go' ':!internal/enforce/enforcetest'; then \

@@ -26,8 +26,13 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		{"timers", s.timers}, {"odd paths", s.oddPaths}, {"its own paths", s.ownPaths}, {"as it is", s.asIs}, {"rewritten", s.rewritten},
 		{"unreadable", s.unreadable}, {"its own root", s.ownRoot}, {"links", s.links}, {"interpreted", s.interpreted},
 		{"may", s.may}, {"builds", s.builds}, {"within", s.within},
+		{"signals", s.signals}, {"vfork", s.vfork}, {"processes", s.processes}, {"mounts", s.mounts}, {"touches", s.touches},
+		{"swapped", s.swapped}, {"killed", s.killed},
 	} {
-		t.Run(c.name, c.test)
+		t.Run(c.name, func(t *testing.T) {
+			leavesNothing(t)
+			c.test(t)
+		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/enforce"
 )
 
@@ -19,6 +20,9 @@ func Benchmark(b *testing.B, make func(enforce.Asker) enforce.Tier, facts enforc
 		for b.Loop() {
 			s.run(b, in, nil)
 		}
+	})
+	b.Run("in a fixed view", func(b *testing.B) {
+		b.Run("touches", fixedView{make: make, facts: facts}.timeTouches)
 	})
 	b.Run("by a trap", func(b *testing.B) {
 		if !facts.FUSE {
@@ -39,7 +43,7 @@ func (s asking) benchmark(b *testing.B) {
 			t.run(b, in, nil)
 		}
 	})
-	b.Run("touches", s.touches)
+	b.Run("touches", s.timeTouches)
 }
 
 // touchFiles prints the microseconds of one call: the first open of a hidden file,
@@ -63,16 +67,31 @@ print(each(lambda n: os.close(os.open(n, os.O_RDONLY)), names), least(lambda n: 
     least(look, ["/usr/bin/env"] * 100), least(look, ["/usr/bin/absent"] * 100), least(lambda n: os.close(os.open(n, os.O_RDONLY)), ["/bin/env"] * 100),
     least(os.fstat, [f] * 100))`
 
-func (s asking) touches(b *testing.B) {
+// fixedView grants the hidden folder at the start instead of asking.
+type fixedView asking
+
+func (s fixedView) timeTouches(b *testing.B) {
+	timeTouches(b, s.make, s.facts, func(p place) enforce.Input {
+		in := p.input(b, "")
+		grant(b, &in, capability.FSRead, p.hidden)
+		return in
+	})
+}
+
+func (s asking) timeTouches(b *testing.B) {
+	timeTouches(b, s.make, s.facts, func(p place) enforce.Input { return s.input(b, p, "") })
+}
+
+func timeTouches(b *testing.B, make func(enforce.Asker) enforce.Tier, facts enforce.Facts, input func(place) enforce.Input) {
 	p := newHidden(b)
 	for i := range 100 {
 		if err := os.WriteFile(p.hidden+"/"+string(rune('a'+i%26))+string(rune('a'+i/26)), nil, 0o644); err != nil {
 			b.Fatal(err)
 		}
 	}
-	in := s.input(b, p, "")
+	in := input(p)
 	in.Program.Path, in.Program.Argv = "/usr/bin/python3", []string{"python3", "-c", touchFiles}
-	t := suite{tier: s.make(newAnswers(allow)), facts: s.facts}
+	t := suite{tier: make(newAnswers(allow)), facts: facts}
 	units := []string{"µs/first-open", "µs/open", "µs/stat", "µs/absent", "µs/open-by-link", "µs/fstat"}
 	sum, runs := [6]float64{}, 0
 	for b.Loop() {

@@ -167,12 +167,13 @@ func (s suite) nothingLeft(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 		after = own(t)
 	}
-	if after.descriptors > before.descriptors || after.goroutines > before.goroutines || after.mounts > before.mounts {
+	if after.exceeds(before) {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
 }
 
-type owned struct{ descriptors, goroutines, mounts int }
+// owned is what this process has: what a sandbox could leave.
+type owned struct{ descriptors, goroutines, mounts, children int }
 
 func own(t *testing.T) owned {
 	t.Helper()
@@ -184,7 +185,40 @@ func own(t *testing.T) owned {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return owned{len(fds), runtime.NumGoroutine(), strings.Count(string(mounts), "\n")}
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	children := 0
+	for _, l := range lists {
+		if text, err := os.ReadFile(l); err == nil { // a thread may have ended
+			children += len(strings.Fields(string(text)))
+		}
+	}
+	return owned{len(fds), runtime.NumGoroutine(), strings.Count(string(mounts), "\n"), children}
+}
+
+// exceeds reports whether o has more of anything than before.
+func (o owned) exceeds(before owned) bool {
+	return o.descriptors > before.descriptors || o.goroutines > before.goroutines || o.mounts > before.mounts || o.children > before.children
+}
+
+// leavesNothing fails a test, when it has ended, that leaves descriptors,
+// goroutines, mounts or processes. What ends with its sandbox may take a moment.
+func leavesNothing(t *testing.T) {
+	t.Helper()
+	before := own(t)
+	t.Cleanup(func() {
+		after := own(t)
+		for range 300 {
+			if !after.exceeds(before) {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+			after = own(t)
+		}
+		t.Errorf("before %+v, after %+v", before, after)
+	})
 }
 
 // hidden: what was granted at the start can be taken away while it is used.
