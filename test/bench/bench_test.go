@@ -45,15 +45,35 @@ PASS
 	}
 }
 
+func TestAskingRead(t *testing.T) {
+	var a askingNumbers
+	a.read(`BenchmarkProcessTier/in_a_fixed_view/touches-2   10  1000 ns/op  2.5 µs/first-open  2.4 µs/open
+BenchmarkProcessTier/by_a_trap/touches-2  10  1000 ns/op  300.5 µs/first-open  2.5 µs/open
+BenchmarkProcessTier/by_a_trap/touches-2  10  1000 ns/op  310.5 µs/first-open  2.7 µs/open
+BenchmarkProcessTier/by_a_trap/start-2  10  1000 ns/op
+PASS
+`)
+	if middle(a.First[byTrap]) != 305.5 || middle(a.Second[byTrap]) != 2.6 || middle(a.Second[fixed]) != 2.4 || len(a.First[byNotification]) != 0 {
+		t.Errorf("got %+v", a)
+	}
+}
+
 // good is a run in which every target is met, by the least.
 func good() *results {
 	return &results{
-		Peers:   []peer{{Name: "plain"}, {Name: "ambit"}, {Name: "bubblewrap"}},
-		Start:   map[string]samples{"plain": {1e6}, "ambit": {15e6}, "bubblewrap": {10e6}},
-		InTree:  map[string]samples{"plain": {1e6}, "ambit": {16.5e6}, "bubblewrap": {10e6}},
-		Many:    map[string]many{"ambit": {Wall: samples{2e9}}, "bubblewrap": {Wall: samples{1e9}}},
-		Memory:  map[string]memory{"ambit": {Processes: 1, PSS: 12e6}},
-		Jobs:    map[string]map[string]samples{"tar": {"plain": {100e6}, "ambit": {115e6}}},
+		Peers:  []peer{{Name: "plain"}, {Name: "ambit"}, {Name: "bubblewrap"}},
+		Start:  map[string]samples{"plain": {1e6}, "ambit": {15e6}, "bubblewrap": {10e6}},
+		InTree: map[string]samples{"plain": {1e6}, "ambit": {16.5e6}, "bubblewrap": {10e6}},
+		Many:   map[string]many{"ambit": {Wall: samples{2e9}}, "bubblewrap": {Wall: samples{1e9}}},
+		Memory: map[string]memory{"ambit": {Processes: 1, PSS: 12e6}},
+		Jobs:   map[string]map[string]samples{"tar": {"plain": {100e6}, "ambit": {115e6}}},
+		Asking: askingNumbers{
+			Jobs: map[string]map[string]samples{
+				"tar":      {"plain": {100e6}, byTrap: {130e6}, byNotification: {900e6}},
+				"go build": {"plain": {100e6}, byTrap: {110e6}, byNotification: {900e6}},
+			},
+			First: map[string][]float64{fixed: {2}, byTrap: {500}}, Second: map[string][]float64{fixed: {2}, byTrap: {2.2}},
+		},
 		Audit:   auditNumbers{Durable: samples{1e6}, Grouped: []float64{10_000}, Verify: 9 * time.Second},
 		Left:    []string{"runc (not here)"},
 		Skipped: nil,
@@ -61,8 +81,8 @@ func good() *results {
 }
 
 func TestVerdicts(t *testing.T) {
-	if all := good().verdicts(); len(all) != 11 {
-		t.Errorf("got %d verdicts, want 11: %v", len(all), all)
+	if all := good().verdicts(); len(all) != 15 {
+		t.Errorf("got %d verdicts, want 15: %v", len(all), all)
 	}
 	for _, v := range good().verdicts() {
 		if !v.Met {
@@ -77,6 +97,10 @@ func TestVerdicts(t *testing.T) {
 		"memory":  func(r *results) { r.Memory["ambit"] = memory{PSS: 13e6} },
 		"job":     func(r *results) { r.Jobs["tar"]["ambit"] = samples{116e6} },
 		"no job":  func(r *results) { delete(r.Jobs["tar"], "ambit") },
+		"walk":    func(r *results) { r.Asking.Jobs["tar"][byTrap] = samples{131e6} },
+		"tool":    func(r *results) { r.Asking.Jobs["go build"][byTrap] = samples{111e6} },
+		"first":   func(r *results) { r.Asking.First[byTrap] = []float64{501} },
+		"second":  func(r *results) { r.Asking.Second[byTrap] = []float64{2.3} },
 		"durable": func(r *results) { r.Audit.Durable = samples{2e6} },
 		"grouped": func(r *results) { r.Audit.Grouped = []float64{9_999} },
 		"verify":  func(r *results) { r.Audit.Verify = 10 * time.Second },

@@ -23,7 +23,7 @@ import (
 )
 
 // parts are what can be measured, in order; --only names some of them.
-var parts = []string{"start", "many", "memory", "jobs", "network", "audit"}
+var parts = []string{"start", "many", "memory", "jobs", "asking", "network", "audit"}
 
 // results is everything that one run found.
 type results struct {
@@ -38,6 +38,8 @@ type results struct {
 	Many   map[string]many               // peer → a hundred at once
 	Memory map[string]memory             // peer → supervisors of one idle sandbox
 	Jobs   map[string]map[string]samples // job → peer → time without start
+
+	Asking askingNumbers // the same in a view that asks
 
 	Networks []network           // those that were measured
 	Traffic  map[string]*traffic // by name

@@ -66,6 +66,8 @@ func (m *measurer) measure(part string) error {
 		return m.jobs()
 	case "network":
 		return m.network()
+	case "asking":
+		return m.asking()
 	default:
 		return m.audit()
 	}
@@ -422,40 +424,54 @@ func (p *place) allJobs() []job {
 	}
 }
 
-func (m *measurer) jobs() error {
-	m.Jobs = map[string]map[string]samples{}
+func (m *measurer) jobs() (err error) {
+	m.Jobs, err = m.timeJobs(m.Peers, m.allJobs())
+	return err
+}
+
+// timeJobs times each job in the way of each peer.
+func (m *measurer) timeJobs(peers []peer, jobs []job) (map[string]map[string]samples, error) {
+	times := map[string]map[string]samples{}
 	b := box{read: []string{m.one, m.gorot}, write: []string{m.out, m.tree}, dir: m.out}
-	for _, j := range m.allJobs() {
+	for _, j := range jobs {
 		j.Repeat = 2
 		text, err := json.Marshal(j)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		m.Jobs[j.Name] = map[string]samples{}
+		times[j.Name] = map[string]samples{}
 		say("  %s", j.Name)
-		err = m.eachRound(max(m.rounds/3, 1), func(one peer) error {
-			cmd, err := m.command(one, b, "/usr/bin/python3", "-c", timer, string(text))
+		err = m.turns(max(m.rounds/3, 1), len(peers), func(i int) error {
+			one := peers[i]
+			took, err := m.timeJob(one, b, string(text))
 			if err != nil {
-				return err
-			}
-			var problem strings.Builder
-			cmd.Stderr = &problem
-			out, err := cmd.Output()
-			var took []time.Duration
-			if err == nil {
-				err = json.Unmarshal(out, &took)
-			}
-			if err != nil {
-				line := strings.TrimSpace(problem.String())
-				say("  %s cannot: %v: %s", one.Name, err, line)
+				say("  %s cannot: %v", one.Name, err)
 				return nil
 			}
-			m.Jobs[j.Name][one.Name] = append(m.Jobs[j.Name][one.Name], took...)
+			times[j.Name][one.Name] = append(times[j.Name][one.Name], took...)
 			return nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return times, nil
+}
+
+// timeJob runs the timer with a job in the way of one.
+func (m *measurer) timeJob(one peer, b box, job string) (took []time.Duration, err error) {
+	cmd, err := m.command(one, b, "/usr/bin/python3", "-c", timer, job)
+	if err != nil {
+		return nil, err
+	}
+	var problem strings.Builder
+	cmd.Stderr = &problem
+	out, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(out, &took)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(problem.String()))
+	}
+	return took, nil
 }

@@ -43,6 +43,10 @@ const (
 	manyTarget    = 2.0  // × bubblewrap
 	memoryTarget  = 12.0 // MB
 	jobTarget     = 1.15 // × plain
+	walkTarget    = 1.3  // × plain, in a view that asks: jobs that look at many files
+	toolTarget    = 1.1  // × plain, in a view that asks: ordinary tools
+	firstTarget   = 500  // µs, without the answer
+	secondTarget  = 1.1  // × a fixed view
 	groupTarget   = 10_000.0
 	durableTarget = time.Millisecond
 	verifyTarget  = 10 * time.Second
@@ -104,6 +108,7 @@ func (r *results) verdicts() (all []verdict) {
 		atMost(name, ratio(r.Jobs[name]["ambit"].median(), r.Jobs[name]["plain"].median()), jobTarget, "plain")
 	}
 	all = append(all, r.networkVerdicts()...)
+	all = append(all, r.askingVerdicts()...)
 	if len(r.Audit.Durable) > 0 {
 		d := r.Audit.Durable.median()
 		add("audit: one durable record", fmt.Sprintf("%.2f ms", float64(d)/1e6), "≤ 1 ms", d <= durableTarget)
@@ -230,6 +235,7 @@ func (r *results) markdown() string {
 		}
 	}
 	r.networkTables(p, table, row)
+	b.WriteString(r.askingMarkdown())
 	if r.Audit.Problem != "" {
 		p("\nThe audit log was not measured: its benchmarks failed.\n")
 	}
