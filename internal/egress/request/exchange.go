@@ -10,6 +10,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -23,6 +24,9 @@ type exchange struct {
 
 	received, sent atomic.Uint64 // bytes of bodies: to the program, from it
 	release        []func()
+
+	early    sync.Mutex // orders responses before the one that counts
+	answered bool       // that one is there; guarded by early
 }
 
 // serve answers one request of a program.
@@ -80,6 +84,7 @@ func (x *exchange) run(ctx context.Context) error {
 		}
 	}
 	resp, err := x.conn.send(r)
+	x.final()
 	if err != nil {
 		return err
 	}
@@ -133,7 +138,7 @@ func (x *exchange) write(ctx context.Context, upgrade bool) (*http.Request, erro
 		Header: without(in.Header), ContentLength: in.ContentLength, Trailer: in.Trailer,
 	}
 	if in.ContentLength != 0 && in.Body != nil {
-		r.Body = &counted{ReadCloser: in.Body, n: &x.sent}
+		r.Body = &counted{ReadCloser: in.Body, n: &x.sent, begin: sync.OnceFunc(x.goOn)}
 	} else {
 		r.Body = http.NoBody
 	}
@@ -150,7 +155,7 @@ func (x *exchange) write(ctx context.Context, upgrade bool) (*http.Request, erro
 	if in.ProtoMajor == 1 {
 		_ = http.NewResponseController(x.out).EnableFullDuplex() // where it cannot, a response waits for the request
 	}
-	return r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: x.early})), nil
+	return r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: x.before})), nil
 }
 
 // query writes a query so that no reader takes its end for the end of the request
@@ -168,8 +173,13 @@ func query(raw string) string {
 	return b.String()
 }
 
-// early passes a response on that comes before the one that counts.
-func (x *exchange) early(code int, header textproto.MIMEHeader) error {
+// before passes a response on that comes before the one that counts.
+func (x *exchange) before(code int, header textproto.MIMEHeader) error {
+	x.early.Lock()
+	defer x.early.Unlock()
+	if x.answered {
+		return nil
+	}
 	h := x.out.Header()
 	for k, v := range without(http.Header(header)) {
 		h[k] = v
@@ -177,6 +187,13 @@ func (x *exchange) early(code int, header textproto.MIMEHeader) error {
 	x.out.WriteHeader(code)
 	clear(h)
 	return nil
+}
+
+// final ends what comes before the response that counts.
+func (x *exchange) final() {
+	x.early.Lock()
+	defer x.early.Unlock()
+	x.answered = true
 }
 
 // decide has the request decided.
@@ -196,13 +213,26 @@ func (x *exchange) decide(ctx context.Context, stream bool) error {
 	return f
 }
 
+// goOn tells a program that waits for it to send its body. The server of requests
+// does so by itself at the first read, which another response before the one that
+// counts must not meet.
+func (x *exchange) goOn() {
+	x.early.Lock()
+	defer x.early.Unlock()
+	if x.in.ProtoMajor == 1 && !x.answered && token(x.in.Header["Expect"], "100-continue") {
+		x.out.WriteHeader(http.StatusContinue)
+	}
+}
+
 // counted counts what is read of a body.
 type counted struct {
 	io.ReadCloser
-	n *atomic.Uint64
+	n     *atomic.Uint64
+	begin func()
 }
 
 func (c *counted) Read(p []byte) (int, error) {
+	c.begin()
 	n, err := c.ReadCloser.Read(p)
 	c.n.Add(uint64(n))
 	return n, err
