@@ -42,6 +42,8 @@ mkdir "$work/bin" "$work/tests" "$work/t" "$homes/own"
 (cd test/report && CGO_ENABLED=0 go build -o "$work/bin/report" .)
 make --no-print-directory -s build
 export AMBIT_BIN=$root/bin/ambit # the binary as it ships, for tests that want it
+mkdir "$work/npm"
+export AMBIT_TEST_NPM=$work/npm # packages of npm that tests run as they are
 
 # The go command runs `keep PROGRAM ARGUMENT...` in place of each test program,
 # in the folder of its package.
@@ -91,7 +93,7 @@ as_user() {
 	setpriv --reuid="$user" --regid="$user" --clear-groups --inh-caps=-all \
 		env -i PATH="$PATH" HOME="$homes/user" TMPDIR="$work/user/t" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
 		LANG=C.UTF-8 GOCACHE="$work/user/cache" GOPATH="$work/user/go" GOMODCACHE="$modules" GOPROXY=off GOFLAGS=-mod=readonly \
-		GOTOOLCHAIN=local AMBIT_BIN="$work/src/bin/ambit" "$@" </dev/null 9>&-
+		GOTOOLCHAIN=local AMBIT_BIN="$work/src/bin/ambit" AMBIT_TEST_NPM="$AMBIT_TEST_NPM" "$@" </dev/null 9>&-
 }
 
 # again runs one kept test program as the ordinary user. In the background of a

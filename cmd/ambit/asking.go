@@ -65,6 +65,23 @@ func (s *prepared) quietPlaces(in enforce.Input) (places []string) {
 	return slices.DeleteFunc([]string{"/etc", "/run", "/sys"}, declared)
 }
 
+// quietSockets are those that the C library and others try to connect to
+// whatever a program does: nobody is asked about them.
+var quietSockets = []string{"/run/nscd", "/run/systemd", "/run/avahi-daemon", "/run/samba/winbindd", "/var/lib/sss", "/run/dbus/system_bus_socket"}
+
+// goesUnasked reports whether a touch is of such a socket, and no manifest
+// declares it.
+func (s *prepared) goesUnasked(touch enforce.Touch) bool {
+	beneath := func(place string) bool { return under(touch.Path, place) }
+	if !touch.Socket || s.flags.ask == askRule || !slices.ContainsFunc(quietSockets, beneath) {
+		return false
+	}
+	return !slices.ContainsFunc(s.manifest.Wants, func(w manifest.Want) bool {
+		pattern, ok := w.Capability.Pattern()
+		return ok && under(touch.Path, pattern.Root())
+	})
+}
+
 // asksToSpawn reports whether a pack may ask to start a second program.
 func (s *prepared) asksToSpawn(in enforce.Input) bool {
 	if s.flags.ask == askRule {

@@ -50,10 +50,11 @@ func (c denoCheck) check(ctx context.Context, pid int, r decision.Request) decis
 	case capability.NetConnect:
 		return c.flow(ctx, pid, r)
 	case capability.NetListen:
-		// It listens in the sandbox's own network, where nobody else is.
+		// It listens in the sandbox's own network. Who else may come there is asked
+		// about when it does.
 		return decision.Decision{Request: r.ID, Outcome: decision.Allow}
 	default:
-		return c.t.check(ctx, unasked(r))
+		return c.t.check(ctx, c.t.gate, unasked(r))
 	}
 }
 
@@ -84,19 +85,19 @@ func (c denoCheck) flow(ctx context.Context, pid int, r decision.Request) decisi
 	case ownLoopback(r.Capability):
 		return decision.Decision{Request: r.ID, Outcome: decision.Allow}
 	case c.s.spec.Plan.Link == nil: // there is no network that a yes would open
-		return c.t.check(ctx, unasked(r))
+		return c.t.check(ctx, c.t.gate, unasked(r))
 	}
 	r.Subject.Program = nameOf(pid)
-	v := verdict{d: c.t.check(ctx, r)}
+	v := verdict{d: c.t.check(ctx, c.t.gate, r)}
 	if v.d.Outcome == decision.Ask {
 		v.said = c.t.askFlow(ctx, wire.Ask{Request: r, Flow: wire.Flow{Program: wire.Program{Name: r.Subject.Program, PID: pid}}})
 		if ctx.Err() != nil {
 			return decision.Decision{}
 		}
-		v.d = c.t.check(ctx, unasked(r))
+		v.d = c.t.check(ctx, c.t.gate, unasked(r))
 	}
 	if v.d.Outcome != decision.Allow {
-		c.t.denied(known{r.Capability.Kind(), r.Capability.Scope()}, r.Capability, v)
+		c.t.denied(known{kind: r.Capability.Kind(), path: r.Capability.Scope()}, r.Capability, v)
 	}
 	return v.words()
 }

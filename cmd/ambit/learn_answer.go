@@ -184,7 +184,7 @@ func (l *learner) Started(t enforce.Touch) {
 	if !l.started[touch.Capability] {
 		r := decision.Request{ID: audit.NewID("d"), Subject: l.s.subject, Capability: touch.Capability, Why: doing(t)}
 		r.Subject.Program = t.Program
-		l.t.check(context.Background(), r) // refused or not, the view has it: masks are made of the same rules
+		l.t.check(context.Background(), l.t.gate, r) // refused or not, the view has it: masks are made of the same rules
 	}
 	l.started[touch.Capability] = true
 	l.trail = append(l.trail, touch)

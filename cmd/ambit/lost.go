@@ -30,13 +30,12 @@ func (r *rechecker) loseAgain(ctx context.Context) {
 	if err != nil {
 		return // it is looked at again
 	}
-	in := decision.Input{Manifest: r.s.manifest, Grants: grants, Policy: r.s.policy, Now: r.s.app.now()}
 	var again []string
 	var by capability.Capability
 	for i := range r.lost {
 		l := &r.lost[i]
 		l.left--
-		if decision.Decide(decision.Request{Subject: r.s.subject, Capability: l.c}, in).Outcome == decision.Allow {
+		if r.s.still(l.c, l.objects, grants).Outcome == decision.Allow {
 			continue
 		}
 		for _, o := range l.objects {

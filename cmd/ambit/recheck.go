@@ -147,10 +147,9 @@ type losing struct {
 // Security: what the decision denies now is taken away, whichever grant it came
 // by; what cannot be taken away ends the session.
 func (r *rechecker) take(ctx context.Context, grants []grant.Grant) {
-	in := decision.Input{Manifest: r.s.manifest, Grants: grants, Policy: r.s.policy, Now: r.s.app.now()}
 	var all []losing
 	for c, objects := range r.shown() {
-		d := decision.Decide(decision.Request{Subject: r.s.subject, Capability: c}, in)
+		d := r.s.still(c, objects, grants)
 		if d.Outcome == decision.Allow || r.usedUp(c) {
 			continue
 		}

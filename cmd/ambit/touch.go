@@ -53,9 +53,12 @@ var _ enforce.Asker = (*toucher)(nil)
 
 // known tells equal touches.
 type known struct {
-	kind capability.Kind
-	path string
+	kind   capability.Kind
+	path   string
+	socket bool
 }
+
+func knownBy(touch enforce.Touch) known { return known{kinds[touch.Kind], touch.Path, touch.Socket} }
 
 // maxRefused bounds the denials that are remembered; one that is forgotten is
 // decided again.
@@ -88,7 +91,7 @@ func (t *toucher) Touched(ctx context.Context, touch enforce.Touch) enforce.Answ
 	if v.d.Outcome != decision.Allow {
 		return enforce.Answer{}
 	}
-	k := known{kinds[touch.Kind], touch.Path}
+	k := knownBy(touch)
 	o, err := object(touch) // the answer may have taken minutes
 	if err != nil {
 		t.stopped(ctx, k, touch, c, err)
@@ -105,7 +108,7 @@ func (t *toucher) Touched(ctx context.Context, touch enforce.Touch) enforce.Answ
 
 // put has a touch decided, and tells of a denial.
 func (t *toucher) put(ctx context.Context, touch enforce.Touch) (capability.Capability, verdict) {
-	k := known{kinds[touch.Kind], touch.Path}
+	k := knownBy(touch)
 	c, err := touched(touch, t.in.HomePath)
 	if !t.worth(ctx, k, c) {
 		t.tally.Denied(k.kind)
@@ -132,7 +135,7 @@ func (t *toucher) NotShown(ctx context.Context, touch enforce.Touch, cause error
 	if err != nil {
 		return // it was not allowed
 	}
-	t.stopped(context.WithoutCancel(ctx), known{kinds[touch.Kind], touch.Path}, touch, c, cause)
+	t.stopped(context.WithoutCancel(ctx), knownBy(touch), touch, c, cause)
 }
 
 var kinds = map[enforce.TouchKind]capability.Kind{
@@ -194,9 +197,10 @@ type verdict struct {
 
 // decide puts the request, and where a person has to say, asks.
 func (t *toucher) decide(ctx context.Context, touch enforce.Touch, c capability.Capability, o enforce.Object) verdict {
-	r := decision.Request{ID: audit.NewID("d"), Subject: t.s.subject, Capability: c, Why: doing(touch), CanAsk: true}
+	r := decision.Request{ID: audit.NewID("d"), Subject: t.s.subject, Capability: c, Why: doing(touch), CanAsk: !t.s.goesUnasked(touch)}
 	r.Subject.Program = touch.Program
-	v := verdict{d: t.check(ctx, r)}
+	gate := t.gateFor(touch)
+	v := verdict{d: t.check(ctx, gate, r)}
 	if v.d.Outcome != decision.Ask {
 		v.gone = v.d.Outcome != decision.Allow && ctx.Err() != nil
 		return v
@@ -212,7 +216,7 @@ func (t *toucher) decide(ctx context.Context, touch enforce.Touch, c capability.
 	if a.Question != "" && a.Question != asked {
 		r.Why += " (to " + a.Question + ")"
 	}
-	v.d = t.check(ctx, r)
+	v.d = t.check(ctx, gate, r)
 	return v
 }
 
@@ -248,10 +252,10 @@ func doing(touch enforce.Touch) string {
 	return capability.Printable(text)
 }
 
-// check has the gate answer, and uses up a grant for once that the answer rests
+// check has a gate answer, and uses up a grant for once that the answer rests
 // on.
-func (t *toucher) check(ctx context.Context, r decision.Request) decision.Decision {
-	d := t.gate.Check(ctx, r)
+func (t *toucher) check(ctx context.Context, gate decision.Checker, r decision.Request) decision.Decision {
+	d := gate.Check(ctx, r)
 	if d.Outcome == decision.Allow {
 		if err := t.useUp(ctx, d); err != nil {
 			return decision.Failed(r, err)
@@ -274,7 +278,10 @@ func (t *toucher) worth(ctx context.Context, k known, c capability.Capability) b
 	if err != nil {
 		return false
 	}
-	in := decision.Input{Manifest: t.s.manifest, Grants: grants, Policy: t.s.policy, Now: t.s.app.now()}
+	in := t.s.judged(grants)
+	if k.socket {
+		in = t.s.naming(k.path, grants)
+	}
 	return decision.Decide(decision.Request{Subject: t.s.subject, Capability: c}, in).Outcome == decision.Allow
 }
 
@@ -319,26 +326,29 @@ func (t *toucher) denied(k known, c capability.Capability, v verdict) {
 		default:
 		}
 	}
-	t.tell(c, why, v.d.Request, fix)
+	if v.said != "" || !t.quietly(c) { // whoever was asked hears of it
+		t.tell(c, why, v.d.Request, fix)
+	}
 }
 
-// tell prints the line of a denial, unless programs touch such things all the
-// time.
+// tell prints the line of a denial.
 func (t *toucher) tell(c capability.Capability, why, id, fix string) {
-	if t.s.heard != nil {
+	switch {
+	case t.s.heard != nil:
 		t.s.heard(c.Display(), why, id)
 		return
-	}
-	if t.s.app.json || t.quietly(c) {
+	case t.s.app.json:
 		return
 	}
 	t.say(func() { printf(t.s.app.err, "ambit: denied %s (%s) [%s]%s\n", c.Display(), why, id, fix) })
 }
 
+// quietly reports whether programs touch such things all the time. While a
+// manifest is learned all is heard.
 func (t *toucher) quietly(c capability.Capability) bool {
 	pattern, ok := c.Pattern()
 	path, literal := pattern.Literal()
-	return c.IsZero() || ok && literal && t.s.quiet(enforce.Denial{Kind: string(c.Kind()), Target: path})
+	return t.s.heard == nil && (c.IsZero() || ok && literal && t.s.quiet(enforce.Denial{Kind: string(c.Kind()), Target: path}))
 }
 
 // stopped refuses what never came before the gate, or could not be shown though
@@ -356,7 +366,7 @@ func (t *toucher) stopped(ctx context.Context, k known, touch enforce.Touch, c c
 		printf(t.s.app.err, "ambit: a denial could not be recorded: %v\n", err)
 		return ""
 	}
-	if !errors.Is(cause, errTooWide) || k.kind == capability.FSWrite { // looking at a home is no news
+	if (!errors.Is(cause, errTooWide) || k.kind == capability.FSWrite) && !t.quietly(c) { // looking at a home is no news
 		t.tell(c, capability.Printable(cause.Error()), rec.ID, "")
 	}
 	return rec.ID

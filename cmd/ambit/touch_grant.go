@@ -76,7 +76,10 @@ func (t *toucher) settled(ctx context.Context, q approval.Question) (approval.An
 	if err != nil {
 		return approval.Answer{}, false
 	}
-	in := decision.Input{Manifest: t.s.manifest, Grants: grants, Policy: t.s.policy, Now: t.s.app.now()}
+	in := t.s.judged(grants)
+	if path, ok := isSocket(q.Capability); ok {
+		in = t.s.naming(path, grants)
+	}
 	a := approval.Answer{Capability: q.Capability, Text: "denied meanwhile"}
 	switch d := decision.Decide(decision.Request{Subject: t.s.subject, Capability: q.Capability, CanAsk: true}, in); d.Outcome {
 	case decision.Ask:

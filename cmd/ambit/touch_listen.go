@@ -55,7 +55,7 @@ func (t *toucher) listens(ctx context.Context, touch enforce.Touch) enforce.Answ
 	if t.network == nil || c.IsZero() || t.network.ports.has(touch.Port) {
 		return enforce.Answer{Allow: true}
 	}
-	k := known{c.Kind(), c.Scope()}
+	k := known{kind: c.Kind(), path: c.Scope()}
 	if !t.worth(ctx, k, c) {
 		t.tally.Denied(k.kind)
 		return enforce.Answer{}

@@ -32,6 +32,11 @@ func (t *toucher) question(ctx context.Context, touch enforce.Touch, r decision.
 		exact.Scope, exact.Words = approval.ScopeDir, "the directory "+capability.Printable(touch.Path)+" and what is beneath it"
 	case touch.Kind == enforce.TouchRun:
 		exact.Words = "only this program"
+	case o.Socket:
+		exact.Words = "to connect to this socket, and no other"
+	}
+	if q.Sensitive == "" && o.Socket {
+		q.Sensitive = aService
 	}
 	if q.Sensitive == "" && touch.Dir {
 		q.Sensitive, _ = capability.AboveSensitive(touch.Path, home)
@@ -53,6 +58,9 @@ func (t *toucher) question(ctx context.Context, touch enforce.Touch, r decision.
 	}
 	return q, nil
 }
+
+// aService is what somebody reaches who connects to a socket.
+const aService = "a service of the host, which may do for the program whatever it does for you"
 
 // dirOffer offers the directory of a file. Not of a secret: beside it lie others;
 // not of a socket: those in a directory stay hidden unless they are named; and

@@ -25,6 +25,9 @@ func (t *toucher) show(ctx context.Context, c capability.Capability, o enforce.O
 	defer t.showing.Unlock()
 	var failed error
 	for _, given := range []capability.Capability{by(d), c} {
+		if o.Socket && given != c {
+			continue // of all that was granted it alone is shown
+		}
 		if pattern, ok := given.Pattern(); ok {
 			if _, literal := pattern.Literal(); !literal {
 				continue // a glob is shown file by file

@@ -43,7 +43,7 @@ func Compile(in Input, f Facts) (Plan, error) {
 	}
 	p.Filter = Filter{
 		NoSpawn: set.noSpawn(), LimitExec: set.limitExec(),
-		WatchConnect: in.Link == nil, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask, AskSpawn: set.askSpawn,
+		WatchConnect: in.Link == nil || in.Ask, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask, AskSpawn: set.askSpawn,
 		HoldLooks: in.Ask && in.Notify, HoldListens: in.Ask && in.AskListen && in.Link != nil,
 	}
 	p.Limits = limits(in.Limits, f)
@@ -239,7 +239,8 @@ func (e *effective) close(in Input) error {
 // grant names stays.
 func (e *effective) maskSockets(sockets []Object) {
 	for _, o := range sockets {
-		named := slices.ContainsFunc(e.grants, func(g Entry) bool { return g.Source == o.Path })
+		is := func(g Entry) bool { return g.Source == o.Path }
+		named := slices.ContainsFunc(e.grants, is) || slices.ContainsFunc(e.before, is)
 		inside := slices.ContainsFunc(e.grants, func(g Entry) bool { return within(o.Path, g.Source) })
 		if inside && !named {
 			e.masks = append(e.masks, Entry{Op: OpMask, Path: o.Path, Socket: true})

@@ -11,6 +11,7 @@ type Touch struct {
 	// links, found by descriptor. For Create it is the directory.
 	Path     string
 	Dir      bool
+	Socket   bool // the process connects to it
 	Dev, Ino uint64
 	Create   string // name of what is to be made, changed or removed in Path; "" otherwise
 	PID      int    // as the host sees it

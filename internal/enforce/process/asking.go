@@ -189,7 +189,7 @@ func (a *asking) put(ctx context.Context, t enforce.Touch) bool {
 			return false
 		}
 	}
-	if err := a.attach.attach(answer.Show); err != nil {
+	if err := a.show(ctx, t, answer.Show); err != nil {
 		a.asker.NotShown(ctx, t, err)
 		return false
 	}
@@ -199,6 +199,31 @@ func (a *asking) put(ctx context.Context, t enforce.Touch) bool {
 		}
 	}
 	return a.attach.grants(t)
+}
+
+// keptAbsent is a little more than the time for which the kernel keeps that a
+// quiet name of the trap is not there.
+const keptAbsent = 1100 * time.Millisecond
+
+// show attaches what a touch was answered with. In a quiet place the trap has no
+// names of the host, so it is told of those first.
+func (a *asking) show(ctx context.Context, t enforce.Touch, entries []enforce.Entry) error {
+	if a.trap == nil || t.Path == "" || !a.unseen(t.Path) {
+		return a.attach.attach(entries)
+	}
+	a.trap.Shown(t.Path)
+	err := a.attach.attach(entries)
+	if errors.Is(err, unix.ENOENT) {
+		select {
+		case <-time.After(keptAbsent):
+		case <-ctx.Done():
+		}
+		err = a.attach.attach(entries)
+	}
+	if err != nil {
+		a.trap.Hidden(t.Path)
+	}
+	return err
 }
 
 // program is the name and the arguments of a process.

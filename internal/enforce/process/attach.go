@@ -36,13 +36,14 @@ type attacher struct {
 
 	table  sync.RWMutex             // never held while something is mounted
 	shown  map[string]enforce.Entry // what is mounted, by path of the view; guarded by table
+	masks  map[string]enforce.Entry // that lie beneath what is mounted on their path; guarded by table
 	covers map[string]bool          // of below, for whoever must not wait for mu; guarded by table
 
 	skeleton *skeleton
 }
 
 func newAttacher(p enforce.Plan) *attacher {
-	a := &attacher{plan: p, shown: map[string]enforce.Entry{}, covers: map[string]bool{}, skeleton: newSkeleton(p)}
+	a := &attacher{plan: p, shown: map[string]enforce.Entry{}, masks: map[string]enforce.Entry{}, covers: map[string]bool{}, skeleton: newSkeleton(p)}
 	if p.Asks() {
 		a.names = ownNames(p)
 	}
@@ -181,6 +182,9 @@ func (a *attacher) note(e enforce.Entry, within []enforce.Entry, made []string) 
 			delete(a.shown, q) // beneath it now
 		}
 	}
+	if on := a.shown[e.Path]; on.Op == enforce.OpMask {
+		a.masks[e.Path] = on
+	}
 	for _, e := range append([]enforce.Entry{e}, within...) {
 		a.shown[e.Path] = e
 	}
@@ -291,7 +295,9 @@ func (a *attacher) outside(b *builder) {
 	b.list.Call("leave the sandbox", unix.SYS_SETNS, num(hostMounts), num(unix.CLONE_NEWNS))
 }
 
-func (a *attacher) inside(b *builder) {
+func (a *attacher) inside(b *builder) { b.intoSandbox() }
+
+func (b *builder) intoSandbox() {
 	b.list.Call("enter the sandbox", unix.SYS_SETNS, num(sandboxMounts), num(unix.CLONE_NEWNS))
 }
 

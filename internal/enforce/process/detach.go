@@ -57,6 +57,7 @@ func (a *attacher) detach(paths ...string) error {
 	}
 	var useless []string
 	for _, p := range paths {
+		a.unmask(p)
 		useless = append(useless, a.skeleton.unmounted(p, a.leads)...)
 	}
 	slices.Sort(useless)
@@ -130,6 +131,22 @@ func (a *attacher) forget(p string) map[string]enforce.Entry {
 		}
 	}
 	return was
+}
+
+// unmask notes what is seen again where p was, and that what lay beneath p is gone
+// with it.
+func (a *attacher) unmask(p string) {
+	a.table.Lock()
+	defer a.table.Unlock()
+	for q, m := range a.masks {
+		switch {
+		case q == p:
+			a.shown[p] = m
+		case !inside(q, p):
+			continue
+		}
+		delete(a.masks, q)
+	}
 }
 
 // leads reports whether something is mounted beneath p.

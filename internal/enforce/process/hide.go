@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"ambit.dev/ambit/internal/enforce"
 )
 
@@ -32,6 +34,12 @@ func (s *session) Hide(paths ...string) (open [][]enforce.Open, err error) {
 		switch {
 		case !ok || on.Op == enforce.OpMask:
 			continue // the view has it not
+		case on.Path != p && isSocket(p):
+			// The folder that it lies in is still granted, and does not give it.
+			if err := s.attach.attach([]enforce.Entry{{Op: enforce.OpMask, Path: p, Socket: true}}); err != nil {
+				return nil, err
+			}
+			continue
 		case on.Path != p:
 			continue // a wider grant shows it
 		case on.Op != enforce.OpBind:
@@ -53,6 +61,12 @@ func (s *session) Hide(paths ...string) (open [][]enforce.Open, err error) {
 		return nil, err
 	}
 	return open, h.descriptors()
+}
+
+// isSocket reports whether the host has a unix socket at p.
+func isSocket(p string) bool {
+	var st unix.Stat_t
+	return unix.Lstat(p, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK
 }
 
 // takeAway takes mounts out of the view. Where the view asks, their names are

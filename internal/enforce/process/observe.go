@@ -67,12 +67,12 @@ func (w *watcher) observe(n seccomp.Notification) {
 	o.Started(t)
 }
 
-// made reports whether there is a file at p, in a place of the sandbox's own, or a
-// link that the sandbox made there.
+// made reports whether there is something at p, in a place of the sandbox's own:
+// no folder, or a link that the sandbox made there.
 func (a *asking) made(p string) bool {
 	if a.trap == nil {
 		s, err := a.walk(p, true)
-		return err == nil && s.st.Mode&unix.S_IFMT == unix.S_IFREG
+		return err == nil && s.st.Mode&unix.S_IFMT != unix.S_IFDIR
 	}
 	return a.attach.made(p)
 }
@@ -97,5 +97,5 @@ func (a *attacher) made(p string) bool {
 	l.Call(what, unix.SYS_FSTAT, namespace.Result(file), namespace.Pointer(l, st))
 	a.home(b)
 	err := a.worker.Do(l)
-	return errors.Is(err, unix.ELOOP) || err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
+	return errors.Is(err, unix.ELOOP) || err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR
 }

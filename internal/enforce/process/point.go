@@ -61,8 +61,12 @@ func (b *builder) makeDirs(paths []string, mode uint32) {
 // show mounts a tree at p, in the sandbox, and returns the names that are made for
 // it.
 func (a *attacher) show(b *builder, tree namespace.Slot, p string, dir bool) ([]string, error) {
-	if _, on := a.at(p); !on && a.skeleton.names != nil {
+	on, ok := a.at(p)
+	switch {
+	case !ok && a.skeleton.names != nil:
 		return a.showNew(b, tree, p, dir)
+	case ok && on.Op == enforce.OpTmpfs && on.Path != p && !dir:
+		b.pointWithin(on.Path, p)
 	}
 	a.inside(b)
 	b.move("show "+p, tree, namespace.CWD, p)

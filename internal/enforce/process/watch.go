@@ -4,10 +4,8 @@ package process
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path"
 	"strings"
@@ -109,38 +107,6 @@ func (w *watcher) handle(n seccomp.Notification) seccomp.Verdict {
 		return w.look(n, call)
 	}
 	return w.fork(n)
-}
-
-// connect lets the call run: the namespace has no way out, so the kernel
-// refuses. It is looked at for the report only.
-func (w *watcher) connect(n seccomp.Notification) seccomp.Verdict {
-	raw, err := seccomp.ReadBytes(n.PID, n.Args[1], int(min(n.Args[2], 128)))
-	if err != nil || !w.listener.Valid(n.ID) {
-		return seccomp.Go()
-	}
-	switch to, ok := destination(raw); {
-	case !ok:
-	case to.Port() == 53:
-		w.report(n, "dns.lookup", "", "connect") // the resolver asks before anything is connected
-	case !to.Addr().IsLoopback():
-		w.report(n, "net.connect", to.String(), "connect")
-	}
-	return seccomp.Go()
-}
-
-// destination reads a sockaddr_in or sockaddr_in6.
-func destination(raw []byte) (netip.AddrPort, bool) {
-	if len(raw) < 8 {
-		return netip.AddrPort{}, false
-	}
-	port := binary.BigEndian.Uint16(raw[2:])
-	switch family := binary.NativeEndian.Uint16(raw); {
-	case family == unix.AF_INET:
-		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(raw[4:8])), port), true
-	case family == unix.AF_INET6 && len(raw) >= 24:
-		return netip.AddrPortFrom(netip.AddrFrom16([16]byte(raw[8:24])).Unmap(), port), true
-	}
-	return netip.AddrPort{}, false
 }
 
 // exec refuses a second program where the plan permits none.
