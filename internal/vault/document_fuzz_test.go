@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		all, err := parse(text)
 		if err != nil {
-			if err != errDocument && err != errNewer {
+			if !errors.Is(err, errDocument) && !errors.Is(err, errNewer) {
 				t.Fatalf("an error that is no fixed text: %v", err)
 			}
 			return

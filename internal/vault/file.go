@@ -119,7 +119,7 @@ func (v *Vault) replace(name string, content []byte) (err error) {
 		return err
 	}
 	for _, e := range left {
-		if strings.HasPrefix(e.Name(), tempPrefix) { //nolint:forbidigo // one name, not a path
+		if strings.HasPrefix(e.Name(), tempPrefix) {
 			_ = os.Remove(filepath.Join(v.dir, e.Name())) // it is in nobody's way
 		}
 	}

@@ -88,7 +88,7 @@ func (b Binding) Check() error {
 	}
 	switch {
 	case len(b.Prefix) > 32 || strings.ContainsFunc(b.Prefix, func(r rune) bool { return !word(r) && r != '-' && r != '.' }):
-		return errors.New("the prefix of a placeholder is at most 32 letters, digits, _ - and .")
+		return errors.New("the prefix of a placeholder is at most 32 of letters, digits, dots, _ and -")
 	case !variable(b.Env):
 		return fmt.Errorf("%s is not the name of a variable that can be set, such as GITHUB_TOKEN", capability.Printable(b.Env))
 	}
@@ -173,7 +173,7 @@ func (b Binding) Words() string {
 // Name returns what is wrong with the name of a secret, in words for a person.
 func Name(name string) error {
 	if name == "" || len(name) > 64 || !alphanumeric(rune(name[0])) || strings.ContainsFunc(name, func(r rune) bool { return !word(r) && r != '-' && r != '.' }) {
-		return errors.New("the name of a secret is at most 64 letters, digits, - _ and ., and begins with a letter or digit, as in github-token")
+		return errors.New("the name of a secret is at most 64 of letters, digits, dots, - and _, and begins with a letter or digit, as in github-token")
 	}
 	return nil
 }

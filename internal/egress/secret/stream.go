@@ -2,6 +2,7 @@ package secret
 
 import (
 	"bytes"
+	"errors"
 	"io"
 )
 
@@ -63,7 +64,7 @@ func (s *stream) fill() {
 		return
 	}
 	s.ready = len(s.buf)
-	if s.err == io.EOF && s.end != nil {
+	if errors.Is(s.err, io.EOF) && s.end != nil {
 		if err := s.end(); err != nil {
 			s.buf, s.ready, s.err = nil, 0, err
 		}
