@@ -108,6 +108,9 @@ func (l *launcher) plane(ctx context.Context, h wire.Hello, fds []int) (*egress.
 			return nil, nil, err
 		}
 	}
+	if requests.Filler, err = l.filler(h); err != nil {
+		return nil, nil, err
+	}
 	seeds := [4]int{-1, -1, -1, -1}
 	copy(seeds[:], fds[2:])
 	cfg := egress.Config{Link: frames, Subject: h.Subject, Checker: l, Known: l.known, Lookups: l.lookups, Recorder: l, Sockets: sockets,

@@ -95,6 +95,9 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 			return err
 		}
 	}
+	if err := s.offer(in); err != nil {
+		return err
+	}
 	if err := s.link(&in); err != nil {
 		return err
 	}
@@ -105,9 +108,6 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	dir, home := s.workDir(in), in.HomePath
 	if home == "" {
 		home = "/nonexistent"
-	}
-	if err := s.offer(in); err != nil {
-		return err
 	}
 	env, err := s.environment(dir, home)
 	if err != nil {

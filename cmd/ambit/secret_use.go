@@ -42,7 +42,7 @@ func (s *prepared) offer(in enforce.Input) error {
 		return nil // of those that nothing names, none is shown
 	}
 	for _, c := range s.wants() {
-		if c.Kind() == capability.SecretUse && in.Link != nil {
+		if c.Kind() == capability.SecretUse {
 			if err := s.offerOne(c, false, before); err != nil && !errors.Is(err, vault.ErrNotFound) {
 				return err
 			}
@@ -140,7 +140,7 @@ func (n *network) value(ctx context.Context, o offered, u wire.Use) wire.Secret 
 		if o.granted {
 			end = "withdrawn"
 		}
-		return wire.Secret{Reason: end, Words: "the use of the secret " + o.Name + " is not granted: " + reason(d)}
+		return wire.Secret{Reason: end, Words: "the use of the secret " + o.Name + " is not granted: " + reason(d) + " [" + d.Request + "]"}
 	}
 	n.tally.Allowed(capability.SecretUse)
 	v, err := n.s.app.openVault()

@@ -32,10 +32,11 @@ paths are relative to the working directory or, in a manifest, to its folder.
 	_ = t.Flush()
 	b.WriteString(`
 The process tier enforces fs.read, fs.write, process.spawn, net.connect,
-net.stream, net.listen and dns.lookup. A launch that was granted anything else is
-refused: what cannot be enforced is not ignored. host.ambit.internal is the
-loopback of the host: a grant of net.connect:host.ambit.internal:8080 leads to the
-service there. net.listen:8080 has 127.0.0.1:8080 of the host lead to the program.
+net.stream, net.listen, dns.lookup and secret.use. A launch that was granted
+anything else is refused: what cannot be enforced is not ignored.
+host.ambit.internal is the loopback of the host: a grant of
+net.connect:host.ambit.internal:8080 leads to the service there. net.listen:8080
+has 127.0.0.1:8080 of the host lead to the program.
 `)
 	return b.String()
 }

@@ -64,7 +64,7 @@ func (s *prepared) rules(grants []grant.Grant) (r wire.Rules) {
 // opens reports whether this sandbox has connections that are opened.
 func (s *prepared) opens() bool {
 	r := s.rules(s.grants())
-	return len(r.Permit)+len(r.Deny) > 0
+	return len(r.Permit)+len(r.Deny)+len(s.secrets) > 0
 }
 
 // trust gives a sandbox whose connections are opened an authority of its own, and

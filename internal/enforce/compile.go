@@ -287,6 +287,10 @@ func (e *effective) add(c capability.Capability, objects []Object) error {
 			return &CannotEnforce{c.Display(), "this sandbox has no link to a network"}
 		}
 		return records(c)
+	case capability.SecretUse:
+		if !e.link {
+			return &CannotEnforce{c.Display(), "this sandbox has no link to a network; grant net.connect to that host too"}
+		}
 	default:
 		return &CannotEnforce{c.Display(), "the process tier has nothing that provides " + string(c.Kind())}
 	}

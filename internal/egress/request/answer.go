@@ -10,9 +10,9 @@ import (
 )
 
 // answer passes a response on. An error means that nothing of it was.
-func (x *exchange) answer(ctx context.Context, resp *http.Response, scrub Scrubber) error {
+func (x *exchange) answer(ctx context.Context, resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return x.switched(ctx, resp, scrub)
+		return x.switched(ctx, resp)
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was read, or is of no use any more
 	if events(resp) {
@@ -20,20 +20,21 @@ func (x *exchange) answer(ctx context.Context, resp *http.Response, scrub Scrubb
 			return err
 		}
 	}
-	if scrub != nil {
-		scrub.Header(resp.Header)
-		resp.Body = scrub.Body(resp.Body)
+	if x.scrub != nil {
+		x.scrub.Header(resp.Trailer) // whose names are announced
+		x.scrub.Header(resp.Header)
+		resp.Body = x.scrub.Body(resp.Body)
 	}
 	x.head(resp)
 	x.out.WriteHeader(resp.StatusCode)
 	x.record.Status = resp.StatusCode
 	err := x.body(resp)
-	if scrub != nil {
-		scrub.Header(resp.Trailer)
+	if x.scrub != nil {
+		x.scrub.Header(resp.Trailer)
 	}
 	x.trailer(resp)
 	if err != nil {
-		x.record.Why = "the response broke off: " + err.Error()
+		x.record.Why = "the response broke off: " + x.scrubbed(err.Error())
 		panic(http.ErrAbortHandler) // so that the program sees that it is not whole
 	}
 	return nil
@@ -115,15 +116,17 @@ func (x *exchange) trailer(resp *http.Response) {
 }
 
 // switched carries a WebSocket: bytes both ways, until both sides have ended.
-func (x *exchange) switched(ctx context.Context, resp *http.Response, scrub Scrubber) error {
+func (x *exchange) switched(ctx context.Context, resp *http.Response) error {
 	server, ok := resp.Body.(io.ReadWriteCloser)
 	if !ok || !upgrades(x.in) || !token(resp.Header["Upgrade"], "websocket") {
 		_ = resp.Body.Close() // it is of no use
 		return &fault{status: http.StatusBadGateway, reason: Malformed, why: "the server goes on in a protocol that nobody asked for"}
 	}
 	defer server.Close() //nolint:errcheck // it has ended
-	if scrub != nil {
-		scrub.Header(resp.Header)
+	var from io.Reader = server
+	if x.scrub != nil {
+		x.scrub.Header(resp.Header)
+		from = x.scrub.Body(server)
 	}
 	client, rest, err := http.NewResponseController(x.out).Hijack()
 	if err != nil {
@@ -147,7 +150,7 @@ func (x *exchange) switched(ctx context.Context, resp *http.Response, scrub Scru
 		x.sent.Add(uint64(n))
 		_ = server.Close()
 	})
-	n, _ := io.Copy(client, server)
+	n, _ := io.Copy(client, from)
 	x.received.Add(uint64(n))
 	_ = client.Close()
 	both.Wait()

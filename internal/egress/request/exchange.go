@@ -24,6 +24,7 @@ type exchange struct {
 
 	received, sent atomic.Uint64 // bytes of bodies: to the program, from it
 	release        []func()
+	scrub          Scrubber // of the response; nil: there is nothing to do
 
 	early    sync.Mutex // orders responses before the one that counts
 	answered bool       // that one is there; guarded by early
@@ -77,18 +78,29 @@ func (x *exchange) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var scrub Scrubber
 	if f := x.conn.engine.cfg.Filler; f != nil {
-		if scrub, err = f.Fill(ctx, d, r); err != nil {
+		if x.scrub, err = f.Fill(ctx, d, r); err != nil {
 			return refused(err)
 		}
 	}
 	resp, err := x.conn.send(r)
 	x.final()
 	if err != nil {
-		return err
+		f := faultOf(err)
+		f.why = x.scrubbed(f.why) // a server's answer that was not understood is in it
+		return f
 	}
-	return x.answer(ctx, resp, scrub)
+	return x.answer(ctx, resp)
+}
+
+// scrubbed is a text without what must not be seen.
+func (x *exchange) scrubbed(text string) string {
+	if x.scrub == nil {
+		return text
+	}
+	h := http.Header{"Text": {text}}
+	x.scrub.Header(h)
+	return h.Get("Text")
 }
 
 // refused is how an error of a Filler is answered.
@@ -183,6 +195,9 @@ func (x *exchange) before(code int, header textproto.MIMEHeader) error {
 	h := x.out.Header()
 	for k, v := range without(http.Header(header)) {
 		h[k] = v
+	}
+	if x.scrub != nil {
+		x.scrub.Header(h)
 	}
 	x.out.WriteHeader(code)
 	clear(h)

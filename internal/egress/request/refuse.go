@@ -58,6 +58,9 @@ func faultOf(err error) *fault {
 		return f
 	}
 	if r, ok := errors.AsType[*Refused](err); ok {
+		if r.Reason == Misuse { // it came by in the body, while that was sent
+			return refused(err)
+		}
 		return &fault{status: http.StatusBadGateway, reason: r.Reason, why: r.Words}
 	}
 	if reason, ok := certificate(err); ok {

@@ -43,6 +43,7 @@ const (
 	Certificate = "upstream-certificate"
 	Distrust    = "client-distrusts-ca"
 	Limit       = "limit"
+	Misuse      = "placeholder-misuse" // of what stands for a secret
 )
 
 // Bounds of what a program sends.

@@ -14,12 +14,14 @@ import (
 	"ambit.dev/ambit/internal/egress/request"
 )
 
-// maxBody is the longest body that a value is put into: it is held whole, since
-// its length changes.
-const maxBody = 1 << 20
+// Bodies that are held whole.
+const (
+	maxBody  = 1 << 20  // the longest that a value is put into: its length changes
+	maxKnown = 64 << 10 // the longest that is looked at before anything is sent
+)
 
 // body looks after the body: a secret that is bound to it is found in it, and
-// any other placeholder ends it when it comes by.
+// any other placeholder refuses the request, or ends it when it comes by.
 func (f *Filler) body(d request.Destination, r *http.Request) (at spot, found bool, err error) {
 	if len(f.all) == 0 || r.Body == nil || r.Body == http.NoBody {
 		return spot{}, false, nil
@@ -33,7 +35,11 @@ func (f *Filler) body(d request.Destination, r *http.Request) (at spot, found bo
 		words = append(words, word{text: []byte(s.Text), met: func() error { return s.misuse("body") }})
 	}
 	write := writer(r)
-	if len(bound) == 0 || write == nil || r.ContentLength > maxBody {
+	if write == nil {
+		bound = nil
+	}
+	known := r.ContentLength >= 0 && r.ContentLength <= maxKnown
+	if !known && len(bound) == 0 || r.ContentLength > maxBody {
 		r.Body = &stream{from: r.Body, words: words, end: func() error { return f.trailer(r) }}
 		return spot{}, false, nil
 	}

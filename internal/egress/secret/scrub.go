@@ -51,7 +51,8 @@ func asGo(v string) string {
 	return string(text[1 : len(text)-1])
 }
 
-// Header crosses values out of headers. A header whose name has one is left out.
+// Header crosses values out of headers, and hears of how the body that follows is
+// encoded. A header whose name has one is left out.
 func (s *scrubber) Header(h http.Header) {
 	for name, values := range h {
 		if slices.ContainsFunc(s.words, func(w word) bool { return bytes.Contains(bytes.ToLower([]byte(name)), bytes.ToLower(w.text)) }) {
@@ -62,6 +63,7 @@ func (s *scrubber) Header(h http.Header) {
 			values[i] = s.text(v)
 		}
 	}
+	s.gzip, s.encoded = false, false
 	switch strings.ToLower(strings.TrimSpace(strings.Join(h.Values("Content-Encoding"), ","))) {
 	case "", "identity":
 	case "gzip", "x-gzip":

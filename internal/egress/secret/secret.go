@@ -6,7 +6,8 @@
 //
 //   - A value goes nowhere but into that place of that request (TestOnlyThere).
 //   - A placeholder anywhere else refuses the request, before a value is asked
-//     for (TestMisuse).
+//     for (TestMisuse). In a long body, which is passed on as it comes, it ends
+//     the request there (TestMisuseInBody).
 //   - A value is asked for each request anew, and is kept by nothing but the
 //     request and the search through its answer (TestEachRequest).
 //   - What the answer repeats of it, as it is or in a usual encoding, arrives as
@@ -33,7 +34,7 @@ import (
 
 // Reasons for which a request is refused.
 const (
-	Misuse     = "placeholder-misuse"
+	Misuse     = request.Misuse
 	Withdrawn  = "withdrawn"
 	NotGranted = "not-granted"
 )

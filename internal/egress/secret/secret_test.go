@@ -246,7 +246,10 @@ func TestMisuseInBody(t *testing.T) {
 				if chunked {
 					r.ContentLength, r.Body = -1, io.NopCloser(oneByOne{strings.NewReader(tc.text)})
 				}
-				if _, err := f.Fill(t.Context(), tc.to, r); err != nil {
+				if _, err := f.Fill(t.Context(), tc.to, r); !chunked && len(tc.text) < 1000 {
+					wantMisuse(t, err) // before anything is sent
+					return
+				} else if err != nil {
 					t.Fatal(err)
 				}
 				sent, err := io.ReadAll(r.Body)
