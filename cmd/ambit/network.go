@@ -83,6 +83,7 @@ func (s *prepared) wants() (all []capability.Capability) {
 type network struct {
 	s     *prepared
 	gate  decision.Checker
+	trail *trail
 	asks  *toucher // nil: nobody can be asked
 	tally *session.Tally
 	say   func(func())
@@ -110,11 +111,12 @@ type network struct {
 func (s *prepared) startNetwork(ctx context.Context, t *toucher, tally *session.Tally, say func(func())) (*network, error) {
 	n := &network{s: s, asks: t, tally: tally, say: say, ready: make(chan error, 1), ended: make(chan struct{}),
 		waiting: map[uint64]context.CancelFunc{}, told: map[string]bool{}, ports: ports{all: map[uint16]port{}}}
+	n.trail = &trail{log: s, ctx: context.WithoutCancel(ctx), fail: n.unrecorded}
+	standing := s.standing
 	if t != nil {
-		n.gate = t.gate
-	} else {
-		n.gate = s.gateOver(s.manifest, s.standing)
+		standing = t.grants
 	}
+	n.gate = s.gateOver(s.manifest, standing, n.trail)
 	path, err := egressPath()
 	if err != nil {
 		return nil, err
@@ -287,7 +289,7 @@ func (n *network) serve(ctx context.Context) {
 	err := n.listen(ctx, &work)
 	work.Wait()
 	_ = n.line.Close()
-	err = errors.Join(err, n.cmd.Wait())
+	err = errors.Join(err, n.cmd.Wait(), n.trail.flush())
 	n.mu.Lock()
 	over, lost := n.over, n.lost
 	n.mu.Unlock()
@@ -334,14 +336,14 @@ func (n *network) listen(ctx context.Context, work *sync.WaitGroup) error {
 		case m.Published != nil, m.Flows != nil:
 			n.wants.answer(m)
 		case m.Flow != nil:
-			if err := n.flow(ctx, *m.Flow); err != nil {
+			if err := n.flow(*m.Flow); err != nil {
 				return err
 			}
 		case m.Made != nil:
 			room <- struct{}{}
 			work.Go(func() {
 				defer func() { <-room }()
-				n.made(ctx, *m.Made)
+				n.made(*m.Made)
 			})
 		default:
 			return errors.New("it said something that is not understood")
@@ -416,7 +418,7 @@ func (n *network) who(id uint64, inode uint32) wire.Message {
 
 // flow records a flow that has ended, and prints the line of one that was
 // refused. One that cannot be recorded ends the sandbox.
-func (n *network) flow(ctx context.Context, f wire.Flow) error {
+func (n *network) flow(f wire.Flow) error {
 	if f.Ended.IsZero() {
 		return nil
 	}
@@ -426,28 +428,33 @@ func (n *network) flow(ctx context.Context, f wire.Flow) error {
 	if f.Dialled.IsValid() {
 		b.Dialled = f.Dialled.String()
 	}
-	return n.append(ctx, "f", b)
+	return n.append("f", b)
 }
 
 // made records a request that has ended. One that cannot be recorded ends the
 // sandbox.
-func (n *network) made(ctx context.Context, r wire.Request) {
-	err := n.append(ctx, "q", audit.RequestBody{Decision: r.Decision, To: audit.Text(r.To.Display()), Method: audit.Text(r.Method), Path: audit.Text(r.Path),
+func (n *network) made(r wire.Request) {
+	err := n.append("q", audit.RequestBody{Decision: r.Decision, To: audit.Text(r.To.Display()), Method: audit.Text(r.Method), Path: audit.Text(r.Path),
 		Status: r.Status, In: r.In, Out: r.Out, Duration: r.Ended.Sub(r.Begun), End: r.End, Why: audit.Text(r.Why)})
 	if err != nil {
-		printf(n.s.app.err, "ambit: %v\n", err)
-		_ = n.line.Close() // its reader ends the sandbox
+		n.unrecorded(err)
 	}
 }
 
+// unrecorded ends the sandbox, whose network cannot be recorded.
+func (n *network) unrecorded(err error) {
+	printf(n.s.app.err, "ambit: %v\n", err)
+	_ = n.line.Close() // its reader ends the sandbox
+}
+
 // append records what came of a flow or a request.
-func (n *network) append(ctx context.Context, id string, b audit.Body) error {
+func (n *network) append(id string, b audit.Body) error {
 	rec, err := audit.New(b)
 	if err != nil {
 		return err
 	}
 	rec.ID, rec.Session, rec.Principal, rec.Pack = audit.NewID(id), n.s.subject.Session, n.s.subject.Principal, n.s.subject.Pack
-	if _, err := n.s.Append(ctx, rec); err != nil {
+	if err := n.trail.add(rec); err != nil {
 		return fmt.Errorf("record a %s: %w", rec.Kind, err)
 	}
 	return nil

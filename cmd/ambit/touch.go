@@ -68,7 +68,7 @@ const maxRefused = 10_000
 func (s *prepared) newToucher(tally *session.Tally, say func(func())) *toucher {
 	t := &toucher{s: s, tally: tally, say: say, refused: map[known]bool{}, room: room{at: s.app.now(), left: roomSize}}
 	t.compiled(s.input)
-	t.gate = s.gateOver(s.manifest, t.grants)
+	t.gate = s.gateOver(s.manifest, t.grants, s)
 	t.desk = approval.New(s.asking(t))
 	t.answer = t.askPeople
 	return t

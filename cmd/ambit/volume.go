@@ -83,12 +83,12 @@ func (s *prepared) readVolumes() error {
 
 // gate makes the one answerer for a manifest, over the grants of the launch.
 func (s *prepared) gate(m manifest.Manifest) *gate.Gate {
-	return s.gateOver(m, func(context.Context) ([]grant.Grant, error) { return s.grants(), nil })
+	return s.gateOver(m, func(context.Context) ([]grant.Grant, error) { return s.grants(), nil }, s)
 }
 
-func (s *prepared) gateOver(m manifest.Manifest, grants func(context.Context) ([]grant.Grant, error)) *gate.Gate {
+func (s *prepared) gateOver(m manifest.Manifest, grants func(context.Context) ([]grant.Grant, error), log gate.Recorder) *gate.Gate {
 	return gate.New(gate.Config{
-		Manifest: m, Policy: s.policy, Log: s, Now: s.app.now, Grants: grants,
+		Manifest: m, Policy: s.policy, Log: log, Now: s.app.now, Grants: grants,
 		NewID: func() string { return audit.NewID("d") },
 	})
 }
