@@ -21,13 +21,19 @@ const grantColumns = "id, principal, pack, digest, capability, outcome, span, un
 // were not revoked, oldest first. Whether they apply now is for the reader to
 // say. One that cannot be read is an error.
 func (s *Store) Grants(ctx context.Context, principal, pack string) ([]grant.Grant, error) {
-	if all, ok := s.remember(ctx, principal, pack); ok {
+	print := s.now()
+	if all, ok := s.recall(print, principal, pack); ok {
 		return all, nil
 	}
-	all, err := s.query(ctx, "SELECT "+grantColumns+" FROM grants WHERE principal = ? AND pack = ? AND revoked IS NULL ORDER BY created, id", principal, pack)
-	if err != nil {
-		return nil, fmt.Errorf("read grants from %q: %w", s.path, err)
+	all, ok := s.remember(ctx, principal, pack)
+	if !ok {
+		var err error
+		all, err = s.query(ctx, "SELECT "+grantColumns+" FROM grants WHERE principal = ? AND pack = ? AND revoked IS NULL ORDER BY created, id", principal, pack)
+		if err != nil {
+			return nil, fmt.Errorf("read grants from %q: %w", s.path, err)
+		}
 	}
+	s.note(print, principal, pack, all)
 	return all, nil
 }
 

@@ -51,11 +51,13 @@ var (
 // Store is an open store of grants. It is safe for use by many goroutines.
 type Store struct {
 	*file
-	before string // fingerprint when it was opened
+	before string   // fingerprint when it was opened
+	look   *os.File // the same file, to see whether it has changed
 
 	mu    sync.Mutex
 	found []row // guarded by mu: what was read of it
 	asked bool  // guarded by mu: it was read
+	memo  memo  // guarded by mu
 }
 
 // List is an open list of sessions and questions. It is safe for use by many goroutines.
@@ -72,12 +74,17 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %q: %w", path, err)
 	}
-	return &Store{file: f, before: before}, nil
+	look, err := os.Open(path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %q: %w", path, err), f.Close())
+	}
+	return &Store{file: f, before: before, look: look}, nil
 }
 
 // Close ends the use of the store, and leaves what was read of it for others.
 func (s *Store) Close() error {
 	err := s.file.Close()
+	s.look.Close()
 	s.leave()
 	return err
 }
