@@ -28,8 +28,9 @@ import (
 // A far is a server of the host with TLS, HTTP/2 and plain HTTP, that a CA of its
 // own vouches for.
 type far struct {
-	ca            string // file with its CA
-	plain, secure string // HOST:PORT, by the name of the host's loopback
+	ca            string       // file with its CA
+	plain, secure string       // HOST:PORT, by the name of the host's loopback
+	more          http.Handler // serves in its place, if there is one
 
 	mu   sync.Mutex
 	seen []string // requests; guarded by mu
@@ -91,6 +92,10 @@ func (f *far) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.seen = append(f.seen, r.Method+" "+r.RequestURI)
 	f.mu.Unlock()
+	if f.more != nil {
+		f.more.ServeHTTP(w, r)
+		return
+	}
 	body, _ := io.ReadAll(r.Body)
 	switch r.URL.Path {
 	case "/events":

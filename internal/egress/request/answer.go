@@ -3,6 +3,7 @@ package request
 import (
 	"context"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"strings"
@@ -14,7 +15,7 @@ func (x *exchange) answer(ctx context.Context, resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return x.switched(ctx, resp)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read, or is of no use any more
+	defer resp.Body.Close()
 	if events(resp) {
 		if err := x.decide(ctx, true); err != nil {
 			return err
@@ -50,9 +51,7 @@ func events(resp *http.Response) bool {
 // head writes the header of a response.
 func (x *exchange) head(resp *http.Response) {
 	h := x.out.Header()
-	for k, v := range without(resp.Header) {
-		h[k] = v
-	}
+	maps.Copy(h, without(resp.Header))
 	// It leads to QUIC, which is not opened, or to another host.
 	h.Del("Alt-Svc")
 	for _, name := range []string{"Date", "Content-Type"} {
@@ -122,7 +121,7 @@ func (x *exchange) switched(ctx context.Context, resp *http.Response) error {
 		_ = resp.Body.Close() // it is of no use
 		return &fault{status: http.StatusBadGateway, reason: Malformed, why: "the server goes on in a protocol that nobody asked for"}
 	}
-	defer server.Close() //nolint:errcheck // it has ended
+	defer server.Close()
 	var from io.Reader = server
 	if x.scrub != nil {
 		x.scrub.Header(resp.Header)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -193,9 +194,7 @@ func (x *exchange) before(code int, header textproto.MIMEHeader) error {
 		return nil
 	}
 	h := x.out.Header()
-	for k, v := range without(http.Header(header)) {
-		h[k] = v
-	}
+	maps.Copy(h, without(http.Header(header)))
 	if x.scrub != nil {
 		x.scrub.Header(h)
 	}

@@ -153,7 +153,7 @@ func (e *Engine) Serve(ctx context.Context, c net.Conn, to Destination, f Flow) 
 	defer cancel()
 	s := &conn{Conn: c, engine: e, ctx: ctx, to: to, flow: f, over: make(chan struct{})}
 	defer s.up.close()
-	defer s.Close()
+	defer s.Close() //nolint:errcheck // it may be closed
 	server, end := s.accept()
 	if end.Reason != "" || server == nil {
 		return end
