@@ -100,6 +100,8 @@ type network struct {
 	lost    func()                        // guarded by mu; ends the sandbox
 	waiting map[uint64]context.CancelFunc // guarded by mu; questions to people
 	told    map[string]bool               // guarded by mu; denials that were printed
+	some    []capability.Capability       // guarded by mu; by which names may be known
+	all     bool                          // guarded by mu; all names may
 
 	wants wants
 	ports ports
@@ -176,7 +178,7 @@ func (n *network) Linked(l *enforce.Ends) error {
 	defer l.Close() //nolint:errcheck // copies of it are in the egress process
 	h := wire.Hello{Subject: n.s.subject, CanAsk: n.asks != nil, Header: l.Header, Ether: l.Ether, IPv6: l.Seeds[2] != nil,
 		MTU: l.MTU, Guest: l.Guest}
-	h.Known, h.Any = n.known(n.s.grants())
+	h.Known, h.Any = n.knows(n.s.grants())
 	for _, o := range n.s.secrets {
 		h.Secrets = append(h.Secrets, o.Placeholder)
 	}
@@ -214,13 +216,20 @@ func (n *network) Linked(l *enforce.Ends) error {
 	return n.publishAll(n.s.input.Effective)
 }
 
+// knows is known, remembered.
+func (n *network) knows(grants []grant.Grant) (some []capability.Capability, all bool) {
+	some, all = n.known(grants)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.some, n.all = some, all
+	return some, all
+}
+
 // known are the capabilities by which names may be known to the program; all is
 // true where every name may be asked about.
 func (n *network) known(grants []grant.Grant) (some []capability.Capability, all bool) {
 	if n.asks != nil {
-		if n.s.manifest.Open {
-			return []capability.Capability{}, true
-		}
+		all = n.s.manifest.Open
 		some = slices.DeleteFunc(n.s.wants(), func(c capability.Capability) bool { return !networks(c) })
 	}
 	for _, g := range grants {
@@ -233,7 +242,7 @@ func (n *network) known(grants []grant.Grant) (some []capability.Capability, all
 			some = append(some, c)
 		}
 	}
-	return append([]capability.Capability{}, some...), false
+	return append([]capability.Capability{}, some...), all
 }
 
 // recheck has the plane decide anew about every flow that lives.
@@ -241,7 +250,7 @@ func (n *network) recheck(grants []grant.Grant) {
 	if n == nil {
 		return
 	}
-	some, all := n.known(grants)
+	some, all := n.knows(grants)
 	rules := n.s.rules(grants)
 	_ = n.conn.Send(wire.Message{Recheck: &some, Any: all, Rules: &rules}) // one that is gone has no flows
 	n.republish(grants)

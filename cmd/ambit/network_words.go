@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,7 +21,7 @@ const maxTold = 256
 
 // tell prints the line of a denial, once for each capability.
 func (n *network) tell(c capability.Capability, d decision.Decision) {
-	if n.s.app.json || c.IsZero() {
+	if n.s.app.json || c.IsZero() || n.aside(c) {
 		return
 	}
 	what := c.Display()
@@ -40,6 +41,32 @@ func (n *network) tell(c capability.Capability, d decision.Decision) {
 		fix = " allow: ambit approve " + d.Request
 	}
 	n.say(func() { printf(n.s.app.err, "ambit: denied %s (%s) [%s]%s\n", what, rule(d), d.Request, fix) })
+}
+
+// aside reports whether a denial is of records of a name that may be connected to.
+// Libraries look for them beside every connection (gRPC for its settings), so it
+// is in the log, and no news to the person.
+func (n *network) aside(c capability.Capability) bool {
+	if c.Kind() != capability.DNSLookup {
+		return false
+	}
+	name, _, _ := strings.Cut(c.Scope(), "/")
+	want, err := capability.Parse(string(capability.NetConnect) + ":" + name)
+	n.mu.Lock()
+	some, all := n.some, n.all
+	n.mu.Unlock()
+	return all || err == nil && slices.ContainsFunc(some, func(k capability.Capability) bool {
+		host := strings.FieldsFunc(k.Scope(), func(r rune) bool { return r == ':' || r == '/' })
+		if !connects(k) || len(host) == 0 {
+			return false
+		}
+		any, err := capability.Parse(string(capability.NetConnect) + ":" + host[0] + ":*")
+		return err == nil && any.Covers(want)
+	})
+}
+
+func connects(c capability.Capability) bool {
+	return c.Kind() == capability.NetConnect || c.Kind() == capability.NetStream
 }
 
 // flowWords says what came of a flow.

@@ -51,6 +51,35 @@ func TestN14OtherResolvers(t *testing.T) {
 	}.run(t)
 }
 
+// A lookup that was granted brings public addresses in, and no right to connect.
+func TestN14GrantedLookup(t *testing.T) {
+	needStage(t)
+	attack{
+		ID: "N14, N11", Title: "connect to what may only be looked up, or learn of the inside by it",
+		Tiers: process,
+		Setup: func(_ *testing.T, f *field) {
+			f.staged(stage{Names: map[string][]string{"plain.test": {"93.184.215.14 10.1.2.3 127.0.0.1"}}, Services: []service{{Name: "server", At: ":8080"}}})
+		},
+		Flags: func(*field) []string { return []string{"--allow", "dns.lookup:plain.test/A"} },
+		Harm:  func(f *field) string { return f.reached() },
+		Tries: []try{
+			{Name: "by the name", Do: func(f *field) error { return f.dial("tcp4", "plain.test:8080") }, Want: refused(unix.ECONNREFUSED)},
+			{Name: "by the address", Do: func(f *field) error { return f.dial("tcp4", "93.184.215.14:8080") }, Want: refused(unix.ECONNREFUSED)},
+			{Name: "the inside", NoControl: "it is known there", Want: refused(), Do: func(*field) error {
+				all, err := net.DefaultResolver.LookupHost(background, "plain.test")
+				if err == nil && len(all) == 1 && all[0] == "93.184.215.14" {
+					return errAllowed
+				}
+				return err
+			}},
+			{Name: "another type", NoControl: "the name has none", Want: refused(), Do: func(*field) error {
+				_, err := net.DefaultResolver.LookupTXT(background, "plain.test")
+				return err
+			}},
+		},
+	}.run(t)
+}
+
 // query asks a name server for a name that says something.
 func query(at string, kind dnsmessage.Type) error {
 	c, err := net.Dial("udp", at)
