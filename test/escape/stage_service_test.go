@@ -12,6 +12,8 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"path"
+	"strings"
 	"time"
 )
 
@@ -54,6 +56,13 @@ func (s stage) serve(v service) error {
 			}))
 		}()
 		return nil
+	case "guarded":
+		var p http.Protocols
+		p.SetHTTP1(true)
+		p.SetUnencryptedHTTP2(true)
+		h := &http.Server{Protocols: &p, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.guarded(v, w, r) })}
+		go func() { _ = h.Serve(l) }()
+		return nil
 	}
 	if err != nil {
 		return err
@@ -68,6 +77,19 @@ func (s stage) serve(v service) error {
 		}
 	}()
 	return nil
+}
+
+// guarded gives the token for whatever is not GET of /ok and beneath, as a server
+// takes a path that makes it plain first.
+func (s stage) guarded(v service, w http.ResponseWriter, r *http.Request) {
+	at := path.Clean(strings.ReplaceAll(r.URL.Path, "..;", ".."))
+	host, _, _ := strings.Cut(r.Host, ":")
+	if r.Method == http.MethodGet && (at == "/ok" || strings.HasPrefix(at, "/ok/")) && host == "allowed.test" && r.Header.Get("Upgrade") == "" {
+		fmt.Fprintln(w, "fine")
+		return
+	}
+	s.note(v.Name)
+	fmt.Fprintln(w, s.Token)
 }
 
 // tell gives a client the token. With TLS it counts who has said what he wants.
