@@ -152,6 +152,13 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Late", told)
 	case "/redirect":
 		http.Redirect(w, r, r.URL.Query().Get("to")+"?t="+told, http.StatusFound)
+	case "/broken", "/nonsense":
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, map[string]string{"/broken": "HTTP/1.1 200 OK\r\nno header "}[r.URL.Path]+told+"\r\n\r\n")
 	case "/hold":
 		_, _ = fmt.Fprintf(w, "begin %s\n", told)
 		_ = http.NewResponseController(w).Flush()

@@ -1,6 +1,7 @@
 package script_test
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 )
@@ -118,10 +119,50 @@ print(text.decode())' "$1"`, "again"},
 			r := s.shell(tc.path, tc.script)
 			r.want(t, 0, tc.want)
 			s.arrived(r, 1)
-			if name != "early" && !strings.Contains(r.out, strings.Repeat("*", len(secretValue))) {
+			if !strings.Contains(r.out, strings.Repeat("*", len(secretValue))) {
 				t.Errorf("nothing was crossed out in\n%s", r.out)
 			}
+			// The control: a program that has the value itself hears it again.
+			if r := s.bare(secretValue, tc.script, s.url(tc.path)); !strings.Contains(r.out, secretValue) {
+				t.Errorf("without a placeholder it prints\n%s%s", r.out, r.err)
+			}
 		})
+	}
+}
+
+// bare runs a script that is given a value itself, in the variable that otherwise
+// has the placeholder.
+func (s *secretBench) bare(value, script string, urls ...string) ran {
+	s.t.Helper()
+	argv := []string{"run", "--ask", "none", "--env", "TOKEN=" + value}
+	for _, u := range urls {
+		_, host, _ := strings.Cut(u, "://")
+		host, _, _ = strings.Cut(host, "/")
+		argv = append(argv, "--allow", "net.connect:"+host+"/http", "--allow", "net.stream:"+host+"/http")
+	}
+	return s.run(append(append(argv, "--", "sh", "-c", script, "sh"), urls...)...)
+}
+
+// TestSecretBroken: an answer that is not understood is not quoted.
+func TestSecretBroken(t *testing.T) {
+	s := newSecretBench(t)
+	cfg := s.api.cfg.Clone()
+	cfg.NextProtos = []string{"http/1.1"}
+	s.api = startAPI(t, s.api.roots, cfg)
+	s.set("token", "--for", s.host())
+	for _, path := range []string{"/broken", "/nonsense"} {
+		s.api.forget()
+		r := s.shell(path, bearer+`"$1"`)
+		r.want(t, 0, "refused by Ambit")
+		s.arrived(r, 1)
+		if log := s.run("audit", "export", "--json"); strings.Contains(log.out, "odd") {
+			t.Errorf("the log quotes it:\n%s", log.out)
+		}
+	}
+	for _, path := range []string{"/broken", "/nonsense"} { // the control
+		if r := s.bare(secretValue, bearer+`"$1"`, s.url(path)); !strings.Contains(r.out, "odd") {
+			t.Errorf("without a placeholder it prints\n%s%s", r.out, r.err)
+		}
 	}
 }
 
@@ -133,6 +174,7 @@ func TestSecretMisused(t *testing.T) {
 	plain := startAPI(t, "", nil)
 	argv := []string{"run", "--ask", "none", "--allow", "net.connect:" + s.host(), "--allow", "net.connect:" + secretHost + ":" + other.port + "/http:GET,POST",
 		"--allow", "net.connect:" + secretHost + ":" + plain.port + "/http:GET", "--allow", "secret.use:token@" + s.host(), "--"}
+	urls := []string{s.url(""), "https://" + secretHost + ":" + other.port + "/echo", "http://" + secretHost + ":" + plain.port + "/echo"}
 	for name, script := range map[string]string{
 		"another destination":  bearer + `-w '%{http_code}' "$2"`,
 		"plain HTTP":           bearer + `-w '%{http_code}' "$3"`,
@@ -155,7 +197,7 @@ func TestSecretMisused(t *testing.T) {
 			for _, a := range []*api{s.api, other, plain} {
 				a.forget()
 			}
-			r := s.run(append(argv, "sh", "-c", script, "sh", s.url(""), "https://"+secretHost+":"+other.port+"/echo", "http://"+secretHost+":"+plain.port+"/echo")...)
+			r := s.run(append(append(argv, "sh", "-c", script, "sh"), urls...)...)
 			if !strings.HasSuffix(r.out, "403") && !(name == "another Host" && strings.HasSuffix(r.out, "421")) {
 				t.Errorf("answered %q %q", r.out, r.err)
 			}
@@ -168,14 +210,21 @@ func TestSecretMisused(t *testing.T) {
 				t.Errorf("the servers got\n%.2000q\n%s\n%s", s.api.sent(), other.sent(), plain.sent())
 			}
 			s.nothingOf(r)
+			if name == "another Host" {
+				return // which is refused whatever it carries
+			}
+			// The control: what is no placeholder arrives, there too.
+			const own = "a-value-of-the-program-itself"
+			r = s.bare(own, script, urls...)
+			basic := strings.Count(s.api.sent(), base64.StdEncoding.EncodeToString([]byte("me:"+own)))
+			if got := strings.Count(s.api.sent()+other.sent()+plain.sent(), own) + basic; got <= began {
+				t.Errorf("without a placeholder the servers got\n%.2000q\n%s\n%s\n%s%s", s.api.sent(), other.sent(), plain.sent(), r.out, r.err)
+			}
 		})
 	}
 	if r := s.run("audit", "ls", "-n", "0"); !strings.Contains(r.out, "placeholder-misuse") {
 		t.Errorf("the log has no misuse:\n%s", r.out)
 	}
-	// The control: the other servers are reached without the placeholder.
-	r := s.run(append(argv, "sh", "-c", `curl -sS "$1" "$2"`, "sh", "https://"+secretHost+":"+other.port+"/plain", "http://"+secretHost+":"+plain.port+"/plain")...)
-	r.want(t, 0, "hello\nhello\n")
 }
 
 // TestSecretElsewhereUnopened: toward a destination that nobody looks into, there
