@@ -86,7 +86,7 @@ func run() error {
 	if *ambit == "" {
 		*ambit = filepath.Join(top, "bin", "ambit")
 	}
-	p, err := newPlace(top, *ambit, *srt, slices.Contains(wanted, "start") || slices.Contains(wanted, "jobs"))
+	p, err := newPlace(top, *ambit, *srt, slices.ContainsFunc(wanted, func(w string) bool { return w == "start" || w == "jobs" || w == "asking" }))
 	if err != nil {
 		return err
 	}
