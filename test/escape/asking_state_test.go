@@ -154,13 +154,19 @@ func (f *field) unlocked(t *testing.T) bool {
 
 func (f *field) stateFails(t *testing.T, slack bool, broken func(*started, question) (repair func())) {
 	t.Helper()
-	f.put(t, f.Outside+"/second", f.token)
+	for _, name := range []string{"second", "third"} {
+		f.put(t, filepath.Join(f.Outside, name), f.token)
+	}
 	f.flags = append(f.flags, "--ask-timeout", "3s")
-	s := f.begin(t, `echo ready; cat "$CANARY" || echo refused; cat "$OUTSIDE/second" || echo refused; ls "$OUTSIDE" || echo refused; echo went on`)
+	s := f.begin(t, `echo ready; cat "$CANARY" || echo refused; cat "$OUTSIDE/second" || echo refused; cat "$OUTSIDE/third" || echo refused; echo went on`)
 	q := f.asked(t)
 	number := connection(q.PID)
 	repair := broken(s, q)
-	f.ends(t, s)
+	if slack {
+		f.deny(t, s) // what can still be asked
+	} else {
+		f.ends(t, s)
+	}
 	repair()
 	text := s.out.String()
 	granted := f.answered(t, "grants", "ls", "--all")
