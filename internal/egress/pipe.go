@@ -42,8 +42,9 @@ type pipe struct {
 	left   atomic.Int32
 	done   func(End)
 
-	mu    sync.Mutex
-	state pipeState // guarded by mu
+	mu      sync.Mutex
+	state   pipeState // guarded by mu
+	started bool      // guarded by mu; before that nobody carries
 }
 
 type pipeState uint8
@@ -85,15 +86,25 @@ func takeOver(c *net.TCPConn) (int, error) {
 	return fd, errors.Join(err, cerr, c.Close())
 }
 
-// start carries until both directions have ended, and calls done then.
+// start carries until both directions have ended, and calls done then. A pipe that
+// was broken off before is not started, and done not called.
+//
+// It holds the mutex to its end: a direction looks at the state before each step,
+// so neither ends, nor is the pipe closed, while it is being started.
 func (p *pipe) start(f *flow, done func(End)) error {
-	p.flow, p.done = f, done
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state != pipeOpen {
+		return errBroken
+	}
+	p.flow, p.done, p.started = f, done, true
 	p.left.Store(2)
 	const events = waiter.ReadableEvents | waiter.WritableEvents | waiter.EventErr | waiter.EventHUp
 	p.entry = waiter.NewFunctionEntry(events, p.told)
 	p.queue.EventRegister(&p.entry)
 	if err := p.poller.add(p); err != nil {
-		return err
+		p.breakOff() // the directions see it, and end
+		return nil
 	}
 	// The socket may have been readable before it was added; the poller says so
 	// at once. The guest's end does not.
@@ -269,14 +280,21 @@ func (r *hostReader) Read(b []byte) (int, error) {
 func (p *pipe) abort() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.breakOff()
+}
+
+// breakOff is abort, with the mutex held.
+func (p *pipe) breakOff() {
 	if p.state != pipeOpen {
 		return
 	}
 	p.state = pipeBroken
 	p.guest.Abort()
 	_ = disconnect(p.fd) // what is not connected any more needs none
-	p.up.wake()
-	p.down.wake()
+	if p.started {
+		p.up.wake()
+		p.down.wake()
+	}
 }
 
 // drainTime is how long a program has to take what it was sent before the other
@@ -285,7 +303,10 @@ const drainTime = 60 * time.Second
 
 // close closes both sides.
 func (p *pipe) close() {
-	if p.flow != nil { // it was started
+	p.mu.Lock()
+	started := p.started
+	p.mu.Unlock()
+	if started {
 		p.queue.EventUnregister(&p.entry)
 	}
 	if p.look != nil && p.look.timer != nil { // nothing was said
