@@ -23,6 +23,7 @@ type order struct {
 	Name  string // that "lookup" asks for
 	Count int
 	For   time.Duration
+	Roots []byte `json:",omitempty"` // certificates that are trusted, as PEM
 }
 
 // A finding is its answer.
@@ -87,6 +88,8 @@ func (o order) do() (finding, error) {
 			f.Took = append(f.Took, took)
 		}
 		return f, nil
+	case "secure", "secure new", "secure rush", "secure body":
+		return o.secure()
 	case "ready":
 		return finding{}, first(o.To)
 	default:

@@ -23,7 +23,7 @@ import (
 )
 
 // parts are what can be measured, in order; --only names some of them.
-var parts = []string{"start", "many", "memory", "jobs", "asking", "network", "audit"}
+var parts = []string{"start", "many", "memory", "jobs", "asking", "network", "requests", "audit"}
 
 // results is everything that one run found.
 type results struct {
@@ -43,6 +43,9 @@ type results struct {
 
 	Networks []network           // those that were measured
 	Traffic  map[string]*traffic // by name
+
+	Ways   []string           // to fetch over TLS, those that were measured
+	Opened map[string]*opened // by name
 
 	Audit   auditNumbers
 	Skipped []string

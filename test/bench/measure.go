@@ -66,6 +66,8 @@ func (m *measurer) measure(part string) error {
 		return m.jobs()
 	case "network":
 		return m.network()
+	case "requests":
+		return m.opened()
 	case "asking":
 		return m.asking()
 	default:

@@ -108,6 +108,7 @@ func (r *results) verdicts() (all []verdict) {
 		atMost(name, ratio(r.Jobs[name]["ambit"].median(), r.Jobs[name]["plain"].median()), jobTarget, "plain")
 	}
 	all = append(all, r.networkVerdicts()...)
+	all = append(all, r.openedVerdicts()...)
 	all = append(all, r.askingVerdicts()...)
 	if len(r.Audit.Durable) > 0 {
 		d := r.Audit.Durable.median()
@@ -235,6 +236,7 @@ func (r *results) markdown() string {
 		}
 	}
 	r.networkTables(p, table, row)
+	r.openedTables(p, table, row)
 	b.WriteString(r.askingMarkdown())
 	if r.Audit.Problem != "" {
 		p("\nThe audit log was not measured: its benchmarks failed.\n")
