@@ -349,11 +349,9 @@ func (n *network) listen(ctx context.Context, work *sync.WaitGroup) error {
 				return err
 			}
 		case m.Made != nil:
-			room <- struct{}{}
-			work.Go(func() {
-				defer func() { <-room }()
-				n.made(*m.Made)
-			})
+			if err := n.made(*m.Made); err != nil {
+				return err
+			}
 		default:
 			return errors.New("it said something that is not understood")
 		}
@@ -442,12 +440,9 @@ func (n *network) flow(f wire.Flow) error {
 
 // made records a request that has ended. One that cannot be recorded ends the
 // sandbox.
-func (n *network) made(r wire.Request) {
-	err := n.append("q", audit.RequestBody{Decision: r.Decision, To: audit.Text(r.To.Display()), Method: audit.Text(r.Method), Path: audit.Text(r.Path),
+func (n *network) made(r wire.Request) error {
+	return n.append("q", audit.RequestBody{Decision: r.Decision, To: audit.Text(r.To.Display()), Method: audit.Text(r.Method), Path: audit.Text(r.Path),
 		Status: r.Status, In: r.In, Out: r.Out, Duration: r.Ended.Sub(r.Begun), End: r.End, Why: audit.Text(r.Why)})
-	if err != nil {
-		n.unrecorded(err)
-	}
 }
 
 // unrecorded ends the sandbox, whose network cannot be recorded.

@@ -277,4 +277,3 @@ func (r *results) openedTables(p func(string, ...any), table, row func(...string
 			fmt.Sprintf("%.2f (%.2f)", middle(t.Down), best(t.Down, slices.Max[[]float64])))...)
 	}
 }
-
