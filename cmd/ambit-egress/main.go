@@ -21,6 +21,10 @@ import (
 // control is the descriptor of the socket to the launcher.
 const control = 3
 
+// maxMemory is what the collector of garbage keeps below, by more work if it must.
+// What the buffers of all connections may hold (egress.Limits) is less.
+const maxMemory = 50 << 20
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "ambit-egress:", err)
@@ -34,6 +38,8 @@ func run() error {
 	}
 	// Buffers come and go with connections; what they leave is given back soon.
 	debug.SetGCPercent(50)
+	// Thousands of connections, and readers that do not read, cost no more.
+	debug.SetMemoryLimit(maxMemory)
 	// Packets, the stack and the sockets take turns. With more processors they
 	// wake each other for every packet, which costs more than they gain; and what
 	// a sandbox sends keeps one processor busy at most.

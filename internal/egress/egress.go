@@ -79,7 +79,7 @@ type Limits struct {
 // The default bounds.
 var defaults = Limits{
 	Names: 10_000, Flows: 5_000, Opening: 1024, Asking: 512, Exchanges: 256, PerSecond: 5_000,
-	Idle: 60 * time.Second, Dial: 20 * time.Second, Buffers: 128 << 20,
+	Idle: 60 * time.Second, Dial: 20 * time.Second, Buffers: 32 << 20,
 }
 
 // A Link is where packets come from. Between calls do while none is on its way

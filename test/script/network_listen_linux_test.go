@@ -88,7 +88,12 @@ type serving struct {
 
 func (b *bench) start(args ...string) *serving {
 	b.t.Helper()
-	r := &serving{Cmd: b.command(args...)}
+	return b.startCommand(b.command(args...))
+}
+
+func (b *bench) startCommand(cmd *exec.Cmd) *serving {
+	b.t.Helper()
+	r := &serving{Cmd: cmd}
 	out, err := r.StdoutPipe()
 	if err != nil {
 		b.t.Fatal(err)

@@ -1,0 +1,304 @@
+package script_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// storms are what a program inside does to its network, one after another. It
+// says a line after each and goes on when it is told to.
+const storms = `
+import resource, select, socket, struct, sys
+host, port, closed = "host.ambit.internal", int(sys.argv[1]), int(sys.argv[2])
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+at = socket.gethostbyname(host)
+
+def say(*words):
+    print(*words, flush=True)
+    sys.stdin.readline()
+
+def open_all(n, first):
+    "opens n connections at once, and sends what each server waits for"
+    p, socks = select.poll(), {}
+    for _ in range(n):
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex((at, port))
+        socks[s.fileno()] = s
+        p.register(s, select.POLLOUT)
+    left = n
+    while left:
+        for fd, event in p.poll(20000) or sys.exit("connections do not come"):
+            s = socks[fd]
+            if s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                sys.exit("a connection was refused")
+            p.unregister(fd)
+            s.setblocking(True)
+            s.settimeout(20)
+            s.sendall(first)
+            left -= 1
+    return list(socks.values())
+
+def read_all(s):
+    got = b""
+    while True:
+        b = s.recv(65536)
+        if not b: return got
+        got += b
+
+say("begun")
+all = open_all(1000, b"e")
+assert [s.recv(1) for s in all] == [b"e"] * 1000
+say("crowd")
+for s in all: s.close()
+
+all = open_all(50, b"f")          # each is sent as much as it takes, and takes nothing
+say("slow")
+for s in all: s.close()
+
+all = open_all(200, b"h")
+for s in all: s.shutdown(socket.SHUT_WR)
+assert [read_all(s) for s in all] == [b"half" * 1000] * 200
+for s in all: s.close()
+say("half")
+
+for _ in range(5):
+    for s in open_all(200, b"f"):
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.close()
+say("reset")
+
+refused = 0
+for _ in range(1000):
+    s = socket.socket()
+    if s.connect_ex((at, closed)): refused += 1
+    s.close()
+assert refused == 1000
+say("refused")
+
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(20000):
+    try: s.sendto(b"x" * 512, ("198.18.7.7", i % 60000 + 1))
+    except ConnectionRefusedError: pass
+answered = 0
+for i in range(2000):              # more sources than there may be exchanges
+    d = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    d.settimeout(0.02 if i >= 200 else 5)
+    try:
+        d.sendto(b"x", (at, port))
+        answered += d.recv(10) == b"x"
+    except OSError: pass
+    d.close()
+    if i == 299: break
+assert answered >= 200, answered
+say("datagrams")
+s = open_all(1, b"e")[0]
+assert s.recv(1) == b"e"
+s.close()
+say("still")
+`
+
+// stormServer is the other end: 'e' it echoes, 'f' it floods, 'h' it answers when
+// nothing more comes. It echoes datagrams too.
+func stormServer(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	u, err := net.ListenPacket("udp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = u.Close() })
+	go func() {
+		buf := make([]byte, 1500)
+		for {
+			n, from, err := u.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			_, _ = u.WriteTo(buf[:n], from)
+		}
+	}()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go storm(c.(*net.TCPConn))
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func storm(c *net.TCPConn) {
+	defer c.Close()
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(c, first); err != nil {
+		return
+	}
+	switch first[0] {
+	case 'f':
+		block := bytes.Repeat([]byte("flood"), 10_000)
+		for {
+			if _, err := c.Write(block); err != nil {
+				return
+			}
+		}
+	case 'h':
+		_, _ = io.Copy(io.Discard, c)
+		_, _ = c.Write(bytes.Repeat([]byte("half"), 1000))
+	default:
+		_, _ = c.Write(first)
+		_, _ = io.Copy(io.Discard, c)
+	}
+}
+
+// TestStorms: a thousand connections at once, readers that do not read, ends that
+// are half closed, resets, refusals and datagrams by the thousand leave nothing
+// behind: no flow, no descriptor, no thread, no memory, and a network that works.
+func TestStorms(t *testing.T) {
+	needPython(t)
+	b := newBench(t)
+	port := stormServer(t)
+	cmd := b.command("run", "--allow", fmt.Sprintf("net.connect:host.ambit.internal:%d", port), "--allow", fmt.Sprintf("net.connect:host.ambit.internal:%d/udp", port),
+		"--", "/usr/bin/python3", "-c", storms, strconv.Itoa(port), strconv.Itoa(freePort(t)))
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := b.startCommand(cmd)
+	on := func(want string) {
+		t.Helper()
+		r.says(t, want)
+	}
+	tell := func() { _, _ = io.WriteString(in, "\n") }
+	flows := func() int {
+		t.Helper()
+		var all []shownNetwork
+		if err := json.Unmarshal([]byte(b.run("net", "--json").out), &all); err != nil || len(all) != 1 {
+			t.Fatalf("%v: %+v", err, all)
+		}
+		return len(all[0].Flows)
+	}
+	there := func(want int) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); flows() != want; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("there are %d flows, want %d", flows(), want)
+			}
+		}
+	}
+	on("begun")
+	egress := childOf(t, cmd.Process.Pid, "ambit-egress")
+	before, launcher := descriptors(egress), descriptors(cmd.Process.Pid)
+	tell()
+	on("crowd")
+	there(1000)
+	memory(t, egress, "with a crowd")
+	tell()
+	on("slow")
+	there(50)
+	memory(t, egress, "with readers that do not read")
+	tell()
+	for _, what := range []string{"half", "reset", "refused"} {
+		on(what)
+		there(0)
+		memory(t, egress, "after "+what)
+		tell()
+	}
+	on("datagrams")
+	if n := flows(); n > 256 {
+		t.Errorf("there are %d exchanges of datagrams", n)
+	}
+	tell()
+	on("still")
+	memory(t, egress, "after all")
+	if n := threads(egress); n > 64 {
+		t.Errorf("the egress process has %d threads", n)
+	}
+	// Exchanges of datagrams last a minute; each has two descriptors at most.
+	if now := descriptors(egress); now > before+2*flows()+16 {
+		t.Errorf("the egress process had %d descriptors and has %d", before, now)
+	}
+	if now := descriptors(cmd.Process.Pid); now > launcher+16 {
+		t.Errorf("the launcher had %d descriptors and has %d", launcher, now)
+	}
+	tell()
+	if err := r.Wait(); err != nil {
+		t.Errorf("%v: %s", err, r.err.String())
+	}
+	if strings.Contains(r.err.String(), "ended") {
+		t.Errorf("it says %q", r.err.String())
+	}
+	b.run("audit", "verify").want(t, 0)
+}
+
+// childOf finds the process with a name that a launcher has started.
+func childOf(t *testing.T, launcher int, name string) int {
+	t.Helper()
+	all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", launcher))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range all {
+		text, _ := os.ReadFile(file) // a thread may be gone
+		for _, field := range strings.Fields(string(text)) {
+			if comm, _ := os.ReadFile("/proc/" + field + "/comm"); string(comm) == name+"\n" {
+				pid, err := strconv.Atoi(field)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return pid
+			}
+		}
+	}
+	t.Fatalf("no %s among the children of %d", name, launcher)
+	return 0
+}
+
+// descriptors is how many a process has; 0 where it may not be looked at: what is
+// undumpable may be by root alone.
+func descriptors(pid int) int {
+	all, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	return len(all)
+}
+
+func threads(pid int) int {
+	all, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return len(all)
+}
+
+// mostMemory is how much an egress process may take, in kB.
+const mostMemory = 64 << 10
+
+// memory holds a process to what it may take.
+func memory(t *testing.T, pid int, when string) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
+			n, err := strconv.Atoi(f[1])
+			t.Logf("%s the egress process has %d kB", when, n)
+			if err != nil || n > mostMemory {
+				t.Errorf("%s the egress process has %d kB (%v)", when, n, err)
+			}
+		}
+	}
+}
