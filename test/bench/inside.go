@@ -18,7 +18,7 @@ import (
 // An order is something to measure, given to the program inside on its standard
 // input, one a line.
 type order struct {
-	Op    string // "up", "down", "connect", "request", "lookup", "ready"
+	Op    string // "up", "down", "connect", "named", "request", "lookup", "ready"
 	To    string // host and port; with "lookup" the name server
 	Name  string // that "lookup" asks for
 	Count int
@@ -78,16 +78,14 @@ func (o order) do() (finding, error) {
 		return requests(o.To, o.Count)
 	case "lookup":
 		return lookups(o.To, o.Name, o.Count)
-	case "connect":
-		var f finding
-		for range o.Count {
-			took, err := ping(o.To)
-			if err != nil {
-				return f, err
-			}
-			f.Took = append(f.Took, took)
+	case "connect": // to an address that was looked up before
+		to, err := looked(o.To)
+		if err != nil {
+			return finding{}, err
 		}
-		return f, nil
+		return pings(to, o.Count)
+	case "named":
+		return pings(o.To, o.Count)
 	case "secure", "secure new", "secure rush", "secure body":
 		return o.secure()
 	case "ready":
@@ -141,6 +139,18 @@ func dial(to string) (net.Conn, error) {
 	return c, nil
 }
 
+// looked is the address behind a name, or what a proxy looks up itself.
+func looked(to string) (string, error) {
+	if by, err := proxy(); by != nil || err != nil {
+		return to, err
+	}
+	a, err := net.ResolveTCPAddr("tcp", to)
+	if err != nil {
+		return "", err
+	}
+	return a.String(), nil
+}
+
 // ping is a new connection with its first byte there and back.
 func ping(to string) (time.Duration, error) {
 	began := time.Now()
@@ -154,6 +164,17 @@ func ping(to string) (time.Duration, error) {
 		_, err = io.ReadFull(c, one)
 	}
 	return time.Since(began), err
+}
+
+func pings(to string, count int) (f finding, err error) {
+	for range count {
+		took, err := ping(to)
+		if err != nil {
+			return f, err
+		}
+		f.Took = append(f.Took, took)
+	}
+	return f, nil
 }
 
 func flood(to, direction string, wait time.Duration) (f finding, err error) {

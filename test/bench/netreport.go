@@ -93,12 +93,12 @@ func (r *results) networkTables(p func(string, ...any), table, row func(...strin
 		}
 		row(cells...)
 	}
-	p("\nA connection is timed with its first byte there and back, a request from its first byte to the answer's last on a connection that is there. The first byte is from the launch to the end of a program that connects once. Memory is that of what carries the packets, after the load.\n\n")
-	table("", "connection, µs", "request, µs", "lookup, µs", "launch with a first byte, ms", "memory (PSS), MB")
+	p("\nA connection is timed with its first byte there and back, to an address, or to a name that is looked up for it; a request from its first byte to the answer's last on a connection that is there. The first byte is from the launch to the end of a program that connects once. Memory is that of what carries the packets, after the load.\n\n")
+	table("", "connection, µs", "by name, µs", "request, µs", "lookup, µs", "launch with a first byte, ms", "memory (PSS), MB")
 	for _, n := range r.Networks {
 		t := r.Traffic[n.Name]
 		cells := []string{n.Name}
-		for _, s := range []samples{t.Connect, t.Request, t.Lookup} {
+		for _, s := range []samples{t.Connect, t.Named, t.Request, t.Lookup} {
 			cell := "–"
 			if len(s) > 0 {
 				cell = fmt.Sprintf("%s (%s)", us(s.median()), us(s.min()))

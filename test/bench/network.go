@@ -15,6 +15,7 @@ import (
 type network struct {
 	Name, Version string
 	host          string // how the program inside calls the host's loopback
+	named         bool   // that is a name
 	server        string // of names, "" where none is measured
 	// start runs the program inside with arguments.
 	start func(args ...string) (*running, error)
@@ -94,6 +95,7 @@ type traffic struct {
 	Up, Down       []float64 // Gbit/s, each round
 	UpCPU, DownCPU []float64 // seconds of all processes for a GiB, both ends included
 	Connect        samples
+	Named          samples // the same, with its name looked up
 	Request        samples
 	Lookup         samples
 	First          samples // start to the first byte over the network, and the end
@@ -181,10 +183,15 @@ func (m *measurer) round(n network, r *running, f *far, t *traffic) error {
 		*direction.rate = append(*direction.rate, float64(got.Bytes)*8/1e9/got.For.Seconds())
 		*direction.cpu = append(*direction.cpu, spent.Seconds()/(float64(got.Bytes)/(1<<30)))
 	}
+	named := ""
+	if n.named {
+		named = n.host + ":" + raw
+	}
 	for _, one := range []struct {
 		order
 		to *samples
 	}{
+		{order{Op: "named", To: named, Count: connectCount}, &t.Named},
 		{order{Op: "connect", To: n.host + ":" + raw, Count: connectCount}, &t.Connect},
 		{order{Op: "request", To: n.host + ":" + web, Count: requestCount}, &t.Request},
 		{order{Op: "lookup", To: n.server, Name: grantedHost, Count: lookupCount}, &t.Lookup},

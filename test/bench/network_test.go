@@ -57,7 +57,7 @@ func TestNetworkTables(t *testing.T) {
 	if strings.Contains(text, "NaN") || strings.Contains(text, "Inf") {
 		t.Errorf("odd number in:\n%s", text)
 	}
-	if !strings.Contains(text, "| ambit | 9.00 (9.00) |") || !strings.Contains(text, "| 800 (800) | 200 (200) | 60 (60) |") {
+	if !strings.Contains(text, "| ambit | 9.00 (9.00) |") || !strings.Contains(text, "| 800 (800) | – | 200 (200) | 60 (60) |") {
 		t.Errorf("not all numbers in:\n%s", text)
 	}
 }
@@ -75,7 +75,8 @@ func TestOrders(t *testing.T) {
 		{Op: "ready", To: "127.0.0.1:" + raw},
 		{Op: "up", To: "127.0.0.1:" + raw, For: time.Millisecond},
 		{Op: "down", To: "127.0.0.1:" + raw, For: time.Millisecond},
-		{Op: "connect", To: "127.0.0.1:" + raw, Count: 3},
+		{Op: "connect", To: "localhost:" + raw, Count: 3},
+		{Op: "named", To: "localhost:" + raw, Count: 3},
 		{Op: "request", To: "127.0.0.1:" + web, Count: 3},
 	} {
 		got, err := o.do()

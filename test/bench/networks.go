@@ -67,7 +67,7 @@ func (m *measurer) ambitNetwork(self string, f *far) network {
 	}
 	head = append(head, "--", self)
 	return network{
-		Name: "ambit", host: grantedHost, server: "198.19.255.3:53",
+		Name: "ambit", host: grantedHost, named: true, server: "198.19.255.3:53",
 		start: func(args ...string) (*running, error) {
 			return launch(slices.Concat(head, args), m.environment(), m.out)
 		},
