@@ -1,6 +1,12 @@
 package audit
 
-import "golang.org/x/mod/sumdb/note"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/note"
+)
 
 // Disk lets tests stand between the log and the disk.
 type Disk = disk
@@ -21,13 +27,18 @@ func ParseHeadLine(line []byte) (Head, error)     { return parseHeadLine(line) }
 func (h Head) Line() []byte                       { return h.appendLine(nil) }
 func ParseHeadFile(b []byte) (Head, error)        { return parseHeadFile(b) }
 
-// Sign makes the public half of the key of a seed, and a signature by it.
+// Sign makes the public half of the key of a seed, and a signature by it, which is
+// the same however many the key has made before.
 func Sign(seed, message []byte) (public, signature []byte, err error) {
 	k, err := newPrivateKey(seed)
 	if err != nil {
 		return nil, nil, err
 	}
 	signature, err = k.sign(message)
+	k.signed.Store(fewSignatures)
+	if later, lerr := k.sign(message); !bytes.Equal(signature, later) {
+		return nil, nil, errors.Join(fmt.Errorf("%x, then %x", signature, later), lerr)
+	}
 	return k.public[:], signature, err
 }
 
