@@ -27,6 +27,7 @@ type trail struct {
 
 	mu      sync.Mutex
 	waiting []audit.Record // guarded by mu
+	timer   *time.Timer    // guarded by mu; nil until something has waited
 }
 
 var _ gate.Recorder = (*trail)(nil)
@@ -61,12 +62,16 @@ func (t *trail) add(r audit.Record) error {
 func (t *trail) later(records []audit.Record) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.waiting) == 0 && len(records) > 0 {
-		time.AfterFunc(trailPause, func() {
+	switch {
+	case len(t.waiting) > 0 || len(records) == 0:
+	case t.timer == nil:
+		t.timer = time.AfterFunc(trailPause, func() {
 			if err := t.flush(); err != nil {
 				t.fail(err)
 			}
 		})
+	default:
+		t.timer.Reset(trailPause)
 	}
 	t.waiting = append(t.waiting, records...)
 	return len(t.waiting)
@@ -77,6 +82,9 @@ func (t *trail) take() []audit.Record {
 	defer t.mu.Unlock()
 	taken := t.waiting
 	t.waiting = nil
+	if t.timer != nil {
+		t.timer.Stop()
+	}
 	return taken
 }
 
