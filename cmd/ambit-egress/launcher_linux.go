@@ -146,6 +146,9 @@ func (l *launcher) Ask(ctx context.Context, q egress.Question) error {
 // Record tells the launcher of a flow. When it cannot be told the line is broken,
 // and this process is about to end.
 func (l *launcher) Record(f egress.Flow) {
+	if f.Ended.IsZero() {
+		return // it is told of when it has ended
+	}
 	t := told(f)
 	_ = l.conn.Send(wire.Message{Flow: &t})
 }

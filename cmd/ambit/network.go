@@ -97,6 +97,7 @@ type network struct {
 	mu      sync.Mutex
 	over    bool                          // guarded by mu; the session has ended
 	initPID int                           // guarded by mu; of the sandbox, 0 until it has begun
+	lastPID int                           // guarded by mu; had the socket that was asked about last
 	lost    func()                        // guarded by mu; ends the sandbox
 	waiting map[uint64]context.CancelFunc // guarded by mu; questions to people
 	told    map[string]bool               // guarded by mu; denials that were printed
@@ -414,11 +415,14 @@ func (n *network) ask(ctx context.Context, id uint64, q wire.Ask) wire.Message {
 // who names the process that has a socket.
 func (n *network) who(id uint64, inode uint32) wire.Message {
 	n.mu.Lock()
-	init := n.initPID
+	init, last := n.initPID, n.lastPID
 	n.mu.Unlock()
 	var p inside.Program
 	if init > 0 {
-		p = inside.FindProgram(init, inode)
+		p = inside.FindProgram(init, last, inode)
+		n.mu.Lock()
+		n.lastPID = p.PID
+		n.mu.Unlock()
 	}
 	return wire.Message{ID: id, Program: &wire.Program{Name: p.Name, PID: p.PID}}
 }

@@ -117,7 +117,7 @@ func holder(host uint16) inside.Program {
 			if err != nil {
 				continue
 			}
-			if p := inside.FindProgram(1, uint32(inode)); p.PID > 0 {
+			if p := inside.FindProgram(1, 0, uint32(inode)); p.PID > 0 {
 				return p
 			}
 		}

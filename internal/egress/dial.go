@@ -16,6 +16,9 @@ const headStart = 250 * time.Millisecond
 
 // dial connects to the first of some addresses that answers.
 func dial(ctx context.Context, network string, addrs []netip.Addr, port uint16) (net.Conn, error) {
+	if len(addrs) == 1 {
+		return (&net.Dialer{}).DialContext(ctx, network, netip.AddrPortFrom(addrs[0], port).String())
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {

@@ -206,7 +206,7 @@ func start(t testing.TB, o linktest.Options, grants []string, change func(*egres
 	cfg := egress.Config{
 		Link: l, Subject: decision.Subject{Principal: "u", Session: "s"}, Checker: w.gate, Known: egress.Names(granted), Lookups: egress.Lookups(granted),
 		Recorder: w.tape, Sockets: sockets, Resolver: w.hosts,
-		Program: func(s inside.Socket) inside.Program { return inside.FindProgram(w.PID, s.Inode) },
+		Program: func(s inside.Socket) inside.Program { return inside.FindProgram(w.PID, 0, s.Inode) },
 		Host:    func() []netip.Prefix { return nil },
 	}
 	dialer := inside.NewDialer(w.Ends.Seeds)

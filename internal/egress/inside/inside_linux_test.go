@@ -193,11 +193,13 @@ func TestConnecting(t *testing.T) {
 		if !got.Connecting {
 			t.Errorf("%s: %+v", to, got)
 		}
-		if p := inside.FindProgram(s.PID, got.Inode); p.PID != s.PID || p.Name == "" {
-			t.Errorf("%s: the program is %+v", to, p)
-		}
-		if p := inside.FindProgram(s.PID, got.Inode+1000); p != (inside.Program{}) {
-			t.Errorf("no socket of %+v", p)
+		for _, guess := range []int{0, s.PID, os.Getpid(), 1 << 30} { // none, right, wrong, and nobody
+			if p := inside.FindProgram(s.PID, guess, got.Inode); p.PID != s.PID || p.Name == "" {
+				t.Errorf("%s: the program is %+v", to, p)
+			}
+			if p := inside.FindProgram(s.PID, guess, got.Inode+1000); p != (inside.Program{}) {
+				t.Errorf("no socket of %+v", p)
+			}
 		}
 		if err := <-done; err == nil {
 			t.Fatal("it connected to nobody")
@@ -215,7 +217,7 @@ func TestUDP(t *testing.T) {
 		go func() { _, _ = s.Do("socket", "198.18.0.1:53", strconv.Itoa(port), kind) }()
 		f := inside.Flow{UDP: true, From: netip.AddrPortFrom(netip.MustParseAddr("198.19.255.100"), uint16(port)), To: addr("198.18.0.1:53")}
 		got := eventually(t, k, f)
-		if p := inside.FindProgram(s.PID, got.Inode); p.PID != s.PID {
+		if p := inside.FindProgram(s.PID, 0, got.Inode); p.PID != s.PID {
 			t.Errorf("%s: the program is %+v", kind, p)
 		}
 	}

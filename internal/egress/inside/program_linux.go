@@ -16,18 +16,25 @@ const (
 )
 
 // FindProgram looks for the process that has a socket among root, the first
-// process of a sandbox, and what descends from it. The zero Program is none.
-func FindProgram(root int, inode uint32) Program {
+// process of a sandbox, and what descends from it. guess, if it is not 0, is looked
+// at first: who has connected connects again. The zero Program is none.
+func FindProgram(root, guess int, inode uint32) Program {
 	want := fmt.Sprintf("socket:[%d]", inode)
 	left := maxDescriptors
+	if guess > 0 && has(guess, want, &left) {
+		return program(guess)
+	}
 	for _, pid := range descendants(root) {
-		if !has(pid, want, &left) {
-			continue
+		if pid != guess && has(pid, want, &left) {
+			return program(pid)
 		}
-		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)) // "" if it has ended
-		return Program{Name: strings.TrimSuffix(string(name), "\n"), PID: pid}
 	}
 	return Program{}
+}
+
+func program(pid int) Program {
+	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)) // "" if it has ended
+	return Program{Name: strings.TrimSuffix(string(name), "\n"), PID: pid}
 }
 
 func has(pid int, want string, left *int) bool {
