@@ -69,6 +69,26 @@ func connects(c capability.Capability) bool {
 	return c.Kind() == capability.NetConnect || c.Kind() == capability.NetStream
 }
 
+// explain says why a program cannot use a connection that it was allowed, where
+// the program itself can only guess.
+func (n *network) explain(f wire.Flow) {
+	const distrust = "client-distrusts-ca"
+	if n.s.app.json || f.End != distrust {
+		return
+	}
+	key := distrust + ":" + f.Capability.Display()
+	n.mu.Lock()
+	before := n.told[key]
+	n.told[key] = true
+	n.mu.Unlock()
+	if before {
+		return
+	}
+	n.say(func() {
+		printf(n.s.app.err, "ambit: %s: %s [client-distrusts-ca]\n", f.Capability.Flow().Display(), capability.Printable(f.Why))
+	})
+}
+
 // flowWords says what came of a flow.
 func flowWords(b *audit.FlowBody) string {
 	to := b.To

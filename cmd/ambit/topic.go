@@ -37,6 +37,9 @@ anything else is refused: what cannot be enforced is not ignored.
 host.ambit.internal is the loopback of the host: a grant of
 net.connect:host.ambit.internal:8080 leads to the service there. net.listen:8080
 has 127.0.0.1:8080 of the host lead to the program.
+net.connect:api.example.com/http:GET:/repos/** is for these requests only:
+/http, methods, paths. Connections there are opened by certificates of the
+sandbox's own, and each request is decided.
 `)
 	return b.String()
 }

@@ -243,7 +243,7 @@ func TestRequestsTrust(t *testing.T) {
 		t.Errorf("with rules the issuer is %q", got)
 	}
 	f.took()
-	if r := run(f.secure+"/http", "curl", "-sS", "--cacert", f.ca, "https://"+f.secure+"/"); r.status == 0 || f.took() != nil {
+	if r := run(f.secure+"/http", "curl", "-sS", "--cacert", f.ca, "https://"+f.secure+"/"); r.status == 0 || f.took() != nil || !strings.Contains(r.err, "[client-distrusts-ca]") {
 		t.Errorf("with certificates of its own: %d, %q %q", r.status, r.out, r.err)
 	}
 	if r := b.run("audit", "ls", "-n", "0"); !strings.Contains(r.out, "client-distrusts-ca") {
@@ -258,6 +258,28 @@ func TestRequestsTrust(t *testing.T) {
 	}
 	if r := run(f.secure, "curl", "-sSk", "https://"+f.secure+"/"); f.took() == nil {
 		t.Errorf("the same without rules: %q %q", r.out, r.err)
+	}
+}
+
+// TestRequestsAsked: a request beside the rules waits while a person is asked.
+func TestRequestsAsked(t *testing.T) {
+	b := newAskingBench(t)
+	f := newFar(t, b)
+	rule := []string{"--home", "ephemeral", "--allow", "fs.read:" + b.dir, "--allow", "net.connect:" + f.secure + "/http:GET"}
+	for _, yes := range []bool{true, false} {
+		a := b.ask(rule, "curl", "-sSf", "-d", "x", "https://"+f.secure+"/a")
+		q := b.question(a)
+		if want := "net.connect:" + f.secure + "/http:POST:/a"; q.Question.Capability != want || q.Question.Program != "curl" {
+			t.Errorf("asked about %q by %q, want %q by curl", q.Question.Capability, q.Question.Program, want)
+		}
+		verb := "deny"
+		if yes {
+			verb = "approve"
+		}
+		b.run(verb, q.Question.ID).want(t, 0)
+		if err := a.Wait(); (err == nil) != yes || (f.took() != nil) != yes {
+			t.Errorf("%s: %v, %q %q", verb, err, a.out.String(), a.err.String())
+		}
 	}
 }
 

@@ -73,7 +73,7 @@ func (e *Engine) greeted(h *tls.ClientHelloInfo) (*tls.Config, error) {
 	}
 	name, err := address.Name(h.ServerName)
 	if err != nil || name != s.to.Host {
-		s.because(SNIMismatch, fmt.Sprintf("its TLS hello asks for %q", h.ServerName))
+		s.because(SNIMismatch, fmt.Sprintf("its TLS hello asks for %q", short(h.ServerName)))
 		return nil, errMismatch
 	}
 	return nil, nil //nolint:nilnil // the one configuration stands

@@ -22,6 +22,7 @@ type exchange struct {
 	in     *http.Request
 	out    http.ResponseWriter
 	record Record
+	path   string // as it is sent, without its query
 
 	received, sent atomic.Uint64 // bytes of bodies: to the program, from it
 	release        []func()
@@ -39,7 +40,7 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s.requests.Add(1)
 	defer s.requests.Done()
-	x := &exchange{conn: s, in: r, out: w, record: Record{Method: r.Method, Begun: time.Now()}}
+	x := &exchange{conn: s, in: r, out: w, record: Record{Method: short(r.Method), Begun: time.Now()}}
 	defer x.end()
 	// The end of the connection is the end of what it asked for, whatever the
 	// server of requests makes of it.
@@ -49,6 +50,16 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	if err := x.run(ctx); err != nil {
 		x.refuse(faultOf(err))
 	}
+}
+
+// maxTold bounds each text of a record and of a refusal. Programs choose them.
+const maxTold = 2048
+
+func short(text string) string {
+	if len(text) > maxTold {
+		return text[:maxTold] + "…"
+	}
+	return text
 }
 
 // end tells of the exchange.
@@ -71,7 +82,8 @@ func (x *exchange) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x.record.Path = r.URL.EscapedPath()
+	x.path = r.URL.EscapedPath()
+	x.record.Path = short(x.path)
 	if err := x.decide(ctx, upgrade); err != nil {
 		return err
 	}
@@ -212,7 +224,7 @@ func (x *exchange) final() {
 
 // decide has the request decided.
 func (x *exchange) decide(ctx context.Context, stream bool) error {
-	a := x.conn.flow.Decide(ctx, Ask{Method: x.in.Method, Path: x.record.Path, Stream: stream})
+	a := x.conn.flow.Decide(ctx, Ask{Method: x.in.Method, Path: x.path, Stream: stream})
 	x.record.Decision = a.Decision
 	if a.Release != nil {
 		x.release = append(x.release, a.Release)

@@ -30,10 +30,11 @@ func (f *fault) Error() string { return f.reason + ": " + f.why }
 
 // refuse answers a request that is not made.
 func (x *exchange) refuse(f *fault) {
+	f.why = short(f.why)
 	x.record.Refused, x.record.Why = f.reason, f.why
 	x.record.Status = f.status
 	text, err := json.Marshal(denial{Error: "refused by Ambit", Reason: f.reason, Decision: f.answer.Decision, Capability: f.answer.Capability,
-		Object: x.in.Method + " " + x.conn.to.Scheme + "://" + x.conn.to.authority() + x.record.Path, Text: f.why, Fix: f.answer.Fix})
+		Object: x.record.Method + " " + x.conn.to.Scheme + "://" + x.conn.to.authority() + x.record.Path, Text: f.why, Fix: f.answer.Fix})
 	if err != nil {
 		text = []byte("{}")
 	}

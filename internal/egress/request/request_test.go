@@ -28,9 +28,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type world struct {
 	t      *testing.T
 	engine *request.Engine
-	ours   *x509.CertPool // what the program trusts
-	server string         // address of the server
-	tls    bool           // the server has TLS
+	ours   *x509.CertPool      // what the program trusts
+	server string              // address of the server
+	tls    bool                // the server has TLS
+	to     request.Destination // of connections; the zero one is far.test
 	deny   func(a request.Ask) bool
 
 	mu    sync.Mutex
@@ -150,7 +151,11 @@ func (w *world) connect() net.Conn {
 		if w.tls {
 			port = 443
 		}
-		end := w.engine.Serve(w.t.Context(), inside, request.Destination{Host: "far.test", Port: port}, w)
+		to := w.to
+		if to.Host == "" {
+			to = request.Destination{Host: "far.test", Port: port}
+		}
+		end := w.engine.Serve(w.t.Context(), inside, to, w)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.ends = append(w.ends, end)
@@ -718,5 +723,40 @@ func TestNoAuthority(t *testing.T) {
 	w.left.Wait()
 	if w.ends[0].Reason != request.NotGranted || w.dials != 0 {
 		t.Errorf("%+v", w.ends[0])
+	}
+}
+
+// TestAddresses: a connection to an address is for that address, however it is
+// written.
+func TestAddresses(t *testing.T) {
+	w := start(t, false, func(http.ResponseWriter, *http.Request) {}, nil)
+	for _, tc := range []struct{ host, header, want string }{
+		{"192.0.2.1", "192.0.2.1:8080", "200"}, {"192.0.2.1", "192.0.2.1", "200"}, {"192.0.2.1", "[::ffff:192.0.2.1]", "200"},
+		{"192.0.2.1", "192.0.2.2", "421"}, {"192.0.2.1", "3221225985", "421"}, {"192.0.2.1", "far.test", "421"}, {"192.0.2.1", "192.0.2.1:80", "421"},
+		{"2001:db8::1", "[2001:db8::1]:8080", "200"}, {"2001:db8::1", "[2001:DB8:0::1]", "200"}, {"2001:db8::1", "[2001:db8::2]", "421"},
+		{"far.test", "192.0.2.1", "421"},
+	} {
+		w.to = request.Destination{Host: tc.host, Port: 8080}
+		answer := w.raw("GET / HTTP/1.1\r\nHost: " + tc.header + "\r\nConnection: close\r\n\r\n")
+		if !strings.HasPrefix(answer, "HTTP/1.1 "+tc.want) {
+			t.Errorf("%s, Host %s: %q, want %s", tc.host, tc.header, answer, tc.want)
+		}
+	}
+}
+
+// TestLong: whatever a program makes long, records of it are not.
+func TestLong(t *testing.T) {
+	w := start(t, false, func(http.ResponseWriter, *http.Request) {}, nil)
+	long := strings.Repeat("a", 50<<10)
+	for _, text := range []string{"GET /" + long + " HTTP/1.1\r\nHost: far.test", long + " / HTTP/1.1\r\nHost: far.test", "GET / HTTP/1.1\r\nHost: " + long} {
+		w.raw(text + "\r\nConnection: close\r\n\r\n")
+	}
+	if len(w.told) != 3 || w.asks[0].Path != "/"+long {
+		t.Fatalf("%d records", len(w.told))
+	}
+	for _, r := range w.told {
+		if n := len(r.Method) + len(r.Path) + len(r.Why); n > 10<<10 {
+			t.Errorf("a record of %d bytes", n)
+		}
 	}
 }
