@@ -62,6 +62,7 @@ type refusal struct {
 
 // Touched answers a touch and remembers it.
 func (l *learner) Touched(ctx context.Context, touch enforce.Touch) enforce.Answer {
+	touch.Alone = false // a new name in a home is refused
 	if err := l.deny(ctx, touch); err != nil {
 		return enforce.Answer{}
 	}
@@ -148,6 +149,7 @@ func (l *learner) grant(c capability.Capability, o grant.Outcome, why string) gr
 
 // NotShown forgets what was allowed and could not be shown.
 func (l *learner) NotShown(ctx context.Context, touch enforce.Touch, cause error) {
+	touch.Alone = false
 	l.t.NotShown(ctx, touch, cause)
 	c, err := touched(touch, l.base.Home)
 	if err != nil {

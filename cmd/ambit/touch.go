@@ -58,7 +58,9 @@ type known struct {
 	socket bool
 }
 
-func knownBy(touch enforce.Touch) known { return known{kinds[touch.Kind], touch.Path, touch.Socket} }
+func knownBy(touch enforce.Touch) known {
+	return known{kinds[touch.Kind], wantedPath(touch), touch.Socket}
+}
 
 // maxRefused bounds the denials that are remembered; one that is forgotten is
 // decided again.
@@ -87,9 +89,10 @@ func (t *toucher) Touched(ctx context.Context, touch enforce.Touch) enforce.Answ
 	if touch.Kind == enforce.TouchListen {
 		return t.listens(ctx, touch)
 	}
+	touch.Alone = t.alone(ctx, touch)
 	c, v := t.put(ctx, touch)
-	if v.d.Outcome != decision.Allow {
-		return enforce.Answer{}
+	if v.d.Outcome != decision.Allow || touch.Alone {
+		return enforce.Answer{Allow: v.d.Outcome == decision.Allow, Alone: touch.Alone}
 	}
 	k := knownBy(touch)
 	o, err := object(touch) // the answer may have taken minutes
@@ -131,6 +134,7 @@ func (t *toucher) put(ctx context.Context, touch enforce.Touch) (capability.Capa
 
 // NotShown records that what was allowed is refused all the same.
 func (t *toucher) NotShown(ctx context.Context, touch enforce.Touch, cause error) {
+	touch.Alone = false // what is granted by its name alone is not shown by that touch
 	c, err := touched(touch, t.in.HomePath)
 	if err != nil {
 		return // it was not allowed
@@ -149,12 +153,23 @@ func touched(touch enforce.Touch, home string) (capability.Capability, error) {
 		return capability.Capability{}, fmt.Errorf("internal error: a touch of kind %q", touch.Kind)
 	case touch.Kind == enforce.TouchRun && touch.Path == "":
 		return capability.Parse(string(k))
+	case touch.Alone:
+		return capability.ForPath(k, wantedPath(touch))
 	}
 	c, err := capability.ForPath(k, touch.Path)
 	if tooWide(touch, home) {
 		return c, errTooWide
 	}
 	return c, err
+}
+
+// wantedPath is what a touch is about: an object, or a name of which there is none
+// yet.
+func wantedPath(touch enforce.Touch) string {
+	if touch.Alone {
+		return filepath.Join(touch.Path, touch.Create)
+	}
+	return touch.Path
 }
 
 var errTooWide = errors.New("it is a home, or homes lie in it: nobody is asked about all of it; name what is needed with --allow")

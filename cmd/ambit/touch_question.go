@@ -22,6 +22,9 @@ func (t *toucher) question(ctx context.Context, touch enforce.Touch, r decision.
 	if touch.Kind == enforce.TouchListen {
 		return t.portQuestion(q, touch), nil
 	}
+	if touch.Alone {
+		return t.aloneQuestion(q, touch, want.Capability), nil
+	}
 	home := t.in.HomePath
 	q.Sensitive, _ = capability.Sensitive(touch.Path, home)
 	exact := approval.Offer{Capability: r.Capability, Scope: approval.ScopeFile, Words: "only this file"}

@@ -14,6 +14,7 @@ type Touch struct {
 	Socket   bool // the process connects to it
 	Dev, Ino uint64
 	Create   string // name of what is to be made, changed or removed in Path; "" otherwise
+	Alone    bool   // with Create: that can be done for this name alone
 	PID      int    // as the host sees it
 	Port     uint16 // that is listened on, for TouchListen
 	Program  string // name of the process
@@ -43,6 +44,9 @@ type Answer struct {
 	// masks inside them. It may be more than was touched (a directory above it).
 	// Empty with Allow: there is nothing to attach, the call may go on.
 	Show []Entry
+	// Alone, with Allow, says that the name of the touch was allowed, and the
+	// directory that it is in was not.
+	Alone bool
 	// Taken, without Allow, says that a port was allowed and somebody has it.
 	Taken bool
 }

@@ -176,29 +176,36 @@ func (a *asking) touched(ctx context.Context, t trap.Touched) unix.Errno {
 // put asks about a touch and attaches what was answered. It reports whether the
 // view has now what was touched.
 func (a *asking) put(ctx context.Context, t enforce.Touch) bool {
+	ok, _ := a.wish(ctx, t)
+	return ok
+}
+
+// wish is put for what may be granted by its name alone. Of that there is nothing
+// to attach yet.
+func (a *asking) wish(ctx context.Context, t enforce.Touch) (ok, alone bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(a.ctx, cancel)()
 	t.Program, t.Argv = program(t.PID)
 	answer := a.asker.Touched(ctx, t)
-	if !answer.Allow {
-		return false
+	if !answer.Allow || answer.Alone {
+		return answer.Allow && t.Alone, true
 	}
 	for _, e := range answer.Show {
 		if e.Op != enforce.OpBind && e.Op != enforce.OpMask {
-			return false
+			return false, false
 		}
 	}
 	if err := a.show(ctx, t, answer.Show); err != nil {
 		a.asker.NotShown(ctx, t, err)
-		return false
+		return false, false
 	}
 	if a.trap != nil {
 		for _, e := range answer.Show {
 			a.trap.Shown(e.Path)
 		}
 	}
-	return a.attach.grants(t)
+	return a.attach.grants(t), false
 }
 
 // keptAbsent is a little more than the time for which the kernel keeps that a
@@ -286,12 +293,21 @@ func (w *watcher) waiting(n seccomp.Notification) (context.Context, context.Canc
 //
 // Security: the call runs anew after it and reads its paths itself; what it may
 // then do is what is mounted, whatever was asked.
-func (w *watcher) ask(n seccomp.Notification, touches []enforce.Touch, loose []string) seccomp.Verdict {
-	return w.asked(n, unix.EACCES, func(ctx context.Context) bool {
-		if slices.ContainsFunc(touches, func(t enforce.Touch) bool { return !w.s.asking.put(ctx, t) }) {
-			return false
+func (w *watcher) ask(n seccomp.Notification, wishes []wish, loose []string) seccomp.Verdict {
+	return w.settled(n, unix.EACCES, func(ctx context.Context) seccomp.Verdict {
+		alone, ok := w.s.asking.grant(ctx, wishes)
+		switch {
+		case !ok || slices.ContainsFunc(loose, func(p string) bool { return w.s.asking.loosen(p) != nil }):
+			return seccomp.Refuse(unix.EACCES)
+		case !plainNames(wishes, alone):
+			return w.perform(ctx, n, wishes)
 		}
-		return !slices.ContainsFunc(loose, func(p string) bool { return w.s.asking.loosen(p) != nil })
+		for _, x := range wishes {
+			if x.below != "" {
+				_ = w.s.asking.attach.attachBelow(x.below, spot{}) // the cover may have no such name: the kernel says so
+			}
+		}
+		return w.proceed(n)
 	})
 }
 
@@ -308,6 +324,16 @@ func (w *watcher) asked(n seccomp.Notification, refusal unix.Errno, question fun
 // apart has a held call wait for work that may take long, in a goroutine of its
 // own. It goes on if there is no errno. full is its errno where too many wait.
 func (w *watcher) apart(n seccomp.Notification, full unix.Errno, work func(context.Context) unix.Errno) seccomp.Verdict {
+	return w.settled(n, full, func(ctx context.Context) seccomp.Verdict {
+		if errno := work(ctx); errno != 0 {
+			return seccomp.Refuse(errno)
+		}
+		return w.proceed(n)
+	})
+}
+
+// settled is apart for work that says what becomes of the call.
+func (w *watcher) settled(n seccomp.Notification, full unix.Errno, work func(context.Context) seccomp.Verdict) seccomp.Verdict {
 	room := w.s.asking.room
 	select {
 	case room <- struct{}{}:
@@ -318,10 +344,8 @@ func (w *watcher) apart(n seccomp.Notification, full unix.Errno, work func(conte
 		defer func() { <-room }()
 		ctx, cancel := w.waiting(n)
 		defer cancel()
-		if errno := work(ctx); errno != 0 {
-			_ = w.listener.Deny(n.ID, errno) // it may be gone
-		} else {
-			_ = w.listener.Answer(n.ID, w.proceed(n))
+		if v := work(ctx); v != seccomp.Later() { // it has its answer
+			_ = w.listener.Answer(n.ID, v) // it may be gone
 		}
 	})
 	return seccomp.Later()

@@ -140,3 +140,27 @@ func (a *attacher) detachBelow(b *builder, p string, fds namespace.Slot) {
 	}
 	l.Call("leave the folder", unix.SYS_CHDIR, l.Str("/"))
 }
+
+// dropBelow takes away what was shown beneath the cover at dir by a name.
+func (a *attacher) dropBelow(dir, name string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := slices.Index(a.below, dir)
+	if i < 0 || !slices.Contains(a.shows[dir], name) {
+		return nil
+	}
+	a.shows[dir] = slices.DeleteFunc(a.shows[dir], func(n string) bool { return n == name })
+	if a.skeleton.names != nil {
+		_, err := a.remove(path.Join(dir, name))
+		return err
+	}
+	b := &builder{plan: a.plan, list: &namespace.List{}}
+	a.home(b)
+	fds := b.descriptors()
+	a.inside(b)
+	b.list.Call("go to the descriptors", unix.SYS_FCHDIR, namespace.Result(fds))
+	b.unmount(path.Join(itoa(firstBelow+i), name)).May() // it may have gone with its name
+	b.list.Call("leave the folder", unix.SYS_CHDIR, b.list.Str("/"))
+	a.home(b)
+	return a.worker.Do(b.list)
+}

@@ -81,17 +81,15 @@ var changing = map[int]named{
 // goes on at once; what it hides, or shows for reading only, is asked about.
 func (w *watcher) change(n seccomp.Notification) seccomp.Verdict {
 	call := changing[n.Call]
-	var touches []enforce.Touch
+	var wishes []wish
 	var loose []string
+	needed := false
 	for i, arg := range call.paths {
-		name, err := seccomp.ReadPath(n.PID, n.Args[arg[1]])
-		if err != nil || len(name) == 0 {
+		at, ok := w.place(n, arg)
+		if !ok {
 			continue // a null path can be right (utimensat); the kernel knows what is an error
 		}
-		p, ok := w.viewPath(n, arg[0], string(name))
-		if !ok {
-			continue
-		}
+		p := at.path
 		if call.makes && i == len(call.paths)-1 && w.there(p) {
 			return seccomp.Go()
 		}
@@ -99,17 +97,21 @@ func (w *watcher) change(n seccomp.Notification) seccomp.Verdict {
 			loose = append(loose, path.Clean(p))
 		}
 		t, _, ok := w.wanted(n, call, p)
+		x := w.wished(n, at, t, ok)
 		switch o, observed := w.s.asking.asker.(enforce.Observer); {
-		case ok && !call.heard(n):
-			touches = append(touches, t)
+		case ok && !call.heard(n), x.beneath, x.below != "":
+			needed = true
 		case !ok && observed && t.Kind == enforce.TouchRead && t.Path != "":
 			o.Opened(t)
 		}
+		if t.Path != "" && !call.heard(n) {
+			wishes = append(wishes, x)
+		}
 	}
-	if len(touches)+len(loose) == 0 || !w.listener.Valid(n.ID) {
+	if !needed && len(loose) == 0 || !w.listener.Valid(n.ID) {
 		return seccomp.Go()
 	}
-	return w.ask(n, touches, loose)
+	return w.ask(n, wishes, loose)
 }
 
 // there reports whether something is at p already, be it a link. To make it anew
@@ -253,12 +255,12 @@ func (w *watcher) run(n seccomp.Notification) seccomp.Verdict {
 	}
 	t := enforce.Touch{Kind: enforce.TouchRun, Path: real, Dev: st.Dev, Ino: st.Ino, PID: n.PID, Call: "execve"}
 	if a.attach.stands(real) {
-		return w.ask(n, []enforce.Touch{t}, nil)
+		return w.ask(n, []wish{{touch: t, ask: true}}, nil)
 	}
 	if _, ok := a.attach.at(real); !ok || !w.askable(t) || !w.listener.Valid(n.ID) {
 		return seccomp.Go()
 	}
-	return w.ask(n, []enforce.Touch{t}, nil)
+	return w.ask(n, []wish{{touch: t, ask: true}}, nil)
 }
 
 // stands reports whether only a file stands at p, for a program that can be asked

@@ -4,6 +4,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path"
 	"strings"
@@ -51,29 +52,45 @@ func (w *watcher) look(n seccomp.Notification, call named) seccomp.Verdict {
 		return seccomp.Go() // none of the program's code runs yet
 	}
 	var places []place
+	needed := false
 	for i, arg := range call.paths {
-		if p, ok := w.place(n, arg); ok && (!w.plain(n, call, p.path) || w.beneath(n, p) || call.names && w.s.asking.attach.loose(path.Clean(p.path))) {
-			p.last = i == len(call.paths)-1
-			places = append(places, p)
-		} else if ok {
+		p, ok := w.place(n, arg)
+		if !ok {
+			continue
+		}
+		p.last = i == len(call.paths)-1
+		places = append(places, p)
+		if !w.plain(n, call, p.path) || w.beneath(n, p) || call.names && w.s.asking.attach.loose(path.Clean(p.path)) {
+			needed = true
+		} else {
 			w.opens(n, call, p.path)
 		}
 	}
-	if len(places) == 0 && mayMode(n) == 0 {
+	if !needed && mayMode(n) == 0 {
 		return seccomp.Go()
 	}
 	refusal := unix.EACCES
 	if call.look {
 		refusal = unix.ENOENT
 	}
-	return w.apart(n, refusal, func(ctx context.Context) unix.Errno {
+	return w.settled(n, refusal, func(ctx context.Context) seccomp.Verdict {
 		w.s.asking.attach.settle()
+		var wishes []wish
+		byName := false
 		for _, p := range places {
-			if errno := w.reach(ctx, n, call, p, refusal); errno != 0 {
-				return errno
+			x, alone, errno := w.reach(ctx, n, call, p, refusal)
+			if errno != 0 {
+				return seccomp.Refuse(errno)
 			}
+			if x.touch.Create != "" {
+				wishes = append(wishes, x)
+			}
+			byName = byName || alone
 		}
-		return 0
+		if len(wishes) > 0 && !plainNames(wishes, byName) {
+			return w.perform(ctx, n, wishes)
+		}
+		return w.proceed(n)
 	})
 }
 
@@ -139,38 +156,41 @@ func (w *watcher) plain(n seccomp.Notification, call named, p string) bool {
 }
 
 // reach brings into the view what a held call names, if it is hidden and the
-// answer is yes. The call may go on if there is no errno.
-func (w *watcher) reach(ctx context.Context, n seccomp.Notification, call named, p place, refusal unix.Errno) unix.Errno {
+// answer is yes. The call may go on if there is no errno. alone reports whether
+// only the name was granted.
+func (w *watcher) reach(ctx context.Context, n seccomp.Notification, call named, p place, refusal unix.Errno) (x wish, alone bool, errno unix.Errno) {
 	a := w.s.asking
 	if p.last && call.anew(n) {
 		switch s, err := a.walk(p.path, false); {
 		case err == nil && s.hidden:
-			return unix.EEXIST // as the kernel would say, could it see it
+			return x, false, unix.EEXIST // as the kernel would say, could it see it
 		case err == nil:
-			return 0
+			return x, false, 0
 		}
 	}
 	t, links, ask := w.wanted(n, call, p.path)
+	x = w.wished(n, p, t, ask)
 	if ask || len(links) > 0 {
 		if !a.stands(n.PID, p) && !w.beneath(n, p) || !w.listener.Valid(n.ID) {
-			return 0
+			return wish{}, false, 0
 		}
-		if !a.bring(ctx, t, ask, links) {
-			return refusal
+		var ok bool
+		if ok, alone = a.bring(ctx, x.touch, ask, links); !ok {
+			return x, false, refusal
 		}
 	}
 	if w.beneath(n, p) && a.below(p) != nil {
-		return refusal
+		return x, false, refusal
 	}
 	if call.names && a.loosen(path.Clean(p.path)) != nil {
-		return refusal
+		return x, false, refusal
 	}
-	return 0
+	return x, alone, 0
 }
 
 // bring has what was touched, and the links that lead there, in the view, if the
-// answer is yes.
-func (a *asking) bring(ctx context.Context, t enforce.Touch, ask bool, links []enforce.Link) bool {
+// answer is yes. alone is that of asking.wish.
+func (a *asking) bring(ctx context.Context, t enforce.Touch, ask bool, links []enforce.Link) (ok, alone bool) {
 	if o, ok := a.asker.(enforce.Observer); ok {
 		for _, k := range links {
 			if k.Target != "" {
@@ -178,7 +198,12 @@ func (a *asking) bring(ctx context.Context, t enforce.Touch, ask bool, links []e
 			}
 		}
 	}
-	return (!ask || a.put(ctx, t)) && a.attach.link(links) == nil
+	if ask {
+		if ok, alone = a.wish(ctx, t); !ok {
+			return false, false
+		}
+	}
+	return a.attach.link(links) == nil, alone
 }
 
 // stands reports whether what a path is relative to is where its name says. A
@@ -209,6 +234,9 @@ func (w *watcher) beneath(n seccomp.Notification, p place) bool {
 	}
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, "/proc/"+itoa(n.PID)+"/"+p.from, unix.AT_STATX_DONT_SYNC, unix.STATX_INO, &st)
+	if errors.Is(err, unix.EACCES) && w.s.asking.trap != nil {
+		return true // a trap of an ordinary user's tells nobody else but the sandbox
+	}
 	return err == nil && (st.Ino != cover.Ino || unix.Mkdev(st.Dev_major, st.Dev_minor) != cover.Dev)
 }
 
@@ -275,7 +303,7 @@ func (w *watcher) startable(ctx context.Context, n seccomp.Notification, p place
 		if (ask || len(s.links) > 0) && (!a.stands(n.PID, p) || !w.listener.Valid(n.ID)) {
 			return true
 		}
-		if !a.bring(ctx, t, ask, s.links) || w.beneath(n, p) && a.below(p) != nil {
+		if ok, _ := a.bring(ctx, t, ask, s.links); !ok || w.beneath(n, p) && a.below(p) != nil {
 			return false
 		}
 		if !path.IsAbs(next) {

@@ -43,3 +43,41 @@ func (b *builder) pointWithin(root, p string) {
 	}
 	l.Call(what, unix.SYS_MKNODAT, namespace.Result(dir), l.Str(path.Base(p)), num(unix.S_IFREG), num(0)).May()
 }
+
+// opened opens a file of the view as the sandbox would, and returns the descriptor.
+func (a *attacher) opened(p string, flags uint64) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.start(); err != nil {
+		return -1, err
+	}
+	b := &builder{plan: a.plan, list: &namespace.List{}}
+	l := b.list
+	a.home(b)
+	a.inside(b)
+	what := "open " + p
+	file, id, pid := l.NewSlot(), l.NewSlot(), new(uint64)
+	how := &unix.OpenHow{Flags: flags&openFlags | unix.O_CLOEXEC | unix.O_NOFOLLOW, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(p), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(file)
+	l.Call(what, unix.SYS_DUP3, namespace.Result(file), num(handedOver), num(unix.O_CLOEXEC))
+	l.Call(what, unix.SYS_GETPID).Keep(id)
+	l.Store(what, pid, namespace.Result(id))
+	a.outside(b)
+	if err := a.worker.Do(l); err != nil {
+		return -1, err
+	}
+	worker, err := unix.PidfdOpen(int(*pid), 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(worker) //nolint:errcheck // it only stands for a process
+	return unix.PidfdGetfd(worker, handedOver, 0)
+}
+
+// openFlags are those of open(2) that say what the descriptor is good for. Others
+// are about how the file comes to be, or how its path is walked.
+const openFlags = unix.O_ACCMODE | unix.O_APPEND | unix.O_NONBLOCK | unix.O_DSYNC | unix.O_SYNC | unix.O_DIRECT | unix.O_NOATIME
+
+// handedOver is where the worker leaves a descriptor for the launcher; the next row
+// closes it.
+const handedOver = lastKept + 1

@@ -197,6 +197,16 @@ func (l *Listener) Answer(id uint64, v Verdict) error {
 	return l.use(func(fd int) error { return ioctlSend(fd, &a) })
 }
 
+// Give makes the call return a copy of fd, which the caller has as a descriptor
+// of its own. Later is what the handler answers then.
+func (l *Listener) Give(id uint64, fd int, closeOnExec bool) error {
+	a := rawDescriptor{id: id, flags: unix.SECCOMP_ADDFD_FLAG_SEND, src: uint32(fd)}
+	if closeOnExec {
+		a.newFlags = unix.O_CLOEXEC
+	}
+	return l.use(func(fd int) error { return ioctlAddDescriptor(fd, &a) })
+}
+
 // Continue answers Go.
 func (l *Listener) Continue(id uint64) error { return l.Answer(id, Go()) }
 

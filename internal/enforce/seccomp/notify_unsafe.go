@@ -27,10 +27,21 @@ type rawAnswer struct {
 	flags uint32
 }
 
+// rawDescriptor is struct seccomp_notif_addfd.
+type rawDescriptor struct {
+	id       uint64
+	flags    uint32
+	src      uint32
+	dst      uint32
+	newFlags uint32
+}
+
 // The sizes are part of the request numbers, so a wrong one fails to compile.
 var (
 	_ [unix.SECCOMP_IOCTL_NOTIF_RECV >> 16 & 0x3fff]byte = [unsafe.Sizeof(rawNotification{})]byte{}
 	_ [unix.SECCOMP_IOCTL_NOTIF_SEND >> 16 & 0x3fff]byte = [unsafe.Sizeof(rawAnswer{})]byte{}
+
+	_ [unix.SECCOMP_IOCTL_NOTIF_ADDFD >> 16 & 0x3fff]byte = [unsafe.Sizeof(rawDescriptor{})]byte{}
 )
 
 func ioctlReceive(fd int, n *rawNotification) error {
@@ -39,6 +50,11 @@ func ioctlReceive(fd int, n *rawNotification) error {
 
 func ioctlSend(fd int, a *rawAnswer) error {
 	return ioctl(fd, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(a))
+}
+
+// ioctlAddDescriptor returns the new descriptor's number as its own result.
+func ioctlAddDescriptor(fd int, a *rawDescriptor) error {
+	return ioctl(fd, unix.SECCOMP_IOCTL_NOTIF_ADDFD, unsafe.Pointer(a))
 }
 
 func ioctlValid(fd int, id *uint64) error {

@@ -1,0 +1,322 @@
+//go:build linux
+
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/seccomp"
+)
+
+// Two kinds of change cannot be made by the kernel where the program makes them. A
+// name can be granted alone, in a directory that is not (a home): nothing can be
+// mounted on it before it is there. And who works in a directory of the view's
+// own that was covered since walks on beneath the cover, where nothing can be
+// made. So the launcher makes such a change for the program, by the very name
+// that was decided about, and what it made is shown.
+
+// A wish is a change of one name, or of one object.
+type wish struct {
+	touch   enforce.Touch
+	ask     bool   // somebody has to be asked; else the view has the right
+	beneath bool   // the name is looked for beneath a cover
+	below   string // so is the path, which begins with this name of the cover; "" if not
+}
+
+// single reports whether a call can be done for a name alone: it makes, removes
+// or renames it, and the name is no link.
+func single(n seccomp.Notification) bool {
+	switch n.Call {
+	case unix.SYS_MKDIR, unix.SYS_MKDIRAT, unix.SYS_RMDIR, unix.SYS_UNLINK, unix.SYS_UNLINKAT, unix.SYS_CREAT:
+		return true
+	case unix.SYS_RENAME, unix.SYS_RENAMEAT:
+		return true
+	case unix.SYS_RENAMEAT2:
+		return n.Args[4]&^unix.RENAME_NOREPLACE == 0
+	case unix.SYS_OPEN:
+		return n.Args[1]&unix.O_CREAT != 0 && n.Args[1]&(unix.O_PATH|unix.O_DIRECTORY) == 0
+	case unix.SYS_OPENAT:
+		return n.Args[2]&unix.O_CREAT != 0 && n.Args[2]&(unix.O_PATH|unix.O_DIRECTORY) == 0
+	}
+	return false
+}
+
+// wished adds to a wish what the call and the place say of it.
+func (w *watcher) wished(n seccomp.Notification, p place, t enforce.Touch, ask bool) wish {
+	t.Alone = t.Create != "" && single(n)
+	x := wish{touch: t, ask: ask}
+	switch {
+	case t.Path == "" || !w.beneath(n, p):
+	case t.Alone && t.Path == p.dir:
+		x.beneath = true
+	default:
+		x.below = path.Join(p.dir, first(p.rel))
+	}
+	return x
+}
+
+// first is the first name of a relative path.
+func first(rel string) string {
+	for name := range strings.SplitSeq(rel, "/") {
+		if name != "" && name != "." {
+			return name
+		}
+	}
+	return "."
+}
+
+// grant has every wish decided. alone reports whether a name was granted and its
+// directory was not.
+func (a *asking) grant(ctx context.Context, wishes []wish) (alone, ok bool) {
+	for _, x := range wishes {
+		if !x.ask {
+			continue
+		}
+		granted, name := a.wish(ctx, x.touch)
+		if !granted {
+			return false, false
+		}
+		alone = alone || name
+	}
+	return alone, true
+}
+
+// perform makes a change for the program.
+//
+// Security: the names are those that were decided about, read once; the arguments
+// are registers. The directory is opened anew, without links, and has to be the
+// one that was decided about. What is mounted at a name or beneath is never moved
+// or removed: it may be what keeps a denied path closed.
+func (w *watcher) perform(ctx context.Context, n seccomp.Notification, wishes []wish) seccomp.Verdict {
+	at := wishes[len(wishes)-1].touch
+	if len(wishes) != len(changing[n.Call].paths) {
+		return seccomp.Refuse(unix.EXDEV) // one of the names lies where only the sandbox can tell
+	}
+	for _, x := range wishes {
+		switch {
+		case !x.touch.Alone || x.touch.Path != at.Path || x.touch.Dev != at.Dev || x.touch.Ino != at.Ino:
+			return seccomp.Refuse(unix.EXDEV) // one of the names lies elsewhere
+		case !x.ask && !w.s.asking.attach.grants(x.touch):
+			return seccomp.Refuse(unix.EACCES)
+		}
+	}
+	dir, err := w.s.asking.directory(at)
+	if err != nil {
+		return refusal(err)
+	}
+	defer unix.Close(dir) //nolint:errcheck // it only stands for a directory
+	umask, ok := umaskOf(n.PID)
+	if !ok || !w.listener.Valid(n.ID) {
+		return seccomp.Refuse(unix.EACCES)
+	}
+	d := deed{w: w, n: n, dir: dir, at: at, beneath: wishes[0].beneath, umask: umask}
+	switch n.Call {
+	case unix.SYS_MKDIR, unix.SYS_MKDIRAT:
+		return d.mkdir(ctx)
+	case unix.SYS_RMDIR:
+		return d.remove(unix.AT_REMOVEDIR)
+	case unix.SYS_UNLINK:
+		return d.remove(0)
+	case unix.SYS_UNLINKAT:
+		return d.remove(int(n.Args[2] & unix.AT_REMOVEDIR))
+	case unix.SYS_RENAME, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2:
+		return d.rename(ctx, wishes[0].touch.Create)
+	}
+	return d.create(ctx)
+}
+
+// directory opens the directory of a name that is changed.
+func (a *asking) directory(t enforce.Touch) (int, error) {
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_BENEATH}
+	fd, err := unix.Openat2(a.host, "."+t.Path, how)
+	if err != nil {
+		return -1, err
+	}
+	var st unix.Stat_t
+	switch err := unix.Fstat(fd, &st); {
+	case err != nil:
+	case st.Dev != t.Dev || st.Ino != t.Ino:
+		err = unix.ESTALE
+	case a.attach.plan.UID == 0 && st.Uid != 0:
+		// The launcher may do there what the program, without capabilities, may not.
+		err = unix.EACCES
+	default:
+		return fd, nil
+	}
+	return -1, errors.Join(unix.EACCES, unix.Close(fd))
+}
+
+// refusal is what an error makes of a held call.
+func refusal(err error) seccomp.Verdict {
+	var errno unix.Errno
+	if !errors.As(err, &errno) {
+		errno = unix.EACCES
+	}
+	return seccomp.Refuse(errno)
+}
+
+// umaskOf is the umask of a process.
+func umaskOf(pid int) (umask uint32, ok bool) {
+	status, err := os.ReadFile("/proc/" + itoa(pid) + "/status")
+	if err != nil {
+		return 0, false
+	}
+	for line := range bytes.Lines(status) {
+		if text, found := bytes.CutPrefix(line, []byte("Umask:")); found {
+			value, err := strconv.ParseUint(strings.TrimSpace(string(text)), 8, 32)
+			return uint32(value), err == nil
+		}
+	}
+	return 0, false
+}
+
+// A deed is a change that the launcher makes for the program.
+type deed struct {
+	w       *watcher
+	n       seccomp.Notification
+	dir     int // descriptor of the host's directory
+	at      enforce.Touch
+	beneath bool
+	umask   uint32
+}
+
+func (d deed) path() string { return path.Join(d.at.Path, d.at.Create) }
+
+func (d deed) mkdir(ctx context.Context) seccomp.Verdict {
+	mode := uint32(d.n.Args[1])
+	if d.n.Call == unix.SYS_MKDIRAT {
+		mode = uint32(d.n.Args[2])
+	}
+	if err := unix.Mkdirat(d.dir, d.at.Create, mode&0o777&^d.umask); err != nil {
+		return refusal(err)
+	}
+	if !d.show(ctx) {
+		_ = unix.Unlinkat(d.dir, d.at.Create, unix.AT_REMOVEDIR) // what is in it by now stays
+		return seccomp.Refuse(unix.EACCES)
+	}
+	return seccomp.Succeed()
+}
+
+// create makes a file. The program's own call opens it, but for one that wants to
+// have made it: that is given the descriptor.
+func (d deed) create(ctx context.Context) seccomp.Verdict {
+	flags, mode := uint64(unix.O_CREAT|unix.O_WRONLY|unix.O_TRUNC), uint32(d.n.Args[1])
+	switch d.n.Call {
+	case unix.SYS_OPEN:
+		flags, mode = d.n.Args[1], uint32(d.n.Args[2])
+	case unix.SYS_OPENAT:
+		flags, mode = d.n.Args[2], uint32(d.n.Args[3])
+	}
+	fd, err := unix.Openat(d.dir, d.at.Create, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, mode&0o777&^d.umask)
+	if err != nil {
+		return refusal(err)
+	}
+	_ = unix.Close(fd) // nothing was written
+	if !d.show(ctx) {
+		_ = unix.Unlinkat(d.dir, d.at.Create, 0) // it is empty
+		return seccomp.Refuse(unix.EACCES)
+	}
+	if flags&unix.O_EXCL == 0 {
+		return seccomp.Go()
+	}
+	if fd, err = d.w.s.asking.attach.opened(d.path(), flags&^(unix.O_CREAT|unix.O_EXCL)); err != nil {
+		return refusal(err)
+	}
+	defer unix.Close(fd)                                         // the program has its own
+	_ = d.w.listener.Give(d.n.ID, fd, flags&unix.O_CLOEXEC != 0) // it may be gone
+	return seccomp.Later()
+}
+
+// closed reports whether something is mounted at p that is to stay, or beneath.
+func (d deed) closed(p string) bool {
+	on, ok := d.w.s.asking.attach.at(p)
+	own := ok && on.Path == p && (on.Op != enforce.OpBind || on.Pin || on.Source != p)
+	return own || d.w.s.asking.attach.transit(p)
+}
+
+func (d deed) remove(flags int) seccomp.Verdict {
+	if d.closed(d.path()) {
+		return seccomp.Refuse(unix.EBUSY)
+	}
+	if err := unix.Unlinkat(d.dir, d.at.Create, flags); err != nil {
+		return refusal(err)
+	}
+	return d.gone(d.at.Create)
+}
+
+// rename gives a file another name in its directory. Of a directory it would move
+// what is denied in it to where nothing denies it.
+func (d deed) rename(ctx context.Context, from string) seccomp.Verdict {
+	var st unix.Stat_t
+	err := unix.Fstatat(d.dir, from, &st, unix.AT_SYMLINK_NOFOLLOW)
+	switch {
+	case err != nil:
+		return refusal(err)
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return seccomp.Refuse(unix.EXDEV)
+	case d.closed(path.Join(d.at.Path, from)) || d.closed(d.path()):
+		return seccomp.Refuse(unix.EBUSY)
+	}
+	var flags uint
+	if d.n.Call == unix.SYS_RENAMEAT2 {
+		flags = uint(d.n.Args[4])
+	}
+	if err := unix.Renameat2(d.dir, from, d.dir, d.at.Create, flags); err != nil {
+		return refusal(err)
+	}
+	for _, name := range []string{from, d.at.Create} {
+		if v := d.gone(name); v != seccomp.Succeed() {
+			return v
+		}
+	}
+	d.show(ctx) // else the next touch of it does
+	return seccomp.Succeed()
+}
+
+// gone takes what had a name out of the view.
+func (d deed) gone(name string) seccomp.Verdict {
+	a, p := d.w.s.asking, path.Join(d.at.Path, name)
+	if on, ok := a.attach.at(p); ok && on.Path == p {
+		if err := a.attach.detach(p); err != nil {
+			return refusal(err)
+		}
+		if a.trap != nil {
+			a.trap.Hidden(p)
+		}
+	}
+	if err := a.attach.dropBelow(d.at.Path, name); err != nil {
+		return refusal(err)
+	}
+	return seccomp.Succeed()
+}
+
+// show has what was made in the view.
+func (d deed) show(ctx context.Context) bool {
+	a := d.w.s.asking
+	var st unix.Stat_t
+	if unix.Fstatat(d.dir, d.at.Create, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+		return false
+	}
+	t := d.at
+	t.Path, t.Create, t.Alone, t.Dir, t.Dev, t.Ino = d.path(), "", false, st.Mode&unix.S_IFMT == unix.S_IFDIR, st.Dev, st.Ino
+	if !a.attach.grants(t) && !a.put(ctx, t) {
+		return false
+	}
+	return !d.beneath || a.attach.attachBelow(t.Path, spot{st: st}) == nil
+}
+
+// plainNames reports whether wishes are for names that the kernel finds, and
+// whose directories were granted: then it makes the change itself.
+func plainNames(wishes []wish, alone bool) bool {
+	return !alone && !slices.ContainsFunc(wishes, func(x wish) bool { return x.beneath })
+}
