@@ -23,6 +23,7 @@ import (
 	"ambit.dev/ambit/internal/egress/wire"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/session"
+	"ambit.dev/ambit/internal/vault"
 )
 
 // Addresses of the link, and of the one name server behind it. They lie in
@@ -86,6 +87,7 @@ type network struct {
 	trail *trail
 	asks  *toucher // nil: nobody can be asked
 	tally *session.Tally
+	vault *vault.Vault
 	say   func(func())
 
 	cmd   *exec.Cmd
@@ -122,6 +124,9 @@ func (s *prepared) startNetwork(ctx context.Context, t *toucher, tally *session.
 	n.gate = s.gateOver(s.manifest, standing, n.trail)
 	path, err := egressPath()
 	if err != nil {
+		return nil, err
+	}
+	if n.vault, err = s.app.openVault(); err != nil {
 		return nil, err
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

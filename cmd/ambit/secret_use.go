@@ -64,7 +64,7 @@ func (s *prepared) offerOne(c capability.Capability, granted bool, before []offe
 	}
 	e, err := v.Entry(name)
 	if err != nil {
-		return fmt.Errorf("%s: %w; put it into the vault with `ambit secret set`", c.Display(), err)
+		return fmt.Errorf("%s: %w; put it into the vault with `ambit secret set %s --for HOST`", c.Display(), err, shellWord(name))
 	}
 	o := offered{Placeholder: wire.Placeholder{Name: name, Binding: e.Binding}, granted: granted}
 	if o.capability, err = e.Binding.Capability(name); err != nil {
@@ -143,11 +143,7 @@ func (n *network) value(ctx context.Context, o offered, u wire.Use) wire.Secret 
 		return wire.Secret{Reason: end, Words: "the use of the secret " + o.Name + " is not granted: " + reason(d) + " [" + d.Request + "]"}
 	}
 	n.tally.Allowed(capability.SecretUse)
-	v, err := n.s.app.openVault()
-	if err != nil {
-		return unreadable(o)
-	}
-	e, value, err := v.Value(o.Name)
+	e, value, err := n.vault.Value(o.Name)
 	switch {
 	case errors.Is(err, vault.ErrNotFound):
 		return wire.Secret{Reason: "withdrawn", Words: "the secret " + o.Name + " is no longer in the vault"}

@@ -67,10 +67,16 @@ func (v *Vault) identity() (*age.X25519Identity, error) {
 	if err != nil {
 		return nil, err
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.key != nil && bytes.Equal(text, v.keyOf) {
+		return v.key, nil // to make it takes as long as to decrypt
+	}
 	id, err := age.ParseX25519Identity(strings.TrimSpace(string(text)))
 	if err != nil {
 		return nil, errors.New("its identity is damaged") // the cause would show some of it
 	}
+	v.key, v.keyOf = id, text
 	return id, nil
 }
 

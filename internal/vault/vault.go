@@ -27,7 +27,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"filippo.io/age"
 
 	"ambit.dev/ambit/internal/core/binding"
 )
@@ -48,6 +51,10 @@ type Entry struct {
 type Vault struct {
 	dir string
 	now func() time.Time
+
+	mu    sync.Mutex
+	key   *age.X25519Identity // guarded by mu; nil before it was read
+	keyOf []byte              // guarded by mu; the file that key was made of
 }
 
 // In is the vault in a folder, which need not be there yet. Nothing is read or

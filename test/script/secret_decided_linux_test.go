@@ -125,13 +125,13 @@ func TestSecretRevoked(t *testing.T) {
 // TestSecretAsked: where a person is asked, the request waits for the answer, and
 // a no is a no. A secret that nobody granted and nothing names is not even shown.
 func TestSecretAsked(t *testing.T) {
-	s := secretFor(t, newAskingBench(t))
+	s := secretFor(t, newHiddenBench(t))
 	s.set("other", "--for", s.host(), "--env-name", "OTHER")
 	s.write("pack/ambit.json", `{"id": "org.example.uses", "name": "uses", "version": "1", "kind": "cli-tool", "entry": ["sh", "./run.sh"],
 		"capabilities": ["net.connect:`+s.host()+`", "secret.use:token@`+s.host()+`", "process.spawn"]}`)
 	s.write("pack/run.sh", `test -z "$OTHER" && test -n "$TOKEN" && `+bearer+`"$1"`)
 	s.run("grants", "add", "--pack", "pack", "net.connect:"+s.host(), "process.spawn").want(t, 0)
-	a := s.ask([]string{"--pack", "pack"}, s.url("/plain"))
+	a := s.ask([]string{"--ask-by", "notification", "--pack", "pack"}, s.url("/plain"))
 	q := s.question(a)
 	if want := "secret.use:token@" + s.host(); q.Question.Capability != want {
 		t.Errorf("asked about %s, want %s", q.Question.Capability, want)
@@ -144,7 +144,7 @@ func TestSecretAsked(t *testing.T) {
 	if !strings.Contains(a.out.String(), `"not-granted"`) || s.api.sent() != "" {
 		t.Errorf("after a no: %q %q, the server got %q", a.out.String(), a.err.String(), s.api.sent())
 	}
-	a = s.ask([]string{"--pack", "pack"}, s.url("/plain"))
+	a = s.ask([]string{"--ask-by", "notification", "--pack", "pack"}, s.url("/plain"))
 	q = s.question(a)
 	s.run("approve", q.Question.ID).want(t, 0)
 	if err := a.Wait(); err != nil || a.out.String() != "hello\n" {
