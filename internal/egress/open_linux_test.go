@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ func fetch(ctx context.Context, args []string) (string, error) {
 		roots.AppendCertsFromPEM(b)
 	}
 	c := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	defer c.CloseIdleConnections()
 	var all []string
 	for i := 1; i+1 < len(args); i += 2 {
 		r, err := http.NewRequestWithContext(ctx, args[i], args[i+1], nil)
@@ -298,6 +300,8 @@ func TestOpenedAsked(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	to := "net.connect:web.test:" + o.port
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if want := []string{to + "/http:POST:/x", to + "/http:GET:/y"}; !slices.Equal(a.asked, want) {
 		t.Errorf("asked %q, want %q", a.asked, want)
 	}
@@ -328,25 +332,22 @@ func TestOpenedDatagrams(t *testing.T) {
 func TestOpenedBound(t *testing.T) {
 	f := &stamper{}
 	o := open(t, false, []string{"net.connect:web.test:PORT"}, func(c *egress.Config) { c.Requests.Filler = f })
-	f.port = o.port
-	if got := o.see(t, "fetch", o.ca, "PUT", "http://web.test:"+o.port+"/x"); got.Text != "ok" || f.filled != 1 {
-		t.Errorf("%+v, filled %d", got, f.filled)
+	if got := o.see(t, "fetch", o.ca, "PUT", "http://web.test:"+o.port+"/x"); got.Text != "ok" || f.filled.Load() != 1 {
+		t.Errorf("%+v, filled %d", got, f.filled.Load())
 	}
+	o.tape.ended(t, 1) // and so have its requests
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if len(o.told) != 1 || o.told[0].Status != 200 {
 		t.Errorf("told %+v", o.told)
 	}
 }
 
-type stamper struct {
-	port   string
-	filled int
-}
+type stamper struct{ filled atomic.Int64 }
 
-func (s *stamper) Bound(host string, port uint16) bool {
-	return host == "web.test" && fmt.Sprint(port) == s.port
-}
+func (s *stamper) Bound(host string, _ uint16) bool { return host == "web.test" }
 
 func (s *stamper) Fill(context.Context, request.Destination, *http.Request) (request.Scrubber, error) {
-	s.filled++
+	s.filled.Add(1)
 	return nil, nil
 }
