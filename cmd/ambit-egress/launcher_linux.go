@@ -223,7 +223,11 @@ func (l *launcher) made(r egress.Request) {
 
 // told is a flow as it goes over the line.
 func told(f egress.Flow) wire.Flow {
-	return wire.Flow{ID: f.ID, Decision: f.Decision, Capability: f.Capability, UDP: f.UDP, Inbound: f.Inbound, To: f.To, Name: f.Name,
+	t := wire.Flow{ID: f.ID, Decision: f.Decision, Capability: f.Capability, UDP: f.UDP, Inbound: f.Inbound, To: f.To, Name: f.Name,
 		Dialled: f.Dialled, Program: wire.Program{Name: f.Program.Name, PID: f.Program.PID}, Begun: f.Begun, Connected: f.Connected, Ended: f.Ended,
 		In: f.In, Out: f.Out, End: string(f.End), Why: f.Why, Times: f.Times}
+	if f.Inbound {
+		t.From = f.From
+	}
+	return t
 }

@@ -442,6 +442,9 @@ func (n *network) flow(f wire.Flow) error {
 	b := audit.FlowBody{Decision: f.Decision, Capability: audit.Text(f.Capability.Display()), UDP: f.UDP, Name: audit.Text(f.Name), To: f.To.String(),
 		Program: audit.Text(f.Program.Name), PID: f.Program.PID, In: f.In, Out: f.Out, Duration: f.Ended.Sub(f.Begun), End: f.End, Why: audit.Text(f.Why), Times: f.Times}
 	n.explain(f)
+	if f.Inbound {
+		b.Inbound, b.From = true, f.From.String()
+	}
 	if f.Dialled.IsValid() {
 		b.Dialled = f.Dialled.String()
 	}

@@ -1,12 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"net"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,7 +10,6 @@ import (
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/core/grant"
-	"ambit.dev/ambit/internal/egress/inside"
 	"ambit.dev/ambit/internal/egress/wire"
 )
 
@@ -79,7 +74,7 @@ func (n *network) publish(c capability.Capability) (at netip.AddrPort, fresh boo
 		if host == 0 {
 			host = inside
 		}
-		return at, false, isTaken(inside, host)
+		return at, false, n.s.app.portTaken(inside, host)
 	case said.Fault != "" || !said.At.IsValid():
 		return at, false, errors.New(capability.Printable(said.Fault))
 	}
@@ -87,55 +82,6 @@ func (n *network) publish(c capability.Capability) (at netip.AddrPort, fresh boo
 	defer n.ports.mu.Unlock()
 	n.ports.all[inside] = port{c, said.At}
 	return said.At, true, nil
-}
-
-// isTaken says who has a port of the host, and what to do.
-func isTaken(inside, host uint16) error {
-	who := "somebody"
-	if p := holder(host); p.PID > 0 {
-		who = fmt.Sprintf("%s (process %d)", capability.Printable(p.Name), p.PID)
-	}
-	fix := ""
-	if other := freePort(host); other != 0 {
-		fix = fmt.Sprintf("; to reach the program elsewhere: --allow %s:%d/%d", capability.NetListen, inside, other)
-	}
-	return fmt.Errorf("port %d of this machine %w: %s listens there%s", host, errTaken, who, fix)
-}
-
-// holder is the process that listens on a port of the host's loopback, as far as
-// this user may know.
-func holder(host uint16) inside.Program {
-	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		text, _ := os.ReadFile(name) // without it nobody is known
-		for line := range strings.Lines(string(text)) {
-			// sl local_address rem_address st … uid timeout inode (proc_pid_net(5))
-			f := strings.Fields(line)
-			if len(f) < 10 || f[3] != "0A" || !strings.HasSuffix(f[1], fmt.Sprintf(":%04X", host)) {
-				continue
-			}
-			inode, err := strconv.ParseUint(f[9], 10, 32)
-			if err != nil {
-				continue
-			}
-			if p := inside.FindProgram(1, 0, uint32(inode)); p.PID > 0 {
-				return p
-			}
-		}
-	}
-	return inside.Program{}
-}
-
-// freePort is a port of the host near another one that nobody has now; 0 for none.
-func freePort(near uint16) uint16 {
-	for p := max(int(near)+1, 1024); p < int(near)+64 && p < 1<<16; p++ {
-		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp4", "127.0.0.1:"+strconv.Itoa(p))
-		if err != nil {
-			continue
-		}
-		_ = l.Close() // nobody was told of it
-		return uint16(p)
-	}
-	return 0
 }
 
 // publishAll publishes what was granted for the launch. One that cannot be had

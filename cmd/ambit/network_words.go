@@ -99,6 +99,9 @@ func flowWords(b *audit.FlowBody) string {
 	if b.UDP {
 		proto = "udp"
 	}
+	if b.Inbound {
+		to += " from " + b.From
+	}
 	text := fmt.Sprintf("%s to %s: %s, %d bytes in, %d out", proto, to, b.End, b.In, b.Out)
 	if b.Dialled != "" {
 		text += ", by " + b.Dialled

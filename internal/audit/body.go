@@ -122,8 +122,10 @@ type FlowBody struct {
 	Decision   string        `json:"decision,omitempty"` // the record of the answer
 	Capability Text          `json:"capability,omitempty"`
 	UDP        bool          `json:"udp,omitempty"`
-	Name       Text          `json:"name,omitempty"` // that the program asked for
-	To         string        `json:"to"`             // address and port, as the program saw them
+	Inbound    bool          `json:"inbound,omitempty"` // to a port of the sandbox that is published
+	From       string        `json:"from,omitempty"`    // who came, if it is
+	Name       Text          `json:"name,omitempty"`    // that the program asked for
+	To         string        `json:"to"`                // address and port, as the program saw them
 	Dialled    string        `json:"dialled,omitempty"`
 	Program    Text          `json:"program,omitempty"`
 	PID        int           `json:"pid,omitempty"`

@@ -153,6 +153,11 @@ func TestListen(t *testing.T) {
 	if !strings.Contains(strings.ReplaceAll(out, " ", ""), fmt.Sprintf(`"capability":"net.listen:8000/%d"`, at)) {
 		t.Error("who came is not in the log")
 	}
+	for _, want := range []string{`"inbound":true`, `"from":"127.0.0.1:`} {
+		if !strings.Contains(strings.ReplaceAll(out, " ", ""), want) {
+			t.Errorf("the log has no %s", want)
+		}
+	}
 	b.run("audit", "verify").want(t, 0)
 }
 
@@ -174,6 +179,13 @@ func TestListenTaken(t *testing.T) {
 			t.Errorf("got %q, want %q", r.err, want)
 		}
 	}
+	// Another session that has it is named.
+	at := freePort(t)
+	other := b.start("run", "--allow", fmt.Sprintf("net.listen:8000/%d", at), "--", "sh", "-c", "echo begun; exec sleep 30")
+	other.says(t, "begun")
+	b.run("run", "--allow", fmt.Sprintf("net.listen:%d", at), "--", "true").want(t, 125, "session s-", "(sh) has it, which runs")
+	_ = other.Process.Kill()
+	_ = other.Wait()
 	b.run("run", "--allow", "net.listen:80", "--", "true").want(t, 125, "from 1024 on, as in net.listen:80/8080")
 }
 

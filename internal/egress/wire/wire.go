@@ -162,6 +162,7 @@ type Flow struct {
 	Capability capability.Capability
 	UDP        bool
 	Inbound    bool
+	From       netip.AddrPort // who came, if it is inbound
 	To         netip.AddrPort // as the program sees it
 	Name       string         // that To stands for
 	Dialled    netip.AddrPort
