@@ -67,6 +67,12 @@ func (s *prepared) offerOne(c capability.Capability, granted bool, before []offe
 		return fmt.Errorf("%s: %w; put it into the vault with `ambit secret set %s --for HOST`", c.Display(), err, shellWord(name))
 	}
 	o := offered{Placeholder: wire.Placeholder{Name: name, Binding: e.Binding}, granted: granted}
+	if want, _ := s.manifest.Declares(c); want.Env != "" {
+		o.Binding.Env = want.Env
+		if err := o.Binding.Check(); err != nil {
+			return fmt.Errorf("%s: %w", c.Display(), err)
+		}
+	}
 	if o.capability, err = e.Binding.Capability(name); err != nil {
 		return err
 	}

@@ -128,8 +128,8 @@ func TestSecretAsked(t *testing.T) {
 	s := secretFor(t, newHiddenBench(t))
 	s.set("other", "--for", s.host(), "--env-name", "OTHER")
 	s.write("pack/ambit.json", `{"id": "org.example.uses", "name": "uses", "version": "1", "kind": "cli-tool", "entry": ["sh", "./run.sh"],
-		"capabilities": ["net.connect:`+s.host()+`", "secret.use:token@`+s.host()+`", "process.spawn"]}`)
-	s.write("pack/run.sh", `test -z "$OTHER" && test -n "$TOKEN" && `+bearer+`"$1"`)
+		"capabilities": ["net.connect:`+s.host()+`", {"capability": "secret.use:token@`+s.host()+`", "env": "GH_TOKEN"}, "process.spawn"]}`)
+	s.write("pack/run.sh", `test -z "$OTHER" && test -z "$TOKEN" && TOKEN=$GH_TOKEN && test -n "$TOKEN" && `+bearer+`"$1"`)
 	s.run("grants", "add", "--pack", "pack", "net.connect:"+s.host(), "process.spawn").want(t, 0)
 	a := s.ask([]string{"--ask-by", "notification", "--pack", "pack"}, s.url("/plain"))
 	q := s.question(a)

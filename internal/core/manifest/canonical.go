@@ -51,6 +51,7 @@ func canonicalWants(wants []Want) []string {
 		o.text("capability", w.Capability.Display())
 		o.text("reason", w.Reason)
 		o.flag("optional", w.Optional)
+		o.text("env", w.Env)
 		out[i] = o.json()
 	}
 	slices.SortFunc(out, cmp.Compare[string])

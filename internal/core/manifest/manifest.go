@@ -58,7 +58,8 @@ const (
 type Want struct {
 	Capability capability.Capability
 	Reason     string
-	Optional   bool // the pack is useful without it
+	Optional   bool   // the pack is useful without it
+	Env        string // of secret.use: the variable that has the placeholder; "" is the secret's
 }
 
 // Manifest is what a pack says of itself. The zero value declares nothing.

@@ -46,7 +46,8 @@ var accepted = map[string]string{
 	"rules by alias":   fmt.Sprintf(minimal, `, "capabilities": [{"capability": "net.access", "methods": ["GET"]}]`),
 	"same host, other rules": fmt.Sprintf(minimal,
 		`, "capabilities": [{"net.connect": {"host": "a.com", "methods": ["GET"]}}, {"net.connect": {"host": "a.com", "methods": ["PUT"]}}, "net.connect:a.com"]`),
-	"escapes": fmt.Sprintf(minimal, `, "name": "\u00e9\\ud800 \ufffd \uD83D\uDE00"`),
+	"a secret": fmt.Sprintf(minimal, `, "capabilities": [{"capability": "secret.use:gh@api.github.com", "env": "GH_TOKEN"}, "secret.use:b@b.com"]`),
+	"escapes":  fmt.Sprintf(minimal, `, "name": "\u00e9\\ud800 \ufffd \uD83D\uDE00"`),
 }
 
 var capabilities = cmp.Comparer(func(a, b capability.Capability) bool { return a == b })

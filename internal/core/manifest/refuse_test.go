@@ -112,6 +112,8 @@ var refused = []struct {
 	{"capability of a wrong type", fmt.Sprintf(minimal, `, "capabilities": [{"capability": {}}]`), 1, 81, "found an object", true},
 	{"methods for a file", fmt.Sprintf(minimal, `, "capabilities": [{"capability": "fs.read:/a", "methods": ["GET"]}]`), 1, 66, "only with net.connect or net.stream over TCP", true},
 	{"methods over UDP", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a.com/udp", "methods": ["GET"]}}]`), 1, 66, "only with net.connect or net.stream over TCP", false},
+	{"a variable for a file", fmt.Sprintf(minimal, `, "capabilities": [{"capability": "fs.read:/a", "env": "A"}]`), 1, 66, "only with secret.use", true},
+	{"a variable of no name", fmt.Sprintf(minimal, `, "capabilities": [{"capability": "secret.use:a@b.com", "env": "A=B"}]`), 1, 110, "name of an environment variable", true},
 	{"no host", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"methods": ["GET"]}}]`), 1, 82, `expected the key "host"`, true},
 	{"host as a capability", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": "a.com"}]`), 1, 82, "expected a host and rules, an object", true},
 	{"wrong host", fmt.Sprintf(minimal, `, "capabilities": [{"net.connect": {"host": "a..com"}}]`), 1, 94, "found nothing", false},

@@ -43,6 +43,7 @@ func (r reader) want(v hujson.Value) (w Want, err error) {
 			w.Optional, err = r.flag(v)
 			return err
 		},
+		"env":     r.into(&w.Env, variable),
 		"methods": r.rules(&n.methods, "methods such as GET", method),
 		"paths":   r.rules(&n.paths, "paths such as /repos/**", requestPath),
 	}
@@ -52,6 +53,8 @@ func (r reader) want(v hujson.Value) (w Want, err error) {
 	switch {
 	case w.Capability.IsZero():
 		return w, r.errorf(v.StartOffset, `expected the key "capability", "net.connect" or "net.stream"`)
+	case w.Env != "" && w.Capability.Kind() != capability.SecretUse:
+		return w, r.errorf(v.StartOffset, "expected a variable only with secret.use")
 	case len(n.methods) == 0 && len(n.paths) == 0:
 		return w, nil
 	}
