@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,8 +14,8 @@ import (
 // Many first touches, through the real binary: what is asked, recorded, kept in
 // memory and left.
 
-// touchAll opens the files 0 to COUNT-1 in OUTSIDE from 32 threads, twice, and
-// says what came of the first and the second opening. It goes on when GO is there.
+// touchAll opens the files 0 to COUNT-1 in OUTSIDE from 32 threads, and some of
+// them again, and says what came of the first and the second opening. It goes on when GO is there.
 const touchAll = `echo ready; until [ -e "$WORK/begin" ]; do sleep 0.02; done
 python3 - <<'END'
 import errno, os, threading, time
@@ -23,10 +24,10 @@ def touch(i):
     try:
         with open(f"{out}/{i}") as f: return f.read()
     except OSError as e: return errno.errorcode[e.errno]
-for _ in range(2):
+for step in (1, 7):
     got = [set() for _ in range(32)]
     def work(k):
-        for i in range(k, n, 32): got[k].add(touch(i))
+        for i in range(k * step, n, 32 * step): got[k].add(touch(i))
     threads = [threading.Thread(target=work, args=(k,)) for k in range(32)]
     for t in threads: t.start()
     for t in threads: t.join()
@@ -53,7 +54,7 @@ func (f *field) touching(t *testing.T, count int, script string, before func()) 
 // waits until the program has said something.
 func (f *field) says(t *testing.T, s *started, what string, times int) {
 	t.Helper()
-	if !f.within(2*longest, func() bool { return strings.Count(s.out.String(), what) >= times }) {
+	if !f.within(4*longest, func() bool { return strings.Count(s.out.String(), what) >= times }) {
 		t.Fatalf("it does not say %q %d times: %s", what, times, lastLines(s.out.String(), 20))
 	}
 }
@@ -79,6 +80,12 @@ func small(t *testing.T, pid int) {
 	}
 }
 
+// The bounds on questions of a session: open at once, and in a minute.
+const (
+	mostOpen  = 16
+	mostAsked = 30
+)
+
 // P42: ten thousand files are touched, and nobody answers. A bounded number of
 // questions is put and of records written, all are refused and it is said, the
 // launcher stays small, and what is granted then is there.
@@ -86,13 +93,18 @@ func TestP42ManyTouches(t *testing.T) {
 	t.Parallel()
 	eachWayToAsk(t, func(t *testing.T, f *field) {
 		f.flags = append(f.flags, "--ask-timeout", "1s")
-		s := f.touching(t, 10_000, touchAll, func() {})
+		var began time.Time
+		s := f.touching(t, 10_000, touchAll, func() { began = time.Now() })
+		f.asked(t)
+		if open := len(f.questions(t)); open > mostOpen {
+			t.Errorf("P42: %d questions are open, want at most %d", open, mostOpen)
+		}
 		f.says(t, s, "touched ['EACCES']", 2)
 		small(t, s.cmd.Process.Pid)
 		f.answered(t, "grants", "add", "fs.read:"+f.Canary)
 		f.put(t, f.work("go"), "")
 		f.ends(t, s)
-		text := s.out.String()
+		ended, text := time.Now(), s.out.String()
 		if !strings.Contains(text, "then True ['EACCES']") {
 			t.Errorf("P42: what is granted after the flood is not there: %s", lastLines(text, 5))
 		}
@@ -100,8 +112,17 @@ func TestP42ManyTouches(t *testing.T) {
 		if lines := strings.Count(text, "ambit: denied "); lines == 0 || lines > said || !strings.Contains(text, "questions") {
 			t.Errorf("P42: %d denials are said, want 1 to %d, and that it is not asked any more", lines, said)
 		}
-		if records := strings.Count(f.answered(t, "audit", "ls", "-n", "0"), "\n"); records > 3*said {
+		log := f.answered(t, "audit", "ls", "-n", "0")
+		if records := strings.Count(log, "\n"); records > 3*said {
 			t.Errorf("P42: %d records", records)
+		}
+		asked := regexp.MustCompile(`(\d+) asked`).FindStringSubmatch(log)
+		if asked == nil {
+			t.Fatalf("P42: the log does not say how often it was asked: %s", lastLines(log, 3))
+		}
+		most := mostAsked * (1 + int(ended.Sub(began).Minutes()))
+		if n, _ := strconv.Atoi(asked[1]); n < mostOpen || n > most {
+			t.Errorf("P42: asked %d times, want at most %d", n, most)
 		}
 		f.answered(t, "audit", "verify")
 		f.gone(t, 0)

@@ -40,9 +40,16 @@ func slowly(d time.Duration) func(context.Context, enforce.Touch) enforce.Answer
 // sends it what Go's runtime sends, disturb none of its calls: they succeed, they
 // end, and none is interrupted where handlers have it started anew.
 func (s asking) signals(t *testing.T) {
+	const n = 80
 	p := newHidden(t)
-	p.hide(t, 80)
-	e := s.python(t, p, newAnswers(slowly(4*time.Millisecond)), `
+	p.hide(t, n)
+	for i := range n {
+		if err := os.Mkdir(filepath.Join(p.hidden, fmt.Sprint("d", i)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := newAnswers(slowly(10 * time.Millisecond))
+	e := s.python(t, p, a, `
 import ctypes.util
 for sig in (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGURG):
     signal.signal(sig, lambda *_: None)
@@ -60,10 +67,10 @@ wrong = []
 def work(part):
     b, st = ctypes.create_string_buffer(9), ctypes.create_string_buffer(512)
     for i in range(part, 80, 8):
-        name = f"{H}/f{i}".encode()
+        name, made = f"{H}/f{i}".encode(), f"{H}/d{i}/made".encode()
         calls = {
-            "stat": lambda: c.stat(name, st), "open": lambda: c.open(name, 0), "mkdir": lambda: c.mkdir(name + b"d", 0o755),
-            "rename": lambda: c.rename(name + b"d", name + b"e"), "chmod": lambda: c.chmod(name, 0o600), "access": lambda: c.access(name, os.W_OK),
+            "stat": lambda: c.stat(name, st), "open": lambda: c.open(name, 0), "mkdir": lambda: c.mkdir(made, 0o755),
+            "rename": lambda: c.rename(made, made + b"d"), "chmod": lambda: c.chmod(name, 0o600), "access": lambda: c.access(name, os.W_OK),
         }
         for what, call in calls.items():
             r = call()
@@ -74,11 +81,17 @@ def work(part):
             c.close(r)
 threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
 for t in threads: t.start()
+signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGURG)) # they are for the others
 for t in threads: t.join()
 for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF): signal.setitimer(timer, 0)
 os.kill(storm, signal.SIGKILL)
 print(wrong or "undisturbed")`)
 	mustPrint(t, e, "undisturbed\n")
+	// Each file is read and then changed, in each folder something is made. A call that
+	// a signal comes to before it is heard of is heard of once more, at most.
+	if asked := len(a.put(p.hidden)); asked < 3*n || asked > 4*n {
+		t.Errorf("asked %d times, want about %d", asked, 3*n)
+	}
 }
 
 // vfork: a process that shares the memory of one that cannot go on meanwhile
