@@ -181,7 +181,9 @@ func (m *measurer) round(n network, r *running, f *far, t *traffic) error {
 		}
 		spent := used(r.pids()) - before
 		*direction.rate = append(*direction.rate, float64(got.Bytes)*8/1e9/got.For.Seconds())
-		*direction.cpu = append(*direction.cpu, spent.Seconds()/(float64(got.Bytes)/(1<<30)))
+		if spent > 0 { // what has ended meanwhile is not counted
+			*direction.cpu = append(*direction.cpu, spent.Seconds()/(float64(got.Bytes)/(1<<30)))
+		}
 	}
 	named := ""
 	if n.named {
