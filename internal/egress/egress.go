@@ -131,6 +131,7 @@ type Plane struct {
 
 	serving sync.WaitGroup // the poller
 
+	openers   pool
 	carriers  pool
 	finishers pool
 	flows     table
@@ -165,7 +166,9 @@ func New(ctx context.Context, cfg Config) (*Plane, error) {
 	}
 	p.names = name.NewTable(p.lim.Names, time.Now)
 	p.ctx, p.stop = context.WithCancelCause(ctx)
-	p.carriers.limit, p.finishers.limit = carriers, finishers
+	p.openers.init(openers)
+	p.carriers.init(carriers)
+	p.finishers.init(finishers)
 	p.flows.init(p.lim.Buffers)
 	p.opening.init()
 	p.questions.init()
@@ -203,6 +206,9 @@ func (p *Plane) Close() {
 			_ = p.poller.close() // it has nothing to say any more
 		}
 		p.serving.Wait()
+		p.openers.close()
+		p.carriers.close()
+		p.finishers.close()
 	})
 }
 
