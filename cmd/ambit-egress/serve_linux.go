@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -17,6 +18,9 @@ import (
 	"ambit.dev/ambit/internal/egress/request/authority"
 	"ambit.dev/ambit/internal/egress/wire"
 )
+
+// settle is how long connections have to end after their programs.
+const settle = 250 * time.Millisecond
 
 // serve is the network until the launcher hangs up or the link ends.
 func serve(ctx context.Context) error {
@@ -50,6 +54,9 @@ func serve(ctx context.Context) error {
 	go func() { ended <- l.listen(plane) }()
 	select {
 	case err := <-ended:
+		if err == nil {
+			plane.Settle(settle)
+		}
 		return err
 	case <-frames.Done():
 		return frames.Err() // the sandbox is gone

@@ -199,6 +199,25 @@ func (p *Plane) Flows() []Flow {
 	return all
 }
 
+// settlePause is how often Settle looks.
+const settlePause = 2 * time.Millisecond
+
+// Settle returns when no connection is left, or after a while: the programs have
+// ended, and what they closed last is still on its way. So it is recorded how a
+// connection ended, and not that it was cut off.
+func (p *Plane) Settle(atMost time.Duration) {
+	for end := time.Now().Add(atMost); time.Now().Before(end); time.Sleep(settlePause) {
+		left := false
+		p.flows.each(func(f *flow) {
+			t := f.snapshot()
+			left = left || !t.UDP && !t.Connected.IsZero()
+		})
+		if !left {
+			return
+		}
+	}
+}
+
 // record tells of a flow.
 func (p *Plane) record(f Flow) {
 	if p.cfg.Recorder != nil {
