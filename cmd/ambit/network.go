@@ -454,6 +454,9 @@ func (n *network) flow(f wire.Flow) error {
 // made records a request that has ended. One that cannot be recorded ends the
 // sandbox.
 func (n *network) made(r wire.Request) error {
+	if r.End == placeholderMisuse {
+		n.misused(r)
+	}
 	return n.append("q", audit.RequestBody{Decision: r.Decision, To: audit.Text(r.To.Display()), Method: audit.Text(r.Method), Path: audit.Text(r.Path),
 		Status: r.Status, In: r.In, Out: r.Out, Duration: r.Ended.Sub(r.Begun), End: r.End, Why: audit.Text(r.Why)})
 }

@@ -162,6 +162,25 @@ func (n *network) value(ctx context.Context, o offered, u wire.Use) wire.Secret 
 	return wire.Secret{Value: []byte(value.Reveal())}
 }
 
+// placeholderMisuse is why a request is refused that has a placeholder where no
+// secret goes.
+const placeholderMisuse = "placeholder-misuse"
+
+// misused prints the line of such a request, once for each destination.
+func (n *network) misused(r wire.Request) {
+	what := placeholderMisuse + " " + r.To.Scope()
+	n.mu.Lock()
+	before := n.told[what]
+	n.told[what] = true
+	n.mu.Unlock()
+	if before || n.s.app.json {
+		return
+	}
+	n.say(func() {
+		printf(n.s.app.err, "ambit: refused %s of %s: %s\n", capability.Printable(r.Method), capability.Printable(r.To.Scope()), capability.Printable(r.Why))
+	})
+}
+
 func unreadable(o offered) wire.Secret {
 	return wire.Secret{Reason: "withdrawn", Words: "the secret " + o.Name + " cannot be read"}
 }

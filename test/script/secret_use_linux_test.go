@@ -201,6 +201,9 @@ func TestSecretMisused(t *testing.T) {
 			if !strings.HasSuffix(r.out, "403") && !(name == "another Host" && strings.HasSuffix(r.out, "421")) {
 				t.Errorf("answered %q %q", r.out, r.err)
 			}
+			if name != "another Host" && !strings.Contains(r.err, "the placeholder of the secret token stands in the ") {
+				t.Errorf("the person is told %q", r.err)
+			}
 			began := 0
 			switch name {
 			case "redirect", "a chunked body", "a body by HTTP/2":
