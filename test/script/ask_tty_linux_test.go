@@ -94,20 +94,31 @@ func TestAskInterrupt(t *testing.T) {
 	x.ends(130)
 }
 
-// TestAskInFullScreen: questions in the middle of an editor.
+// TestAskInFullScreen: questions in the middle of an editor, and of a pager.
 func TestAskInFullScreen(t *testing.T) {
-	if _, err := exec.LookPath("vim"); err != nil {
-		t.Skip("requires: vim")
+	for name, c := range map[string]struct {
+		argv      []string
+		next, end string // what is typed
+	}{
+		"vim":  {[]string{"vim", "-u", "NONE", "-N", "-n", "-i", "NONE", "proj/a.txt"}, ":e proj/b.txt\r", ":q!\r"},
+		"less": {[]string{"less", "proj/a.txt"}, ":e proj/b.txt\r", "q"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := exec.LookPath(name); err != nil {
+				t.Skipf("requires: %s (%v)", name, err)
+			}
+			t.Parallel()
+			b := newAskingBench(t)
+			b.write("proj/a.txt", "content of a\n")
+			b.write("proj/b.txt", "something else\n") // an editor writes only the letters that differ
+			x := b.onTerminal(append([]string{"run", "--env", "LESSHISTFILE=-", "--"}, c.argv...)...)
+			b.allowUntil(x, "content of a")
+			x.typed(c.next)
+			b.allowUntil(x, "something else")
+			x.typed(c.end)
+			x.ends(0)
+		})
 	}
-	b := newAskingBench(t)
-	b.write("proj/a.txt", "content of a\n")
-	b.write("proj/b.txt", "something else\n") // an editor writes only the letters that differ
-	x := b.onTerminal("run", "--", "vim", "-u", "NONE", "-N", "-n", "-i", "NONE", "proj/a.txt")
-	b.allowUntil(x, "content of a")
-	x.typed(":e proj/b.txt\r")
-	b.allowUntil(x, "something else")
-	x.typed(":q!\r")
-	x.ends(0)
 }
 
 // allowUntil says yes to each question, on the terminal, until the program shows

@@ -43,7 +43,7 @@ func TestRealPrograms(t *testing.T) {
 			flags: []string{"--env", "npm_config_update_notifier=false"}, // which looks for a new npm
 			argv:  []string{"sh", "-c", "npm install --offline --no-audit --no-fund ../leftish-1.0.0.tgz && npm exec --offline leftish && rm -r node_modules package-lock.json"},
 			out:   []string{"added 1 package", "  x\n"},
-			put: []string{"fs.read:~/.npm", "fs.read:~/app", "fs.read:~/leftish-1.0.0.tgz", "fs.write:~/.npm", "fs.write:~/app",
+			put: []string{"fs.read:~/app", "fs.read:~/leftish-1.0.0.tgz", "fs.write:~/.npm", "fs.write:~/app",
 				"process.spawn:~/app/node_modules/leftish/cli.js"},
 		},
 		"python": {
@@ -58,7 +58,7 @@ func TestRealPrograms(t *testing.T) {
 				"--env", "GOTOOLCHAIN=local", "--env", "CGO_ENABLED=0", "--env", "GOTELEMETRY=off"},
 			argv: []string{"go", "test", "-count=1", "./..."},
 			out:  []string{"ok  \texample.org/tiny"}, slow: true,
-			put: []string{"fs.read:~/tiny", "fs.write:~/tiny"},
+			put: []string{"fs.read:~/tiny", "fs.write:~/.config", "fs.write:~/tiny"}, refuse: []string{"fs.write:~/.config"},
 		},
 		"make": {
 			needs: []string{"make", "gcc"}, setup: cProject, dir: "c",
@@ -80,6 +80,22 @@ func TestRealPrograms(t *testing.T) {
 				`"id":4,"result":{"isError":true,"content":[{"type":"text","text":"EACCES"}`, `"id":5,"result":{"isError":true,"content":[{"type":"text","text":"ENOENT"}`},
 			put:    []string{"fs.read:~/.ssh/id_ed25519", "fs.read:~/notes/a.txt", "fs.read:~/server"},
 			refuse: []string{"fs.read:~/.ssh/id_ed25519"},
+		},
+		"MCP server from npm": {
+			needs: []string{"node"}, setup: fileMCPServer, dir: "server",
+			argv: []string{"node", "node_modules/@modelcontextprotocol/server-filesystem/dist/index.js", "../notes", "../.ssh"},
+			stdin: `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}
+{"jsonrpc":"2.0","method":"notifications/initialized"}
+{"jsonrpc":"2.0","id":2,"method":"tools/list"}
+{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"read_text_file","arguments":{"path":"../notes/a.txt"}}}
+{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"write_file","arguments":{"path":"../notes/new.txt","content":"new"}}}
+{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"list_directory","arguments":{"path":"../notes"}}}
+{"jsonrpc":"2.0","id":6,"method":"tools/call","params":{"name":"read_text_file","arguments":{"path":"../.ssh/id_ed25519"}}}
+`,
+			out: []string{`"protocolVersion":"2025-06-18"`, `"name":"read_text_file"`, `"text":"note\n"`, `Successfully wrote to ../notes/new.txt`, `[FILE] a.txt`,
+				"Cannot access directory", "Access denied - path outside allowed directories"},
+			put:    []string{"fs.read:~/.ssh", "fs.read:~/notes", "fs.read:~/server", "fs.write:~/notes"},
+			refuse: []string{"fs.read:~/.ssh"},
 		},
 		"agent": {
 			needs: []string{"curl", "git"}, setup: agentScript, dir: "proj",
@@ -212,7 +228,6 @@ func nodePackage(t *testing.T, b *bench) {
 	b.write("leftish/index.js", "module.exports = (s, n) => s.padStart(n)\n")
 	b.write("leftish/cli.js", "#!/usr/bin/env node\nconsole.log(require('./index.js')('x', 3))\n")
 	b.write("app/package.json", `{"name": "app", "version": "1.0.0", "private": true}`)
-	b.folder(t, ".npm")
 	b.prepare(t, "leftish", "env", "npm_config_cache="+b.dir+"/unused", "npm", "pack", "--silent", "--pack-destination", "..")
 }
 
@@ -259,6 +274,14 @@ lines.on("line", line => {
 	});
 });
 `)
+}
+
+// fileMCPServer is a server that many agents use, as its registry has it.
+func fileMCPServer(t *testing.T, b *bench) {
+	b.write("notes/a.txt", "note\n")
+	b.write(".ssh/id_ed25519", "key\n")
+	b.folder(t, "server")
+	fileServer.place(t, b, ".", "server/node_modules")
 }
 
 func agentScript(t *testing.T, b *bench) {
