@@ -80,6 +80,7 @@ func (a *app) learn(ctx context.Context, f *learnFlags, argv []string) error {
 	s := a.begin(&f.run, argv)
 	tier := process.Begin(enforce.Outline(bounds(s.facts, enforce.Limits{})), a.stdio())
 	defer tier.Discard()
+	s.ahead(tier)
 	defer s.close()
 	l, err := s.newLearner(f, out)
 	if err != nil {

@@ -18,7 +18,6 @@ import (
 	"ambit.dev/ambit/internal/core/manifest"
 	"ambit.dev/ambit/internal/egress/request/authority"
 	"ambit.dev/ambit/internal/enforce"
-	"ambit.dev/ambit/internal/enforce/view"
 	"ambit.dev/ambit/internal/session"
 	"ambit.dev/ambit/internal/store"
 )
@@ -29,6 +28,7 @@ type prepared struct {
 	flags    *runFlags
 	base     capability.Base
 	facts    enforce.Facts // read once: namespaces are begun and the plan is made by them
+	found    *enforce.Base // nil: to be read
 	manifest manifest.Manifest
 	packDir  string // "" for an ad hoc run
 	subject  decision.Subject
@@ -113,9 +113,9 @@ func (s *prepared) prepare(ctx context.Context) (err error) {
 // arrange works out the plan from the grants that stand now. It may be called
 // again when they have changed.
 func (s *prepared) arrange(ctx context.Context) error {
-	base, err := view.Base(who())
+	base, err := s.readBase()
 	if err != nil {
-		return fmt.Errorf("read the base view: %w", err)
+		return err
 	}
 	if err := s.readGrants(ctx); err != nil {
 		return err

@@ -92,6 +92,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if !f.plan {
 		tier = process.Begin(enforce.Outline(bounds(s.facts, enforce.Limits{})), a.stdio())
 		defer tier.Discard()
+		s.ahead(tier)
 	}
 	defer s.close()
 	if err := s.prepare(ctx); err != nil {

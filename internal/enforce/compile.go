@@ -110,6 +110,24 @@ func Outline(f Facts) Plan {
 	return p
 }
 
+// Ahead is the view of a plan that grants nothing, in the order of a plan: what
+// most views have, whatever will be decided. It is empty where there is none.
+// in has no effective set yet.
+//
+// Security: it is no plan, and permits nothing. A tier may prepare it, and shows
+// what the plan says.
+func Ahead(in Input) []Entry {
+	set, err := sortOut(in)
+	if err != nil {
+		return nil
+	}
+	view, err := layOut(in, set)
+	if err != nil {
+		return nil
+	}
+	return view
+}
+
 func required(f Facts) error {
 	if f.LandlockABI < MinLandlockABI {
 		return fmt.Errorf("the process tier needs Landlock version %d or later, this kernel offers %d: run `ambit doctor`", MinLandlockABI, f.LandlockABI)

@@ -179,7 +179,7 @@ func (l *layout) show(links []Link) {
 // order puts parents before children, makes mount points, and leaves out what
 // a wider mount covers already.
 func (l *layout) order() ([]Entry, error) {
-	var all []Entry
+	all := make([]Entry, 0, len(l.mounts)+len(l.links)+len(l.files)+len(l.stand)+len(l.dirs))
 	for _, e := range l.mounts {
 		if !l.covered(e) {
 			all = append(all, e)
@@ -216,7 +216,8 @@ func (l *layout) order() ([]Entry, error) {
 		}
 	}
 	for _, m := range outermost(l.masks) {
-		if owner := o.owner(m.Path).Op; owner == OpBind || owner == OpProc || o.made[m.Path].Op == OpBind {
+		on := o.made[m.Path]
+		if owner := o.owner(m.Path).Op; owner == OpBind || owner == OpProc || on != nil && on.Op == OpBind {
 			o.out = append(o.out, m)
 		}
 	}
@@ -252,27 +253,33 @@ func (l *layout) covered(e Entry) bool {
 // orderer emits entries and remembers what stands where.
 type orderer struct {
 	out  []Entry
-	made map[string]Entry
+	made map[string]*Entry
 }
 
 // newOrderer expects so many entries, and as many directories that lead to them.
 func newOrderer(trap bool, entries int) *orderer {
-	root := Entry{Op: OpTmpfs, Path: "/"}
+	root := &Entry{Op: OpTmpfs, Path: "/"}
 	o := &orderer{out: make([]Entry, 0, 2*entries)}
 	if trap {
-		root = Entry{Op: OpTrap, Path: "/", Dir: true, Exec: true}
-		o.out = append(o.out, root)
+		root = &Entry{Op: OpTrap, Path: "/", Dir: true, Exec: true}
+		o.out = append(o.out, *root)
 	}
-	o.made = make(map[string]Entry, 2*entries)
+	o.made = make(map[string]*Entry, entries)
 	o.made["/"] = root
 	return o
+}
+
+// emit adds e to the view, and answers it as it stands there.
+func (o *orderer) emit(e Entry) *Entry {
+	o.out = append(o.out, e)
+	return &o.out[len(o.out)-1]
 }
 
 // owner is the mount that p lies on, not counting one at p itself.
 func (o *orderer) owner(p string) Entry {
 	for d := path.Dir(p); ; d = path.Dir(d) {
 		if e, ok := o.made[d]; ok && e.Op != OpDir {
-			return e
+			return *e
 		}
 		if d == "/" {
 			return Entry{}
@@ -283,7 +290,7 @@ func (o *orderer) owner(p string) Entry {
 func (o *orderer) add(e Entry) error {
 	owner := o.owner(e.Path)
 	switch {
-	case e.Op == OpDir && o.made[e.Path].Path != "":
+	case e.Op == OpDir && o.made[e.Path] != nil:
 		return nil // something needed it before
 	case owner.Op == OpTmpfs || owner.Op == OpTrap:
 		o.point(e)
@@ -295,8 +302,7 @@ func (o *orderer) add(e Entry) error {
 	default:
 		return fmt.Errorf("cannot show %q in the view: it would lie inside %q, which is the host's", e.Path, owner.Path)
 	}
-	o.made[e.Path] = e
-	o.out = append(o.out, e)
+	o.made[e.Path] = o.emit(e)
 	return nil
 }
 
@@ -312,8 +318,7 @@ func (o *orderer) point(e Entry) {
 		o.dir(d)
 		if owner.Write {
 			owner = Entry{Op: OpTmpfs, Path: d, Dir: true, Size: 1 << 20, Mode: 0o755}
-			o.made[d] = owner
-			o.out = append(o.out, owner)
+			o.made[d] = o.emit(owner)
 		}
 	}
 	switch {
@@ -326,6 +331,5 @@ func (o *orderer) point(e Entry) {
 }
 
 func (o *orderer) dir(p string) {
-	o.made[p] = Entry{Op: OpDir, Path: p}
-	o.out = append(o.out, Entry{Op: OpDir, Path: p, Mode: 0o755})
+	o.made[p] = o.emit(Entry{Op: OpDir, Path: p, Mode: 0o755})
 }

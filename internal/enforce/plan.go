@@ -71,6 +71,13 @@ func (e Entry) Includes(o Entry) bool {
 		o.Source == path.Join(e.Source, o.Path[len(e.Path):]) && (e.Write || !o.Write) && (e.Exec || !o.Exec)
 }
 
+// Equal reports whether e puts the same object, with the same rights, at the same path.
+func (e Entry) Equal(o Entry) bool {
+	return e.Op == o.Op && e.Path == o.Path && e.Source == o.Source && e.Write == o.Write && e.Exec == o.Exec && e.Device == o.Device &&
+		e.Dir == o.Dir && e.Pin == o.Pin && e.Ask == o.Ask && e.Socket == o.Socket && e.Size == o.Size && e.Mode == o.Mode && bytes.Equal(e.Content, o.Content) &&
+		e.Dev == o.Dev && e.Ino == o.Ino
+}
+
 // Content is the content of a small file; as JSON it is its size and digest.
 type Content []byte
 
@@ -132,6 +139,7 @@ func (p Plan) Skeleton() (names, mounted []Entry) {
 	if p.Trapped() {
 		view = view[1:]
 	}
+	names, mounted = make([]Entry, 0, len(view)), make([]Entry, 0, len(view))
 	for _, e := range view {
 		switch e.Op {
 		case OpDir, OpFile, OpLink:

@@ -14,6 +14,8 @@ const (
 	none     = ^uintptr(0)
 	// opStore is not a system call: it stores arg[1] at the address arg[0].
 	opStore = none
+	// opTake neither: it keeps the number that stands at the address arg[0].
+	opTake = none - 1
 )
 
 // These five are not public API. The runtime's source names them as used by
@@ -98,6 +100,10 @@ func (l *List) do(s *step) bool {
 	}
 	if s.nr == opStore {
 		**(**uintptr)(unsafe.Pointer(&a[0])) = a[1]
+		return true
+	}
+	if s.nr == opTake {
+		l.slots[s.keep] = **(**uintptr)(unsafe.Pointer(&a[0]))
 		return true
 	}
 	r, _, e := syscall.RawSyscall6(s.nr, a[0], a[1], a[2], a[3], a[4], a[5])

@@ -76,3 +76,12 @@ func (l *List) Store(what string, p *uint64, v Arg) {
 	l.alive = append(l.alive, p)
 	l.Call(what, opStore, Arg{value: uintptr(unsafe.Pointer(p))}, v)
 }
+
+// Take adds the taking over of a result that an earlier row of the same process
+// has kept. That row is laid out in full: it takes no further slots.
+func (l *List) Take(from *List, s Slot) Slot {
+	l.alive = append(l.alive, from)
+	own := l.NewSlot()
+	l.Call("take over what was made", opTake, Arg{value: uintptr(unsafe.Pointer(&from.slots[s]))}).Keep(own)
+	return own
+}

@@ -391,6 +391,27 @@ func TestRowReadsBack(t *testing.T) {
 	}
 }
 
+// TestTake: a row goes on with what the one before it has made.
+func TestTake(t *testing.T) {
+	err := row(t, func(l *namespace.List) {
+		second := &namespace.List{}
+		other, fd := l.NewSlot(), l.NewSlot()
+		l.Call("number", unix.SYS_GETPPID).Keep(other)
+		l.Call("open", unix.SYS_OPENAT, namespace.CWD, l.Str("/"), namespace.N(unix.O_PATH)).Keep(fd)
+		taken := second.Take(l, fd)
+		opened, again := new(uint64), new(uint64)
+		l.Store("remember", opened, namespace.Result(fd))
+		second.Store("remember", again, namespace.Result(taken))
+		second.Equal("the same", namespace.Memory(opened), namespace.Memory(again))
+		second.Call("use", unix.SYS_CLOSE, namespace.Result(taken))
+		second.Call("use it again", unix.SYS_CLOSE, namespace.Result(taken)).MustFail(unix.EBADF)
+		l.Then(second)
+	})
+	if !strings.Contains(err.Error(), "execute init") {
+		t.Error(err)
+	}
+}
+
 // TestNothingLeft: a row that stops leaves no process and no descriptor.
 func TestNothingLeft(t *testing.T) {
 	before, _ := os.ReadDir("/proc/self/fd")

@@ -26,8 +26,9 @@ func num(n int) namespace.Arg { return namespace.N(n) }
 // A builder prepares the row of calls that turns a new process into the
 // sandbox's init. The order is that of the calls in first and rest.
 type builder struct {
-	plan enforce.Plan
-	list *namespace.List
+	plan  enforce.Plan
+	list  *namespace.List
+	ahead *ahead // nil: nothing of the view is made yet
 
 	parent, child int              // ends of the line between launcher and init
 	stdio         []int            // copies
@@ -117,8 +118,23 @@ func (b *builder) first() error {
 		return err
 	}
 	l.Call("make mounts private", unix.SYS_MOUNT, l.Str("none"), l.Str("/"), num(0), num(unix.MS_REC|unix.MS_PRIVATE), num(0))
-	l.Call("wait for the plan", unix.SYS_READ, num(b.child), l.Bytes(make([]byte, 1)), num(1)).MustYield(1)
+	b.await("wait for the plan")
 	return nil
+}
+
+// await waits for one byte on the line.
+func (b *builder) await(what string) {
+	b.list.Call(what, unix.SYS_READ, num(b.child), b.list.Bytes(make([]byte, 1)), num(1)).MustYield(1)
+}
+
+// setMask has modes be as they are said, and answers where the launcher's mask is.
+func (b *builder) setMask() namespace.Slot {
+	if b.ahead != nil {
+		return b.list.Take(b.ahead.list, b.ahead.mask)
+	}
+	mask := b.list.NewSlot()
+	b.list.Call("set umask", unix.SYS_UMASK, num(0)).Keep(mask)
+	return mask
 }
 
 // closeOthers closes every descriptor of the launcher but those that the row
@@ -155,9 +171,8 @@ func blockSignals(l *namespace.List) {
 // rest lays out what the plan says, from the view to the program's init.
 func (b *builder) rest() error {
 	l := b.list
-	l.Grow(12*len(b.plan.View) + 128)
-	b.mask = l.NewSlot()
-	l.Call("set umask", unix.SYS_UMASK, num(0)).Keep(b.mask)
+	l.Grow(8*len(b.plan.View) + 128)
+	b.mask = b.setMask()
 	b.openAnew() // before the host's tree is left
 	if err := b.makeLink(); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/namespace"
 	"ambit.dev/ambit/internal/enforce/seccomp"
 )
 
@@ -96,4 +97,15 @@ func Wants(call int, args [6]uint64) (kind enforce.TouchKind, follow, anew bool)
 	n := seccomp.Notification{Call: call, Args: args}
 	kind, follow = c.wants(n)
 	return kind, follow, c.anew(n)
+}
+
+// TakeAhead is what a plan takes of a view that was made ahead: whether its root,
+// what is put into that, and how many mounts are left.
+func TakeAhead(view []enforce.Entry, p enforce.Plan) (root bool, left []enforce.Entry, mounts int) {
+	a, l := newAhead(&builder{}, view), &namespace.List{}
+	_, left, root = a.root(l, p)
+	for _, e := range left {
+		a.mount(l, e)
+	}
+	return root, left, len(a.mounts)
 }

@@ -27,13 +27,17 @@ func (b *builder) buildView() error {
 	if b.plan.Trapped() {
 		b.root = b.trapMount()
 		_, entries = b.plan.Skeleton()
+	} else if root, left, ok := b.ahead.root(b.list, b.plan); ok {
+		b.root, entries = root, left
 	} else {
-		// Without times of access: on a read-only mount they would have to be
-		// written at each walk through a link, and that is no walk in memory.
-		b.root = b.newMount("make the view", "tmpfs", unix.MOUNT_ATTR_NOATIME, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
+		b.root = b.newRoot()
 	}
 	mounts := make([]namespace.Slot, len(entries))
 	for i, e := range entries {
+		if fd, ok := b.ahead.mount(b.list, e); ok {
+			mounts[i] = fd
+			continue
+		}
 		fd, err := b.detached(e)
 		if err != nil {
 			return err
@@ -56,6 +60,13 @@ func (b *builder) buildView() error {
 	l.Call("leave the host's tree", unix.SYS_UMOUNT2, l.Str("."), num(unix.MNT_DETACH))
 	l.Call("enter the view", unix.SYS_CHDIR, l.Str("/"))
 	return nil
+}
+
+// newRoot makes the root of a view that has no trap.
+func (b *builder) newRoot() namespace.Slot {
+	// Without times of access: on a read-only mount they would have to be
+	// written at each walk through a link, and that is no walk in memory.
+	return b.newMount("make the view", "tmpfs", unix.MOUNT_ATTR_NOATIME, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
 }
 
 // trapDevice is where the row holds the device of the trap: the number has to

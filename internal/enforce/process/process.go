@@ -115,6 +115,11 @@ type begun struct {
 // begin clones a process that enters its namespaces and then waits for one byte
 // on the line. A goroutine stays on the thread that cloned until it has ended.
 func begin(outline enforce.Plan, io enforce.Stdio, group *cgroup.Group) (*begun, error) {
+	s := &session{group: group, denials: make(chan enforce.Denial, 64), ended: make(chan struct{})}
+	bg := &begun{io: io, s: s, started: make(chan error, 1)}
+	rows := make(chan *namespace.List, 1)
+	defer close(rows)
+	go s.keep(rows, bg.started) // it gets its thread meanwhile
 	b, err := newBuilder(outline, io)
 	if err != nil {
 		return nil, err
@@ -126,14 +131,13 @@ func begin(outline enforce.Plan, io enforce.Stdio, group *cgroup.Group) (*begun,
 		b.close()
 		return nil, err
 	}
-	s := &session{group: group, denials: make(chan enforce.Denial, 64), ended: make(chan struct{})}
 	if s.line, err = newLine(b.parent); err != nil {
 		b.close()
 		return nil, err
 	}
 	b.parent = -1 // the line's now
-	bg := &begun{b: b, io: io, s: s, started: make(chan error, 1)}
-	go s.keep(b.list, bg.started)
+	bg.b = b
+	rows <- b.list
 	return bg, nil
 }
 
@@ -161,7 +165,10 @@ func (bg *begun) discard() {
 
 // finish gives the process the rest of its row and waits until init is there.
 func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, network enforce.Networker) (*session, error) {
-	s, b, first := bg.s, bg.b, bg.b.list
+	s, b, last := bg.s, bg.b, bg.b.list
+	if b.ahead != nil {
+		last = b.ahead.list
+	}
 	s.attach, s.asking, s.network = attach, asking, network
 	s.plan, b.plan, b.list = p, p, &namespace.List{}
 	if err := b.rest(); err != nil {
@@ -170,7 +177,7 @@ func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, networ
 	}
 	bg.used.Store(true)
 	defer b.close()
-	first.Then(b.list)
+	last.Then(b.list)
 	listening := make(chan error, 1)
 	s.watched = make(chan struct{})
 	go s.watch(listening)
@@ -196,9 +203,14 @@ func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, networ
 	return s, nil
 }
 
-// keep owns the thread to which the kernel binds the life of the sandbox.
-func (s *session) keep(list *namespace.List, started chan<- error) {
+// keep owns the thread to which the kernel binds the life of the sandbox. It
+// starts the row that it is given, if there is one.
+func (s *session) keep(rows <-chan *namespace.List, started chan<- error) {
 	runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+	list, ok := <-rows
+	if !ok {
+		return
+	}
 	pid, err := list.Start()
 	runtime.KeepAlive(list)
 	s.pid = pid

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/process"
+	"ambit.dev/ambit/internal/enforce/view"
+)
+
+// ahead tells the tier what the view of most plans for this command line has, so
+// that it is made while the launch is decided. What differs in the end is made
+// anew.
+func (s *prepared) ahead(t process.Tier) {
+	base, err := view.Base(who())
+	if err != nil {
+		return // arrange will say so
+	}
+	s.found = &base
+	in := enforce.Input{Base: base, AdHoc: s.flags.pack == "", Home: enforce.HomeEphemeral, Terminal: s.app.terminal(),
+		Ask: s.flags.asks(), Notify: s.flags.asks() && s.flags.askBy == askByNotification}
+	in.Quiet, in.Program.Dir = s.quietPlaces(in), "/"
+	switch {
+	case s.flags.home != "":
+		in.Home = enforce.Home(s.flags.home)
+	case in.Ask && in.AdHoc:
+		in.Home = enforce.HomeHost
+	}
+	if o, err := view.Resolve(who().Home); err == nil {
+		in.HomePath, in.Base.Links = o.Path, append(in.Base.Links, o.Links...)
+	}
+	t.Ahead(enforce.Ahead(in))
+}
+
+// readBase is what every program sees of this host, as it is now.
+func (s *prepared) readBase() (enforce.Base, error) {
+	if now := s.found; now != nil {
+		s.found = nil // an arrangement that comes later reads anew
+		return *now, nil
+	}
+	base, err := view.Base(who())
+	if err != nil {
+		return base, fmt.Errorf("read the base view: %w", err)
+	}
+	return base, nil
+}

@@ -1,0 +1,188 @@
+package process_test
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/process"
+	"ambit.dev/ambit/internal/enforce/view"
+)
+
+// aheadInput is a command without a pack that may read one folder.
+func aheadInput(t *testing.T, folder, script string) enforce.Input {
+	t.Helper()
+	base, err := view.Base(view.Who{Name: "u", UID: os.Getuid(), GID: os.Getgid()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sh, err := view.Executables("/bin/sh", exec.LookPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := capability.ForPath(capability.FSRead, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := view.Resolve(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return enforce.Input{Session: "s-ahead", AdHoc: true, Base: base, Executables: sh, Home: enforce.HomeEphemeral, HomePath: "/home/u",
+		Effective: []capability.Capability{c}, Objects: map[string][]enforce.Object{c.String(): {o}},
+		Program: enforce.Program{Path: "/bin/sh", Argv: []string{"sh", "-c", script}, Dir: "/", Env: []string{"PATH=/usr/bin:/bin"}}}
+}
+
+// runAhead starts a plan from what was begun with another view, and answers what
+// the program said.
+func runAhead(t *testing.T, p enforce.Plan, ahead []enforce.Entry) string {
+	t.Helper()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	out, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	stdio := enforce.Stdio{In: null, Out: w, Err: w}
+	tier := process.Begin(enforce.Outline(facts(t)), stdio)
+	defer tier.Discard()
+	tier.Ahead(ahead)
+	inside, err := tier.Start(t.Context(), p, stdio)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = w.Close()
+	if broken := inside.Report().Broken(); broken != nil {
+		t.Errorf("a layer does not hold: %v", broken)
+	}
+	if err := inside.Release(); err != nil {
+		t.Error(err)
+	}
+	text, err := io.ReadAll(out)
+	if err != nil {
+		t.Error(err)
+	}
+	if _, err := inside.Wait(); err != nil {
+		t.Error(err)
+	}
+	return string(text)
+}
+
+// TestAhead: whatever was made ahead, the view is the plan's.
+func TestAhead(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "folder")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(folder+"/file", []byte("content\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const look = `find / -xdev 2>/dev/null -printf '%p %l %m\n' | sort; find /etc -xdev -type f | sort | xargs sha256sum;
+cut -d' ' -f5,6,8,10- /proc/self/mountinfo | sort; umask; cat "$1/file"; echo x > "$1/new" || echo closed`
+	in := aheadInput(t, folder, look)
+	in.Program.Argv = append(in.Program.Argv, "sh", folder)
+	plan, err := enforce.Compile(in, facts(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	usual := in
+	usual.Effective, usual.Objects = nil, nil
+	all := enforce.Ahead(usual)
+	want := runAhead(t, plan, nil)
+	if len(all) < 10 || !strings.Contains(want, "content\n") || !strings.Contains(want, "closed\n") {
+		t.Fatalf("%d entries ahead, it said:\n%s", len(all), want)
+	}
+	change := func(f func(e *enforce.Entry)) []enforce.Entry {
+		other := slices.Clone(all)
+		for i := range other {
+			f(&other[i])
+		}
+		return other
+	}
+	for name, ahead := range map[string][]enforce.Entry{
+		"what the plan has":   all,
+		"all of the plan":     plan.View,
+		"with wider rights":   change(func(e *enforce.Entry) { e.Write, e.Exec, e.Device = true, true, true }),
+		"with other files":    change(func(e *enforce.Entry) { e.Content = append(slices.Clone(e.Content), "more"...) }),
+		"with other links":    change(func(e *enforce.Entry) { e.Source = strings.Replace(e.Source, "usr/", "tmp/", 1) }),
+		"with other sizes":    change(func(e *enforce.Entry) { e.Size *= 2 }),
+		"with a name more":    append(slices.Clone(all), enforce.Entry{Op: enforce.OpFile, Path: "/more", Content: []byte("more"), Mode: 0o644}),
+		"with a mount more":   append(slices.Clone(all), enforce.Entry{Op: enforce.OpBind, Path: "/etc/more", Source: "/", Write: true, Dir: true}),
+		"half of it":          all[:len(all)/2],
+		"what a mount covers": covered(folder),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := runAhead(t, plan, ahead); got != want {
+				t.Error(cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")))
+			}
+		})
+	}
+}
+
+// covered are names on the root where the plan has them on a mount.
+func covered(folder string) (view []enforce.Entry) {
+	for i, c := range folder[1:] + "/" {
+		if c == '/' {
+			view = append(view, enforce.Entry{Op: enforce.OpDir, Path: folder[:i+1], Mode: 0o755})
+		}
+	}
+	return append(view, enforce.Entry{Op: enforce.OpDir, Path: "/proc", Mode: 0o755}, enforce.Entry{Op: enforce.OpProc, Path: "/proc", Dir: true})
+}
+
+// TestAheadIsUsed: of the usual view nothing is made twice.
+func TestAheadIsUsed(t *testing.T) {
+	in := aheadInput(t, t.TempDir(), "true")
+	plan, err := enforce.Compile(in, facts(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Effective, in.Objects = nil, nil
+	root, left, mounts := process.TakeAhead(enforce.Ahead(in), plan)
+	if !root || mounts != 0 {
+		t.Errorf("the root is used: %v; %d mounts are made and not used", root, mounts)
+	}
+	for _, e := range left {
+		if e.Op == enforce.OpFile || e.Op == enforce.OpLink {
+			t.Errorf("made again: %+v", e)
+		}
+	}
+}
+
+// TestAheadDiscarded: what was made ahead goes with its process.
+func TestAheadDiscarded(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	in := aheadInput(t, t.TempDir(), "true")
+	in.Effective, in.Objects = nil, nil
+	before, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		tier := process.Begin(enforce.Outline(facts(t)), enforce.Stdio{In: null, Out: null, Err: null})
+		tier.Ahead(enforce.Ahead(in))
+		tier.Discard()
+	}
+	if after, err := os.ReadFile("/proc/self/mountinfo"); err != nil || string(after) != string(before) {
+		t.Errorf("the host's mounts changed: %v\n%s\n%s", err, before, after)
+	}
+	text, err := os.ReadFile("/proc/thread-self/children")
+	if err == nil && len(text) > 0 {
+		t.Errorf("processes are left: %s", text)
+	}
+}
