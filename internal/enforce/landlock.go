@@ -37,11 +37,11 @@ func LandlockLacks(abi, wanted int) (lacks []LandlockStep) {
 
 // landlockPlan is what the plan has of Landlock on a host with this version.
 //
-// Security: what a version below FullLandlockABI lacks is closed by one layer
-// instead of two: signals and abstract sockets by the namespaces of processes
-// and network, ioctl by mounts without devices and the filter, truncating by
-// the view's mounts. For a descriptor of a host's directory that somebody hands
-// to the program, the last has no second layer.
+// Security: signals and abstract sockets are closed by the namespaces of
+// processes and network then, and by nothing else. Mounts have no devices, and
+// those of /dev take any ioctl that the filter and missing capabilities leave.
+// Truncating is closed by the view, but not beneath a descriptor of a directory
+// of the host that somebody hands to the program.
 func landlockPlan(abi int) Landlock {
 	l := Landlock{ABI: abi}
 	for _, s := range LandlockLacks(abi, FullLandlockABI) {

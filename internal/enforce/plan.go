@@ -91,7 +91,7 @@ func (c Content) MarshalJSON() ([]byte, error) {
 // view's root but those that are for single paths, nothing else.
 type Landlock struct {
 	ABI    int      `json:"abi"`
-	Weaker []string `json:"weaker,omitempty"` // what this version does not cover, so that one other layer alone closes it
+	Weaker []string `json:"weaker,omitempty"` // what this version does not cover of what FullLandlockABI does
 	// Execute are the paths of the view that may be executed. Empty with
 	// LimitExecute: none. Without LimitExecute: every file.
 	LimitExecute bool     `json:"limit_execute"`

@@ -16,7 +16,7 @@ import (
 var (
 	whole   = flag.Bool("whole", false, "run everything, not the part that make test runs")
 	only    = flag.String("only", "", "regular expression for the suites to run: user/internal/enforce/trap")
-	keep    = flag.String("keep", "", "folder that keeps what the machine is made of, and its console")
+	keep    = flag.String("keep", "", "folder that keeps what the machine is made of, its console, and what is heard of it while it runs")
 	kernels = flag.String("kernels", "../../.tools/kernels", "folder of unpacked kernel packages")
 )
 
@@ -55,7 +55,15 @@ func boot(t *testing.T, k kernel, deadline time.Duration, suites []suite) {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	began = time.Now()
+	heard, err := os.Create(filepath.Join(filepath.Dir(m.disk), "heard"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer heard.Close()
 	err = m.run(ctx, func(e job.Event) {
+		if _, err := heard.Write(e.Out); err != nil {
+			t.Error(err)
+		}
 		if e.Job < 0 {
 			t.Logf("the guest says: %s", e.Out)
 			return
@@ -83,7 +91,7 @@ func prepare(t *testing.T, k kernel, root string, suites []suite) machine {
 	}
 	r, err := newRootfs(filepath.Join(dir, "root"))
 	if err == nil {
-		err = r.withModules(k, "fuse", "tun", "veth", "overlay")
+		err = r.withModules(k, "fuse", "tun", "veth", "overlay", "vsock")
 	}
 	if err == nil {
 		err = r.build(root, suites)

@@ -22,6 +22,7 @@ var etc = map[string]string{
 	"etc/hostname":      "guest\n",
 	"etc/hosts":         "127.0.0.1 localhost guest\n::1 localhost\n",
 	"etc/shadow":        "root:*:20000:0:99999:7:::\nana:*:20000:0:99999:7:::\n",
+	"etc/resolv.conf":   "# no network\n",
 	"etc/nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
 }
 

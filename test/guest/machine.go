@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
+	"syscall"
 	"time"
 
 	"ambit.dev/ambit/test/guest/job"
@@ -45,6 +47,10 @@ func (m machine) arguments() []string {
 func (m machine) run(ctx context.Context, tell func(job.Event)) error {
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", m.arguments()...)
 	cmd.WaitDelay = 10 * time.Second
+	// A guest must not outlive its test. The signal is bound to this thread.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	out, err := cmd.StdoutPipe()

@@ -16,6 +16,7 @@ import (
 type Stats struct {
 	MemoryPeak   int64         // bytes
 	OOMKills     int64         // processes killed for want of memory
+	OOMGroups    int64         // how often all were, which counts the first one twice
 	PIDsPeak     int64         // processes and threads at once
 	PIDsRefused  int64         // forks and clones that failed
 	CPUThrottled time.Duration // waited with work to do
@@ -58,7 +59,8 @@ func (d directory) numbers(controller string, s *Stats) []number {
 	throttled := (*int64)(&s.CPUThrottled)
 	switch {
 	case controller == memory && d.unified:
-		return []number{{"memory.peak", "", &s.MemoryPeak, 1}, {"memory.events", "oom_kill", &s.OOMKills, 1}}
+		return []number{{"memory.peak", "", &s.MemoryPeak, 1}, {"memory.events", "oom_kill", &s.OOMKills, 1},
+			{"memory.events", "oom_group_kill", &s.OOMGroups, 1}}
 	case controller == memory:
 		return []number{{"memory.max_usage_in_bytes", "", &s.MemoryPeak, 1}, {"memory.oom_control", "oom_kill", &s.OOMKills, 1}}
 	case controller == pids:
@@ -91,7 +93,7 @@ func (n number) read(dir string) (int64, error) {
 func (s Stats) Reached(l Limits) []string {
 	var out []string
 	if l.MemoryBytes > 0 && s.OOMKills > 0 {
-		out = append(out, fmt.Sprintf("memory limit of %s reached: %s killed", size(l.MemoryBytes), count(s.OOMKills, "process", "processes")))
+		out = append(out, fmt.Sprintf("memory limit of %s reached: %s killed", size(l.MemoryBytes), count(max(1, s.OOMKills-s.OOMGroups), "process", "processes")))
 	}
 	if l.PIDs > 0 && s.PIDsRefused > 0 {
 		out = append(out, fmt.Sprintf("limit of %s reached: %s refused", count(l.PIDs, "process", "processes"), count(s.PIDsRefused, "start", "starts")))

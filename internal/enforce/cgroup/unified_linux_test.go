@@ -54,7 +54,7 @@ func TestUnifiedFake(t *testing.T) {
 			t.Errorf("%s holds %q (%v), want %q", name, got, err, want)
 		}
 	}
-	for name, text := range map[string]string{"memory.peak": "5000000\n", "memory.events": "low 0\noom 3\noom_kill 2\noom_group_kill 1\n",
+	for name, text := range map[string]string{"memory.peak": "5000000\n", "memory.events": "low 0\noom 3\noom_kill 3\noom_group_kill 1\n",
 		"pids.events": "max 4\n", "cpu.stat": "usage_usec 1\nthrottled_usec 2500000\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)

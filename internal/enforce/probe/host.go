@@ -141,7 +141,7 @@ func (h Host) landlock() Finding {
 	f.Fix = "run Linux 6.12 or later (Debian 12: linux-image-amd64 from bookworm-backports)"
 	if h.LandlockABI >= enforce.MinLandlockABI {
 		f.State = Weaker
-		f.Detail = fmt.Sprintf("version %d, %d has all; closed by one layer instead of two: %s", h.LandlockABI, enforce.FullLandlockABI, strings.Join(missing, ", "))
+		f.Detail = fmt.Sprintf("version %d, which does not cover what version %d does: %s", h.LandlockABI, enforce.FullLandlockABI, strings.Join(missing, ", "))
 		return f
 	}
 	f.State = Fails

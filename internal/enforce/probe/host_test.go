@@ -75,7 +75,7 @@ func TestUnsoundHosts(t *testing.T) {
 		}, "/proc", probe.Weaker, "a fresh one may be refused: /proc/kcore", "systempaths=unconfined"},
 		{"no mountinfo", func(_ *probe.Host, f fstest.MapFS) { delete(f, "proc/self/mountinfo") }, "/proc", probe.Fails, "mountinfo", ""},
 		{"older Landlock", func(h *probe.Host, _ fstest.MapFS) { h.LandlockABI = 4 },
-			"Landlock", probe.Weaker, "version 4, 6 has all; closed by one layer instead of two: ioctl on devices (Linux 6.10), signals and abstract sockets (Linux 6.12)", "Linux 6.12"},
+			"Landlock", probe.Weaker, "version 4, which does not cover what version 6 does: ioctl on devices (Linux 6.10), signals and abstract sockets (Linux 6.12)", "Linux 6.12"},
 		{"the oldest Landlock", func(h *probe.Host, _ fstest.MapFS) { h.LandlockABI = 1 },
 			"Landlock", probe.Fails, "version 1, 2 is needed; missing: moving files between folders (Linux 5.19), truncating by path (Linux 6.2)", "Linux 6.12"},
 		{"Landlock switched off", func(h *probe.Host, f fstest.MapFS) {

@@ -99,7 +99,7 @@ func rootKind(dir string) (string, error) {
 func landlockWords(l enforce.Landlock) string {
 	words := fmt.Sprintf("version %d, tried", l.ABI)
 	if len(l.Weaker) > 0 {
-		words += "; closed by one other layer alone: " + strings.Join(l.Weaker, ", ")
+		words += ", and does not cover " + strings.Join(l.Weaker, ", ")
 	}
 	return words
 }

@@ -91,7 +91,8 @@ func NewListener(fd int) (*Listener, error) {
 }
 
 // Serve calls handle for each held call, one after the other, until the last
-// process under the filter is gone (it returns nil) or the listener is closed
+// process under the filter is gone (it returns nil; before Linux 6.11 a process
+// is gone when it was reaped) or the listener is closed
 // (ErrClosed). The handler must be quick: what takes time answers Later and
 // goes to another goroutine, since nothing else is received meanwhile. It must
 // not wait for anything that a confined process does.

@@ -135,11 +135,18 @@ func start(t *testing.T, o seccomp.Options, script string, flagged bool) (*secco
 		t.Fatal(err)
 	}
 	theirs.Close()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	// It is reaped as it ends: older kernels keep a filter for a process that is
+	// not. Its output stays to be read.
+	reaped := make(chan struct{})
+	go func() {
+		_, _ = cmd.Process.Wait()
+		close(reaped)
+	}()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-reaped; _ = out.Close() })
 	control := make([]byte, 64)
 	_, n, _, _, err := unix.Recvmsg(pair[0], make([]byte, 1), control, unix.MSG_CMSG_CLOEXEC)
 	if err != nil || n == 0 {
-		_ = cmd.Wait()
+		<-reaped
 		t.Fatalf("no listener: %v\n%s", err, cmd.Stderr)
 	}
 	messages, err := unix.ParseSocketControlMessage(control[:n])

@@ -123,7 +123,7 @@ func enter(dir string) error {
 // devices gives device files the modes and links of udev's rules
 // (50-udev-default.rules).
 func devices() error {
-	for _, name := range []string{"fuse", "tun"} {
+	for _, name := range []string{"fuse", "tun", "vsock"} {
 		if err := modprobe(name); err != nil {
 			return err
 		}

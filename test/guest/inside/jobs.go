@@ -100,7 +100,7 @@ func runJob(out *port, number int, j job.Job) error {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(j.UID), Gid: uint32(j.UID)}
 	}
 	if j.Group != "" {
-		dir, err := makeGroup(j)
+		dir, err := makeGroup(j, fmt.Sprintf("job-%d.scope", number))
 		if err != nil {
 			return err
 		}
@@ -137,13 +137,13 @@ func runJob(out *port, number int, j job.Job) error {
 	return err
 }
 
-// makeGroup makes the control group of a job. A delegated one is what systemd
+// makeGroup makes a control group of a job's own. A delegated one is what systemd
 // gives to a user: the folder and the files to divide it, with the controllers
 // handed down by root above it (cgroups(7), "Delegation").
-func makeGroup(j job.Job) (*os.File, error) {
+func makeGroup(j job.Job, own string) (*os.File, error) {
 	const top = "/sys/fs/cgroup"
 	dir := top
-	for name := range strings.SplitSeq(j.Group, "/") {
+	for name := range strings.SplitSeq(j.Group+"/"+own, "/") {
 		if j.Delegate {
 			if err := os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+memory +pids +cpu"), 0); err != nil {
 				return nil, err

@@ -23,7 +23,7 @@ type Job struct {
 	Name     string        `json:"name"`
 	Setting  string        `json:"setting,omitempty"` // a file that holds 0 while the job runs
 	UID      int           `json:"uid"`
-	Group    string        `json:"group,omitempty"`    // the control group that it starts in, beneath the top
+	Group    string        `json:"group,omitempty"`    // where the control group lies that it starts in, beneath the top
 	Delegate bool          `json:"delegate,omitempty"` // the group is the user's own, with all that is needed handed down
 	Dir      string        `json:"dir"`
 	Argv     []string      `json:"argv"`
