@@ -19,8 +19,8 @@ import (
 
 // setFlags are the flags of ambit secret set.
 type setFlags struct {
-	to, header, basic, query, form, prefix, env string
-	body                                        bool
+	to, header, basic, query, field, form, prefix, env string
+	body                                               bool
 }
 
 func (a *app) secretSet() *cobra.Command {
@@ -36,13 +36,15 @@ out.
 A secret goes to one destination: https, one host, one port. http://HOST is for the
 host's own loopback only. It stands in one place of a request: a header
 (Authorization: Bearer … unless another is named), the password of basic
-authentication, a parameter of the query, or the body.
+authentication, a parameter of the query, or the body. Where a server shows to
+others what it is sent, bind to a place that it does not show: a header, a field.
 
 Without --for the value of a secret that is there is changed, and nothing else.`,
 		Example: `  ambit secret set github-token --for api.github.com < token.txt
   pass show stripe | ambit secret set stripe --for api.stripe.com --prefix sk_test_
   ambit secret set github-git --for github.com --basic x-access-token
   ambit secret set maps --for maps.example.com --header X-Api-Key
+  ambit secret set oauth --for login.example.com --field client_secret
   ambit secret set weather --for api.weather.example --query key
   ambit secret set local-db --for http://host.ambit.internal:8080 --form 'Token {}'`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.setSecret(cmd, f, args) },
@@ -62,7 +64,8 @@ Without --for the value of a secret that is there is changed, and nothing else.`
 	fl.StringVar(&f.header, "header", "", "it stands in this header: `NAME`")
 	fl.StringVar(&f.basic, "basic", "", "it is the password of this user, by basic authentication: `USER`")
 	fl.StringVar(&f.query, "query", "", "it is this parameter of the URL: `NAME`")
-	fl.BoolVar(&f.body, "body", false, "it stands in the body: JSON, a form or plain text of at most 1 MiB")
+	fl.BoolVar(&f.body, "body", false, "it stands anywhere in the body: JSON, a form or plain text of at most 1 MiB")
+	fl.StringVar(&f.field, "field", "", "it is this field of a body that is a form or a JSON object: `NAME`")
 	fl.StringVar(&f.form, "form", "", "how the header or the parameter is written, {} being the secret: `TEXT`")
 	fl.StringVar(&f.prefix, "prefix", "", "what its placeholder begins with, for programs that look at it: `TEXT`")
 	fl.StringVar(&f.env, "env-name", "", "the variable inside that has the placeholder: `NAME` (default: the secret's, as in GITHUB_TOKEN)")
@@ -112,7 +115,7 @@ func (a *app) setSecret(cmd *cobra.Command, f *setFlags, args []string) error {
 // binding is what the flags say, or what the secret has.
 func (f *setFlags) binding(cmd *cobra.Command, name string, old vault.Entry) (binding.Binding, error) {
 	fl := cmd.Flags()
-	said := count(fl.Changed("header"), fl.Changed("basic"), fl.Changed("query"), f.body)
+	said := count(fl.Changed("header"), fl.Changed("basic"), fl.Changed("query"), fl.Changed("field"), f.body)
 	if f.to == "" {
 		switch {
 		case old.Name == "":
@@ -123,7 +126,7 @@ func (f *setFlags) binding(cmd *cobra.Command, name string, old vault.Entry) (bi
 		return old.Binding, nil
 	}
 	if said > 1 {
-		return binding.Binding{}, errors.New("a secret stands in one place: one of --header, --basic, --query and --body")
+		return binding.Binding{}, errors.New("a secret stands in one place: one of --header, --basic, --query, --field and --body")
 	}
 	t, err := binding.ParseTarget(f.to)
 	if err != nil {
@@ -135,8 +138,8 @@ func (f *setFlags) binding(cmd *cobra.Command, name string, old vault.Entry) (bi
 		b.Place, b.Key = binding.Basic, f.basic
 	case fl.Changed("query"):
 		b.Place, b.Key = binding.Query, f.query
-	case f.body:
-		b.Place = binding.Body
+	case f.body, fl.Changed("field"):
+		b.Place, b.Key = binding.Body, f.field
 	}
 	b = b.Default(name)
 	return b, b.Check()

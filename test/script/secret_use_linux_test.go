@@ -71,6 +71,7 @@ func TestSecretPlaces(t *testing.T) {
 		{"basic", []string{"--basic", "me"}, `curl -sS -u "me:$TOKEN" "$1"`, "Authorization: Basic bWU6dG9rImVuJndpdGg8b2RkPi9zaWducythbmQ9bW9yZQ==\r\n"},
 		{"query", []string{"--query", "key"}, `curl -sS "$1?a=b&key=$TOKEN&c"`, "GET /echo?a=b&key=tok%22en%26with%3Codd%3E%2Fsigns%2Band%3Dmore&c HTTP/2.0\n"},
 		{"body", []string{"--body", "--env-name", "PASSWORD"}, `curl -sS --json "{\"password\":\"$PASSWORD\"}" "$1"`, "\n" + `{"password":"tok\"en&with<odd>/signs+and=more"}`},
+		{"field", []string{"--field", "client_secret"}, `curl -sS -d "a=b&client_secret=$TOKEN" "$1"`, "\na=b&client_secret=tok%22en%26with%3Codd%3E%2Fsigns%2Band%3Dmore"},
 		{"form body", []string{"--body"}, `curl -sS -d "password=$TOKEN" "$1"`, "\npassword=tok%22en%26with%3Codd%3E%2Fsigns%2Band%3Dmore"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -30,7 +30,7 @@ const (
 	Header Place = "header" // the whole value of one header
 	Basic  Place = "basic"  // the password of HTTP basic authentication
 	Query  Place = "query"  // the whole value of one parameter of the URL
-	Body   Place = "body"   // once, anywhere in the body
+	Body   Place = "body"   // once: in one field of the body, or anywhere in it
 )
 
 // Schemes of a destination.
@@ -52,7 +52,7 @@ type Binding struct {
 	Host   string `json:"host"` // canonical: a name, or an address without brackets
 	Port   uint16 `json:"port"`
 	Place  Place  `json:"place"`
-	Key    string `json:"key,omitempty"`    // the header's or parameter's name, or the user of Basic
+	Key    string `json:"key,omitempty"`    // the header's, parameter's or field's name, or the user of Basic
 	Form   string `json:"form,omitempty"`   // of a header's or parameter's value, {} being the secret
 	Prefix string `json:"prefix,omitempty"` // what the placeholder begins with, for programs that look
 	Env    string `json:"env"`              // the variable inside that has the placeholder
@@ -112,7 +112,7 @@ func (b Binding) destination() error {
 // framing are headers that say how a request is carried and to whom: no secret
 // stands there.
 var framing = []string{"host", "connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "expect", "keep-alive",
-	"proxy-connection", "accept-encoding", "content-encoding"}
+	"proxy-connection", "proxy-authorization", "proxy-authenticate", "accept-encoding", "content-encoding"}
 
 func (b Binding) place() error {
 	printing := func(s string, most int) bool {
@@ -126,10 +126,8 @@ func (b Binding) place() error {
 		return fmt.Errorf("the header %s is no place for a secret", b.Key)
 	case b.Place == Basic && (!printing(b.Key, 128) || strings.Contains(b.Key, ":")):
 		return errors.New("the user of basic authentication is printing ASCII without a colon")
-	case b.Place == Query && (b.Key == "" || !printing(b.Key, 128)):
-		return errors.New("the name of a parameter is printing ASCII")
-	case b.Place == Body && b.Key != "":
-		return errors.New("the body has no name")
+	case b.Place == Query && b.Key == "", (b.Place == Query || b.Place == Body) && !printing(b.Key, 128):
+		return errors.New("the name of a parameter or a field is printing ASCII")
 	case form && (!printing(b.Form, 256) || strings.Count(b.Form, blank) != 1):
 		return fmt.Errorf("a form such as 'Bearer %s' has %s in it once, and printing ASCII", blank, blank)
 	case !form && b.Form != "":
@@ -165,9 +163,12 @@ func (b Binding) Words() string {
 		return "basic authentication, password of " + strconv.Quote(b.Key)
 	case Query:
 		return "parameter " + strconv.Quote(b.Key) + ", as " + strconv.Quote(b.Form)
-	default:
-		return string(b.Place)
+	case Body:
+		if b.Key != "" {
+			return "field " + strconv.Quote(b.Key) + " of the body"
+		}
 	}
+	return string(b.Place)
 }
 
 // Name returns what is wrong with the name of a secret, in words for a person.

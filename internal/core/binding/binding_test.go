@@ -58,6 +58,7 @@ func TestDefault(t *testing.T) {
 		{"basic", func(b *binding.Binding) { b.Place, b.Key = binding.Basic, "me" }, `basic authentication, password of "me"`, "x"},
 		{"query", func(b *binding.Binding) { b.Place, b.Key = binding.Query, "key" }, `parameter "key", as "{}"`, "x"},
 		{"body", func(b *binding.Binding) { b.Place = binding.Body }, "body", "x"},
+		{"field", func(b *binding.Binding) { b.Place, b.Key = binding.Body, "client_secret" }, `field "client_secret" of the body`, "x"},
 		{"prefix", func(b *binding.Binding) { b.Prefix = "sk-" }, `header Authorization, as "Bearer {}"`, "Bearer x"},
 	} {
 		b := bound(tc.change)
@@ -85,7 +86,7 @@ func TestRefused(t *testing.T) {
 		{"no place", func(b *binding.Binding) { b.Key = "Host" }},
 		{"colon", func(b *binding.Binding) { b.Place, b.Key = binding.Basic, "a:b" }},
 		{"parameter", func(b *binding.Binding) { b.Place, b.Key = binding.Query, "a\nb" }},
-		{"no name", func(b *binding.Binding) { b.Place, b.Key = binding.Body, "x" }},
+		{"field", func(b *binding.Binding) { b.Place, b.Key = binding.Body, "a\nb" }},
 		{"once", func(b *binding.Binding) { b.Form = "Bearer" }},
 		{"once", func(b *binding.Binding) { b.Form = "{}{}" }},
 		{"once", func(b *binding.Binding) { b.Form = "{}\r\nX: y" }},

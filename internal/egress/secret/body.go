@@ -2,13 +2,9 @@ package secret
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"ambit.dev/ambit/internal/core/binding"
 	"ambit.dev/ambit/internal/egress/request"
@@ -34,8 +30,8 @@ func (f *Filler) body(d request.Destination, r *http.Request) (at spot, found bo
 		}
 		words = append(words, word{text: []byte(s.Text), met: func() error { return s.misuse("body") }})
 	}
-	write := writer(r)
-	if write == nil {
+	form := formOf(r)
+	if form == nil {
 		bound = nil
 	}
 	known := r.ContentLength >= 0 && r.ContentLength <= maxKnown
@@ -62,11 +58,11 @@ func (f *Filler) body(d request.Destination, r *http.Request) (at spot, found bo
 		return spot{}, false, err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(text))
-	return f.inBody(bound, text, r, write)
+	return f.inBody(bound, text, r, form)
 }
 
 // inBody finds the one placeholder that may stand in a body.
-func (f *Filler) inBody(bound []sought, text []byte, r *http.Request, write func(string) string) (at spot, found bool, err error) {
+func (f *Filler) inBody(bound []sought, text []byte, r *http.Request, form form) (at spot, found bool, err error) {
 	for _, s := range f.all {
 		n := bytes.Count(text, []byte(s.Text))
 		if n == 0 {
@@ -74,7 +70,7 @@ func (f *Filler) inBody(bound []sought, text []byte, r *http.Request, write func
 		}
 		may := false
 		for _, b := range bound {
-			may = may || b.Name == s.Name
+			may = may || b.Name == s.Name && (b.Binding.Key == "" || form.field(text, b.Binding.Key, s.Text))
 		}
 		switch {
 		case !may:
@@ -83,44 +79,13 @@ func (f *Filler) inBody(bound []sought, text []byte, r *http.Request, write func
 			return spot{}, false, &request.Refused{Reason: Misuse, Words: fmt.Sprintf("there is more than one placeholder in the body, that of the secret %s among them", s.Name)}
 		}
 		at, found = spot{s, func(v string) {
-			filled := bytes.Replace(text, []byte(s.Text), []byte(write(v)), 1)
+			filled := bytes.Replace(text, []byte(s.Text), []byte(form.write(v)), 1)
 			r.Body, r.GetBody = io.NopCloser(bytes.NewReader(filled)), nil
 			r.ContentLength, r.TransferEncoding = int64(len(filled)), nil
 			r.Header.Del("Content-Length")
 		}}, true
 	}
 	return at, found, nil
-}
-
-// writer says how a value is written in a body of this type; nil where that is
-// not known.
-func writer(r *http.Request) func(string) string {
-	if r.Header.Get("Content-Encoding") != "" {
-		return nil
-	}
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch {
-	case err != nil:
-		return nil
-	case kind == "application/json", strings.HasSuffix(kind, "+json"):
-		return inJSON
-	case kind == "application/x-www-form-urlencoded":
-		return url.QueryEscape
-	case kind == "text/plain":
-		return func(v string) string { return v }
-	}
-	return nil
-}
-
-// inJSON writes a text as it stands between the quotes of a JSON string.
-func inJSON(v string) string {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return "" // a string always encodes
-	}
-	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(b.String(), "\n"), `"`), `"`)
 }
 
 // trailer looks at what comes after the body.

@@ -109,6 +109,10 @@ func TestOnlyThere(t *testing.T) {
 			"\r\n\r\n" + `{"password":"correct\"horse&battery/staple"}`},
 		{"a form", bind(func(b *binding.Binding) { b.Place = binding.Body }), withBody("application/x-www-form-urlencoded", "a=1&password="+mine),
 			"\r\n\r\na=1&password=correct%22horse%26battery%2Fstaple"},
+		{"a member", bind(func(b *binding.Binding) { b.Place, b.Key = binding.Body, "client_secret" }),
+			withBody("application/json", `{"a": {"client_secret": "x"}, "client_secret" : "`+mine+`", "b": [1]}`), `"client_secret" : "correct\"horse&battery/staple", "b": [1]}`},
+		{"a field", bind(func(b *binding.Binding) { b.Place, b.Key = binding.Body, "client_secret" }),
+			withBody("application/x-www-form-urlencoded", "a=1&client%5Fsecret="+mine), "\r\n\r\na=1&client%5Fsecret=correct%22horse%26battery%2Fstaple"},
 		{"text", bind(func(b *binding.Binding) { b.Place = binding.Body }), withBody("text/plain", "pass "+mine+"!"), "\r\n\r\npass " + value + "!"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -150,6 +154,7 @@ func TestMisuse(t *testing.T) {
 	header, query := bind(nil), bind(func(b *binding.Binding) { b.Place, b.Key = binding.Query, "key" })
 	basic := bind(func(b *binding.Binding) { b.Place, b.Key = binding.Basic, "me" })
 	body := bind(func(b *binding.Binding) { b.Place = binding.Body })
+	field := bind(func(b *binding.Binding) { b.Place, b.Key = binding.Body, "client_secret" })
 	json := func(text string) func(*http.Request) { return withBody("application/json", text) }
 	for _, tc := range []struct {
 		name string
@@ -191,6 +196,15 @@ func TestMisuse(t *testing.T) {
 		{"body twice", body, api, json(`["` + mine + `","` + mine + `"]`)},
 		{"body beside a header", body, api, func(r *http.Request) { json(`["` + mine + `"]`)(r); r.Header.Set("X-Copy", mine) }},
 		{"the other secret in the body", body, api, json(`["` + other + `"]`)},
+		{"another member", field, api, json(`{"comment": "` + mine + `"}`)},
+		{"more than the member", field, api, json(`{"client_secret": "` + mine + `!"}`)},
+		{"a member of a member", field, api, json(`{"a": {"client_secret": "` + mine + `"}}`)},
+		{"a member that looks like it", field, api, json(`{"client_secret": "\u0050` + mine[1:] + `", "comment": "` + mine + `"}`)},
+		{"a name that looks like a member", field, api, json(`{"client_secret": "x", "client_secret\": \"` + mine + `": 1}`)},
+		{"a list", field, api, json(`["client_secret", "` + mine + `"]`)},
+		{"no JSON", field, api, json(`{"client_secret": x, "a": "` + mine + `"}`)},
+		{"another field", field, api, withBody("application/x-www-form-urlencoded", "comment="+mine+"&client_secret=%50"+mine[1:])},
+		{"text without fields", field, api, withBody("text/plain", "client_secret="+mine)},
 		{"both in the body", body, api, json(`["` + mine + `","` + other + `"]`)},
 		{"the other secret beside it", header, api, func(r *http.Request) { bearer(r); r.Header.Set("X-Copy", other) }},
 	} {
