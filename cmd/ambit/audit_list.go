@@ -87,7 +87,7 @@ func auditSummary(r audit.Record) string {
 		if b.Signal == "" {
 			text = auditJoin(b.Status, fmt.Sprint(b.Exit), string(b.Error))
 		}
-		return auditJoin(text, auditCounts(b.Counts))
+		return auditJoin(text, auditCounts(b.Counts), auditTraffic(b))
 	case *audit.DecisionBody:
 		rule := ""
 		if len(b.Reasons) > 0 {
@@ -248,6 +248,18 @@ func exportRecords(w io.Writer, dir string, keep func(audit.Record) bool) error 
 		}
 	}
 	return nil
+}
+
+// auditTraffic is what a session's network carried, as words.
+func auditTraffic(b *audit.EndBody) string {
+	if b.Flows == 0 && b.Refused == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("; %d connections, %d bytes in, %d out", b.Flows, b.In, b.Out)
+	if b.Refused > 0 {
+		text += fmt.Sprintf(", %d refused", b.Refused)
+	}
+	return text
 }
 
 // auditCounts are the counts of a session as words.

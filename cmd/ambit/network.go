@@ -48,8 +48,9 @@ func networkKind(k capability.Kind) bool {
 	switch k {
 	case capability.NetConnect, capability.NetStream, capability.NetListen, capability.DNSLookup:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // link gives the sandbox a network if something of it is granted or can be asked
@@ -432,13 +433,21 @@ func (n *network) who(id uint64, inode uint32) wire.Message {
 	return wire.Message{ID: id, Program: &wire.Program{Name: p.Name, PID: p.PID}}
 }
 
+// traffic is what a flow that has ended adds to that of its session.
+func traffic(f wire.Flow) session.Traffic {
+	if f.Connected.IsZero() {
+		return session.Traffic{Refused: 1 + f.Times}
+	}
+	return session.Traffic{Flows: 1, In: f.In, Out: f.Out}
+}
+
 // flow records a flow that has ended, and prints the line of one that was
 // refused. One that cannot be recorded ends the sandbox.
 func (n *network) flow(f wire.Flow) error {
 	if f.Ended.IsZero() {
 		return nil
 	}
-	n.live.count(f)
+	n.tally.Carried(traffic(f))
 	b := audit.FlowBody{Decision: f.Decision, Capability: audit.Text(f.Capability.Display()), UDP: f.UDP, Name: audit.Text(f.Name), To: f.To.String(),
 		Program: audit.Text(f.Program.Name), PID: f.Program.PID, In: f.In, Out: f.Out, Duration: f.Ended.Sub(f.Begun), End: f.End, Why: audit.Text(f.Why), Times: f.Times}
 	n.explain(f)

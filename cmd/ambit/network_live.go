@@ -25,19 +25,11 @@ type liveNetwork struct {
 	Session string          `json:"session"`
 	Pack    string          `json:"pack,omitempty"`
 	Program string          `json:"program"`
-	PID     int             `json:"pid"` // of the launcher
-	Carried carried         `json:"carried"`
+	PID     int             `json:"pid"`     // of the launcher
+	Carried session.Traffic `json:"carried"` // by what has ended
 	Counts  []session.Count `json:"counts"`
 	Ports   []livePort      `json:"ports"`
 	Flows   []liveFlow      `json:"flows"`
-}
-
-// carried counts the connections and exchanges that have ended.
-type carried struct {
-	Flows   int    `json:"flows"`
-	Refused int    `json:"refused,omitempty"`
-	In      uint64 `json:"in"`
-	Out     uint64 `json:"out"`
 }
 
 // A livePort is a port of the sandbox that the host's loopback leads to.
@@ -70,9 +62,6 @@ type live struct {
 	listener net.Listener
 	dir      *os.File
 	done     sync.WaitGroup
-
-	mu      sync.Mutex
-	carried carried // guarded by mu
 }
 
 // liveDir is where the sessions that run can be asked, beneath the state.
@@ -149,32 +138,16 @@ func (l *live) close() {
 	}
 }
 
-// count notes a flow that has ended.
-func (l *live) count(f wire.Flow) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.carried.In += f.In
-	l.carried.Out += f.Out
-	if f.Connected.IsZero() {
-		l.carried.Refused += 1 + f.Times
-	} else {
-		l.carried.Flows++
-	}
-}
-
 // now is what the network does at this moment.
 func (n *network) now() liveNetwork {
 	s := n.s
 	v := liveNetwork{Session: s.subject.Session, Pack: s.subject.Pack, Program: s.spec.Plan.Program.Path, PID: os.Getpid(),
-		Counts: []session.Count{}, Ports: []livePort{}, Flows: []liveFlow{}}
+		Carried: n.tally.Traffic(), Counts: []session.Count{}, Ports: []livePort{}, Flows: []liveFlow{}}
 	for _, c := range n.tally.Counts() {
 		if networkKind(c.Capability) {
 			v.Counts = append(v.Counts, c)
 		}
 	}
-	n.live.mu.Lock()
-	v.Carried = n.live.carried
-	n.live.mu.Unlock()
 	n.ports.mu.Lock()
 	for inside, p := range n.ports.all {
 		v.Ports = append(v.Ports, livePort{inside, p.at})

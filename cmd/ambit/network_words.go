@@ -60,8 +60,8 @@ func (n *network) aside(c capability.Capability) bool {
 		if !connects(k) || len(host) == 0 {
 			return false
 		}
-		any, err := capability.Parse(string(capability.NetConnect) + ":" + host[0] + ":*")
-		return err == nil && any.Covers(want)
+		everywhere, err := capability.Parse(string(capability.NetConnect) + ":" + host[0] + ":*")
+		return err == nil && everywhere.Covers(want)
 	})
 }
 

@@ -175,9 +175,11 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 			s.list(ctx, ended)
 		}()
 	}
-	r.Ended = func(res session.Result) {
+	r.Settle = func() {
 		re.stop()
 		re.network.stop()
+	}
+	r.Ended = func(res session.Result) {
 		ended <- res
 		<-listed
 	}

@@ -42,6 +42,10 @@ type EndBody struct {
 	Denials  int           `json:"denials,omitempty"` // seen, each time
 	Missed   int           `json:"missed,omitempty"`  // denials that came too fast to be recorded
 	Counts   []CountBody   `json:"counts,omitempty"`  // of what was decided, by kind of capability
+	Flows    int           `json:"flows,omitempty"`   // connections and exchanges of datagrams that there were
+	Refused  int           `json:"refused,omitempty"` // and those that were not to be
+	In       int64         `json:"in,omitempty"`      // bytes to the sandbox
+	Out      int64         `json:"out,omitempty"`     // bytes from it
 }
 
 // CountBody says how often a session was allowed and denied one kind of

@@ -64,6 +64,10 @@ func (e EndBody) appendTo(o *object) {
 		o.number("asked", int64(c.Asked), true)
 		o.number("denied", int64(c.Denied), true)
 	})
+	o.number("flows", int64(e.Flows), true)
+	o.number("refused", int64(e.Refused), true)
+	o.number("in", e.In, true)
+	o.number("out", e.Out, true)
 }
 
 // encodeBody is the JSON of b, without the escapes that HTML would need.

@@ -64,6 +64,9 @@ type Runner struct {
 	// Started is called when the program was let go. The session's Signal and
 	// Kill may be used until Run returns.
 	Started func(enforce.Session, enforce.Report)
+	// Settle is called when everything inside has ended, before that is recorded:
+	// what goes on for it outside ends too, and is counted.
+	Settle func()
 	// Ended is called when everything inside has ended, while that is recorded.
 	Ended func(Result)
 }
@@ -74,6 +77,7 @@ type Result struct {
 	Report   enforce.Report
 	Denials  int
 	Counts   []Count // of the Tally, by kind of capability
+	Traffic  Traffic // of the Tally
 	Duration time.Duration
 }
 
@@ -123,7 +127,10 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 		<-written
 	}
 	wg.Wait()
-	res.Result, res.Duration, res.Counts = ended, r.Now().Sub(begin), r.Tally.Counts()
+	if r.Settle != nil {
+		r.Settle()
+	}
+	res.Result, res.Duration, res.Counts, res.Traffic = ended, r.Now().Sub(begin), r.Tally.Counts(), r.Tally.Traffic()
 	if r.Ended != nil {
 		wg.Go(func() { r.Ended(res) })
 		defer wg.Wait()
@@ -191,7 +198,7 @@ func (r Runner) refused(ctx context.Context, s Spec, cause error) error {
 
 func end(res Result) audit.EndBody {
 	b := audit.EndBody{Status: "exited", Exit: res.Exit, Duration: res.Duration, Denials: res.Denials, Missed: res.Missed,
-		Counts: bodies(res.Counts)}
+		Counts: bodies(res.Counts), Flows: res.Traffic.Flows, Refused: res.Traffic.Refused, In: int64(res.Traffic.In), Out: int64(res.Traffic.Out)}
 	if res.Signal != 0 {
 		b.Status, b.Signal = "killed", unix.SignalName(unix.Signal(res.Signal))
 	}
@@ -260,7 +267,8 @@ func (res Result) JSON() ([]byte, error) {
 		Limit    string         `json:"limit,omitempty"`
 		Denials  int            `json:"denials"`
 		Counts   []Count        `json:"counts"`
+		Traffic  Traffic        `json:"traffic,omitzero"`
 		Duration string         `json:"duration"`
 		Report   enforce.Report `json:"report"`
-	}{res.Exit, res.Signal, res.Limit, res.Denials, append([]Count{}, res.Counts...), res.Duration.String(), res.Report})
+	}{res.Exit, res.Signal, res.Limit, res.Denials, append([]Count{}, res.Counts...), res.Traffic, res.Duration.String(), res.Report})
 }

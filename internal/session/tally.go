@@ -12,8 +12,40 @@ import (
 // A Tally counts what was decided in a session, by kind of capability. The zero
 // value is ready, and a nil one counts nothing. It is safe for concurrent use.
 type Tally struct {
-	mu     sync.Mutex
-	counts map[capability.Kind]*Count // guarded by mu
+	mu      sync.Mutex
+	counts  map[capability.Kind]*Count // guarded by mu
+	traffic Traffic                    // guarded by mu
+}
+
+// Traffic is what a session's network has carried, of what has ended.
+type Traffic struct {
+	Flows   int    `json:"flows"`             // connections and exchanges of datagrams
+	Refused int    `json:"refused,omitempty"` // those that were not to be
+	In      uint64 `json:"in"`                // bytes to the sandbox
+	Out     uint64 `json:"out"`               // bytes from it
+}
+
+// Carried adds to the traffic.
+func (t *Tally) Carried(more Traffic) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.traffic.Flows += more.Flows
+	t.traffic.Refused += more.Refused
+	t.traffic.In += more.In
+	t.traffic.Out += more.Out
+}
+
+// Traffic returns what was carried.
+func (t *Tally) Traffic() Traffic {
+	if t == nil {
+		return Traffic{}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.traffic
 }
 
 // Count is one line of a tally.
