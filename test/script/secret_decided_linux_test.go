@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -190,8 +192,19 @@ func TestSecretRefused(t *testing.T) {
 			t.Errorf("%q: status %d, %s", tc.want, r.status, r.err)
 		}
 	}
+	// The vault is closed to a sandbox that is shown the folder that it lies in; and
+	// it is there.
+	root := filepath.Dir(s.home)
+	identity := filepath.Join(root, "state", "vault", "identity")
+	if text, err := os.ReadFile(identity); err != nil || !strings.HasPrefix(string(text), "AGE-SECRET-KEY-") {
+		t.Errorf("the identity outside: %q, %v", text, err)
+	}
+	r := s.run("run", "--ask", "none", "--allow", "fs.read:"+root, "--allow", "fs.write:"+s.home, "--", "sh", "-c", `ls "$1"; cat "$2"`, "sh", s.home, identity)
+	if r.status == 0 || strings.Contains(r.out, "AGE-SECRET-KEY") {
+		t.Errorf("inside: %d, %s%s", r.status, r.out, r.err)
+	}
 	// Without the right to it, the secret is not there, and its server gets nothing.
-	r := s.run("run", "--ask", "none", "--allow", "net.connect:"+s.host(), "--", "sh", "-c", `test -z "$TOKEN" && curl -sS -k "$1"`, "sh", s.url("/plain"))
+	r = s.run("run", "--ask", "none", "--allow", "net.connect:"+s.host(), "--", "sh", "-c", `test -z "$TOKEN" && curl -sS -k "$1"`, "sh", s.url("/plain"))
 	r.want(t, 0, "hello")
 	s.arrived(r, 0)
 }
