@@ -19,6 +19,10 @@ import (
 // effectWithin is how long a revocation waits for what running sessions say.
 const effectWithin = time.Second
 
+// effectSurely is how long one waits that ends sessions, for those that have said
+// nothing: a busy machine is no reason to leave one running.
+const effectSurely = 5 * time.Second
+
 // A loss is what a running session no longer has.
 type loss struct {
 	Session string            `json:"session"`
@@ -45,8 +49,8 @@ func (l loss) end() error {
 }
 
 // effects waits for what the running sessions lose by a revocation at begin.
-// Each tells in the log.
-func (a *app) effects(ctx context.Context, grants []grant.Grant, begin time.Time) (lost []loss, err error) {
+// Each tells in the log. surely waits longer, for those that have not.
+func (a *app) effects(ctx context.Context, grants []grant.Grant, begin time.Time, surely bool) (lost []loss, err error) {
 	running, err := a.concerned(ctx, grants)
 	if err != nil || len(running) == 0 {
 		return nil, err
@@ -55,7 +59,7 @@ func (a *app) effects(ctx context.Context, grants []grant.Grant, begin time.Time
 	if err != nil {
 		return nil, err
 	}
-	for last := begin.Add(effectWithin); ; {
+	for {
 		lost = nil
 		records, err := audit.Last(dir, -1, func(r audit.Record) bool { return r.Kind == audit.GrantEffect && !r.Time.Before(begin) })
 		if err != nil {
@@ -68,6 +72,10 @@ func (a *app) effects(ctx context.Context, grants []grant.Grant, begin time.Time
 				lost = append(lost, loss{Session: r.Session, Effect: effect, pid: running[i].PID})
 			}
 		}
+		last := begin.Add(effectWithin)
+		if surely && !toldBy(lost, running) {
+			last = begin.Add(effectSurely)
+		}
 		if !a.now().Before(last) {
 			break
 		}
@@ -78,6 +86,13 @@ func (a *app) effects(ctx context.Context, grants []grant.Grant, begin time.Time
 		}
 	}
 	return lost, nil
+}
+
+// toldBy reports whether each of these sessions has lost something.
+func toldBy(lost []loss, running []store.Session) bool {
+	return !slices.ContainsFunc(running, func(s store.Session) bool {
+		return !slices.ContainsFunc(lost, func(l loss) bool { return l.Session == s.ID })
+	})
 }
 
 // concerned are the running sessions that a change of grants may concern.

@@ -55,7 +55,7 @@ func (a *app) revokeGrants(ctx context.Context, pack string, all, kill bool, ids
 	if err := a.takeBack(ctx, chosen); err != nil {
 		return err
 	}
-	lost, err := a.effects(ctx, chosen, begin)
+	lost, err := a.effects(ctx, chosen, begin, kill)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ which is ambit's own. It asks and gives nothing: read it before you grant it.`,
 func (a *app) learn(ctx context.Context, f *learnFlags, argv []string) error {
 	switch {
 	case f.net:
-		return errors.New("--net: the process tier of this version has no network to let anything through; leave it out")
+		return errors.New("--net: a run that learns has no network yet; leave it out, and add what the program connects to by hand, as net.connect:HOST")
 	case f.run.askBy != askByTrap && f.run.askBy != askByNotification:
 		return fmt.Errorf("--ask-by %q: want %s or %s", f.run.askBy, askByTrap, askByNotification)
 	case f.run.home == manifest.HomePrivate:
