@@ -94,6 +94,7 @@ func (a *app) root(args []string) *cobra.Command {
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.runCommand())
 	if len(args) > 0 && args[0] == "run" {
+		root.CompletionOptions.DisableDefaultCmd = true // a command too
 		return root
 	}
 	root.AddCommand(a.otherCommands()...)

@@ -1,7 +1,6 @@
 package view
 
 import (
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -194,26 +193,14 @@ func mayRun(e fs.DirEntry) bool {
 	return err == nil && fi.Mode()&0o111 != 0
 }
 
-// isProgram reports whether a loader could start p: an executable at a fixed
-// address, or one that is told from a library by its interpreter or its flags.
+// isProgram reports whether a loader could start p.
 func isProgram(p string) bool {
 	f, err := os.OpenFile(p, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	head := make([]byte, 20)
-	if n, err := f.Read(head); err != nil || n < len(head) || string(head[:4]) != elf.ELFMAG {
-		return false
-	}
-	program, err := elf.NewFile(f)
-	if err != nil {
-		return false
-	}
-	if program.Type != elf.ET_DYN {
-		return program.Type == elf.ET_EXEC
-	}
-	interpreted := slices.ContainsFunc(program.Progs, func(s *elf.Prog) bool { return s.Type == elf.PT_INTERP })
-	flags, err := program.DynValue(elf.DT_FLAGS_1)
-	return interpreted || err == nil && len(flags) > 0 && flags[0]&uint64(elf.DF_1_PIE) != 0
+	head := make([]byte, elf64.size)
+	n, err := f.Read(head)
+	return err == nil && startable(head[:n], f)
 }
