@@ -28,7 +28,7 @@ import (
 // A far is a server of the host with TLS, HTTP/2 and plain HTTP, that a CA of its
 // own vouches for.
 type far struct {
-	ca            string       // file with its CA
+	ca            string       // file with its CA; beside it, with .leaf and .key, its certificate
 	plain, secure string       // HOST:PORT, by the name of the host's loopback
 	more          http.Handler // serves in its place, if there is one
 
@@ -82,8 +82,14 @@ func (f *far) certificate(t *testing.T) tls.Certificate {
 	ca := &x509.Certificate{Subject: pkix.Name{CommonName: "Far CA"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	caDER := make(ca, ca, caKey, caKey)
 	leaf := make(&x509.Certificate{Subject: pkix.Name{CommonName: "far"}, DNSNames: []string{"host.ambit.internal"}}, ca, leafKey, caKey)
-	if err := os.WriteFile(f.ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}), 0o644); err != nil {
+	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
+	if err != nil {
 		t.Fatal(err)
+	}
+	for path, b := range map[string]*pem.Block{f.ca: {Type: "CERTIFICATE", Bytes: caDER}, f.ca + ".leaf": {Type: "CERTIFICATE", Bytes: leaf}, f.ca + ".key": {Type: "PRIVATE KEY", Bytes: keyDER}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(b), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return tls.Certificate{Certificate: [][]byte{leaf}, PrivateKey: leafKey}
 }
