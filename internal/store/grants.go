@@ -21,8 +21,8 @@ const grantColumns = "id, principal, pack, digest, capability, outcome, span, un
 // were not revoked, oldest first. Whether they apply now is for the reader to
 // say. One that cannot be read is an error.
 func (s *Store) Grants(ctx context.Context, principal, pack string) ([]grant.Grant, error) {
-	print := s.now()
-	if all, ok := s.recall(print, principal, pack); ok {
+	at := s.now()
+	if all, ok := s.recall(at, principal, pack); ok {
 		return all, nil
 	}
 	all, ok := s.remember(ctx, principal, pack)
@@ -33,7 +33,7 @@ func (s *Store) Grants(ctx context.Context, principal, pack string) ([]grant.Gra
 			return nil, fmt.Errorf("read grants from %q: %w", s.path, err)
 		}
 	}
-	s.note(print, principal, pack, all)
+	s.note(at, principal, pack, all)
 	return all, nil
 }
 

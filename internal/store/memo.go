@@ -43,21 +43,21 @@ func (s *Store) now() string {
 	return printOf(header, info)
 }
 
-// recall answers from the memo, if the store is at print still.
-func (s *Store) recall(print, principal, pack string) (all []grant.Grant, ok bool) {
+// recall answers from the memo, if the store has not changed since.
+func (s *Store) recall(at, principal, pack string) (all []grant.Grant, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.memo
-	if print == "" || m.print != print || m.principal != principal || m.pack != pack {
+	if at == "" || m.print != at || m.principal != principal || m.pack != pack {
 		return nil, false
 	}
 	return slices.Clone(m.all), true
 }
 
-// note keeps what was read after the store was at print. What is newer than that
-// does no harm: the store is never at print again.
-func (s *Store) note(print, principal, pack string, all []grant.Grant) {
+// note keeps what was read after the store had a fingerprint. What is newer than
+// that does no harm: the store never has it again.
+func (s *Store) note(at, principal, pack string, all []grant.Grant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.memo = memo{print, principal, pack, slices.Clone(all)}
+	s.memo = memo{at, principal, pack, slices.Clone(all)}
 }

@@ -57,7 +57,7 @@ func (f *far) serve() {
 			return
 		}
 		go func() {
-			defer c.Close()
+			defer c.Close() //nolint:errcheck // nothing is lost by it
 			answer(c)
 		}()
 	}

@@ -158,7 +158,7 @@ func ping(to string) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // nothing is lost by it
 	one := []byte{'p'}
 	if _, err = c.Write(one); err == nil {
 		_, err = io.ReadFull(c, one)
@@ -182,7 +182,7 @@ func flood(to, direction string, wait time.Duration) (f finding, err error) {
 	if err != nil {
 		return f, err
 	}
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // nothing is lost by it
 	if _, err := io.WriteString(c, direction[:1]); err != nil {
 		return f, err
 	}
@@ -237,7 +237,7 @@ func lookups(server, name string, count int) (f finding, err error) {
 	if err != nil {
 		return f, err
 	}
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // nothing is lost by it
 	buf := make([]byte, 1500)
 	for i := range count {
 		began := time.Now()
