@@ -71,6 +71,9 @@ func (o *poller) run() {
 			for _, e := range events[:n] {
 				o.tell(e)
 			}
+			if n < len(events) {
+				return false // that was all; what comes after it wakes the runtime's poller
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"errors"
 	"os"
 	"sync"
 
@@ -32,31 +33,34 @@ func (p *socketPort) receive(take func(*stack.PacketBuffer)) error {
 			slots[i].release()
 		}
 	}()
-	for {
-		for i := range slots {
-			slots[i].with = p.opt.Header
-			msgs[i].set(slots[i].vectors())
-		}
-		var n int
-		var errno unix.Errno
-		err := p.conn.raw.Read(func(fd uintptr) bool {
-			n, errno = receiveMessages(fd, msgs[:])
-			return errno != unix.EAGAIN
-		})
-		switch {
-		case err != nil:
-			return err
-		case errno == unix.EINTR || errno == unix.ENOBUFS:
-			continue
-		case errno != 0:
-			return os.NewSyscallError("recvmmsg", errno)
-		}
-		for i := range n {
-			if pkt := slots[i].take(msgs[i].size()); pkt != nil {
-				take(pkt)
+	var failed error
+	err := p.conn.raw.Read(func(fd uintptr) bool {
+		for {
+			for i := range slots {
+				slots[i].with = p.opt.Header
+				msgs[i].set(slots[i].vectors())
+			}
+			n, errno := receiveMessages(fd, msgs[:])
+			switch {
+			case errno == unix.EAGAIN:
+				return false
+			case errno == unix.EINTR || errno == unix.ENOBUFS:
+				continue
+			case errno != 0:
+				failed = os.NewSyscallError("recvmmsg", errno)
+				return true
+			}
+			for i := range n {
+				if pkt := slots[i].take(msgs[i].size()); pkt != nil {
+					take(pkt)
+				}
+			}
+			if n < batch {
+				return false // that was all; what comes after it wakes the runtime's poller
 			}
 		}
-	}
+	})
+	return errors.Join(err, failed)
 }
 
 // outbox is the memory for one call of sendmmsg(2).
