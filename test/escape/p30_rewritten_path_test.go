@@ -112,3 +112,55 @@ func TestP30RewrittenPath(t *testing.T) {
 		},
 	}.run(t)
 }
+
+// TestP30SocketAskedAbout: of two sockets of the host one is granted, and the
+// address changes from the one to the other while the call is held.
+func TestP30SocketAskedAbout(t *testing.T) {
+	a := attack{
+		ID: "P30", Title: "change the address of a socket after somebody was asked about it",
+		Reference: "as above",
+		Tiers:     process,
+		Setup: func(t *testing.T, f *field) {
+			f.listen(t, "unix", f.Outside+"/shut")
+			l, err := net.Listen("unix", f.Outside+"/open")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { l.Close() })
+		},
+		Flags: func(f *field) []string {
+			return []string{"--ask", "queue", "--ask-by", "notification", "--ask-timeout", "0", "--home", "ephemeral", "--allow", "fs.read:" + f.Outside + "/open"}
+		},
+		Harm: reachedServer,
+	}
+	a.Tries = []try{{Name: "connect", Want: refused(), Slow: "it is a race", Do: func(f *field) error {
+		addresses := [2][]byte{}
+		for i, name := range []string{"/shut", "/open"} {
+			addresses[i] = append([]byte{unix.AF_UNIX, 0}, append([]byte(f.Outside+name), 0)...)
+		}
+		addr := append([]byte{}, addresses[1]...)
+		alive = append(alive, addr)
+		var stop atomic.Bool
+		go func() {
+			for i := 0; !stop.Load(); i++ {
+				copy(addr, addresses[i%2])
+			}
+		}()
+		defer stop.Store(true)
+		at := address(&addr[0])
+		for end := time.Now().Add(raceTime); time.Now().Before(end); {
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+			if err != nil {
+				return err
+			}
+			_, _, e := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), at, uintptr(len(addr)))
+			peer, failed := unix.Getpeername(fd)
+			_ = unix.Close(fd)
+			if to, ok := peer.(*unix.SockaddrUnix); e == 0 && failed == nil && ok && to.Name == f.Outside+"/shut" {
+				return nil
+			}
+		}
+		return unix.EACCES
+	}}}
+	a.run(t)
+}

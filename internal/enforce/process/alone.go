@@ -232,7 +232,7 @@ func (d deed) create(ctx context.Context) seccomp.Verdict {
 	if fd, err = d.w.s.asking.attach.opened(d.path(), flags&^(unix.O_CREAT|unix.O_EXCL)); err != nil {
 		return refusal(err)
 	}
-	defer unix.Close(fd)                                         // the program has its own
+	defer unix.Close(fd)                                         //nolint:errcheck // the program has its own
 	_ = d.w.listener.Give(d.n.ID, fd, flags&unix.O_CLOEXEC != 0) // it may be gone
 	return seccomp.Later()
 }
