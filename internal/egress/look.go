@@ -39,9 +39,6 @@ func (p *pipe) lookFirst(name string) { p.look = &look{name: name} }
 // more of it is needed.
 func (p *pipe) looked() error {
 	l := p.look
-	if l.timer == nil {
-		l.timer = time.AfterFunc(lookTime, func() { p.flow.end(SNIMismatch, "its TLS hello did not end in time") })
-	}
 	buf := datagrams.Get().(*[maxDatagram]byte)
 	defer datagrams.Put(buf)
 	w := tcpip.SliceWriter(buf[:])
@@ -58,6 +55,7 @@ func (p *pipe) looked() error {
 	}
 	name, err := hello.Name(b)
 	if l.tries++; errors.Is(err, hello.ErrMore) && l.tries < lookTries && len(b) < hello.Max {
+		l.hurry(p.flow)
 		return errWait
 	}
 	switch {
@@ -71,9 +69,25 @@ func (p *pipe) looked() error {
 	return p.pass(Named)
 }
 
+// hurry gives a hello that has begun some time to end. A program that says nothing
+// has all the time that there is: in many protocols the server speaks first, and
+// connections are kept for later.
+func (l *look) hurry(f *flow) {
+	if l.timer == nil {
+		l.timer = time.AfterFunc(lookTime, func() { f.end(SNIMismatch, "its TLS hello did not end in time") })
+	}
+}
+
+// over ends the look.
+func (l *look) over() {
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+}
+
 // pass ends the look: everything is carried from now on.
 func (p *pipe) pass(seen TLS) error {
-	p.look.timer.Stop()
+	p.look.over()
 	p.look = nil
 	p.flow.mu.Lock()
 	defer p.flow.mu.Unlock()
@@ -82,7 +96,7 @@ func (p *pipe) pass(seen TLS) error {
 }
 
 func (p *pipe) mismatch(why string) error {
-	p.look.timer.Stop()
+	p.look.over()
 	p.flow.end(SNIMismatch, why)
 	return errBroken
 }

@@ -309,8 +309,8 @@ func (p *pipe) close() {
 	if started {
 		p.queue.EventUnregister(&p.entry)
 	}
-	if p.look != nil && p.look.timer != nil { // nothing was said
-		p.look.timer.Stop()
+	if p.look != nil { // what was said was not enough
+		p.look.over()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
