@@ -44,6 +44,8 @@ func TestRealClients(t *testing.T) {
 			argv: []string{"/usr/bin/python3", "-c", "import urllib.request as u; print(u.urlopen('http://HOST:PORT/hello').read().decode(), end='')"}, want: "hello\n"},
 		{name: "node", needs: []string{"node"}, serve: files,
 			argv: []string{"node", "-e", "fetch('http://HOST:PORT/hello').then(r => r.text()).then(t => process.stdout.write(t))"}, want: "hello\n"},
+		{name: "silent client", needs: []string{"/usr/bin/python3"}, serve: lateServer,
+			argv: []string{"/usr/bin/python3", "-c", "import socket; print(socket.create_connection(('HOST', PORT)).recv(9).decode())"}, want: "at last\n"},
 		{name: "java", needs: []string{"java", "javac"}, serve: javaClient, argv: []string{"java", "-Xshare:auto", "Get.java", "http://HOST:PORT/hello"}, want: "hello\n"},
 		{name: "gRPC", needs: []string{"node"}, serve: grpcServer, argv: []string{"node", "-e", grpcClient, "HOST", "PORT"}, want: "hello x 0\n"},
 		{name: "git", needs: []string{"git"}, serve: gitServer, argv: []string{"git", "clone", "-q", "http://HOST:PORT/repo.git", "clone"}, want: ""},
@@ -108,6 +110,28 @@ func (c client) run(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// lateServer speaks first, and that after a while.
+func lateServer(t *testing.T, _ *bench) int {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			time.AfterFunc(11*time.Second, func() {
+				_, _ = io.WriteString(c, "at last")
+				_ = c.Close()
+			})
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // serveHTTP begins a server on the host's loopback.
