@@ -125,6 +125,9 @@ func (f *setFlags) binding(cmd *cobra.Command, name string, old vault.Entry) (bi
 		}
 		return old.Binding, nil
 	}
+	if fl.Changed("field") && f.field == "" {
+		return binding.Binding{}, errors.New("--field needs the name of a field; --body is anywhere in the body")
+	}
 	if said > 1 {
 		return binding.Binding{}, errors.New("a secret stands in one place: one of --header, --basic, --query, --field and --body")
 	}

@@ -103,7 +103,7 @@ func TestSecretOutside(t *testing.T) {
 		dir := fmt.Sprintf("/proc/%d/", pid)
 		name, err := os.ReadFile(dir + "comm")
 		if err != nil {
-			t.Fatal(err)
+			continue // it has ended
 		}
 		for _, file := range []string{"cmdline", "environ"} {
 			if text, err := os.ReadFile(dir + file); err == nil && bytes.Contains(text, []byte(secretValue)) {

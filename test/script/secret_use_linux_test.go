@@ -86,6 +86,22 @@ func TestSecretPlaces(t *testing.T) {
 	}
 }
 
+// TestSecretPlainLoopback: plain HTTP carries a secret to the host's own loopback,
+// where it is bound so.
+func TestSecretPlainLoopback(t *testing.T) {
+	s := newSecretBench(t)
+	s.api = startAPI(t, "", nil)
+	s.set("token", "--for", "http://"+s.host())
+	r := s.with("sh", "-c", bearer+`"$1"`, "sh", "http://"+s.host()+"/echo")
+	r.want(t, 0, "begin "+strings.Repeat("*", len(secretValue)))
+	s.arrived(r, 1)
+	s.api.forget()
+	s.set("token", "--for", s.host()) // by TLS, which this server does not speak
+	r = s.with("sh", "-c", bearer+`"$1"`, "sh", "http://"+s.host()+"/echo")
+	r.want(t, 0, "placeholder-misuse")
+	s.arrived(r, 0)
+}
+
 // TestSecretRepeated: whatever the server repeats of the value arrives as
 // asterisks.
 func TestSecretRepeated(t *testing.T) {
