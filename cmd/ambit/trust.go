@@ -39,6 +39,7 @@ const javaBundle = "/etc/ssl/certs/java/cacerts"
 // instead of its own bundle.
 var trustVariables = []string{
 	"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT", "CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE", "DENO_CERT",
+	"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
 }
 
 // rules are the capabilities about requests that say something now.

@@ -21,8 +21,10 @@
 //   - When a grant is withdrawn its flows end (TestWithdraw).
 //   - Close leaves no goroutine and no descriptor (goleak in every test).
 //
-// Of what flows carry it looks at the first words of a TLS client, for the name
-// that stands there in the open (TestTLSNames).
+// Of what most flows carry it looks at the first words of a TLS client, for the
+// name that stands there in the open (TestTLSNames). Connections to where a rule
+// for requests leads, or a secret is bound, are opened: package request reads what
+// they carry, and each request is put as a capability of its own (TestOpened).
 //
 // Layer: a mediator over core; it asks through decision.Checker.
 package egress
