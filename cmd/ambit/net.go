@@ -134,7 +134,7 @@ func askLive(dir *os.File, name string) (n liveNetwork, err error) {
 	if err != nil {
 		return n, err
 	}
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // nothing was written
 	_ = c.SetDeadline(time.Now().Add(2 * wantTime))
 	return n, json.NewDecoder(io.LimitReader(c, maxLive)).Decode(&n)
 }

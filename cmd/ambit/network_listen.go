@@ -114,7 +114,7 @@ func (n *network) republish(grants []grant.Grant) {
 	n.ports.mu.Unlock()
 	for _, g := range grants {
 		if c := g.Capability; c.Kind() == capability.NetListen && g.Outcome == grant.Allow && allowed(c) {
-			n.tellPort(c)
+			_ = n.tellPort(c) // it was told, and the session goes on
 		}
 	}
 }

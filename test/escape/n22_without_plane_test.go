@@ -38,7 +38,7 @@ func TestN22WithoutPlane(t *testing.T) {
 			case "-":
 				err = os.WriteFile(at, []byte("x"), 0o644)
 			default:
-				err = os.WriteFile(at, []byte(egress), 0o755) //nolint:gosec // it is to be executed
+				err = os.WriteFile(at, []byte(egress), 0o755)
 			}
 			if err != nil {
 				t.Fatal(err)

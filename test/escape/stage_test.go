@@ -189,7 +189,7 @@ func everywhere(own []string) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd) //nolint:errcheck // it was answered
+	defer unix.Close(fd)
 	const lo = 1
 	ne := binary.NativeEndian
 	link := make([]byte, unix.SizeofIfInfomsg)

@@ -258,7 +258,7 @@ func childOf(t *testing.T, launcher int, name string) int {
 	}
 	for _, file := range all {
 		text, _ := os.ReadFile(file) // a thread may be gone
-		for _, field := range strings.Fields(string(text)) {
+		for field := range strings.FieldsSeq(string(text)) {
 			if comm, _ := os.ReadFile("/proc/" + field + "/comm"); string(comm) == name+"\n" {
 				pid, err := strconv.Atoi(field)
 				if err != nil {
