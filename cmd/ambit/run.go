@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ambit.dev/ambit/internal/approval"
+	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/enforce"
@@ -156,7 +157,13 @@ func (s *prepared) count() *session.Tally {
 
 // supervise runs the prepared session and turns its end into an exit status.
 func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on *stage, tally *session.Tally, re *rechecker) error {
-	sigs := catchSignals()
+	sigs, spec := newSignals(), s.spec
+	// Once the launch is recorded, and not before: it takes two processors some
+	// tenths of a millisecond, which the row that is being built needs until then.
+	spec.Decide = func(ctx context.Context, launch audit.Record) error {
+		defer sigs.catch()
+		return s.spec.Decide(ctx, launch)
+	}
 	defer sigs.stop()
 	defer on.told.flush()
 	r := session.Runner{Tier: tier, Log: s, Now: a.now, Ready: sigs.wait, Tally: tally,
@@ -183,7 +190,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 		ended <- res
 		<-listed
 	}
-	res, err := r.Run(ctx, s.spec)
+	res, err := r.Run(ctx, spec)
 	on.told.flush()
 	if err != nil {
 		return err

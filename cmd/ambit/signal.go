@@ -21,17 +21,17 @@ type signals struct {
 	done   chan struct{}
 }
 
-// catchSignals begins to catch signals, not to ignore them, so that the program
-// starts with the default dispositions. What comes before it is let go is kept
-// for it.
-func catchSignals() *signals {
-	s := &signals{c: make(chan os.Signal, 16), caught: make(chan struct{}), done: make(chan struct{})}
-	go func() {
-		defer close(s.caught)
-		s.tty = foreground()
-		signal.Notify(s.c, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM)
-	}()
-	return s
+func newSignals() *signals {
+	return &signals{c: make(chan os.Signal, 16), caught: make(chan struct{}), done: make(chan struct{})}
+}
+
+// catch begins to catch signals, not to ignore them, so that the program starts
+// with the default dispositions. What comes from here on, before it is let go, is
+// kept for it; what came before has ended ambit. It is called once.
+func (s *signals) catch() {
+	defer close(s.caught)
+	s.tty = foreground()
+	signal.Notify(s.c, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM)
 }
 
 // wait returns when signals are caught.

@@ -165,24 +165,17 @@ func TestCtrlC(t *testing.T) {
 	x.ends(7)
 }
 
-// waitRunning waits until the program inside has begun.
+// waitRunning waits until the program inside has begun: until what the launcher
+// made, its init, has made a process.
 func waitRunning(t *testing.T, x *terminal) {
 	t.Helper()
-	for range 1000 {
-		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", x.cmd.Process.Pid, x.cmd.Process.Pid))
-		if err == nil && len(children) > 0 {
-			time.Sleep(50 * time.Millisecond)
-			return
-		}
-		// The child belongs to the thread that cloned it.
-		tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", x.cmd.Process.Pid))
-		for _, task := range tasks {
-			if children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", x.cmd.Process.Pid, task.Name())); len(children) > 0 {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		for _, init := range childrenOf(t, x.cmd.Process.Pid) {
+			if len(childrenOf(t, init)) > 0 {
 				time.Sleep(50 * time.Millisecond)
 				return
 			}
 		}
-		time.Sleep(2 * time.Millisecond)
 	}
 	t.Fatal("the program did not start")
 }
