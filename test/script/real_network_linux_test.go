@@ -290,7 +290,7 @@ func listening(t *testing.T, port int, cmd *exec.Cmd) {
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended
-		_ = <-ended // how is no matter
+		t.Logf("%s: %v", cmd.Path, <-ended)
 	})
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		c, err := net.Dial("tcp4", "127.0.0.1:"+strconv.Itoa(port))
