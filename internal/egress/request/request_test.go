@@ -47,6 +47,12 @@ type world struct {
 // the engine is made of.
 func start(t *testing.T, secure bool, handler http.HandlerFunc, change func(*request.Config)) *world {
 	t.Helper()
+	return startAs(t, secure, []string{"h2", "http/1.1"}, handler, change)
+}
+
+// startAs is start for a server that speaks some protocols over TLS.
+func startAs(t *testing.T, secure bool, protocols []string, handler http.HandlerFunc, change func(*request.Config)) *world {
+	t.Helper()
 	w := &world{t: t, tls: secure, ours: x509.NewCertPool(), deny: func(request.Ask) bool { return false }}
 	theirs, mine := newAuthority(t), newAuthority(t)
 	w.ours.AppendCertsFromPEM(mine.PEM())
@@ -81,7 +87,7 @@ func start(t *testing.T, secure bool, handler http.HandlerFunc, change func(*req
 			t.Error(err)
 			return
 		}
-		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"h2", "http/1.1"}}
+		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: protocols}
 		_ = s.ServeTLS(l, "", "")
 	}()
 	cfg := request.Config{Authority: mine, Roots: func() *x509.CertPool { return roots }}
@@ -758,5 +764,22 @@ func TestLong(t *testing.T) {
 		if n := len(r.Method) + len(r.Path) + len(r.Why); n > 10<<10 {
 			t.Errorf("a record of %d bytes", n)
 		}
+	}
+}
+
+// TestQuery: what HTTP/2 carries in a query ends no request line of HTTP/1.1.
+func TestQuery(t *testing.T) {
+	w := startAs(t, true, []string{"http/1.1"}, func(http.ResponseWriter, *http.Request) {}, nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url()+"/a", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.URL.RawQuery = "x HTTP/1.1\u00e9\"#"
+	resp, err := w.client(true).Do(r)
+	if body(t, resp, err); resp.StatusCode != 200 {
+		t.Errorf("%d", resp.StatusCode)
+	}
+	if got, want := w.served(), []string{`GET far.test /a?x%20HTTP/1.1%C3%A9"%23`}; !slices.Equal(got, want) {
+		t.Errorf("the server saw %q, want %q", got, want)
 	}
 }
