@@ -46,6 +46,7 @@ func Compile(in Input, f Facts) (Plan, error) {
 		WatchConnect: in.Link == nil || in.Ask, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask, AskSpawn: set.askSpawn,
 		HoldLooks: in.Ask && in.Notify, HoldListens: in.Ask && in.AskListen && in.Link != nil,
 	}
+	p.Filter.NoGroupSignal = f.LandlockABI < FullLandlockABI // its scope of signals came last
 	p.Limits = limits(in.Limits, f)
 	if in.Ask && !in.Notify && !f.FUSE {
 		return Plan{}, errors.New("asking at the first touch needs /dev/fuse, and it cannot be opened here: run `ambit doctor`, use --ask-by notification, which is slower, or --ask none")

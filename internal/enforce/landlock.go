@@ -38,7 +38,8 @@ func LandlockLacks(abi, wanted int) (lacks []LandlockStep) {
 // landlockPlan is what the plan has of Landlock on a host with this version.
 //
 // Security: signals and abstract sockets are closed by the namespaces of
-// processes and network then, and by nothing else. Mounts have no devices, and
+// processes and network then, and by nothing else; but for signals to the own
+// process group, which the filter refuses (Filter.NoGroupSignal). Mounts have no devices, and
 // those of /dev take any ioctl that the filter and missing capabilities leave.
 // Truncating is closed by the view, but not beneath a descriptor of a directory
 // of the host that somebody hands to the program.

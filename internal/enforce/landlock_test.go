@@ -24,6 +24,9 @@ func TestLandlockLacks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if p.Filter.NoGroupSignal != (abi < 6) {
+			t.Errorf("version %d: the filter refuses signals to the own group: %v", abi, p.Filter.NoGroupSignal)
+		}
 		if !slices.Equal(p.Landlock.Weaker, want) {
 			t.Errorf("version %d: %q, want %q", abi, p.Landlock.Weaker, want)
 		}

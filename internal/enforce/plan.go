@@ -119,6 +119,9 @@ type Filter struct {
 	// HoldListens has listen wait: whether a port can be reached from outside can be
 	// asked about.
 	HoldListens bool `json:"hold_listens,omitempty"`
+	// NoGroupSignal refuses signals to the own process group, of which the launcher
+	// and others outside may be members.
+	NoGroupSignal bool `json:"no_group_signal,omitempty"`
 	// AskSpawn, with NoSpawn: a second program is asked about before it is refused.
 	AskSpawn bool `json:"ask_spawn,omitempty"`
 }

@@ -17,7 +17,7 @@ import (
 // asksToo reports whether a try makes sense there. What a hidden name tells there
 // (F15) is another thing, and is held by the tests of the trap.
 func (a attack) asksToo(y try) bool {
-	return strings.HasPrefix(a.ID, "F") && a.ID != "F15" && y.Want.launch == ""
+	return strings.HasPrefix(a.ID, "F") && a.ID != "F15" && y.Want.launch == "" && !y.Unasked
 }
 
 func (a attack) asking(t *testing.T, y try) {
@@ -30,7 +30,7 @@ func (a attack) asking(t *testing.T, y try) {
 		f.flags = append(f.flags, a.Flags(f)...)
 	}
 	o := f.inside(t, y)
-	for again := 0; again < 2 && y.Want.why == "" && o.Took > refusalTime && y.Slow == ""; again++ {
+	for again := 0; again < 2 && y.Want.why == "" && o.Took > refusalTime() && y.Slow == ""; again++ {
 		o.Took = min(o.Took, f.inside(t, y).Took) // the machine may be busy
 	}
 	a.judge(t, f, hiddenToo(y), o)

@@ -1,12 +1,24 @@
 package escape_test
 
 import (
+	"errors"
 	"net"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/landlock"
 )
+
+// cutting: Landlock looks at truncating by path from version 3 on.
+func cutting() want {
+	if abi, err := landlock.ABI(); err == nil && abi < 3 {
+		return allowed("named as not covered")
+	}
+	return refused(unix.EACCES)
+}
 
 func TestF10ReceivedDescriptor(t *testing.T) {
 	// The program names the socket, so that it is granted and can be reached.
@@ -35,6 +47,9 @@ func TestF10ReceivedDescriptor(t *testing.T) {
 		Reference: "Landlock's self-tests (layout of inherited descriptors); container escapes by SCM_RIGHTS",
 		Tiers:     process,
 		Setup: func(t *testing.T, f *field) {
+			if err := os.WriteFile(filepath.Join(f.Outside, "spare"), []byte("spare"), 0o666); err != nil {
+				t.Fatal(err)
+			}
 			l, err := net.Listen("unix", f.work("socket"))
 			if err != nil {
 				t.Fatal(err)
@@ -67,6 +82,9 @@ func TestF10ReceivedDescriptor(t *testing.T) {
 				return receive(f, func(d int) error { return closing(unix.Openat(d, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)) })
 			}, Want: refused(unix.EACCES)},
 			{Name: "remove", Do: func(f *field) error { return receive(f, func(d int) error { return unix.Unlinkat(d, "canary", 0) }) }, Want: refused(unix.EACCES)},
+			{Name: "truncate", Do: func(f *field) error {
+				return receive(f, func(d int) error { return errors.Join(unix.Fchdir(d), unix.Truncate("spare", 0)) })
+			}, Want: cutting(), Unasked: cutting().why != ""},
 			{Name: "rename", Do: func(f *field) error {
 				return receive(f, func(d int) error { return unix.Renameat(d, "canary", unix.AT_FDCWD, f.work("x")) })
 			}, Want: refused(unix.EACCES, unix.EXDEV)},

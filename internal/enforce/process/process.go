@@ -287,7 +287,7 @@ func high(fd int) (int, error) {
 // options translates the plan for the filter.
 func options(f enforce.Filter) seccomp.Options {
 	return seccomp.Options{NoSpawn: f.NoSpawn, LimitExec: f.LimitExec, HoldConnect: f.WatchConnect, HoldOpen: f.WatchOpens,
-		HoldChanges: f.HoldChanges, HoldRuns: f.HoldRuns, HoldLooks: f.HoldLooks, HoldListens: f.HoldListens}
+		HoldChanges: f.HoldChanges, HoldRuns: f.HoldRuns, HoldLooks: f.HoldLooks, NoGroupSignal: f.NoGroupSignal, HoldListens: f.HoldListens}
 }
 
 // rulesetFor opens a Landlock ruleset that handles every file right.

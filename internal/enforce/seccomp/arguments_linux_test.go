@@ -16,12 +16,13 @@ func TestArguments(t *testing.T) {
 		thread   = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD
 		tmpfile  = unix.O_TMPFILE &^ unix.O_DIRECTORY
 		sigchld  = uint64(unix.SIGCHLD)
+		whole    = 0xffffffff
 	)
 	spawn, open := seccomp.Options{NoSpawn: true}, seccomp.Options{HoldOpen: true}
 	send, exec := seccomp.Options{HoldSendto: true}, seccomp.Options{LimitExec: true}
 	death := seccomp.Options{KeepDeathSignal: true}
 	change, run := seccomp.Options{HoldChanges: true}, seccomp.Options{HoldRuns: true}
-	look := seccomp.Options{HoldLooks: true}
+	look, group := seccomp.Options{HoldLooks: true}, seccomp.Options{NoGroupSignal: true}
 	for _, c := range []struct {
 		options seccomp.Options
 		call    string
@@ -40,6 +41,14 @@ func TestArguments(t *testing.T) {
 		{seccomp.Options{}, "clone", [6]uint64{sigchld | unix.CLONE_NEWTIME}, "allow"}, // part of the signal's number there
 		{seccomp.Options{}, "unshare", [6]uint64{unix.CLONE_NEWTIME}, "EPERM"},
 		{seccomp.Options{}, "unshare", [6]uint64{unix.CLONE_FS | unix.CLONE_FILES}, "allow"},
+
+		{group, "kill", [6]uint64{0, 9}, "EPERM"},
+		{group, "kill", [6]uint64{anything, 9}, "EPERM"},
+		{group, "kill", [6]uint64{1, 9}, "allow"},
+		{group, "kill", [6]uint64{whole, 9}, "allow"}, // -1: everybody in the pid namespace
+		{group, "pidfd_send_signal", [6]uint64{3, 9, 0, 4}, "EPERM"},
+		{group, "pidfd_send_signal", [6]uint64{3, 9, 0, 0}, "allow"},
+		{seccomp.Options{}, "kill", [6]uint64{0, 9}, "allow"},
 
 		{open, "openat", [6]uint64{0, 0, unix.O_CREAT, 0o4755}, "EPERM"},
 		{open, "openat", [6]uint64{0, 0, unix.O_CREAT | anything, 0o2755 | anything}, "EPERM"},

@@ -62,6 +62,10 @@ type Options struct {
 	// so that the program cannot outlive its supervisor by clearing the signal
 	// that was set for it. Needed where the program itself has that signal.
 	KeepDeathSignal bool
+	// NoGroupSignal refuses to signal the own process group without naming it.
+	// That group may have processes outside of the sandbox, which a pid namespace
+	// does not keep from getting the signal; Landlock does, from version 6 on.
+	NoGroupSignal bool
 }
 
 // Holds reports whether any rule waits for an answer, that is, whether the

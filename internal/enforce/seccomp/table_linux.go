@@ -30,6 +30,11 @@ func rules(o Options) []rule {
 		rs = append(rs, rule{"prctl", eperm, "a program that clears its death signal outlives its supervisor",
 			"PR_SET_PDEATHSIG other than SIGKILL", []test{is(0, unix.PR_SET_PDEATHSIG), isNot(1, uint32(unix.SIGKILL))}})
 	}
+	if o.NoGroupSignal {
+		const why = "the own process group may have processes outside"
+		rs = append(rs, rule{"kill", eperm, why, "of process 0, the own group", []test{is(0, 0)}},
+			rule{"pidfd_send_signal", eperm, why, "with flags, such as that of a group", []test{has(3, whole)}})
+	}
 	return append(rs, holds(o)...)
 }
 
