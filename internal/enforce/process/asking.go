@@ -208,31 +208,6 @@ func (a *asking) wish(ctx context.Context, t enforce.Touch) (ok, alone bool) {
 	return a.attach.grants(t), false
 }
 
-// keptAbsent is a little more than the time for which the kernel keeps that a
-// quiet name of the trap is not there.
-const keptAbsent = 1100 * time.Millisecond
-
-// show attaches what a touch was answered with. In a quiet place the trap has no
-// names of the host, so it is told of those first.
-func (a *asking) show(ctx context.Context, t enforce.Touch, entries []enforce.Entry) error {
-	if a.trap == nil || t.Path == "" || !a.unseen(t.Path) {
-		return a.attach.attach(entries)
-	}
-	a.trap.Shown(t.Path)
-	err := a.attach.attach(entries)
-	if errors.Is(err, unix.ENOENT) {
-		select {
-		case <-time.After(keptAbsent):
-		case <-ctx.Done():
-		}
-		err = a.attach.attach(entries)
-	}
-	if err != nil {
-		a.trap.Hidden(t.Path)
-	}
-	return err
-}
-
 // program is the name and the arguments of a process.
 func program(pid int) (name string, argv []string) {
 	dir := "/proc/" + strconv.Itoa(pid)
