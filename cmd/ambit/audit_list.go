@@ -255,7 +255,7 @@ func auditTraffic(b *audit.EndBody) string {
 	if b.Flows == 0 && b.Refused == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("; %d connections, %d bytes in, %d out", b.Flows, b.In, b.Out)
+	text := fmt.Sprintf("network: %d connections, %d bytes in, %d out", b.Flows, b.In, b.Out)
 	if b.Refused > 0 {
 		text += fmt.Sprintf(", %d refused", b.Refused)
 	}

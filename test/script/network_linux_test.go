@@ -84,7 +84,7 @@ func TestNetwork(t *testing.T) {
 			t.Errorf("the log has no %s", want)
 		}
 	}
-	b.run("audit", "ls", "--kind", "session.end").want(t, 0, "; 1 connections, ", " 1 refused")
+	b.run("audit", "ls", "--kind", "session.end").want(t, 0, "network: 1 connections, ", " 1 refused")
 	b.run("audit", "verify").want(t, 0)
 	if left, err := exec.Command("pgrep", "-f", filepath.Dir(binary)+"/ambit-egress").Output(); err == nil {
 		t.Errorf("still running: %s", left)
