@@ -13,18 +13,20 @@ var errWait = errors.New("wait")
 // A direction is one half of a pipe. It takes part of a pool's goroutines only
 // while its step has something to do.
 type direction struct {
-	pool  *pool
-	run   func() // its turn, for the pool
-	step  func() (more bool, err error)
-	over  func(err error) // called once, at the end
-	state atomic.Uint32
+	pool   *pool
+	poller *poller
+	run    func() // its turn, for the pool
+	step   func() (more bool, err error)
+	over   func(err error) // called once, at the end
+	state  atomic.Uint32
 }
 
-// steps is how many a direction takes before others have their turn.
-const steps = 64
+// steps is how many a direction takes before others have their turn: some tenths
+// of a millisecond.
+const steps = 8
 
-func (d *direction) init(p *pool, step func() (bool, error), over func(error)) {
-	d.pool, d.run, d.step, d.over = p, d.turn, step, over
+func (d *direction) init(p *pool, o *poller, step func() (bool, error), over func(error)) {
+	d.pool, d.poller, d.run, d.step, d.over = p, o, d.turn, step, over
 }
 
 // The states of a direction.
@@ -70,5 +72,5 @@ func (d *direction) turn() {
 		}
 		d.state.Store(awake) // it was woken meanwhile
 	}
-	d.pool.do(d.run)
+	d.poller.later(d)
 }

@@ -70,8 +70,8 @@ func newPipe(o *poller, carriers *pool, guest tcpip.Endpoint, queue *waiter.Queu
 		guest.SocketOptions().SetSendBufferSize(int64(share), true)
 	}
 	p := &pipe{guest: guest, queue: queue, fd: fd, poller: o}
-	p.up.init(carriers, p.stepUp, p.over)
-	p.down.init(carriers, p.stepDown, p.over)
+	p.up.init(carriers, o, p.stepUp, p.over)
+	p.down.init(carriers, o, p.stepDown, p.over)
 	return p, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -17,9 +18,11 @@ import (
 type poller struct {
 	file *os.File // the epoll descriptor, which is itself waited for by the runtime
 	fd   int
+	bell int // an eventfd in it
 
-	mu  sync.Mutex
-	all map[int32]*pipe // guarded by mu; by descriptor
+	mu      sync.Mutex
+	all     map[int32]*pipe // guarded by mu; by descriptor
+	waiting []*direction    // guarded by mu; those that go on once sockets and the link were looked at
 }
 
 func newPoller() (*poller, error) {
@@ -30,8 +33,49 @@ func newPoller() (*poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make an epoll descriptor: %w", err)
 	}
-	return &poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, all: map[int32]*pipe{}}, nil
+	o := &poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, all: map[int32]*pipe{}}
+	if o.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return nil, errors.Join(fmt.Errorf("make an event descriptor: %w", err), o.file.Close())
+	}
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(o.bell)}
+	if err := unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, o.bell, &event); err != nil {
+		return nil, errors.Join(fmt.Errorf("wait for an event descriptor: %w", err), unix.Close(o.bell), o.file.Close())
+	}
+	return o, nil
 }
+
+// later has a direction go on after a look at everything that waits. The runtime
+// looks at descriptors only when no goroutine can run, or every 10 ms: without
+// this a connection that always has something to carry would hold up all others,
+// and the packets of the link, for that long.
+func (o *poller) later(d *direction) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waiting = append(o.waiting, d)
+	if len(o.waiting) == 1 {
+		o.ring()
+	}
+}
+
+// next has the first of those that wait go on; before the one behind it there is
+// another look.
+func (o *poller) next() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.waiting) == 0 {
+		return
+	}
+	d := o.waiting[0]
+	o.waiting[0] = nil
+	if o.waiting = o.waiting[1:]; len(o.waiting) > 0 {
+		o.ring()
+	}
+	d.pool.do(d.run)
+}
+
+// ring has the poller see that somebody waits. What it counts is never read: each
+// time is an event of its own (EPOLLET), and it holds more than can be counted.
+func (o *poller) ring() { _, _ = unix.Write(o.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
 
 // add has p told of its socket from now on, and at once.
 func (o *poller) add(p *pipe) error {
@@ -54,6 +98,7 @@ func (o *poller) remove(p *pipe) {
 
 // run serves until close.
 func (o *poller) run() {
+	defer unix.Close(o.bell) //nolint:errcheck // nothing is lost by it
 	raw, err := o.file.SyscallConn()
 	if err != nil {
 		return // it was closed before
@@ -68,8 +113,17 @@ func (o *poller) run() {
 			if n <= 0 {
 				return false
 			}
+			rung := false
 			for _, e := range events[:n] {
+				if e.Fd == int32(o.bell) {
+					rung = true
+					continue
+				}
 				o.tell(e)
+			}
+			if rung {
+				runtime.Gosched() // whatever can go on goes first
+				o.next()
 			}
 			if n < len(events) {
 				return false // that was all; what comes after it wakes the runtime's poller
