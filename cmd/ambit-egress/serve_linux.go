@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -38,6 +39,9 @@ func serve(ctx context.Context) error {
 	}
 	defer line.Close() //nolint:errcheck // nobody is there any more
 	hello, fds, err := greet(line)
+	if errors.Is(err, io.EOF) {
+		return nil // the launcher gave the launch up, and says why
+	}
 	if err != nil {
 		return fmt.Errorf("hear what to do: %w", err)
 	}

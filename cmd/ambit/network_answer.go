@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/egress/inside"
+	"ambit.dev/ambit/internal/egress/wire"
+	"ambit.dev/ambit/internal/session"
+)
+
+// serve answers the egress process until it has ended.
+//
+// Security: what it says is not trusted. Whose request it is, whether somebody
+// can be asked, and what it may be about is said here.
+func (n *network) serve(ctx context.Context) {
+	defer close(n.ended)
+	var work sync.WaitGroup
+	err := n.listen(ctx, &work)
+	work.Wait()
+	_ = n.line.Close()
+	err = errors.Join(err, n.cmd.Wait(), n.trail.flush())
+	n.mu.Lock()
+	over, lost := n.over, n.lost
+	n.mu.Unlock()
+	if !over && lost != nil {
+		printf(n.s.app.err, "ambit: the network of the sandbox has ended, and the sandbox with it: %v\n", err)
+		lost()
+	}
+}
+
+// maxAnswering bounds the questions of an egress process that are open at once.
+const maxAnswering = 2048
+
+func (n *network) listen(ctx context.Context, work *sync.WaitGroup) error {
+	room := make(chan struct{}, maxAnswering)
+	answer := func(f func() wire.Message) {
+		room <- struct{}{}
+		work.Go(func() {
+			defer func() { <-room }()
+			_ = n.conn.Send(f()) // one that is gone needs no answer
+		})
+	}
+	for {
+		var m wire.Message
+		if err := n.conn.Receive(&m); err != nil {
+			return err
+		}
+		switch {
+		case m.Ready:
+			n.ready <- nil
+		case m.Fault != "":
+			n.ready <- errors.New(capability.Printable(m.Fault))
+		case m.Check != nil:
+			answer(func() wire.Message { return n.check(ctx, m.ID, *m.Check) })
+		case m.Ask != nil:
+			asked := n.await(ctx, m.ID)
+			answer(func() wire.Message { return n.ask(asked, m.ID, *m.Ask) })
+		case m.Use != nil:
+			asked := n.await(ctx, m.ID)
+			answer(func() wire.Message { return n.use(asked, m.ID, *m.Use) })
+		case m.Give:
+			n.forget(m.ID)
+		case m.Who != nil:
+			answer(func() wire.Message { return n.who(m.ID, *m.Who) })
+		case m.Published != nil, m.Flows != nil:
+			n.wants.answer(m)
+		case m.Flow != nil:
+			if err := n.flow(*m.Flow); err != nil {
+				return err
+			}
+		case m.Made != nil:
+			if err := n.made(*m.Made); err != nil {
+				return err
+			}
+		default:
+			return errors.New("it said something that is not understood")
+		}
+	}
+}
+
+// await makes a context that ends when nobody waits for an answer any more.
+func (n *network) await(ctx context.Context, id uint64) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.over {
+		cancel()
+	}
+	n.waiting[id] = cancel
+	return ctx
+}
+
+// forget ends a question to a person.
+func (n *network) forget(id uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if cancel, ok := n.waiting[id]; ok {
+		cancel()
+		delete(n.waiting, id)
+	}
+}
+
+func (n *network) check(ctx context.Context, id uint64, r decision.Request) wire.Message {
+	program := r.Subject.Program
+	r.ID, r.Subject, r.CanAsk = "", n.s.subject, n.asks != nil
+	r.Subject.Program = program
+	var d decision.Decision
+	if networks(r.Capability) {
+		d = n.gate.Check(ctx, r)
+	} else {
+		d = decision.Failed(r, errors.New("a network is asked about nothing but flows"))
+	}
+	switch d.Outcome {
+	case decision.Allow:
+		n.tally.Allowed(r.Capability.Kind())
+	case decision.Deny:
+		n.tally.Denied(r.Capability.Kind())
+		n.tell(r.Capability, d)
+	case decision.Ask: // counted when it is put
+	}
+	return wire.Message{ID: id, Decision: &d}
+}
+
+func (n *network) ask(ctx context.Context, id uint64, q wire.Ask) wire.Message {
+	defer n.forget(id)
+	said := "nobody can be asked"
+	if n.asks != nil && networks(q.Request.Capability) {
+		q.Request.Subject = n.s.subject
+		said = n.asks.askFlow(ctx, q)
+	}
+	return wire.Message{ID: id, Asked: &said}
+}
+
+// who names the process that has a socket.
+func (n *network) who(id uint64, inode uint32) wire.Message {
+	n.mu.Lock()
+	init, last := n.initPID, n.lastPID
+	n.mu.Unlock()
+	var p inside.Program
+	if init > 0 {
+		p = inside.FindProgram(init, last, inode)
+		n.mu.Lock()
+		n.lastPID = p.PID
+		n.mu.Unlock()
+	}
+	return wire.Message{ID: id, Program: &wire.Program{Name: p.Name, PID: p.PID}}
+}
+
+// traffic is what a flow that has ended adds to that of its session.
+func traffic(f wire.Flow) session.Traffic {
+	if f.Connected.IsZero() {
+		return session.Traffic{Refused: 1 + f.Times}
+	}
+	return session.Traffic{Flows: 1, In: f.In, Out: f.Out}
+}
+
+// flow records a flow that has ended, and prints the line of one that was
+// refused. One that cannot be recorded ends the sandbox.
+func (n *network) flow(f wire.Flow) error {
+	if f.Ended.IsZero() {
+		return nil
+	}
+	n.tally.Carried(traffic(f))
+	b := audit.FlowBody{Decision: f.Decision, Capability: audit.Text(f.Capability.Display()), UDP: f.UDP, Name: audit.Text(f.Name), To: f.To.String(),
+		Program: audit.Text(f.Program.Name), PID: f.Program.PID, In: f.In, Out: f.Out, Duration: f.Ended.Sub(f.Begun), End: f.End, Why: audit.Text(f.Why), Times: f.Times}
+	n.explain(f)
+	if f.Inbound {
+		b.Inbound, b.From = true, f.From.String()
+	}
+	if f.Dialled.IsValid() {
+		b.Dialled = f.Dialled.String()
+	}
+	return n.append("f", b)
+}
+
+// made records a request that has ended. One that cannot be recorded ends the
+// sandbox.
+func (n *network) made(r wire.Request) error {
+	if r.End == placeholderMisuse {
+		n.misused(r)
+	}
+	return n.append("q", audit.RequestBody{Decision: r.Decision, To: audit.Text(r.To.Display()), Method: audit.Text(r.Method), Path: audit.Text(r.Path),
+		Status: r.Status, In: r.In, Out: r.Out, Duration: r.Ended.Sub(r.Begun), End: r.End, Why: audit.Text(r.Why)})
+}
+
+// unrecorded ends the sandbox, whose network cannot be recorded.
+func (n *network) unrecorded(err error) {
+	printf(n.s.app.err, "ambit: %v\n", err)
+	_ = n.line.Close() // its reader ends the sandbox
+}
+
+// append records what came of a flow or a request.
+func (n *network) append(id string, b audit.Body) error {
+	rec, err := audit.New(b)
+	if err != nil {
+		return err
+	}
+	rec.ID, rec.Session, rec.Principal, rec.Pack = audit.NewID(id), n.s.subject.Session, n.s.subject.Principal, n.s.subject.Pack
+	if err := n.trail.add(rec); err != nil {
+		return fmt.Errorf("record a %s: %w", rec.Kind, err)
+	}
+	return nil
+}
