@@ -4,20 +4,23 @@ import "time"
 
 // A start is one guest from its boot to its end.
 type start struct {
-	name     string
-	kernel   string // folder of .tools/kernels
-	deadline time.Duration
-	suites   []suite
+	name   string
+	kernel string // folder of .tools/kernels
+	// processor is QEMU's name of a model. In the emulator of QEMU 7.2 the
+	// instruction that cx16 stands for spoils flags, and Linux 6.12 uses it.
+	processor string
+	deadline  time.Duration
+	suites    []suite
 }
 
 // boots are the guests of make test, or of make test-guest.
 func boots(whole bool) []start {
 	if !whole {
-		return []start{{"stock", "stock", 9 * time.Minute, bounded()}}
+		return []start{{"stock", "stock", "max", 9 * time.Minute, bounded()}}
 	}
 	return []start{
-		{"stock", "stock", 2 * time.Hour, everything()},
-		{"backports", "backports", 20 * time.Minute, bounded()},
+		{"stock", "stock", "max", 2 * time.Hour, everything()},
+		{"backports", "backports", "max,-cx16", 20 * time.Minute, bounded()},
 	}
 }
 

@@ -42,17 +42,19 @@ func needGuest(t *testing.T, kernelName string) kernel {
 
 // boot runs the suites in one guest, one after another, and tells of each test
 // there as of a test here.
-func boot(t *testing.T, k kernel, deadline time.Duration, suites []suite) {
+func boot(t *testing.T, k kernel, b start) {
 	t.Helper()
+	suites := b.suites
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
 	m := prepare(t, k, root, suites)
+	m.processor = b.processor
 	t.Logf("prepared in %s", time.Since(began).Round(time.Millisecond))
 	transcripts := make([]transcript, len(suites))
-	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	ctx, cancel := context.WithTimeout(t.Context(), b.deadline)
 	defer cancel()
 	began = time.Now()
 	heard, err := os.Create(filepath.Join(filepath.Dir(m.disk), "heard"))
@@ -160,7 +162,7 @@ func TestGuest(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			wanted := regexp.MustCompile(*only)
 			b.suites = slices.DeleteFunc(b.suites, func(s suite) bool { return !wanted.MatchString(s.name()) })
-			boot(t, needGuest(t, b.kernel), b.deadline, b.suites)
+			boot(t, needGuest(t, b.kernel), b)
 		})
 	}
 }

@@ -18,10 +18,11 @@ import (
 
 // A machine is what one guest is started from.
 type machine struct {
-	kernel  kernel
-	disk    string
-	initrd  string
-	console string // file that gets what the kernel says
+	kernel    kernel
+	processor string // QEMU's name of its model
+	disk      string
+	initrd    string
+	console   string // file that gets what the kernel says
 }
 
 // arguments are those of QEMU: emulated, so that no /dev/kvm is needed; nothing
@@ -31,7 +32,7 @@ type machine struct {
 func (m machine) arguments() []string {
 	return []string{
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-		"-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", "max", "-smp", "2", "-m", "2048",
+		"-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", m.processor, "-smp", "2", "-m", "2048",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", m.kernel.image, "-initrd", m.initrd,
 		"-append", "console=ttyS0 panic=-1 mitigations=off no_timer_check tsc_early_khz=1000000",

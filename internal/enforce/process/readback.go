@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -276,7 +277,21 @@ func linkIsUp(dir, name string) (bool, error) {
 	return slices.Contains(strings.Fields(string(text)), name) || slices.Contains(strings.Fields(string(routes)), name), nil
 }
 
+// onlyStandard looks again for a moment: the clone returns when the process has
+// given up our memory, in execve, and the kernel closes what is to be closed
+// there a little later (fs/exec.c, begin_new_exec).
 func onlyStandard(dir string) error {
+	for end := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
+		err := onlyStandardNow(dir)
+		if !errors.Is(err, errOpen) || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+var errOpen = errors.New("is open")
+
+func onlyStandardNow(dir string) error {
 	fd, err := unix.Open(dir+"/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("read %s/fd: %w", dir, err)
@@ -294,7 +309,7 @@ func onlyStandard(dir string) error {
 		_, _, names := unix.ParseDirent(buf[:n], -1, nil)
 		for _, name := range names {
 			if !slices.Contains([]string{"0", "1", "2", "3"}, name) { // 3: init's line, closed before the program runs
-				return fmt.Errorf("descriptor %s is open", name)
+				return fmt.Errorf("descriptor %s %w", name, errOpen)
 			}
 		}
 	}
