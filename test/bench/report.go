@@ -46,7 +46,7 @@ const (
 	walkTarget    = 1.3  // × plain, in a view that asks: jobs that look at many files
 	toolTarget    = 1.1  // × plain, in a view that asks: ordinary tools
 	firstTarget   = 500  // µs, without the answer
-	secondTarget  = 1.1 // × a fixed view: as if nothing had been asked
+	secondTarget  = 1.1  // × a fixed view: as if nothing had been asked
 	groupTarget   = 10_000.0
 	durableTarget = time.Millisecond
 	verifyTarget  = 10 * time.Second

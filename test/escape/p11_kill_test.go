@@ -60,3 +60,29 @@ func TestP11Kill(t *testing.T) {
 		},
 	}.run(t)
 }
+
+func TestP11Priority(t *testing.T) {
+	attack{
+		ID: "P11", Title: "slow processes outside down",
+		Reference: "setpriority(2), ioprio_set(2): group 0 is the own, and the launcher is in it",
+		Tiers:     process,
+		Tries: []try{
+			{Name: "of processors", Harmless: true, Do: func(*field) error {
+				raw, err := unix.Getpriority(unix.PRIO_PROCESS, 0) // 20 less what it is
+				if err != nil {
+					return err
+				}
+				return unix.Setpriority(unix.PRIO_PGRP, 0, 20-raw)
+			}, Want: refused(unix.EPERM)},
+			{Name: "of disks", Harmless: true, Do: func(*field) error {
+				const group, bestEffort, middle = 2, 2 << 13, 4
+				if _, _, errno := unix.Syscall(unix.SYS_IOPRIO_SET, group, 0, bestEffort|middle); errno != 0 {
+					return errno
+				}
+				return nil
+			}, Want: refused(unix.EPERM)},
+			{Name: "its own", NoControl: "it is slow then", Do: func(*field) error { return unix.Setpriority(unix.PRIO_PROCESS, 0, 19) },
+				Want: allowed("a program may have less for itself")},
+		},
+	}.run(t)
+}

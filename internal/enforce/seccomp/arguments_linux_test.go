@@ -50,6 +50,13 @@ func TestArguments(t *testing.T) {
 		{group, "pidfd_send_signal", [6]uint64{3, 9, 0, 0}, "allow"},
 		{seccomp.Options{}, "kill", [6]uint64{0, 9}, "allow"},
 
+		{seccomp.Options{}, "setpriority", [6]uint64{unix.PRIO_PGRP, 0, 19}, "EPERM"},
+		{seccomp.Options{}, "setpriority", [6]uint64{anything | unix.PRIO_PGRP, anything, 19}, "EPERM"},
+		{seccomp.Options{}, "setpriority", [6]uint64{unix.PRIO_PGRP, 7, 19}, "allow"},
+		{seccomp.Options{}, "setpriority", [6]uint64{unix.PRIO_PROCESS, 0, 19}, "allow"},
+		{seccomp.Options{}, "ioprio_set", [6]uint64{2, 0}, "EPERM"},
+		{seccomp.Options{}, "ioprio_set", [6]uint64{1, 0}, "allow"},
+
 		{open, "openat", [6]uint64{0, 0, unix.O_CREAT, 0o4755}, "EPERM"},
 		{open, "openat", [6]uint64{0, 0, unix.O_CREAT | anything, 0o2755 | anything}, "EPERM"},
 		{open, "openat", [6]uint64{0, 0, unix.O_RDONLY, 0o6777}, "hold"},

@@ -13,6 +13,7 @@ const (
 	typeMask  = 0xf                                             // SOCK_TYPE_MASK (linux/net.h); flags lie above
 	addrNoRnd = 0x40000                                         // ADDR_NO_RANDOMIZE (linux/personality.h)
 	query     = 0xffffffff                                      // personality(2): report and change nothing
+	ioGroup   = 2                                               // IOPRIO_WHO_PGRP (linux/ioprio.h)
 )
 
 // rules returns the table for o: refusals first, so that of two rules for one
@@ -31,9 +32,8 @@ func rules(o Options) []rule {
 			"PR_SET_PDEATHSIG other than SIGKILL", []test{is(0, unix.PR_SET_PDEATHSIG), isNot(1, uint32(unix.SIGKILL))}})
 	}
 	if o.NoGroupSignal {
-		const why = "the own process group may have processes outside"
-		rs = append(rs, rule{"kill", eperm, why, "of process 0, the own group", []test{is(0, 0)}},
-			rule{"pidfd_send_signal", eperm, why, "with flags, such as that of a group", []test{has(3, whole)}})
+		rs = append(rs, rule{"kill", eperm, whyGroup, "of process 0, the own group", []test{is(0, 0)}},
+			rule{"pidfd_send_signal", eperm, whyGroup, "with flags, such as that of a group", []test{has(3, whole)}})
 	}
 	return append(rs, holds(o)...)
 }
@@ -54,6 +54,7 @@ var (
 
 const (
 	whyView      = "the view is the boundary; nothing inside may change it"
+	whyGroup     = "the own process group may have processes outside"
 	whyHandle    = "reaches or watches files without a path"
 	whyOthers    = "memory and descriptors of other processes"
 	whyRing      = "does what calls do without being a call"
@@ -90,6 +91,8 @@ func refusals() []rule {
 		"modify_ldt", "lookup_dcookie", "vhangup")...)
 	// Readable by everybody where kernel.dmesg_restrict is 0.
 	add(always(eperm, "the kernel's log", "syslog")...)
+	add(rule{"setpriority", eperm, whyGroup, "of group 0, the own", []test{is(0, unix.PRIO_PGRP), is(1, 0)}},
+		rule{"ioprio_set", eperm, whyGroup, "of group 0, the own", []test{is(0, ioGroup), is(1, 0)}})
 	add(rule{"personality", eperm, "READ_IMPLIES_EXEC and the like weaken what the program runs",
 		"other than 0, ADDR_NO_RANDOMIZE and the query", []test{isNot(0, 0, addrNoRnd, query)}})
 	// The kernel takes the request as unsigned int, so the low half is all of it.
