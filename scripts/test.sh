@@ -5,9 +5,9 @@
 # Tests run with the race detector, which needs cgo and so a C compiler; the
 # product itself is built without, and so are the tests of what only works
 # without: the system calls that confine every thread of a process. The test
-# programs are compiled once:
-# the go command runs them as root and a copy is kept, and the copies run again
-# as the user `ambit-test`, who needs no compiler and sees nothing of root's.
+# programs are compiled once: the go command runs them as root and a copy is
+# kept, and the copies run again as the user `ambit-test`, who needs no compiler
+# and sees nothing of root's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -80,6 +80,7 @@ for folder in test/report test/bench; do
 	[ ! -f "$folder/go.mod" ] || (cd "$folder" && run ./...)
 done
 results=("$mode=$work/$mode.json")
+left=
 # The tier once more, on the kernel that a stock Debian 12 boots. It is the same
 # for every user of this host, so root does it for all.
 if is_root; then
@@ -139,12 +140,12 @@ if is_root; then
 	wait
 	cat "$work"/tests/*.json >"$work/user.json"
 	results+=("user=$work/user.json")
-	# Nothing that a test started may outlive it.
+	# Nothing that a test started may outlive it. What has ended waits for process 1
+	# to take note, which may take it a while.
 	sleep 0.5
-	if left=$(pgrep -a -u "$user"); then
-		pkill -KILL -u "$user" || true
-		die "Still running after the tests of $user:" "$left"
-	fi
+	left=$(ps -o pid=,stat=,args= -u "$user" | awk '$2 !~ /^Z/') || true
+	[ -z "$left" ] || pkill -KILL -u "$user" || true
 fi
 
 "$work/bin/report" -skips test/skips.txt "${cover[@]}" "${results[@]}"
+[ -z "$left" ] || die "Still running after the tests of $user:" "$left"
