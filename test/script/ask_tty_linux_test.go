@@ -149,7 +149,7 @@ func (b *bench) allowUntil(x *terminal, shown string) {
 func TestAskInShell(t *testing.T) {
 	b := newAskingBench(t)
 	b.write("proj/a.txt", "content of a\n")
-	x := b.onTerminal("run", "--env", "PS1=INNER> ", "--", "bash", "--norc", "--noprofile", "-i")
+	x := b.onTerminal("run", "--env", "PS1=INNER> ", "--env", "HISTFILE=", "--", "bash", "--norc", "--noprofile", "-i")
 	x.expect("INNER> ")
 	x.typed("cat proj/a.txt\n")
 	x.asked("proj/a.txt")

@@ -60,7 +60,7 @@ public class Hello { public static void main(String[] a) throws Exception {
 			}
 			b := newBench(t)
 			f := newFar(t, b)
-			f.more = packages(t, f)
+			f.serve(packages(t, f))
 			argv := tc.argv(b, f.secure)
 			run := func(rule string) ran {
 				args := []string{"run", "--allow", "fs.read:" + b.dir, "--allow", "net.connect:" + f.secure + "/http:" + rule}

@@ -28,12 +28,12 @@ import (
 // A far is a server of the host with TLS, HTTP/2 and plain HTTP, that a CA of its
 // own vouches for.
 type far struct {
-	ca            string       // file with its CA; beside it, with .leaf and .key, its certificate
-	plain, secure string       // HOST:PORT, by the name of the host's loopback
-	more          http.Handler // serves in its place, if there is one
+	ca            string // file with its CA; beside it, with .leaf and .key, its certificate
+	plain, secure string // HOST:PORT, by the name of the host's loopback
 
 	mu   sync.Mutex
-	seen []string // requests; guarded by mu
+	more http.Handler // guarded by mu; serves in its place, if there is one
+	seen []string     // requests; guarded by mu
 }
 
 func newFar(t *testing.T, b *bench) *far {
@@ -94,12 +94,20 @@ func (f *far) certificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{leaf}, PrivateKey: leafKey}
 }
 
+// serve has another handler serve in its place.
+func (f *far) serve(h http.Handler) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.more = h
+}
+
 func (f *far) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.seen = append(f.seen, r.Method+" "+r.RequestURI)
+	more := f.more
 	f.mu.Unlock()
-	if f.more != nil {
-		f.more.ServeHTTP(w, r)
+	if more != nil {
+		more.ServeHTTP(w, r)
 		return
 	}
 	body, _ := io.ReadAll(r.Body)

@@ -71,7 +71,7 @@ func startAPI(t *testing.T, roots string, cfg *tls.Config) *api {
 		t.Fatal(err)
 	}
 	a := &api{port: strconv.Itoa(l.Addr().(*net.TCPAddr).Port), cfg: cfg, roots: roots}
-	s := &http.Server{Handler: a, ReadHeaderTimeout: time.Minute, TLSConfig: cfg, ErrorLog: log.New(io.Discard, "", 0)}
+	s := &http.Server{Handler: a, ReadHeaderTimeout: time.Minute, TLSConfig: cfg.Clone(), ErrorLog: log.New(io.Discard, "", 0)} // it changes its own
 	if cfg != nil {
 		go s.ServeTLS(l, "", "") //nolint:errcheck // it ends with the test
 	} else {
