@@ -31,12 +31,13 @@ fetch_kernel() {
 }
 
 # backports_options are those of an apt that knows the backports alone, with
-# lists of its own: the host's sources stay as they are.
+# lists of its own: the host's sources stay as they are, and say where they are.
 backports_options() {
 	local dir=$kernels/backports.apt uri
 	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep '/debian/\?$' | head -n1)
+	[ -n "$uri" ] || return 1
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s bookworm-backports main\n' "${uri:-http://deb.debian.org/debian}" >"$dir/sources.list"
+	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s bookworm-backports main\n' "$uri" >"$dir/sources.list"
 	options=(-o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir/cache")
 }
 
@@ -48,8 +49,7 @@ fetch_kernel stock linux-image-cloud-amd64 || { apt-get -qq update && fetch_kern
 	die "Could not fetch the kernel: linux-image-cloud-amd64"
 [ "${1:-}" != prepare ] || exit 0
 
-backports_options
-{ apt-get -qq "${options[@]}" update && fetch_kernel backports linux-image-cloud-amd64 "${options[@]}"; } >/dev/null 2>&1 ||
+{ backports_options && apt-get -qq "${options[@]}" update && fetch_kernel backports linux-image-cloud-amd64 "${options[@]}"; } >/dev/null 2>&1 ||
 	say "The kernel of bookworm-backports cannot be had here; its part is skipped."
 cd test/guest
 exec go test -count=1 -timeout=3h -v -run '^TestGuest$' . -args -whole "$@"

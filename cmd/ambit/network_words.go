@@ -137,23 +137,10 @@ func lineOf(pid int) []string {
 // or "".
 func (t *toucher) askFlow(ctx context.Context, a wire.Ask) string {
 	r := a.Request
-	want, _ := t.s.manifest.Declares(r.Capability)
-	q := approval.Question{ID: r.ID, Session: r.Subject.Session, Principal: r.Subject.Principal, Pack: r.Subject.Pack, Digest: r.Subject.Digest,
-		Program: a.Flow.Program.Name, PID: a.Flow.Program.PID, Argv: bounded(lineOf(a.Flow.Program.PID)), Capability: r.Capability, Reason: want.Reason}
 	only := "only there: "
 	if r.Capability.Kind() == capability.DNSLookup {
 		only = "only these records: "
 	}
-	q.Offers = []approval.Offer{{Capability: r.Capability, Scope: approval.ScopeFile, Words: only + capability.Printable(r.Capability.Scope()), Broad: r.Capability.Broad()}}
-	if offer, ok := declaredOffer(t.s.manifest.Open, want.Capability, r.Capability); ok {
-		q.Offers = append(q.Offers, offer)
-	}
-	answer, err := t.desk.Ask(ctx, q)
-	switch {
-	case err != nil:
-		return err.Error()
-	case answer.By == "":
-		return answer.Text
-	}
-	return ""
+	p := a.Flow.Program
+	return t.askExactly(ctx, r, approval.Question{Program: p.Name, PID: p.PID, Argv: bounded(lineOf(p.PID))}, only+capability.Printable(r.Capability.Scope()))
 }

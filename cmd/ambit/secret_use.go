@@ -194,19 +194,5 @@ func sameUse(a, b binding.Binding) bool {
 // askUse asks a person about the use of a secret. It returns why nobody answered,
 // or "".
 func (t *toucher) askUse(ctx context.Context, r decision.Request) string {
-	want, _ := t.s.manifest.Declares(r.Capability)
-	q := approval.Question{ID: r.ID, Session: r.Subject.Session, Principal: r.Subject.Principal, Pack: r.Subject.Pack, Digest: r.Subject.Digest,
-		Capability: r.Capability, Reason: want.Reason}
-	q.Offers = []approval.Offer{{Capability: r.Capability, Scope: approval.ScopeFile, Words: "this secret, toward this destination", Broad: r.Capability.Broad()}}
-	if offer, ok := declaredOffer(t.s.manifest.Open, want.Capability, r.Capability); ok {
-		q.Offers = append(q.Offers, offer)
-	}
-	answer, err := t.desk.Ask(ctx, q)
-	switch {
-	case err != nil:
-		return err.Error()
-	case answer.By == "":
-		return answer.Text
-	}
-	return ""
+	return t.askExactly(ctx, r, approval.Question{}, "this secret, toward this destination")
 }

@@ -134,3 +134,24 @@ func bounded(argv []string) (words []string) {
 	}
 	return words
 }
+
+// askExactly asks a person about a request of the network, with an offer of
+// exactly that in these words, and one of what the manifest declares. q has who
+// asks, where that is known. It returns why nobody answered, or "".
+func (t *toucher) askExactly(ctx context.Context, r decision.Request, q approval.Question, words string) string {
+	want, _ := t.s.manifest.Declares(r.Capability)
+	q.ID, q.Capability, q.Reason = r.ID, r.Capability, want.Reason
+	q.Session, q.Principal, q.Pack, q.Digest = r.Subject.Session, r.Subject.Principal, r.Subject.Pack, r.Subject.Digest
+	q.Offers = []approval.Offer{{Capability: r.Capability, Scope: approval.ScopeFile, Words: words, Broad: r.Capability.Broad()}}
+	if offer, ok := declaredOffer(t.s.manifest.Open, want.Capability, r.Capability); ok {
+		q.Offers = append(q.Offers, offer)
+	}
+	answer, err := t.desk.Ask(ctx, q)
+	switch {
+	case err != nil:
+		return err.Error()
+	case answer.By == "":
+		return answer.Text
+	}
+	return ""
+}

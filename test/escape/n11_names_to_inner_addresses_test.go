@@ -22,19 +22,22 @@ var inner = []struct{ name, address, class string }{
 	{"own.test", "93.184.215.99", "host"},
 }
 
+// stageInner has a service on each of the addresses, and a name for each.
+func stageInner(_ *testing.T, f *field) {
+	s := stage{Names: map[string][]string{}, Own: []string{"93.184.215.99"}, Services: []service{{Name: "inner", At: ":8080"}}}
+	for _, n := range inner {
+		s.Names[n.name] = []string{n.address}
+	}
+	f.staged(s)
+}
+
 func TestN11NamesToInnerAddresses(t *testing.T) {
 	needStage(t)
 	a := attack{
 		ID: "N11", Title: "an allowed name that leads to the host, to its networks, to a cloud's metadata",
 		Reference: "SSRF by DNS; theft of credentials from metadata services (Capital One, 2019)",
 		Tiers:     process,
-		Setup: func(_ *testing.T, f *field) {
-			s := stage{Names: map[string][]string{}, Own: []string{"93.184.215.99"}, Services: []service{{Name: "inner", At: ":8080"}}}
-			for _, n := range inner {
-				s.Names[n.name] = []string{n.address}
-			}
-			f.staged(s)
-		},
+		Setup:     stageInner,
 		Flags: func(*field) (flags []string) {
 			for _, n := range inner {
 				flags = append(flags, "--allow", "net.connect:"+n.name+":8080")
@@ -75,15 +78,9 @@ func TestN11AnyHost(t *testing.T) {
 		ID: "N11", Title: "any host is any public host",
 		Reference: "wildcards of proxies that cover the metadata service",
 		Tiers:     process,
-		Setup: func(_ *testing.T, f *field) {
-			s := stage{Names: map[string][]string{}, Own: []string{"93.184.215.99"}, Services: []service{{Name: "inner", At: ":8080"}}}
-			for _, n := range inner {
-				s.Names[n.name] = []string{n.address}
-			}
-			f.staged(s)
-		},
-		Flags: func(*field) []string { return []string{"--allow", "net.connect:*:8080"} },
-		Harm:  func(f *field) string { return f.reached() },
+		Setup:     stageInner,
+		Flags:     func(*field) []string { return []string{"--allow", "net.connect:*:8080"} },
+		Harm:      func(f *field) string { return f.reached() },
 	}
 	for _, n := range inner {
 		a.Tries = append(a.Tries, try{Name: n.name, Do: func(f *field) error { return f.dial("tcp4", n.name+":8080") }, Want: refused(unix.ECONNREFUSED)})

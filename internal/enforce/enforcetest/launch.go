@@ -208,17 +208,22 @@ func (o owned) exceeds(before owned) bool {
 func leavesNothing(t *testing.T) {
 	t.Helper()
 	before := own(t)
-	t.Cleanup(func() {
-		after := own(t)
-		for range 300 {
-			if !after.exceeds(before) {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-			after = own(t)
+	t.Cleanup(func() { before.again(t, 300) })
+}
+
+// again fails a test that has more than before at each of so many looks, a
+// hundredth of a second apart.
+func (before owned) again(t *testing.T, looks int) {
+	t.Helper()
+	after := own(t)
+	for range looks {
+		if !after.exceeds(before) {
+			return
 		}
-		t.Errorf("before %+v, after %+v", before, after)
-	})
+		time.Sleep(10 * time.Millisecond)
+		after = own(t)
+	}
+	t.Errorf("before %+v, after %+v", before, after)
 }
 
 // hidden: what was granted at the start can be taken away while it is used.

@@ -81,23 +81,13 @@ func (s *session) stop(pid int) (stopped, error) {
 		return stopped{}, fmt.Errorf("stop process %d: %w", pid, err)
 	}
 	// Looked at again: the id may have become another process's.
-	if !s.has(pid) || state(pid) == "T" {
+	if !s.holds(pid) || state(pid) == "T" {
 		return stopped{pid, -1}, unix.Close(fd)
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGSTOP, nil, 0); err != nil {
 		return stopped{pid, -1}, unix.Close(fd) // it has ended
 	}
 	return stopped{pid, fd}, nil
-}
-
-// has reports whether a process is of the sandbox's pid namespace.
-func (s *session) has(pid int) bool {
-	own, err := os.Readlink("/proc/" + itoa(s.pid) + "/ns/pid")
-	if err != nil {
-		return false
-	}
-	ns, err := os.Readlink("/proc/" + itoa(pid) + "/ns/pid")
-	return err == nil && ns == own
 }
 
 // state is the letter of proc_pid_stat(5) for a process; "" where it is gone.
