@@ -211,19 +211,19 @@ func leavesNothing(t *testing.T) {
 	t.Cleanup(func() { before.again(t, 300) })
 }
 
-// again fails a test that has more than before at each of so many looks, a
+// again fails a test that has more than o at each of so many looks, a
 // hundredth of a second apart.
-func (before owned) again(t *testing.T, looks int) {
+func (o owned) again(t *testing.T, looks int) {
 	t.Helper()
 	after := own(t)
 	for range looks {
-		if !after.exceeds(before) {
+		if !after.exceeds(o) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 		after = own(t)
 	}
-	t.Errorf("before %+v, after %+v", before, after)
+	t.Errorf("before %+v, after %+v", o, after)
 }
 
 // hidden: what was granted at the start can be taken away while it is used.
