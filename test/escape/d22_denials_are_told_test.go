@@ -15,13 +15,14 @@ func TestD22DenialsAreTold(t *testing.T) {
 	if err == nil {
 		t.Error("D22: it succeeded")
 	}
-	want := regexp.MustCompile(`(?m)^ambit: denied fs\.read:` + regexp.QuoteMeta(f.Canary) + ` .*\[d-[a-z0-9]+\].*--allow fs\.read:` + regexp.QuoteMeta(f.Canary))
+	// It may stand behind what the program has written of a line of its own.
+	want := regexp.MustCompile(`ambit: denied fs\.read:` + regexp.QuoteMeta(f.Canary) + ` .*\[d-[a-z0-9]+\].*--allow fs\.read:` + regexp.QuoteMeta(f.Canary))
 	if !want.Match(out) {
 		t.Errorf("D22: got %s", out)
 	}
 	f.flags = nil
 	out, _ = f.box(t, "python3", "-c", "import socket; socket.create_connection(('192.0.2.1', 443), 2)").CombinedOutput()
-	if !regexp.MustCompile(`(?m)^ambit: denied net\.connect:192\.0\.2\.1:443 .*\[d-[a-z0-9]+\]`).Match(out) {
+	if !regexp.MustCompile(`ambit: denied net\.connect:192\.0\.2\.1:443 .*\[d-[a-z0-9]+\]`).Match(out) {
 		t.Errorf("D22: got %s", out)
 	}
 }
