@@ -67,7 +67,14 @@ func (s *prepared) link(in *enforce.Input) error {
 	}
 	in.Link, in.AskListen = &linkPlan, asked && s.asksToListen()
 	in.Base.Files = append(slices.Clone(in.Base.Files), enforce.File{Path: "/etc/resolv.conf", Content: []byte(nameserver)})
-	return s.trust(in)
+	if err := s.trust(in); err != nil {
+		return err
+	}
+	var own []byte
+	if s.authority != nil {
+		own = s.authority.PEM()
+	}
+	return browsers(in, own)
 }
 
 // wants are the capabilities that the manifest asks for.

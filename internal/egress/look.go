@@ -23,9 +23,9 @@ const (
 // not held back: in many protocols it speaks first.
 //
 // Security: without it a program could be allowed to connect to one name of a
-// server that has many, and ask it for another. It sees what stands in the open:
-// not the inner name of an encrypted hello, whose outer name it compares, and not
-// TLS that a protocol turns to later (STARTTLS).
+// server that has many, and ask it for another. It sees what stands in the open,
+// and lets no hello pass that has an encrypted one in it; it does not see TLS that
+// a protocol turns to later (STARTTLS).
 type look struct {
 	name  string
 	tries int

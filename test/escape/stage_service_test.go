@@ -1,9 +1,11 @@
 package escape_test
 
 import (
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -44,6 +46,9 @@ func (s stage) serve(v service) error {
 	switch v.Kind {
 	case "tls":
 		l, err = withTLS(l)
+	case "hidden":
+		go s.hidden(v, l)
+		return nil
 	case "http":
 		go func() {
 			_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -107,18 +112,84 @@ func (s stage) tell(v service, c net.Conn) {
 	_, _ = io.Copy(io.Discard, c)
 }
 
+// hidden is a server of many names that takes encrypted hellos (ECH). It gives the
+// token to whoever asks for other.test.
+func (s stage) hidden(v service, l net.Listener) {
+	cert, err := anyCertificate()
+	if err != nil {
+		panic(err)
+	}
+	key, config := hiddenKey()
+	cfg := &tls.Config{Certificates: []tls.Certificate{cert}, EncryptedClientHelloKeys: []tls.EncryptedClientHelloKey{{Config: config, PrivateKey: key}}}
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			t := tls.Server(c, cfg)
+			if t.Handshake() != nil || t.ConnectionState().ServerName != "other.test" {
+				return
+			}
+			s.note(v.Name)
+			_, _ = io.WriteString(t, s.Token+"\n")
+		}()
+	}
+}
+
+// hiddenKey is the key for encrypted hellos, and how it is published (RFC 9849,
+// section 4) with allowed.test as the name that stands in the open.
+func hiddenKey() (key, config []byte) {
+	sum := sha256.Sum256([]byte("both sides know it"))
+	k, err := ecdh.X25519().NewPrivateKey(sum[:])
+	if err != nil {
+		panic(err)
+	}
+	const public = "allowed.test"
+	sized := func(s string) string { return string([]byte{byte(len(s) >> 8), byte(len(s))}) + s }
+	body := "\x01\x00\x20" + sized(string(k.PublicKey().Bytes())) + sized("\x00\x01\x00\x01") + "\x20" + string([]byte{byte(len(public))}) + public + sized("")
+	return k.Bytes(), []byte("\xfe\x0d" + sized(body))
+}
+
+// dialHidden asks a server in an encrypted hello for another name than the one
+// that stands in the open.
+func (f *field) dialHidden(address, name string) error {
+	c, err := net.DialTimeout("tcp", address, 2*time.Second)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_, config := hiddenKey()
+	list := append([]byte{byte(len(config) >> 8), byte(len(config))}, config...)
+	t := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true, EncryptedClientHelloConfigList: list,
+		EncryptedClientHelloRejectionVerify: func(tls.ConnectionState) error { return nil }})
+	buf := make([]byte, 64)
+	n, err := t.Read(buf)
+	f.note.Write(buf[:n])
+	return err
+}
+
 // withTLS answers for every name, as a network of servers for many does.
 func withTLS(l net.Listener) (net.Listener, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	cert, err := anyCertificate()
 	if err != nil {
 		return nil, err
+	}
+	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}}), nil
+}
+
+// anyCertificate is one that nobody should believe.
+func anyCertificate() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return nil, err
-	}
-	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}), nil
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
 // dialTLS connects to an address, asks for a name, and reads.

@@ -25,6 +25,11 @@ var ErrMore = errors.New("the hello goes on")
 // can be taken in different ways.
 var ErrMalformed = errors.New("a malformed TLS hello")
 
+// ErrHidden says that the hello has an encrypted one in it (ECH, RFC 9849), whose
+// name cannot be seen. Some clients send what only looks like one, so that nobody
+// can tell: the two are meant to be the same.
+var ErrHidden = errors.New("it may hide another name (ECH): switch that off in the program, or allow the host with rules for requests, as HOST/http")
+
 // Numbers of RFC 8446, sections 4, 4.1.2 and 5.1, and RFC 6066, section 3.
 const (
 	recordHandshake = 22
@@ -33,6 +38,8 @@ const (
 	clientHello     = 1
 	messageHeader   = 4
 	extensionName   = 0
+	extensionECH    = 0xfe0d // RFC 9849, section 5
+	extensionESNI   = 0xffce // its first draft
 	nameHost        = 0
 )
 
@@ -44,6 +51,9 @@ func Begins(b []byte) bool {
 
 // Name returns the name that a hello asks for, canonical, or "" if it asks for
 // none. Begins holds for b.
+//
+// Security: a server takes the inner name of an encrypted hello and not the one
+// that stands in the open, so that a hello with one names nobody.
 func Name(b []byte) (string, error) {
 	if len(b) > Max {
 		return "", ErrMalformed
@@ -113,7 +123,7 @@ func complete(message []byte) ([]byte, error) {
 
 // find looks for the name among extensions, each of which may be there once.
 func find(r reader) (name string, err error) {
-	seen := map[uint16]bool{}
+	seen, hidden := map[uint16]bool{}, false
 	for !r.bad && !r.empty() {
 		kind := r.u16()
 		body := reader{b: r.take(int(r.u16()))}
@@ -121,7 +131,12 @@ func find(r reader) (name string, err error) {
 			return "", ErrMalformed
 		}
 		seen[kind] = true
-		if kind != extensionName {
+		switch kind {
+		case extensionName:
+		case extensionECH, extensionESNI:
+			hidden = true
+			continue
+		default:
 			continue
 		}
 		list := reader{b: body.take(int(body.u16()))}
@@ -134,8 +149,11 @@ func find(r reader) (name string, err error) {
 			return "", ErrMalformed
 		}
 	}
-	if r.bad {
+	switch {
+	case r.bad:
 		return "", ErrMalformed
+	case hidden:
+		return "", ErrHidden
 	}
 	return name, nil
 }

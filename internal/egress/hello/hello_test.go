@@ -1,6 +1,8 @@
 package hello_test
 
 import (
+	"crypto/ecdh"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
@@ -135,6 +137,33 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+// TestHidden: a hello that has an encrypted one in it names nobody, whatever name
+// stands beside it.
+func TestHidden(t *testing.T) {
+	for what, b := range map[string][]byte{
+		"of the standard library": greet(t, &tls.Config{ServerName: "inner.test", EncryptedClientHelloConfigList: configList(t, "a.test")}),
+		"after the name":          message(names(entry(0, "a.test")), "\xfe\x0d"+sized("\x00x")),
+		"before the name":         message("\xfe\x0d"+sized("\x00x"), names(entry(0, "a.test"))),
+		"without a name":          message("\xfe\x0d" + sized("")),
+		"of the first draft":      message(names(entry(0, "a.test")), "\xff\xce"+sized("x")),
+	} {
+		if got, err := hello.Name(b); !errors.Is(err, hello.ErrHidden) {
+			t.Errorf("%s: %q, %v", what, got, err)
+		}
+	}
+}
+
+// configList is what a server publishes for encrypted hellos (RFC 9849, section 4).
+func configList(t *testing.T, public string) []byte {
+	t.Helper()
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := "\x01" + "\x00\x20" + sized(string(key.PublicKey().Bytes())) + sized("\x00\x01\x00\x01") + "\x20" + string([]byte{byte(len(public))}) + public + sized("")
+	return []byte(sized("\xfe\x0d" + sized(body)))
+}
+
 // FuzzAgainstServer: where a server of the standard library reads a name, it is
 // the one that was read here, or none was.
 func FuzzAgainstServer(f *testing.F) {
@@ -142,6 +171,7 @@ func FuzzAgainstServer(f *testing.F) {
 	f.Add(greet(f, &tls.Config{ServerName: "b.test", MaxVersion: tls.VersionTLS12}))
 	f.Add(split(greet(f, &tls.Config{ServerName: "c.test"}), 7))
 	f.Add(message(names(entry(0, "a.test"), entry(0, "b.test"))))
+	f.Add(message(names(entry(0, "a.test")), "\xfe\x0d"+sized("\x00x")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ours, theirs := net.Pipe()
 		var served *string
