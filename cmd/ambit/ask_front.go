@@ -26,7 +26,7 @@ const terminalPath = "/dev/tty"
 func (a *app) resolveAsk(f *runFlags) error {
 	switch f.ask {
 	case askAuto:
-		f.ask = askNone
+		f.ask, f.askAuto = askNone, true
 		if term.IsTerminal(int(a.in.Fd())) && term.IsTerminal(int(a.err.Fd())) && foreground() != 0 &&
 			(f.askBy == askByNotification || trapOpens()) {
 			f.ask = askTTY

@@ -15,7 +15,7 @@ import (
 // watchFiles reports whether opens are seen. A pack is a stranger's, and what it
 // tries is worth more than the microseconds.
 func (s *prepared) watchFiles() bool {
-	return s.flags.watch == "on" || s.flags.watch == "auto" && s.packDir != ""
+	return s.flags.watch == "on" || s.flags.watch == "auto" && s.packDir != "" && enforce.Watches(s.tier.name)
 }
 
 // withoutVolumes leaves out what is there for a volume alone: it is in the plan
@@ -66,7 +66,7 @@ func (s *prepared) masks(effective []capability.Capability, grants []grant.Grant
 // compile finds the objects and makes the plan.
 func (s *prepared) compile(effective []capability.Capability, p program, base enforce.Base) error {
 	in := enforce.Input{
-		Session: s.subject.Session, Effective: s.withoutVolumes(effective), Masked: s.masks(effective, s.grants()),
+		Session: s.subject.Session, Tier: s.tier.name, Effective: s.withoutVolumes(effective), Masked: s.masks(effective, s.grants()),
 		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.watchFiles(),
 		HomePath: s.base.Home, Base: base, Terminal: s.app.terminal(), Ask: s.flags.asks(),
 		Notify: s.flags.asks() && s.flags.askBy == askByNotification,

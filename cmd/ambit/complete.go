@@ -20,7 +20,7 @@ func (a *app) completeRun(root *cobra.Command) {
 		"allow":  completeCapability,
 		"deny":   completeCapability,
 		"home":   oneOf("none", "ephemeral", "private", "host"),
-		"tier":   oneOf("auto", "process"),
+		"tier":   oneOf(tierNames()...),
 		"ask":    oneOf(askAuto, askTTY, askQueue, askNone),
 		"ask-by": oneOf(askByTrap, askByNotification),
 		"deno":   oneOf("auto", "on", "off"),

@@ -25,7 +25,7 @@ type learnFlags struct {
 }
 
 func (a *app) learnCommand() *cobra.Command {
-	f := &learnFlags{run: runFlags{tier: "auto", ask: askRule, watch: "on"}}
+	f := &learnFlags{run: runFlags{tier: enforce.TierProcess, ask: askRule, watch: "on"}}
 	cmd := &cobra.Command{
 		Use:   "learn [flags] [--] COMMAND [ARG…]",
 		Short: "Run a program and write down what it used, as a manifest",

@@ -92,7 +92,7 @@ func (a *app) checkPack(ctx context.Context, dir string) error {
 // examine reads a pack as a run would and compiles a plan for each capability,
 // to find out what this host cannot enforce.
 func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
-	s := &prepared{app: a, flags: &runFlags{pack: dir, plan: true, tier: "process"}, facts: hostFacts(who()), spelled: map[capability.Capability]capability.Capability{}}
+	s := &prepared{app: a, flags: &runFlags{pack: dir, plan: true, tier: enforce.TierProcess}, facts: hostFacts(who()), spelled: map[capability.Capability]capability.Capability{}}
 	var err error
 	if s.base, err = base(); err != nil {
 		return packReport{}, err
@@ -103,10 +103,12 @@ func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
 	}
 	r := packReport{ID: m.ID, Name: m.Name, Version: m.Version, Kind: m.Kind, Description: m.Description, Source: m.Source,
 		Digest: m.Digest(), Entry: m.Entry, Home: m.Home, Env: m.Env, Limits: m.Limits, Capabilities: []wantReport{}, Problems: []string{}}
-	if err := fits(m.Kind, "auto"); err != nil {
+	if t, err := chooseTier(tiers(), m.Kind, tierAuto); err != nil {
 		r.Problems = append(r.Problems, err.Error())
+	} else {
+		s.flags.tier = t.name
 	}
-	if fits(m.Kind, s.flags.tier) != nil {
+	if _, err := chooseTier(tiers(), m.Kind, s.flags.tier); err != nil {
 		return r.unexamined(m), nil
 	}
 	if err := s.readManifest(); err != nil {

@@ -30,6 +30,7 @@ type prepared struct {
 	facts    enforce.Facts // read once: namespaces are begun and the plan is made by them
 	found    *enforce.Base // nil: to be read
 	manifest manifest.Manifest
+	tier     tierRow
 	packDir  string // "" for an ad hoc run
 	subject  decision.Subject
 	policy   decision.Policy
@@ -172,12 +173,16 @@ func (s *prepared) protectSecret() error {
 }
 
 // readManifest reads the pack's manifest, or makes the one of an ad hoc run.
-func (s *prepared) readManifest() error {
+func (s *prepared) readManifest() (err error) {
 	if s.flags.pack == "" {
 		if len(s.argv) == 0 {
 			return errors.New("nothing to run: give a command after --, or a --pack")
 		}
 		s.manifest = manifest.AdHoc(s.argv)
+		if s.tier, err = chooseTier(tiers(), s.manifest.Kind, s.flags.tier); err != nil {
+			return err
+		}
+		s.settleAsking()
 		return nil
 	}
 	m, dir, err := readPack(s.flags.pack)
@@ -185,9 +190,10 @@ func (s *prepared) readManifest() error {
 		return err
 	}
 	s.packDir = dir
-	if err := fits(m.Kind, s.flags.tier); err != nil {
+	if s.tier, err = chooseTier(tiers(), m.Kind, s.flags.tier); err != nil {
 		return fmt.Errorf("pack %q: %w", s.flags.pack, err)
 	}
+	s.settleAsking()
 	b := capability.Base{Home: s.base.Home, Dir: dir}
 	if s.manifest, err = resolveManifest(m, b); err != nil {
 		return err

@@ -30,6 +30,7 @@ type runFlags struct {
 	ask, askBy, askURL        string
 	askTimeout                time.Duration
 	webhook                   approval.Front // for askURL
+	askAuto                   bool           // nobody said whether to ask
 	offline                   bool           // nobody is asked about the network
 }
 
@@ -63,7 +64,7 @@ is no such command; 128+N: signal N ended it.`,
 	fl.Var((*texts)(&f.env), "env", "let an environment variable through, or set it: `NAME[=VALUE]`")
 	fl.Var((*texts)(&f.limits), "limit", "bound memory, pids, cpu, wall, disk or fds: `NAME=VALUE`")
 	fl.StringVar(&f.home, "home", "", "home directory: `none`, ephemeral (gone at the end), private (kept for the pack) or host (yours, as far as you allow when asked)")
-	fl.StringVar(&f.tier, "tier", "auto", "strength of isolation: auto or `process`")
+	fl.StringVar(&f.tier, "tier", tierAuto, "strength of isolation: `auto` (by the kind of the pack), "+strings.Join(tierNames()[1:], ", "))
 	fl.StringVar(&f.ask, "ask", askAuto, "who is asked at the first touch of what was not granted: `tty`, queue (ambit approvals) or none; auto is tty on a terminal and none elsewhere")
 	fl.StringVar(&f.askBy, "ask-by", askByTrap, "how first touches are heard of: by a trap, which needs /dev/fuse, or by `notification`, which is slower for whatever opens or looks at a file")
 	fl.StringVar(&f.askURL, "ask-url", "", "ask the service at this `URL` too; the secret for it is in the file that AMBIT_ASK_SECRET_FILE names")
@@ -76,8 +77,10 @@ is no such command; 128+N: signal N ended it.`,
 
 // launch goes from words to a running program: read, decide, compile, run.
 func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
-	if f.tier != "auto" && f.tier != "process" {
-		return fmt.Errorf("tier %q: this version has the process tier only; use --tier process", f.tier)
+	if f.tier != tierAuto {
+		if _, err := tierNamed(f.tier); err != nil {
+			return err
+		}
 	}
 	if f.watch != "auto" && f.watch != "on" && f.watch != "off" {
 		return fmt.Errorf("--watch-files %q: want auto, on or off", f.watch)
@@ -90,7 +93,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	}
 	s := a.begin(f, argv)
 	var tier process.Tier
-	if !f.plan {
+	if !f.plan && (f.tier == tierAuto || f.tier == enforce.TierProcess) {
 		tier = process.Begin(enforce.Outline(bounds(s.facts, enforce.Limits{})), a.stdio())
 		defer tier.Discard()
 		s.ahead(tier)
@@ -128,7 +131,11 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 			asks.network = n
 		}
 	}
-	return a.supervise(ctx, s, tier, on, tally, re)
+	if s.tier.name == enforce.TierProcess {
+		return a.supervise(ctx, s, tier, on, tally, re)
+	}
+	tier.Discard() // begun before it was known what the pack needs
+	return a.supervise(ctx, s, s.tier.make(tier.Networker), on, tally, re)
 }
 
 // endTouches takes back what was given until the end.

@@ -18,13 +18,18 @@ const DefaultDisk = 1 << 30
 // set.
 const DefaultPIDs = 1024
 
-// Compile makes the plan of the process tier.
+// Compile makes the plan of a tier.
 //
 // Security: every capability of the effective set is either in the plan or an
-// error. Layers without which nothing is a boundary (Landlock, a way to make
-// the namespaces) are required; there is no plan without them.
+// error. Layers without which nothing is a boundary (Landlock where the host's
+// kernel runs the program, a way to make the namespaces) are required; there is
+// no plan without them.
 func Compile(in Input, f Facts) (Plan, error) {
-	if err := required(f); err != nil {
+	can, ok := carriedBy(in.promises())
+	if !ok {
+		return Plan{}, fmt.Errorf("internal error: the tier %q is not known", in.Tier)
+	}
+	if err := can.required(in.promises(), f); err != nil {
 		return Plan{}, err
 	}
 	if err := in.absolute(); err != nil {
@@ -48,6 +53,10 @@ func Compile(in Input, f Facts) (Plan, error) {
 	}
 	p.Filter.NoGroupSignal = f.LandlockABI < FullLandlockABI // its scope of signals came last
 	p.Limits = limits(in.Limits, f)
+	p.Tier = in.promises()
+	if err := can.refuse(in, set, p.Limits); err != nil {
+		return Plan{}, err
+	}
 	if in.Ask && !in.Notify && !f.FUSE {
 		return Plan{}, errors.New("asking at the first touch needs /dev/fuse, and it cannot be opened here: run `ambit doctor`, use --ask-by notification, which is slower, or --ask none")
 	}
@@ -58,7 +67,10 @@ func Compile(in Input, f Facts) (Plan, error) {
 		return Plan{}, errors.New("a limit of cpu needs a control group, and none can be had here: run `ambit doctor`, or use a limit of wall time")
 	}
 	p.Landlock.Connect = set.sockets
-	if set.limitExec() {
+	if !can.landlock { // the kernel that runs the program is not the host's
+		p.Landlock, p.Filter = Landlock{}, Filter{NoSpawn: set.noSpawn()}
+	}
+	if can.landlock && set.limitExec() {
 		p.Landlock.LimitExecute = true
 		for _, o := range set.executables() {
 			p.Landlock.Execute = append(p.Landlock.Execute, o.Path)
@@ -100,7 +112,7 @@ func (in Input) absolute() error {
 // Outline is what every plan for this host has in common. It permits nothing.
 func Outline(f Facts) Plan {
 	p := Plan{
-		Tier: "process", UID: f.UID, GID: f.GID, Hostname: "ambit",
+		Tier: TierProcess, UID: f.UID, GID: f.GID, Hostname: "ambit",
 		Namespaces: []string{"mount", "pid", "net", "ipc", "uts", "cgroup"},
 		Landlock:   landlockPlan(f.LandlockABI),
 		Limits:     limits(Limits{}, f),
@@ -127,16 +139,6 @@ func Ahead(in Input) []Entry {
 		return nil
 	}
 	return view
-}
-
-func required(f Facts) error {
-	if f.LandlockABI < MinLandlockABI {
-		return fmt.Errorf("the process tier needs Landlock version %d or later, this kernel offers %d: run `ambit doctor`", MinLandlockABI, f.LandlockABI)
-	}
-	if !f.UserNamespace && f.UID != 0 {
-		return errors.New("the process tier needs user namespaces, and this user may not make them: `ambit doctor` says what forbids it and how to change that")
-	}
-	return nil
 }
 
 func limits(l Limits, f Facts) LimitPlan {
@@ -172,6 +174,7 @@ func limits(l Limits, f Facts) LimitPlan {
 
 // effective is the effective set, sorted by what enforces it.
 type effective struct {
+	tier     string   // what is promised, for what is said
 	grants   []Entry  // binds, in no order
 	sockets  []string // those of the host that grants name, by their path in the view
 	before   []Entry  // of a grant that comes later: what the view has already
@@ -196,7 +199,7 @@ func (e *effective) noSpawn() bool   { return e.askSpawn || e.limitExec() && !e.
 func (e *effective) executables() []Object { return append(slices.Clone(e.start), e.spawn...) }
 
 func sortOut(in Input) (*effective, error) {
-	set := &effective{adHoc: in.AdHoc, start: in.Executables, link: in.Link != nil}
+	set := &effective{tier: in.promises(), adHoc: in.AdHoc, start: in.Executables, link: in.Link != nil}
 	if err := set.open(in); err != nil {
 		return nil, err
 	}
@@ -300,7 +303,7 @@ func (e *effective) add(c capability.Capability, objects []Object) error {
 		e.scoped = true
 		e.spawn = append(e.spawn, objects...)
 	case capability.FSAppend:
-		return &CannotEnforce{c.Display(), "the process tier has no way to let a file only grow"}
+		return &CannotEnforce{c.Display(), "the " + e.tier + " tier has no way to let a file only grow"}
 	case capability.NetConnect, capability.NetStream, capability.NetListen, capability.DNSLookup:
 		if !e.link {
 			return &CannotEnforce{c.Display(), "this sandbox has no link to a network"}
@@ -311,7 +314,7 @@ func (e *effective) add(c capability.Capability, objects []Object) error {
 			return &CannotEnforce{c.Display(), "this sandbox has no link to a network; grant net.connect to that host too"}
 		}
 	default:
-		return &CannotEnforce{c.Display(), "the process tier has nothing that provides " + string(c.Kind())}
+		return &CannotEnforce{c.Display(), "the " + e.tier + " tier has nothing that provides " + string(c.Kind())}
 	}
 	return nil
 }

@@ -105,6 +105,7 @@ type Program struct {
 // Input is everything that Compile needs besides Facts.
 type Input struct {
 	Session   string
+	Tier      string                  // what is promised; "" is the process tier
 	Effective []capability.Capability // resolved; what was decided Allow
 	Masked    []capability.Capability // resolved; standing denials inside what is allowed
 	// Objects are the host's objects for each path capability of Effective and

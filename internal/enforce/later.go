@@ -18,11 +18,11 @@ import (
 // Security: the rules are those of Compile. What cannot be kept closed inside is
 // an error, and nothing is shown; so is what is the sandbox's own.
 func Later(in Input, c capability.Capability, objects []Object) ([]Entry, error) {
-	had := &effective{adHoc: in.AdHoc, start: in.Executables, link: in.Link != nil}
+	had := &effective{tier: in.promises(), adHoc: in.AdHoc, start: in.Executables, link: in.Link != nil}
 	if err := had.open(in); err != nil {
 		return nil, err
 	}
-	set := &effective{adHoc: in.AdHoc, start: in.Executables, link: in.Link != nil, before: had.grants}
+	set := &effective{tier: in.promises(), adHoc: in.AdHoc, start: in.Executables, link: in.Link != nil, before: had.grants}
 	if err := set.add(c, objects); err != nil {
 		return nil, err
 	}

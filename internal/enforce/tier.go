@@ -1,0 +1,96 @@
+package enforce
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// The tiers, by what a plan promises. What a Report says is what really runs: it
+// may add how, as in gvisor-systrap.
+const (
+	TierProcess  = "process"          // the host's kernel, narrowed
+	TierGVisor   = "gvisor"           // a second kernel, in user space
+	TierMicroVM  = "microvm"          // a machine of its own, by the processor's means
+	TierEmulated = "microvm-emulated" // the same machine, emulated: no more than the jail around it
+)
+
+// carries says what of an Input a tier carries out. What it does not is refused
+// by name, and never left out.
+type carries struct {
+	landlock bool // the host's kernel runs the program, so Landlock is required
+	watch    bool // connects and opens that the plan does not have are told of
+	ask      bool // first touches can be asked about
+	some     bool // single programs may be started, and no others
+	link     bool // a network that decides about each flow
+	pids     bool // a bound on processes that somebody asked for
+	weaker   bool // bounds may be kept by process, where no control group can be had
+}
+
+// carriedBy is what a tier carries out; false for one that is not known.
+func carriedBy(tier string) (carries, bool) {
+	switch tier {
+	case TierProcess:
+		return carries{landlock: true, watch: true, ask: true, some: true, link: true, pids: true, weaker: true}, true
+	case TierGVisor:
+		return carries{}, true
+	case TierMicroVM, TierEmulated:
+		return carries{}, true
+	}
+	return carries{}, false
+}
+
+// promises is the tier of a plan; the process tier where nothing was said.
+func (in Input) promises() string {
+	if in.Tier == "" {
+		return TierProcess
+	}
+	return in.Tier
+}
+
+// Asks reports whether a tier can ask about first touches.
+func Asks(tier string) bool {
+	c, _ := carriedBy(tier)
+	return c.ask
+}
+
+// Watches reports whether a tier can tell of files that were not there.
+func Watches(tier string) bool {
+	c, _ := carriedBy(tier)
+	return c.watch
+}
+
+// required refuses a host on which nothing of a tier would be a boundary.
+func (c carries) required(tier string, f Facts) error {
+	if c.landlock && f.LandlockABI < MinLandlockABI {
+		return fmt.Errorf("the %s tier needs Landlock version %d or later, this kernel offers %d: run `ambit doctor`", tier, MinLandlockABI, f.LandlockABI)
+	}
+	if !f.UserNamespace && (f.UID != 0 || !c.landlock) {
+		return fmt.Errorf("the %s tier needs user namespaces, and this user may not make them: `ambit doctor` says what forbids it and how to change that", tier)
+	}
+	return nil
+}
+
+// refuse names what was asked of a tier that it does not carry out.
+//
+// Security: this is the only place where a plan of a tier can lose something of
+// its Input, and it loses the launch.
+func (c carries) refuse(in Input, set *effective, l LimitPlan) error {
+	tier := in.promises()
+	cannot := func(what, why string) error { return &CannotEnforce{what, "the " + tier + " tier " + why} }
+	switch {
+	case in.Ask && !c.ask:
+		return cannot("asking at the first touch", "has no way to have a touch wait yet; use --ask none, or --tier process")
+	case in.WatchOpens && !c.watch:
+		return cannot("reporting files that were not there", "does not hear of what its kernel refuses; use --watch-files off, or --tier process")
+	case in.Link != nil && !c.link:
+		return cannot("a network", "has no link to one yet; use --tier process")
+	case set.limitExec() && !set.noSpawn() && !c.some:
+		return cannot("process.spawn of single programs", "cannot tell programs apart; grant process.spawn, or none of it, or use --tier process")
+	case in.Limits.PIDs > 0 && !c.pids:
+		return cannot("a limit of pids", fmt.Sprintf("bounds all that runs for a sandbox, its own kernel included, at %d", DefaultPIDs))
+	case in.Limits.Memory > 0 && slices.Contains(l.Weaker, "memory") && !c.weaker:
+		return errors.New("in the " + tier + " tier a limit of memory needs a control group, and none can be had here: run `ambit doctor`")
+	}
+	return nil
+}
