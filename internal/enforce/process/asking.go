@@ -59,6 +59,7 @@ func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker, attach 
 	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if p.Trapped() {
 		a.trap = a.newTrap(p)
+		attach.trap = a.trap
 	}
 	return a, nil
 }
@@ -84,7 +85,7 @@ func (a *asking) newTrap(p enforce.Plan) *trap.Trap {
 	}
 	t := trap.New(c)
 	for _, e := range mounted {
-		t.Shown(e.Path)
+		t.Shown(e.Path, e.Dir || e.Op == enforce.OpTmpfs || e.Op == enforce.OpProc || e.Op == enforce.OpDevpts)
 	}
 	return t
 }
@@ -199,11 +200,6 @@ func (a *asking) wish(ctx context.Context, t enforce.Touch) (ok, alone bool) {
 	if err := a.show(ctx, t, answer.Show); err != nil {
 		a.asker.NotShown(ctx, t, err)
 		return false, false
-	}
-	if a.trap != nil {
-		for _, e := range answer.Show {
-			a.trap.Shown(e.Path)
-		}
 	}
 	return a.attach.grants(t), false
 }

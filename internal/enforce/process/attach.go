@@ -16,6 +16,7 @@ import (
 
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/trap"
 )
 
 // An attacher changes the mounts of a running sandbox. What it mounts is made
@@ -25,6 +26,7 @@ type attacher struct {
 	plan  enforce.Plan
 	names []enforce.Entry // what the trap shows of itself
 	stand []string        // programs that can be asked about, where files stand for them
+	trap  *trap.Trap      // that knows what is mounted on it; nil: there is none
 	init  atomic.Int64    // of the sandbox, as the host sees it; 0 until it is there
 
 	mu     sync.Mutex // one change at a time; guards worker, closed, below and buried
@@ -151,6 +153,7 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 	var made []string
 	old, ok := a.at(e.Path)
 	widened := ok && old.Path == e.Path && old.Source == e.Source && old.Op == enforce.OpBind
+	names := a.announce(append([]enforce.Entry{e}, within...))
 	if widened {
 		// The mount that is there gets the wider right: who works in it already
 		// would not notice another one on top.
@@ -159,11 +162,13 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 		a.keepBelow(b, e)
 		var err error
 		if made, err = a.cover(b, e, within); err != nil {
+			a.renounce(names)
 			return err
 		}
 	}
 	a.home(b)
 	if err := a.worker.Do(b.list); err != nil {
+		a.renounce(names)
 		return errors.Join(err, a.undo(made))
 	}
 	if !widened {
@@ -171,6 +176,34 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 	}
 	a.note(e, within, made)
 	return nil
+}
+
+// announce tells the trap of what is about to be mounted, and returns the paths:
+// the kernel takes a mount away with its name when the trap says that the name has
+// become something else.
+func (a *attacher) announce(entries []enforce.Entry) (paths []string) {
+	if a.trap == nil {
+		return nil
+	}
+	for _, e := range entries {
+		a.trap.Shown(e.Path, e.Dir)
+		paths = append(paths, e.Path)
+	}
+	return paths
+}
+
+// renounce tells it of what was not mounted, or is no longer.
+func (a *attacher) renounce(paths []string) {
+	if a.trap == nil {
+		return
+	}
+	a.table.RLock()
+	defer a.table.RUnlock()
+	for _, p := range paths {
+		if _, ok := a.shown[p]; !ok {
+			a.trap.Hidden(p)
+		}
+	}
 }
 
 // note keeps what is mounted now, and the names that were made for it.

@@ -109,12 +109,11 @@ func (a *asking) connects(p, real string) bool {
 const keptAbsent = 1100 * time.Millisecond
 
 // show attaches what a touch was answered with. In a quiet place the trap has no
-// names of the host, so it is told of those first.
+// names of the host but those that are shown, which the kernel may know as absent.
 func (a *asking) show(ctx context.Context, t enforce.Touch, entries []enforce.Entry) error {
 	if a.trap == nil || t.Path == "" || !a.unseen(t.Path) {
 		return a.attach.attach(entries)
 	}
-	a.trap.Shown(t.Path)
 	err := a.attach.attach(entries)
 	if errors.Is(err, unix.ENOENT) {
 		select {
@@ -122,9 +121,6 @@ func (a *asking) show(ctx context.Context, t enforce.Touch, entries []enforce.En
 		case <-ctx.Done():
 		}
 		err = a.attach.attach(entries)
-	}
-	if err != nil {
-		a.trap.Hidden(t.Path)
 	}
 	return err
 }

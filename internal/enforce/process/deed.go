@@ -122,9 +122,6 @@ func (d deed) gone(name string) seccomp.Verdict {
 		if err := a.attach.detach(p); err != nil {
 			return refusal(err)
 		}
-		if a.trap != nil {
-			a.trap.Hidden(p)
-		}
 	}
 	if err := a.attach.dropBelow(d.at.Path, name); err != nil {
 		return refusal(err)

@@ -39,9 +39,12 @@ func (a *attacher) detach(paths ...string) error {
 	}
 	// Forgotten first: who comes by meanwhile waits for what it becomes.
 	was := map[string]enforce.Entry{}
+	var gone []string
 	for _, p := range paths {
 		maps.Copy(was, a.forget(p))
+		gone = append(gone, a.coveredBy(p)...)
 	}
+	gone = slices.AppendSeq(gone, maps.Keys(was))
 	before, err := a.mounted(paths)
 	if err == nil {
 		err = a.takeAway(paths)
@@ -60,6 +63,7 @@ func (a *attacher) detach(paths ...string) error {
 		a.unmask(p)
 		useless = append(useless, a.skeleton.unmounted(p, a.leads)...)
 	}
+	a.renounce(gone)
 	slices.Sort(useless)
 	return a.clear(slices.Compact(useless))
 }
@@ -178,6 +182,16 @@ func (a *attacher) bury(e enforce.Entry) {
 			a.buried = append(a.buried, b)
 		}
 	}
+}
+
+// coveredBy are the paths of what lies beneath the covers at p and in it.
+func (a *attacher) coveredBy(p string) (paths []string) {
+	for _, q := range a.buried {
+		if inside(q.cover, p) {
+			paths = append(paths, q.path)
+		}
+	}
+	return paths
 }
 
 // unbury takes away what the covers at p and beneath leave there, those above

@@ -84,8 +84,6 @@ func (s *session) takeAway(shown []enforce.Entry) error {
 	for _, e := range shown {
 		on, _ := s.attach.at(e.Path)
 		switch {
-		case s.plan.Asks() && s.asking.trap != nil:
-			s.asking.trap.Hidden(e.Path)
 		case s.plan.Asks(), on.Op == enforce.OpMask: // it lay in another one that is masked
 		default:
 			if err := s.attach.attach([]enforce.Entry{{Op: enforce.OpMask, Path: e.Path, Dir: e.Dir}}); err != nil {

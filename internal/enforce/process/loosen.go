@@ -46,9 +46,5 @@ func (a *asking) loosen(p string) error {
 	if !a.attach.loose(p) {
 		return nil
 	}
-	err := a.attach.detach(p)
-	if a.trap != nil {
-		a.trap.Hidden(p)
-	}
-	return err
+	return a.attach.detach(p)
 }

@@ -174,12 +174,12 @@ func TestMountedOver(t *testing.T) {
 		_, _, body := reply(t, replies)
 		node = binary.NativeEndian.Uint64(body)
 	}
-	b.Trap().Shown(dir + "/over/beneath")
+	b.Trap().Shown(dir+"/over/beneath", true)
 	must(b.Serve(message(getattr, 2, node, make([]byte, 16))))
 	if _, errno, _ := reply(t, replies); errno != 0 {
 		t.Errorf("a directory on the way: %v", errno)
 	}
-	b.Trap().Shown(dir + "/over")
+	b.Trap().Shown(dir+"/over", true)
 	must(b.Serve(message(getattr, 2, node, make([]byte, 16))))
 	if _, errno, _ := reply(t, replies); errno != unix.ESTALE {
 		t.Errorf("a directory that is mounted over: %v, want ESTALE", errno)

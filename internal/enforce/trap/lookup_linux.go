@@ -13,7 +13,8 @@ const (
 	// is gone or is something else is found at the next touch.
 	nameValid = 3600
 	// linkValid is for how long it keeps a link of the host: nobody is asked about
-	// a link, so only a lookup finds that it leads elsewhere now.
+	// a link, so only a lookup finds that it leads elsewhere now. One that was
+	// something else before, or led elsewhere, is not kept.
 	linkValid = 1
 	// quietValid is for how long it keeps that a quiet name is not there. Names
 	// that are only absent are not kept at all: one that the host, or a grant,
@@ -92,5 +93,8 @@ func (t *Trap) found(parent *node, name, p string) answer {
 		seconds = linkValid
 	}
 	n := t.table.enter(parent, name, f, target)
+	if f == link && !t.table.steady(n) {
+		seconds = 0 // while the kernel keeps it, nobody finds that it is something else again
+	}
 	return answer{body: t.entryOf(n, seconds), entered: n}
 }

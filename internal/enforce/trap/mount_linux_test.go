@@ -295,6 +295,8 @@ func (v *view) mount(object int, path string) error {
 	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, v.dir+path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return fmt.Errorf("move_mount: %w", err)
 	}
-	v.trap.Shown(path)
+	var st unix.Stat_t
+	must(unix.Fstat(object, &st))
+	v.trap.Shown(path, st.Mode&unix.S_IFMT == unix.S_IFDIR)
 	return nil
 }

@@ -165,7 +165,7 @@ func TestTransit(t *testing.T) {
 	defer unix.Close(object)
 	mountAndTry := func() {
 		must(v.mount(object, v.host+"/a/granted"))
-		v.trap.Shown(v.host + "/a/granted") // twice is once
+		v.trap.Shown(v.host+"/a/granted", true) // twice is once
 		wantLines(t, v.try("list", v.host+"/a", "stat", v.host+"/a", "chdir", v.host+"/a", "access", v.host+"/a",
 			"writable", v.host+"/a", "list", v.host+"/a/granted", "create", v.host+"/a/new"),
 			"granted", "40755 0", "ok", "ok", "EACCES", "inner", "EACCES")
@@ -195,6 +195,53 @@ func TestMountStays(t *testing.T) {
 	must(os.WriteFile(v.host+"/other", []byte("other"), 0o644))
 	// The first touch of another name has the kernel look at all names of its path again.
 	wantLines(t, v.try("read", v.host+"/other", "read", p), "other", "old")
+}
+
+// TestMountStaysExchanged has lookups tell of what was mounted, and the mount stay,
+// when the host's name becomes something else between the question and the mount.
+func TestMountStaysExchanged(t *testing.T) {
+	for name, exchange := range map[string]func(at string) error{
+		"a link": func(at string) error { return os.Symlink("elsewhere", at) }, "a directory": func(at string) error { return os.Mkdir(at, 0o755) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newAsking(t, func(v *view, _ context.Context, o trap.Touched) unix.Errno {
+				if _, err := os.Lstat(o.Path + ".old"); o.Path == v.host+"/file" && err != nil {
+					must(os.Rename(o.Path, o.Path+".old"))
+					must(exchange(o.Path))
+					v.trap.Shown(o.Path, false)
+				}
+				return v.attach(o)
+			})
+			must(os.WriteFile(v.host+"/file", []byte("old"), 0o644))
+			must(os.WriteFile(v.host+"/other", []byte("other"), 0o644))
+			// Each first touch has the kernel look at all names of its path again.
+			wantLines(t, v.try("read", v.host+"/file", "read", v.host+"/other", "read", v.host+"/file"), "old", "other", "old")
+		})
+	}
+}
+
+// TestUnsteady finds at once that a name that was a link, and something else
+// before, is no link any more.
+func TestUnsteady(t *testing.T) {
+	v := newAsking(t, func(v *view, _ context.Context, o trap.Touched) unix.Errno { return v.attach(o) })
+	p := v.host + "/name"
+	for i := range 20 {
+		must(os.Symlink("elsewhere", p))
+		v.try("lstat", p)
+		must(os.Remove(p))
+		must(os.WriteFile(p, []byte("file"), 0o644))
+		if i == 0 {
+			time.Sleep(1100 * time.Millisecond) // what nobody knows to change the kernel keeps for a second
+		}
+		if got := v.try("read", p)[0]; got != "file" {
+			t.Fatalf("read of what is a file again: %s", got)
+		}
+		must(unix.Unmount(v.dir+p, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+		v.trap.Hidden(p)
+		must(os.Remove(p))
+		v.try("stat", p) // the kernel finds that it is gone
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // TestReplaced has a touch be about what has the name at that time.
@@ -271,7 +318,7 @@ func TestListLong(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				v.trap.Shown(fmt.Sprintf("/many/passing-%d", i%50))
+				v.trap.Shown(fmt.Sprintf("/many/passing-%d", i%50), false)
 				v.trap.Hidden(fmt.Sprintf("/many/passing-%d", i%50))
 			}
 		}

@@ -86,12 +86,19 @@ func New(c Config) *Trap {
 	return t
 }
 
-// Shown says that something is mounted at a path now. The directories above it
-// are the view's own from now on, and list it. Call it before Touch returns
-// ESTALE. What the host has not at that path must be one of Config.Names, or no
-// walk finds it. Doing it twice is doing it once.
-func (t *Trap) Shown(path string) {
-	f, _ := t.formAt(path, false)
+// Shown says that a directory, or something that is none, is mounted at a path
+// or is about to be. The directories above it are the view's own from now on, and
+// list it. Doing it twice is doing it once.
+//
+// Call it before mounting, and before Touch returns ESTALE: of a name that is
+// mounted on a lookup tells what was mounted, whatever the host makes of it.
+// Were it told of a name that became something else meanwhile, the kernel would
+// take the mount away with the name.
+func (t *Trap) Shown(path string, dir bool) {
+	f := file
+	if dir {
+		f = directory
+	}
 	t.tree.mount(path, f)
 }
 

@@ -90,15 +90,16 @@ type place struct {
 // A table holds the nodes that the kernel knows, and those above them. An id
 // is never used twice.
 type table struct {
-	mu   sync.Mutex
-	next uint64           // guarded by mu
-	ids  map[uint64]*node // guarded by mu
-	at   map[place]*node  // guarded by mu
+	mu       sync.Mutex
+	next     uint64           // guarded by mu
+	ids      map[uint64]*node // guarded by mu
+	at       map[place]*node  // guarded by mu
+	unsteady map[place]bool   // names that have become something else; guarded by mu
 }
 
 func newTable() *table {
 	root := &node{id: rootID, form: directory}
-	return &table{next: rootID + 1, ids: map[uint64]*node{rootID: root}, at: map[place]*node{}}
+	return &table{next: rootID + 1, ids: map[uint64]*node{rootID: root}, at: map[place]*node{}, unsteady: map[place]bool{}}
 }
 
 // node returns nil for an id that is not in the table.
@@ -116,7 +117,11 @@ func (t *table) enter(parent *node, name string, f form, target string) *node {
 	defer t.mu.Unlock()
 	at := place{parent.id, name}
 	n := t.at[at]
-	if n == nil || n.form != f || n.target != target {
+	if n != nil && (n.form != f || n.target != target) {
+		t.change(at)
+		n = nil
+	}
+	if n == nil {
 		n = &node{id: t.next, parent: parent, name: name, form: f, target: target}
 		t.next++
 		t.ids[n.id], t.at[at] = n, n
@@ -124,6 +129,34 @@ func (t *table) enter(parent *node, name string, f form, target string) *node {
 	}
 	n.lookups++
 	return n
+}
+
+// maxUnsteady bounds the names that are remembered to have changed; one that is
+// forgotten is kept by the kernel a little longer than it should.
+const maxUnsteady = 1024
+
+// change notes that a name has become something else. t.mu is held.
+func (t *table) change(at place) {
+	if len(t.unsteady) >= maxUnsteady {
+		clear(t.unsteady)
+	}
+	t.unsteady[at] = true
+}
+
+// changed notes that the name of a node is something else by now.
+func (t *table) changed(n *node) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n.parent != nil {
+		t.change(place{n.parent.id, n.name})
+	}
+}
+
+// steady reports whether a name has not become something else of late.
+func (t *table) steady(n *node) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return n.parent == nil || !t.unsteady[place{n.parent.id, n.name}]
 }
 
 // forget takes back lookups. A node without any, and without nodes beneath it,

@@ -45,6 +45,7 @@ func (t *Trap) ask(ctx context.Context, op operation, thread int, n *node, k Kin
 		return answer{errno: absence(err)}
 	}
 	if formOf(touched.Stat.Mode) != n.form {
+		t.table.changed(n)
 		return t.gone(n, unix.ENOENT)
 	}
 	switch call := t.call(thread); {

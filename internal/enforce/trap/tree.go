@@ -170,7 +170,7 @@ func (t *tree) mount(p string, f form) {
 	defer t.mu.Unlock()
 	o := t.grow(p)
 	o.mounted = true
-	if o.form == unknown {
+	if !o.skeleton && !o.transit {
 		o.form = f
 	}
 }
