@@ -11,19 +11,23 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ambit.dev/ambit/internal/companion"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/egress"
 	"ambit.dev/ambit/internal/egress/inside"
+	"ambit.dev/ambit/internal/egress/request/authority"
 	"ambit.dev/ambit/internal/egress/wire"
 )
 
 // launcher is what decides, asks, records, at the other end of the line.
 type launcher struct {
-	conn *wire.Conn
+	conn *companion.Conn
 	last atomic.Uint64
 	some atomic.Pointer[known]
 	rule atomic.Pointer[egress.Rules]
+
+	authority *authority.Authority // nil: no connection is opened
 
 	mu      sync.Mutex
 	over    bool                         // guarded by mu

@@ -8,18 +8,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
-	"golang.org/x/sys/unix"
+	"ambit.dev/ambit/internal/companion"
+	"ambit.dev/ambit/internal/egress/wire"
 )
-
-// control is the descriptor of the socket to the launcher.
-const control = 3
 
 // maxMemory is what the collector of garbage keeps below, by more work if it must.
 // What the buffers of all connections may hold (egress.Limits) is less.
@@ -33,9 +30,11 @@ func main() {
 }
 
 func run() error {
-	if kind, err := unix.GetsockoptInt(control, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || kind != unix.AF_UNIX {
-		return errors.New("it is started by ambit, and is of no use by itself")
+	line, err := companion.Inherit()
+	if err != nil {
+		return err
 	}
+	defer line.Close() //nolint:errcheck // nobody is there any more
 	// Buffers come and go with connections; what they leave is given back soon.
 	debug.SetGCPercent(50)
 	// Thousands of connections, and readers that do not read, cost no more.
@@ -44,11 +43,8 @@ func run() error {
 	// wake each other for every packet, which costs more than they gain; and what
 	// a sandbox sends keeps one processor busy at most.
 	runtime.GOMAXPROCS(1)
-	// What the terminal sends is the program's affair; the launcher ends this.
-	signal.Ignore(unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
-	unix.CloseOnExec(control)
 	if err := confine(); err != nil {
 		return err
 	}
-	return serve(context.Background())
+	return serve(context.Background(), line, slices.Contains(os.Args[1:], wire.WithAuthority))
 }

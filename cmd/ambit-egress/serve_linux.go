@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,20 +23,15 @@ import (
 const settle = 250 * time.Millisecond
 
 // serve is the network until the launcher hangs up or the link ends.
-func serve(ctx context.Context) error {
+func serve(ctx context.Context, line *net.UnixConn, opens bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	f := os.NewFile(control, "launcher")
-	c, err := net.FileConn(f)
-	if err != nil {
-		return fmt.Errorf("take over the line to the launcher: %w", err)
+	l := &launcher{conn: wire.NewConn(line), answers: map[uint64]chan wire.Message{}}
+	if opens {
+		if err := l.issue(); err != nil {
+			return err
+		}
 	}
-	_ = f.Close() // c has a copy
-	line, ok := c.(*net.UnixConn)
-	if !ok {
-		return errors.New("descriptor 3 is no line to a launcher")
-	}
-	defer line.Close() //nolint:errcheck // nobody is there any more
 	hello, fds, err := greet(line)
 	if errors.Is(err, io.EOF) {
 		return nil // the launcher gave the launch up, and says why
@@ -45,7 +39,6 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("hear what to do: %w", err)
 	}
-	l := &launcher{conn: wire.NewConn(line), answers: map[uint64]chan wire.Message{}}
 	plane, frames, err := l.plane(ctx, hello, fds)
 	if err != nil {
 		return errors.Join(err, l.conn.Send(wire.Message{Fault: err.Error()}))
@@ -65,6 +58,20 @@ func serve(ctx context.Context) error {
 	case <-frames.Done():
 		return frames.Err() // the sandbox is gone
 	}
+}
+
+// issue makes the authority of this sandbox, and tells its certificate.
+//
+// Security: its key never leaves this process, whose memory no other one reads.
+func (l *launcher) issue() (err error) {
+	if l.authority, err = authority.New(time.Now()); err != nil {
+		return err
+	}
+	err = l.conn.Send(wire.Message{Trust: l.authority.PEM()})
+	if errors.Is(err, unix.EPIPE) {
+		return nil // the launcher gave the launch up, and says why
+	}
+	return err
 }
 
 // greet receives the first message with its descriptors.
@@ -114,10 +121,8 @@ func (l *launcher) plane(ctx context.Context, h wire.Hello, fds []int) (*egress.
 	l.setKnown(h.Known, h.Any)
 	l.setRules(h.Rules)
 	var requests request.Config
-	if len(h.Certificate) > 0 {
-		if requests.Authority, err = authority.Load(h.Certificate, h.Key); err != nil {
-			return nil, nil, err
-		}
+	if h.Opens {
+		requests.Authority = l.authority
 	}
 	if requests.Filler, err = l.filler(h); err != nil {
 		return nil, nil, err

@@ -3,17 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"ambit.dev/ambit/internal/companion/start"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/core/grant"
@@ -56,12 +54,13 @@ func (s *prepared) link(in *enforce.Input) error {
 	asked := in.Ask && !s.flags.offline && (s.manifest.Open || slices.ContainsFunc(s.wants(), networks))
 	granted := slices.ContainsFunc(in.Effective, networks)
 	if asked && !granted {
-		path, err := egressPath()
+		path, err := start.Path(egressProgram)
 		if err == nil {
 			_, err = os.Stat(path)
 		}
 		asked = err == nil // without its program there is no network to ask about
 	}
+	s.trusted = nil
 	if !asked && !granted {
 		return nil
 	}
@@ -70,11 +69,7 @@ func (s *prepared) link(in *enforce.Input) error {
 	if err := s.trust(in); err != nil {
 		return err
 	}
-	var own []byte
-	if s.authority != nil {
-		own = s.authority.PEM()
-	}
-	return browsers(in, own)
+	return browsers(in, s.trusted)
 }
 
 // wants are the capabilities that the manifest asks for.
@@ -95,9 +90,7 @@ type network struct {
 	vault *vault.Vault
 	say   func(func())
 
-	cmd   *exec.Cmd
-	line  *net.UnixConn
-	conn  *wire.Conn
+	*egress
 	ready chan error
 	ended chan struct{} // closed when the process has ended
 
@@ -127,43 +120,16 @@ func (s *prepared) startNetwork(ctx context.Context, t *toucher, tally *session.
 		standing = t.grants
 	}
 	n.gate = s.gateOver(s.manifest, standing, n.trail)
-	path, err := egressPath()
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	if n.vault, err = s.app.openVault(); err != nil {
 		return nil, err
 	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("make a line to %s: %w", egressProgram, err)
-	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "line"), os.NewFile(uintptr(pair[1]), "line")
-	defer theirs.Close()
-	defer ours.Close()
-	conn, err := net.FileConn(ours)
-	if err != nil {
-		return nil, fmt.Errorf("make a line to %s: %w", egressProgram, err)
-	}
-	n.line = conn.(*net.UnixConn) //nolint:forcetypeassert // it was made as one above
-	n.conn = wire.NewConn(n.line)
-	n.cmd = &exec.Cmd{Path: path, Args: []string{egressProgram}, Env: egressEnvironment(), Stderr: s.app.err, ExtraFiles: []*os.File{theirs}}
-	if err := n.cmd.Start(); err != nil {
-		_ = n.line.Close()
-		return nil, fmt.Errorf("this run has a network, which needs %s: %w", path, err)
+	if n.egress, err = s.takeEgress(); err != nil {
+		return nil, err
 	}
 	n.live = &live{n: n}
 	go n.serve(context.WithoutCancel(ctx))
 	return n, nil
-}
-
-// egressPath is where the egress program lies: beside this one.
-func egressPath() (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("find %s: %w", egressProgram, err)
-	}
-	return filepath.Join(filepath.Dir(self), egressProgram), nil
 }
 
 // standing are the grants of now, for runs that ask nobody.
@@ -188,18 +154,12 @@ const networkReady = 10 * time.Second
 func (n *network) Linked(l *enforce.Ends) error {
 	defer l.Close() //nolint:errcheck // copies of it are in the egress process
 	h := wire.Hello{Subject: n.s.subject, CanAsk: n.asks != nil, Header: l.Header, Ether: l.Ether, IPv6: l.Seeds[2] != nil,
-		MTU: l.MTU, Guest: l.Guest}
+		MTU: l.MTU, Guest: l.Guest, Opens: n.s.trusted != nil}
 	h.Known, h.Any = n.knows(n.s.grants())
 	for _, o := range n.s.secrets {
 		h.Secrets = append(h.Secrets, o.Placeholder)
 	}
 	h.Rules = n.s.rules(n.s.grants())
-	if a := n.s.authority; a != nil {
-		var err error
-		if h.Certificate, h.Key, err = a.Save(); err != nil {
-			return err
-		}
-	}
 	var fds []int
 	for _, f := range []*os.File{l.Frames, l.Diag, l.Seeds[0], l.Seeds[1], l.Seeds[2], l.Seeds[3]} {
 		if f != nil {
@@ -210,7 +170,7 @@ func (n *network) Linked(l *enforce.Ends) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := n.line.WriteMsgUnix(text, unix.UnixRights(fds...), nil); err != nil {
+	if _, _, err := n.Line.WriteMsgUnix(text, unix.UnixRights(fds...), nil); err != nil {
 		return fmt.Errorf("hand the link to %s: %w", egressProgram, err)
 	}
 	select {
@@ -290,11 +250,6 @@ func (n *network) stop() {
 	}
 	n.mu.Unlock()
 	n.live.close()
-	_ = n.line.CloseWrite() // it ends when it hears no more
-	select {
-	case <-n.ended:
-	case <-time.After(2 * time.Second):
-		_ = n.cmd.Process.Kill() // it may have ended meanwhile
-		<-n.ended
-	}
+	n.Stop()
+	<-n.ended
 }

@@ -23,8 +23,8 @@ func (n *network) serve(ctx context.Context) {
 	var work sync.WaitGroup
 	err := n.listen(ctx, &work)
 	work.Wait()
-	_ = n.line.Close()
-	err = errors.Join(err, n.cmd.Wait(), n.trail.flush())
+	_ = n.Line.Close()
+	err = errors.Join(err, n.Wait(), n.trail.flush())
 	n.mu.Lock()
 	over, lost := n.over, n.lost
 	n.mu.Unlock()
@@ -192,7 +192,7 @@ func (n *network) made(r wire.Request) error {
 // unrecorded ends the sandbox, whose network cannot be recorded.
 func (n *network) unrecorded(err error) {
 	printf(n.s.app.err, "ambit: %v\n", err)
-	_ = n.line.Close() // its reader ends the sandbox
+	_ = n.Line.Close() // its reader ends the sandbox
 }
 
 // append records what came of a flow or a request.

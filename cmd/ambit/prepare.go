@@ -16,7 +16,6 @@ import (
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/core/manifest"
-	"ambit.dev/ambit/internal/egress/request/authority"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/session"
 	"ambit.dev/ambit/internal/store"
@@ -57,9 +56,8 @@ type prepared struct {
 	spec     session.Spec
 	fronts   []approval.Front // ways to ask, besides the queue
 	deno     *denoDoor        // nil: Deno programs do not ask
-	// authority issues certificates that are trusted inside; nil where no connection
-	// is opened.
-	authority *authority.Authority
+	egress   *egress          // started before there is a network; nil: not, or taken over
+	trusted  []byte           // the certificate that is trusted inside; nil where no connection is opened
 	// heard is told of denials in the place of the person; nil: they are printed.
 	heard func(capability, why, id string)
 }
@@ -67,6 +65,7 @@ type prepared struct {
 // close closes log, store and list.
 func (s *prepared) close() {
 	s.deno.close()
+	s.egress.stop()
 	s.sessions.close()
 	s.log.close()
 	s.store.close()
@@ -128,6 +127,7 @@ func (s *prepared) arrange(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, s.recordDenied(ctx))
 	}
+	s.beginEgress(effective)
 	return s.compile(effective, s.program, base)
 }
 

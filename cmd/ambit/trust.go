@@ -3,13 +3,10 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
-	"ambit.dev/ambit/internal/egress/request/authority"
 	"ambit.dev/ambit/internal/egress/wire"
 	"ambit.dev/ambit/internal/enforce"
 )
@@ -68,24 +65,30 @@ func (s *prepared) opens() bool {
 	return len(r.Permit)+len(r.Deny)+len(s.secrets) > 0
 }
 
-// trust gives a sandbox whose connections are opened an authority of its own, and
-// has what is inside trust it.
+// trust has what is inside a sandbox whose connections are opened trust the
+// authority that the egress process has made for it.
 //
-// Security: the key goes to the egress process and is written nowhere. The host
-// trusts the certificate nowhere; inside, it stands behind the host's own.
-func (s *prepared) trust(in *enforce.Input) error {
+// Security: its key is in the memory of that process alone. The host trusts the
+// certificate nowhere; inside, it stands behind the host's own, which are put
+// together here and not by that process.
+func (s *prepared) trust(in *enforce.Input) (err error) {
 	if !s.opens() {
 		return nil
 	}
-	var err error
-	if s.authority, err = authority.New(s.app.now()); err != nil {
-		return err
+	if s.egress == nil {
+		if s.egress, err = s.startEgress(wire.WithAuthority); err != nil {
+			return err
+		}
 	}
 	bundle, err := hostBundle()
 	if err != nil {
 		return err
 	}
-	alone := s.authority.PEM()
+	alone, err := s.egress.certificate()
+	if err != nil {
+		return err
+	}
+	s.trusted = alone
 	files := []enforce.File{{Path: trustAlone, Content: alone}, {Path: trustBundle, Content: slices.Concat(bundle, []byte("\n"), alone)}}
 	links := []enforce.Link{{Path: bundles[0], Target: trustBundle}}
 	for _, p := range bundles[1:] {
@@ -126,29 +129,11 @@ func hostBundle() ([]byte, error) {
 
 // trustEnvironment are the variables of a sandbox whose connections are opened.
 func (s *prepared) trustEnvironment(env map[string]string) {
-	if s.authority == nil {
+	if s.trusted == nil {
 		return
 	}
 	for _, name := range trustVariables {
 		env[name] = trustBundle
 	}
 	env["NODE_EXTRA_CA_CERTS"] = trustAlone
-}
-
-// egressEnvironment is what the egress process learns of the person's
-// environment: where the host's roots are.
-func egressEnvironment() []string {
-	env := []string{}
-	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
-		var absolute []string
-		for p := range strings.SplitSeq(os.Getenv(name), ":") {
-			if filepath.IsAbs(p) {
-				absolute = append(absolute, p)
-			}
-		}
-		if absolute != nil {
-			env = append(env, name+"="+strings.Join(absolute, ":"))
-		}
-	}
-	return env
 }

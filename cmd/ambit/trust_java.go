@@ -21,6 +21,19 @@ const (
 	javaSalt     = "Mighty Aphrodite"
 )
 
+// maxCertificate bounds the certificate of an authority.
+const maxCertificate = 8 << 10
+
+// oneCertificate is a text that is one certificate and nothing else, as it stands
+// in a bundle.
+func oneCertificate(text []byte) ([]byte, error) {
+	block, rest := pem.Decode(text)
+	if len(text) > maxCertificate || block == nil || block.Type != "CERTIFICATE" || len(block.Headers) > 0 || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, errors.New("what was told is not one certificate")
+	}
+	return pem.EncodeToMemory(block), nil
+}
+
 // javaStore writes a bundle of certificates as Java reads it.
 func javaStore(bundle []byte, now time.Time) ([]byte, error) {
 	var certs [][]byte

@@ -1,6 +1,7 @@
 package escape_test
 
 import (
+	"encoding/base64"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,6 +61,47 @@ func TestN22WithoutPlane(t *testing.T) {
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("without a network: %v: %s", err, out)
 			}
+		})
+	}
+}
+
+// N22: where connections are opened, a network process that tells no certificate,
+// or something else in its place, is none: nothing of what it told is trusted.
+func TestN22WithoutCertificate(t *testing.T) {
+	const told = `MIIBAA==`
+	for name, said := range map[string]string{
+		"it ends":           "",
+		"it tells nothing":  `{"ready":true}`,
+		"it tells a text":   `{"trust":"eHg="}`,
+		"it tells too much": `{"trust":"` + strings.Repeat("A", 30<<10) + `"}`,
+		"it tells a key":    `{"trust":"` + base64.StdEncoding.EncodeToString([]byte("-----BEGIN PRIVATE KEY-----\n"+told+"\n-----END PRIVATE KEY-----\n")) + `"}`,
+		"it tells two":      `{"trust":"` + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("-----BEGIN CERTIFICATE-----\n"+told+"\n-----END CERTIFICATE-----\n", 2))) + `"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newField(t)
+			bin := filepath.Join(f.Dir, "bin")
+			if err := os.Mkdir(bin, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			program := filepath.Join(bin, "ambit")
+			if err := copyProgram(program, ambit(t)); err != nil {
+				t.Fatal(err)
+			}
+			// It would go on and say that packets are answered.
+			script := "#!/bin/sh\n[ \"$1\" = authority ] || exit 3\nexec 1>&3\nprintf '%s\\n' '" + said + "'\nread -r hello <&3\necho '{\"ready\":true}'\ncat <&3\n"
+			if err := os.WriteFile(filepath.Join(bin, "ambit-egress"), []byte(script), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(program, "run", "--allow", "fs.write:"+f.Work, "--allow", "net.connect:example.test/http:GET:/**", "--", "touch", f.work("ran"))
+			f.fit(cmd)
+			out, err := cmd.CombinedOutput()
+			if exitStatus(err) != 125 || !strings.Contains(string(out), "certificate") {
+				t.Errorf("status %d: %s", exitStatus(err), out)
+			}
+			if _, err := os.Stat(f.work("ran")); err == nil {
+				t.Errorf("the program ran: %s", out)
+			}
+			f.nothingLeft(t)
 		})
 	}
 }

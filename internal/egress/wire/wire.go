@@ -9,16 +9,12 @@
 package wire
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
-	"sync"
 	"time"
 
+	"ambit.dev/ambit/internal/companion"
 	"ambit.dev/ambit/internal/core/binding"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
@@ -27,6 +23,10 @@ import (
 // maxMessage bounds a message: an egress process that was taken over must not
 // fill the launcher.
 const maxMessage = 64 << 10
+
+// WithAuthority is the argument by which the egress process makes an authority for
+// its sandbox, and tells its certificate before anything else.
+const WithAuthority = "authority"
 
 // Hello is the first message, from the launcher. Beside it go the descriptors
 // of the link, in the order of Descriptors.
@@ -37,9 +37,8 @@ type Hello struct {
 	Known []capability.Capability
 	Any   bool
 	Rules Rules
-	// Certificate and Key are the sandbox's own authority, with which connections
-	// are opened; empty where it has none.
-	Certificate, Key []byte `json:",omitempty"`
+	// Opens: connections are opened with the authority whose certificate was told.
+	Opens bool `json:",omitempty"`
 
 	Header bool // a virtio_net header goes before each frame
 	Ether  bool // frames are Ethernet's
@@ -78,6 +77,7 @@ type Message struct {
 	ID uint64 `json:"id,omitempty"` // of a question, and of its answer
 
 	// From the egress process.
+	Trust []byte            `json:"trust,omitempty"` // its authority, as it stands in a bundle; before Hello, if one is wanted
 	Ready bool              `json:"ready,omitempty"` // packets are answered
 	Fault string            `json:"fault,omitempty"` // it cannot go on
 	Check *decision.Request `json:"check,omitempty"`
@@ -187,52 +187,8 @@ type Request struct {
 	End, Why     string // why it was refused; "" if it was not
 }
 
-// A Conn carries messages. Send may be called concurrently, Receive not.
-type Conn struct {
-	mu  sync.Mutex // orders writes
-	out io.Writer
-	in  *bufio.Reader
-}
-
-// NewConn makes one of a stream.
-func NewConn(s io.ReadWriter) *Conn {
-	return &Conn{out: s, in: bufio.NewReaderSize(s, maxMessage)}
-}
+// NewConn makes a line that carries messages of a stream.
+func NewConn(s io.ReadWriter) *companion.Conn { return companion.NewConn(s, maxMessage) }
 
 // Line is a message as it is sent.
-func Line(m any) ([]byte, error) {
-	text, err := json.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("encode a message: %w", err)
-	}
-	if len(text) >= maxMessage {
-		return nil, errors.New("the message is too long")
-	}
-	return append(text, '\n'), nil
-}
-
-// Send writes one message.
-func (c *Conn) Send(m any) error {
-	line, err := Line(m)
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, err = c.out.Write(line)
-	return err
-}
-
-// Receive reads the next message into m. io.EOF says that there is none.
-func (c *Conn) Receive(m any) error {
-	line, err := c.in.ReadSlice('\n')
-	if err != nil {
-		return err
-	}
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.DisallowUnknownFields()
-	if err := d.Decode(m); err != nil {
-		return fmt.Errorf("decode a message: %w", err)
-	}
-	return nil
-}
+func Line(m any) ([]byte, error) { return companion.Line(m, maxMessage) }

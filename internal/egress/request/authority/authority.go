@@ -2,8 +2,8 @@
 // that are opened.
 //
 // An Authority lives as long as its sandbox. Its key is made for it, is in the
-// memory of two processes at most, and is never written; its certificate is
-// trusted inside that sandbox and nowhere else.
+// memory of the process that made it, and is neither written nor given away; its
+// certificate is trusted inside that sandbox and nowhere else.
 //
 // Layer: values; it does no I/O.
 package authority
@@ -17,7 +17,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"math/big"
 	"net/netip"
@@ -63,23 +62,6 @@ func New(now time.Time) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the certificate of an authority: %w", err)
 	}
-	return join(der, key)
-}
-
-// Load makes one of what Save returned.
-func Load(cert, key []byte) (*Authority, error) {
-	k, err := x509.ParsePKCS8PrivateKey(key)
-	if err != nil {
-		return nil, errors.New("the key of an authority cannot be read") // without a word of it
-	}
-	signer, ok := k.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, errors.New("the key of an authority is of another kind")
-	}
-	return join(cert, signer)
-}
-
-func join(der []byte, key crypto.Signer) (*Authority, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate of an authority: %w", err)
@@ -89,14 +71,6 @@ func join(der []byte, key crypto.Signer) (*Authority, error) {
 		return nil, fmt.Errorf("make the key of an authority's leaves: %w", err)
 	}
 	return &Authority{der: der, cert: cert, key: key, leaf: leaf, leaves: map[string]*tls.Certificate{}}, nil
-}
-
-// Save returns the certificate and the key for Load.
-func (a *Authority) Save() (cert, key []byte, err error) {
-	if key, err = x509.MarshalPKCS8PrivateKey(a.key); err != nil {
-		return nil, nil, fmt.Errorf("write the key of an authority: %w", err)
-	}
-	return a.der, key, nil
 }
 
 // PEM is the certificate as it stands in a bundle.

@@ -1,0 +1,28 @@
+package companion
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+)
+
+// Inherit takes over the line to whoever started this process. What a terminal
+// sends to all of its processes is not for this one.
+func Inherit() (*net.UnixConn, error) {
+	if kind, err := unix.GetsockoptInt(Descriptor, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || kind != unix.AF_UNIX {
+		return nil, errors.New("it is started by ambit, and is of no use by itself")
+	}
+	signal.Ignore(unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
+	unix.CloseOnExec(Descriptor)
+	f := os.NewFile(Descriptor, "line")
+	defer f.Close() //nolint:errcheck // the line is a copy of it
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, fmt.Errorf("take over the line: %w", err)
+	}
+	return c.(*net.UnixConn), nil //nolint:forcetypeassert // its domain was looked at
+}
