@@ -66,9 +66,9 @@ stored and stands over every grant.`,
 
 func (f *answerFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.scope, "scope", "", "how much: `SCOPE` is file, dir, declared, or one of the capabilities that are offered")
+	fl.StringVar(&f.scope, "scope", "", "how much: `SCOPE` is file, run, dir, declared, or one of the capabilities that are offered")
 	fl.StringVar(&f.span, "for", "once", "how long: `SPAN` is once, session, always, a duration such as 2h or 7d, or a time")
-	for flag, words := range map[string][]string{"scope": {"file", "dir", "declared"}, "for": {"once", "session", "always", "2h", "7d"}} {
+	for flag, words := range map[string][]string{"scope": {"file", "run", "dir", "declared"}, "for": {"once", "session", "always", "2h", "7d"}} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, oneOf(words...)) // the flags are there
 	}
 }

@@ -104,7 +104,7 @@ func (t *toucher) Touched(ctx context.Context, touch enforce.Touch) enforce.Answ
 		t.stopped(ctx, k, touch, c, err)
 		return enforce.Answer{}
 	}
-	t.tally.Allowed(k.kind)
+	t.tally.Allowed(c.Kind())
 	return enforce.Answer{Allow: true, Show: show}
 }
 
@@ -127,6 +127,9 @@ func (t *toucher) put(ctx context.Context, touch enforce.Touch) (capability.Capa
 	v := t.decide(ctx, touch, c, o)
 	if v.d.Outcome != decision.Allow && !v.gone {
 		t.denied(k, c, v)
+	}
+	if !v.as.IsZero() {
+		c = v.as
 	}
 	return c, v
 }
@@ -207,6 +210,9 @@ type verdict struct {
 	said string // why it is a denial, where a person or nobody answered
 	busy bool   // it was not asked about, for now
 	gone bool   // nobody waits any more
+	// as is the right that was decided about in the place of the one to read: to run
+	// the program. Zero: there is none.
+	as capability.Capability
 }
 
 // decide puts the request, and where a person has to say, asks.
@@ -219,13 +225,22 @@ func (t *toucher) decide(ctx context.Context, touch enforce.Touch, c capability.
 		v.gone = v.d.Outcome != decision.Allow && ctx.Err() != nil
 		return v
 	}
+	if run, ok := t.mayRun(ctx, c); ok {
+		r.ID, r.Capability, r.Why = audit.NewID("d"), run, r.Why+"; asked for as "+r.ID+" to read it"
+		v.d, v.as = t.check(ctx, gate, r), run
+		return v
+	}
 	a, err := t.answer(ctx, touch, r, o)
 	if ctx.Err() != nil {
 		return verdict{gone: true}
 	}
 	asked := r.ID
 	v.said, v.busy = said(a, err), a.Busy
-	// The answer is a grant now, or is not: the same request again says.
+	// The answer is a grant now, or is not: the same request again says. Who was
+	// asked about reading a program and lets it be run has answered for both.
+	if a.Allowed() && a.Capability.Kind() == capability.ProcessSpawn && c.Kind() == capability.FSRead {
+		r.Capability, v.as = a.Capability, a.Capability
+	}
 	r.ID, r.CanAsk, r.Why = audit.NewID("d"), false, r.Why+"; asked as "+asked+": "+v.said
 	if a.Question != "" && a.Question != asked {
 		r.Why += " (to " + a.Question + ")"

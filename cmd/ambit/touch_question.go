@@ -50,6 +50,7 @@ func (t *toucher) question(ctx context.Context, touch enforce.Touch, r decision.
 	}
 	q.Offers = []approval.Offer{exact}
 	for _, wider := range []func() (approval.Offer, bool){
+		func() (approval.Offer, bool) { return runOffer(q) },
 		func() (approval.Offer, bool) { return dirOffer(touch, q, home) },
 		func() (approval.Offer, bool) { return declaredOffer(t.s.manifest.Open, want.Capability, r.Capability) },
 	} {

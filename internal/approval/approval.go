@@ -47,7 +47,7 @@ type Question struct {
 	Capability         capability.Capability // exactly what was touched
 	Reason             string                // the manifest's; "" for an ad hoc run
 	Sensitive          string                // which secrets it would reach, in words; "" if none is known
-	Offers             []Offer               // what may be granted, narrowest first; each covers Capability
+	Offers             []Offer               // what may be granted, narrowest first; each gives Capability
 	Asked, Expires     time.Time
 }
 
@@ -65,6 +65,7 @@ type Scope string
 // The scopes.
 const (
 	ScopeFile     Scope = "file"     // exactly what was touched
+	ScopeRun      Scope = "run"      // the program that was looked at, to read it and to run it
 	ScopeDir      Scope = "dir"      // the directory that it lies in
 	ScopeDeclared Scope = "declared" // what the manifest declares
 )
@@ -143,11 +144,24 @@ func (q Question) check() error {
 		return fmt.Errorf("internal error: the question %s offers nothing", q.ID)
 	}
 	for _, o := range q.Offers {
-		if !o.Capability.Covers(q.Capability) {
+		if !gives(o.Capability, q.Capability) {
 			return fmt.Errorf("internal error: the question %s offers %s, which does not cover %s", q.ID, o.Capability.Display(), q.Capability.Display())
 		}
 	}
 	return nil
+}
+
+// gives reports whether a right, once it is granted, gives what was asked for: it
+// covers that, or is to run the very program that is to be read.
+func gives(c, asked capability.Capability) bool {
+	if c.Kind() != capability.ProcessSpawn || asked.Kind() != capability.FSRead {
+		return c.Covers(asked)
+	}
+	run, ok := c.Pattern()
+	program, literal := run.Literal()
+	read, _ := asked.Pattern()
+	path, _ := read.Literal()
+	return ok && literal && program == path
 }
 
 // Fit returns a as it answers q at a time: with the capability filled in. It

@@ -204,7 +204,7 @@ func (d *Desk) finish(o *pending, a Answer, err error, withdrawn bool) {
 // speaks reports whether an answer, once it is a grant, decides about c.
 func speaks(a Answer, c capability.Capability) bool {
 	if a.Outcome == grant.Allow {
-		return a.Capability.Covers(c)
+		return gives(a.Capability, c)
 	}
 	// A denial for once is about its own question only.
 	return a.Span != grant.Once && slices.ContainsFunc(c.Parts(), a.Capability.Covers)

@@ -490,3 +490,25 @@ func TestHammerSettled(t *testing.T) {
 		t.Errorf("%d were asked", k.count())
 	}
 }
+
+// TestRunOffer: a question about reading a program may offer to run that program,
+// and nothing else that does not cover what is asked.
+func TestRunOffer(t *testing.T) {
+	for offer, want := range map[string]bool{
+		"process.spawn:/home/u/tool": true, "process.spawn:/home/u/other": false, "process.spawn:/home/u/*": false,
+		"process.spawn:/home/u": false, "process.spawn": false, "fs.write:/home/u/tool": true, "fs.read:/home/u/other": false,
+	} {
+		c, err := capability.Parse(offer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := question(t, "d-1", "/home/u/tool")
+		q.Offers = []approval.Offer{{Capability: q.Capability, Scope: approval.ScopeFile}, {Capability: c, Scope: approval.ScopeRun}}
+		f := &front{name: "person", says: make(chan approval.Answer, 1)}
+		f.says <- approval.Answer{Outcome: grant.Allow, Capability: c}
+		a, err := approval.New(approval.Config{Fronts: []approval.Front{f}, Timeout: time.Minute}).Ask(t.Context(), q)
+		if (err == nil) != want || want && a.Capability != c {
+			t.Errorf("%s: %+v, %v", offer, a, err)
+		}
+	}
+}

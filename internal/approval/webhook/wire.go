@@ -56,7 +56,7 @@ type reply struct {
 	Question string    `json:"question"` // its id
 	Nonce    string    `json:"nonce"`
 	Outcome  string    `json:"outcome"` // "allow", "deny"
-	Scope    string    `json:"scope"`   // "file", "dir", "declared", or the capability of an offer
+	Scope    string    `json:"scope"`   // "file", "run", "dir", "declared", or the capability of an offer
 	For      string    `json:"for"`     // "once", "session", "until", "always"
 	Until    time.Time `json:"until"`   // with "until"
 	Broad    bool      `json:"broad"`   // what reaches far is meant
