@@ -16,6 +16,7 @@ import (
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/egress"
 	"ambit.dev/ambit/internal/egress/inside"
+	"ambit.dev/ambit/internal/egress/request"
 	"ambit.dev/ambit/internal/egress/request/authority"
 	"ambit.dev/ambit/internal/egress/wire"
 )
@@ -26,6 +27,7 @@ type launcher struct {
 	last atomic.Uint64
 	some atomic.Pointer[known]
 	rule atomic.Pointer[egress.Rules]
+	on   beginnings
 
 	authority *authority.Authority // nil: no connection is opened
 
@@ -150,11 +152,16 @@ func (l *launcher) Ask(ctx context.Context, q egress.Question) error {
 // Record tells the launcher of a flow. When it cannot be told the line is broken,
 // and this process is about to end.
 func (l *launcher) Record(f egress.Flow) {
-	if f.Ended.IsZero() {
-		return // it is told of when it has ended
+	t, number := told(f), beginning{flow: f.ID}
+	switch {
+	case !f.Ended.IsZero():
+		if l.on.end(number) {
+			t.Again = 0 // it was told when it began
+		}
+		_ = l.conn.Later(wire.Message{Flow: &t})
+	case f.Again > 0:
+		l.on.begin(number, func() { _ = l.conn.Later(wire.Message{Flow: &t}) })
 	}
-	t := told(f)
-	_ = l.conn.Send(wire.Message{Flow: &t})
 }
 
 // program asks who has a socket: what that takes is closed to this process.
@@ -221,15 +228,32 @@ func (l *launcher) rules() egress.Rules { return *l.rule.Load() }
 
 // made tells the launcher of a request.
 func (l *launcher) made(r egress.Request) {
-	_ = l.conn.Send(wire.Message{Made: &wire.Request{Flow: r.Flow, To: r.To, Decision: r.Decision, Method: r.Method, Path: r.Path, Status: r.Status,
-		In: r.In, Out: r.Out, Begun: r.Begun, Ended: r.Ended, End: r.Refused, Why: r.Why}})
+	m := wire.Request{Flow: r.Flow, To: r.To, Decision: r.Decision, Method: r.Method, Path: r.Path, Status: r.Status,
+		In: r.In, Out: r.Out, Begun: r.Begun, Ended: r.Ended, End: r.Refused, Why: r.Why}
+	for _, u := range r.Uses {
+		if r.Ended.IsZero() || !l.on.end(beginning{use: u.Number}) {
+			m.Again = append(m.Again, kindOf(u))
+		}
+	}
+	if r.Ended.IsZero() {
+		l.on.begin(beginning{use: r.Uses[0].Number}, func() { _ = l.conn.Later(wire.Message{Made: &m}) })
+		return
+	}
+	_ = l.conn.Later(wire.Message{Made: &m})
+}
+
+func kindOf(u request.Use) capability.Kind {
+	if u.Stream {
+		return capability.NetStream
+	}
+	return capability.NetConnect
 }
 
 // told is a flow as it goes over the line.
 func told(f egress.Flow) wire.Flow {
 	t := wire.Flow{ID: f.ID, Decision: f.Decision, Capability: f.Capability, UDP: f.UDP, Inbound: f.Inbound, To: f.To, Name: f.Name,
 		Dialled: f.Dialled, Program: wire.Program{Name: f.Program.Name, PID: f.Program.PID}, Begun: f.Begun, Connected: f.Connected, Ended: f.Ended,
-		In: f.In, Out: f.Out, End: string(f.End), Why: f.Why, Times: f.Times}
+		In: f.In, Out: f.Out, End: string(f.End), Why: f.Why, Times: f.Times, Again: f.Again}
 	if f.Inbound {
 		t.From = f.From
 	}

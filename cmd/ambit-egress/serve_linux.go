@@ -43,6 +43,7 @@ func serve(ctx context.Context, line *net.UnixConn, opens bool) error {
 	if err != nil {
 		return errors.Join(err, l.conn.Send(wire.Message{Fault: err.Error()}))
 	}
+	defer l.conn.Flush() //nolint:errcheck // what the plane said last; nobody is there any more
 	defer plane.Close()
 	if err := l.conn.Send(wire.Message{Ready: true}); err != nil {
 		return err

@@ -160,16 +160,22 @@ func traffic(f wire.Flow) session.Traffic {
 	return session.Traffic{Flows: 1, In: f.In, Out: f.Out}
 }
 
-// flow records a flow that has ended, and prints the line of one that was
-// refused. One that cannot be recorded ends the sandbox.
+// flow records a flow that has ended, or that goes on without a decision of its
+// own, and prints the line of one that was refused. One that cannot be recorded
+// ends the sandbox.
 func (n *network) flow(f wire.Flow) error {
-	if f.Ended.IsZero() {
-		return nil
+	if k := f.Capability.Kind(); networkKind(k) {
+		for range min(f.Again, maxAgain) {
+			n.tally.Allowed(k)
+		}
 	}
-	n.tally.Carried(traffic(f))
 	b := audit.FlowBody{Decision: f.Decision, Capability: audit.Text(f.Capability.Display()), UDP: f.UDP, Name: audit.Text(f.Name), To: f.To.String(),
-		Program: audit.Text(f.Program.Name), PID: f.Program.PID, In: f.In, Out: f.Out, Duration: f.Ended.Sub(f.Begun), End: f.End, Why: audit.Text(f.Why), Times: f.Times}
-	n.explain(f)
+		Program: audit.Text(f.Program.Name), PID: f.Program.PID, In: f.In, Out: f.Out, End: f.End, Why: audit.Text(f.Why), Times: f.Times}
+	if b.Open = f.Ended.IsZero(); !b.Open {
+		n.tally.Carried(traffic(f))
+		b.Duration = f.Ended.Sub(f.Begun)
+		n.explain(f)
+	}
 	if f.Inbound {
 		b.Inbound, b.From = true, f.From.String()
 	}
@@ -179,14 +185,26 @@ func (n *network) flow(f wire.Flow) error {
 	return n.append("f", b)
 }
 
-// made records a request that has ended. One that cannot be recorded ends the
-// sandbox.
+// maxAgain bounds what one flow or request counts for.
+const maxAgain = 64
+
+// made records a request that has ended, or that goes on without a decision of its
+// own. One that cannot be recorded ends the sandbox.
 func (n *network) made(r wire.Request) error {
+	for _, k := range r.Again[:min(len(r.Again), maxAgain)] {
+		if networkKind(k) {
+			n.tally.Allowed(k)
+		}
+	}
 	if r.End == placeholderMisuse {
 		n.misused(r)
 	}
-	return n.append("q", audit.RequestBody{Decision: r.Decision, To: audit.Text(r.To.Display()), Method: audit.Text(r.Method), Path: audit.Text(r.Path),
-		Status: r.Status, In: r.In, Out: r.Out, Duration: r.Ended.Sub(r.Begun), End: r.End, Why: audit.Text(r.Why)})
+	b := audit.RequestBody{Decision: r.Decision, To: audit.Text(r.To.Display()), Method: audit.Text(r.Method), Path: audit.Text(r.Path),
+		Status: r.Status, In: r.In, Out: r.Out, End: r.End, Why: audit.Text(r.Why)}
+	if b.Open = r.Ended.IsZero(); !b.Open {
+		b.Duration = r.Ended.Sub(r.Begun)
+	}
+	return n.append("q", b)
 }
 
 // unrecorded ends the sandbox, whose network cannot be recorded.

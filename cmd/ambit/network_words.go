@@ -103,6 +103,9 @@ func flowWords(b *audit.FlowBody) string {
 		to += " from " + b.From
 	}
 	text := fmt.Sprintf("%s to %s: %s, %d bytes in, %d out", proto, to, b.End, b.In, b.Out)
+	if b.Open {
+		text = fmt.Sprintf("%s to %s: goes on", proto, to)
+	}
 	if b.Dialled != "" {
 		text += ", by " + b.Dialled
 	}
@@ -115,6 +118,9 @@ func flowWords(b *audit.FlowBody) string {
 // requestWords says what came of a request.
 func requestWords(b *audit.RequestBody) string {
 	text := fmt.Sprintf("%s %s over %s: %d, %d bytes in, %d out", capability.Printable(string(b.Method)), capability.Printable(string(b.Path)), b.To, b.Status, b.In, b.Out)
+	if b.Open {
+		text = fmt.Sprintf("%s %s over %s: goes on", capability.Printable(string(b.Method)), capability.Printable(string(b.Path)), b.To)
+	}
 	if b.End != "" {
 		text += ", refused: " + b.End
 	}

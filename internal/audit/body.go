@@ -121,7 +121,8 @@ type HeldBody struct {
 }
 
 // FlowBody is a connection, or an exchange of datagrams, that has ended or was
-// refused.
+// refused. One that goes on because of an answer that was given before has a record
+// without an end, before that of its end.
 type FlowBody struct {
 	Decision   string        `json:"decision,omitempty"` // the record of the answer
 	Capability Text          `json:"capability,omitempty"`
@@ -136,7 +137,8 @@ type FlowBody struct {
 	In         uint64        `json:"in"`  // bytes to the sandbox
 	Out        uint64        `json:"out"` // bytes from it
 	Duration   time.Duration `json:"duration_ns,omitempty"`
-	End        string        `json:"end"` // why it ended: "done", "not-granted", …
+	Open       bool          `json:"open,omitempty"` // it goes on
+	End        string        `json:"end"`            // why it ended: "done", "not-granted", …
 	Why        Text          `json:"why,omitempty"`
 	Times      int           `json:"times,omitempty"` // how often the same was refused before
 }
@@ -151,7 +153,7 @@ type SecretBody struct {
 }
 
 // RequestBody is a request over an opened connection, that has ended or was
-// refused.
+// refused, or, as with FlowBody, that goes on.
 type RequestBody struct {
 	Decision string        `json:"decision,omitempty"` // the record of the answer
 	To       Text          `json:"to"`                 // the connection
@@ -161,7 +163,8 @@ type RequestBody struct {
 	In       uint64        `json:"in"`  // bytes of the response's body
 	Out      uint64        `json:"out"` // bytes of the request's
 	Duration time.Duration `json:"duration_ns,omitempty"`
-	End      string        `json:"end,omitempty"` // why it was refused: "not-granted", …
+	Open     bool          `json:"open,omitempty"` // it goes on
+	End      string        `json:"end,omitempty"`  // why it was refused: "not-granted", …
 	Why      Text          `json:"why,omitempty"`
 }
 

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
 // Descriptor is that of the line, in a companion.
@@ -27,10 +28,19 @@ const Descriptor = 3
 // concurrently, Receive not.
 type Conn struct {
 	most int
-	mu   sync.Mutex // orders writes
-	out  io.Writer
 	in   *bufio.Reader
+
+	mu   sync.Mutex  // orders writes
+	out  io.Writer   // guarded by mu
+	held []byte      // guarded by mu; goes before what is sent next
+	soon *time.Timer // guarded by mu; nil until something was held
 }
+
+// How long a message waits that need not be there at once, and how much of them.
+const (
+	pause   = 10 * time.Millisecond
+	maxHeld = 32 << 10
+)
 
 // NewConn makes one of a stream. No message is longer than most, either way: a
 // process that was taken over must not fill the other one.
@@ -58,7 +68,49 @@ func (c *Conn) Send(m any) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, err = c.out.Write(line)
+	c.held = append(c.held, line...)
+	return c.flush()
+}
+
+// Later sends one message soon, before any that is sent later: it spares the other
+// side to wake up for each.
+func (c *Conn) Later(m any) error {
+	line, err := Line(m, c.most)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.held) == 0 {
+		if c.soon == nil {
+			c.soon = time.AfterFunc(pause, func() { _ = c.Flush() }) // the next one hears of an error too
+		} else {
+			c.soon.Reset(pause)
+		}
+	}
+	if c.held = append(c.held, line...); len(c.held) < maxHeld {
+		return nil
+	}
+	return c.flush()
+}
+
+// Flush sends what waits.
+func (c *Conn) Flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flush()
+}
+
+// flush writes what is held. The mutex is held.
+//
+// Security: what was sent does not stay: it may have a secret.
+func (c *Conn) flush() error {
+	if len(c.held) == 0 {
+		return nil
+	}
+	_, err := c.out.Write(c.held)
+	clear(c.held)
+	c.held = c.held[:0]
 	return err
 }
 

@@ -169,7 +169,7 @@ func gone(ctx context.Context) *refusal {
 
 // check puts one request, and notes what came of it.
 func (p *Plane) check(ctx context.Context, f *flow, r decision.Request, m permission, n string) (decision.Decision, bool) {
-	d, ok := p.judge(ctx, r, m, n)
+	d, use, ok := p.judge(ctx, r, m, n)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.told.Decision == "" || d.Outcome == decision.Allow {
@@ -178,24 +178,41 @@ func (p *Plane) check(ctx context.Context, f *flow, r decision.Request, m permis
 	if ok && !slices.Contains(f.rests, m) {
 		f.rests = append(f.rests, m)
 	}
+	if use != 0 {
+		f.told.Again++
+	}
 	return d, ok
 }
 
-// judge puts one request. It is allowed if the answer is Allow, and what allows
-// it means what it leads to: a wildcard no name beyond a boundary of registration,
-// and "any host" no address that has to be granted itself.
-func (p *Plane) judge(ctx context.Context, r decision.Request, m permission, n string) (decision.Decision, bool) {
-	d := decision.Failed(r, errors.New("there is nobody to decide"))
-	if p.cfg.Checker != nil {
-		d = p.cfg.Checker.Check(ctx, r)
+// judge puts one request, unless an answer to it is remembered; use is the number
+// of that use, or 0.
+//
+// Security: what is remembered is asked the same questions as what is answered now.
+func (p *Plane) judge(ctx context.Context, r decision.Request, m permission, n string) (d decision.Decision, use uint64, ok bool) {
+	if d, use, ok = p.memory.find(r.Capability); ok && allows(d, m, n) {
+		return d, use, true
 	}
-	if d.Outcome != decision.Allow {
-		return d, false
+	if p.cfg.Checker == nil {
+		return decision.Failed(r, errors.New("there is nobody to decide")), 0, false
 	}
-	if by := covering(d); n != "" && !honoured(by, n) || m.addr && anyHost(by) {
-		return decision.Failed(r, fmt.Errorf("%s is too wide for it", by.Display())), false
+	turn := p.memory.begin()
+	d = p.cfg.Checker.Check(ctx, r)
+	p.memory.keep(turn, r.Capability, d)
+	switch {
+	case d.Outcome != decision.Allow:
+		return d, 0, false
+	case !allows(d, m, n):
+		return decision.Failed(r, fmt.Errorf("%s is too wide for it", covering(d).Display())), 0, false
 	}
-	return d, true
+	return d, 0, true
+}
+
+// allows reports whether an answer is Allow, and what allows means what it leads
+// to: a wildcard no name beyond a boundary of registration, and "any host" no
+// address that has to be granted itself.
+func allows(d decision.Decision, m permission, n string) bool {
+	by := covering(d)
+	return d.Outcome == decision.Allow && (n == "" || honoured(by, n)) && !(m.addr && anyHost(by))
 }
 
 // covering is the capability that an answer rests on. The zero capability, where

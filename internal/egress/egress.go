@@ -106,8 +106,10 @@ type Config struct {
 	// Rules returns, quickly, the rules for requests of now. nil: there are none.
 	Rules    func() Rules
 	Requests request.Config // of what serves opened connections
-	Told     func(Request)  // told of requests that have ended; nil: nobody is
-	Sockets  Sockets        // nil: whether a program still waits is not known
+	// Told is told, and returns soon, of requests that have ended, and of those that
+	// begin on an answer that was remembered. nil: nobody is.
+	Told    func(Request)
+	Sockets Sockets // nil: whether a program still waits is not known
 	// Program names the process that has a socket, for people. nil: not known.
 	Program  func(s inside.Socket) inside.Program
 	Insider  Insider               // nil: no port can be published
@@ -138,6 +140,7 @@ type Plane struct {
 	opening   opening
 	questions questions
 	refused   refusals
+	memory    memory
 	rate      rate
 	exchanges exchanges
 	published publications
@@ -173,6 +176,7 @@ func New(ctx context.Context, cfg Config) (*Plane, error) {
 	p.opening.init()
 	p.questions.init()
 	p.refused.init()
+	p.memory.init(time.Now)
 	p.rate.init(p.lim.PerSecond)
 	p.exchanges.init()
 	p.published.init()

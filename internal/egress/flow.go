@@ -35,6 +35,7 @@ type Flow struct {
 	End        End                   `json:"end,omitempty"`
 	Why        string                `json:"why,omitempty"`   // more about the end, for people
 	Times      int                   `json:"times,omitempty"` // how often the same was refused before and not told
+	Again      int                   `json:"again,omitempty"` // how many of the answers that it rests on were remembered
 }
 
 // TLS says what was seen of a connection that begins with TLS.

@@ -172,13 +172,15 @@ func (o *openFlow) Decide(ctx context.Context, a request.Ask) request.Answer {
 	if err != nil {
 		return request.Answer{Why: err.Error()}
 	}
-	d, m, no := o.plane.judgeRequest(ctx, o.flow, o.target, c)
-	answer := request.Answer{Allowed: no == nil, Decision: d.Request, Capability: c.Display()}
+	d, use, release, no := o.permit(ctx, c)
+	answer := request.Answer{Allowed: no == nil, Decision: d.Request, Use: use, Release: release}
 	if no == nil {
-		answer.Release = o.flow.rest(m)
+		if use != 0 {
+			o.tell(request.Record{Decision: d.Request, Method: a.Method, Path: a.Path, Begun: time.Now(), Uses: []request.Use{{Number: use, Stream: a.Stream}}})
+		}
 		return answer
 	}
-	answer.Reason, answer.Why = string(no.end), no.why
+	answer.Capability, answer.Reason, answer.Why = c.Display(), string(no.end), no.why
 	if len(d.Reasons) > 0 {
 		answer.Fix = d.Reasons[0].Fix
 	}
@@ -202,28 +204,48 @@ func (o *openFlow) capability(a request.Ask) (c capability.Capability, odd bool,
 	return c, !plain, err
 }
 
+// permit decides about a request, and has the flow rest on what permits it until
+// release is called.
+//
+// Security: grants that change after the decision and before the flow rests on it
+// are seen here; those that change later end the flow.
+func (o *openFlow) permit(ctx context.Context, c capability.Capability) (d decision.Decision, use uint64, release func(), no *refusal) {
+	p, f := o.plane, o.flow
+	seen := p.rechecks.Load()
+	must := p.must(c, o.target)
+	d, use, no = p.judgeRequest(ctx, f, o.target, must)
+	if no != nil {
+		return d, 0, nil, no
+	}
+	release = f.rest(must)
+	if p.rechecks.Load() != seen && !p.permitted(must, p.subject(f)) {
+		release()
+		return d, 0, nil, refuse(Withdrawn, "what permitted it is no longer granted")
+	}
+	return d, use, release, nil
+}
+
 // judgeRequest puts the request, asks where that is the answer, and puts it again.
-func (p *Plane) judgeRequest(ctx context.Context, f *flow, t target, c capability.Capability) (decision.Decision, permission, *refusal) {
-	must := p.must(c, t)
-	r := decision.Request{Subject: p.subject(f), Capability: c, CanAsk: p.cfg.Asker != nil}
-	d, ok := p.judge(ctx, r, must, t.name)
+func (p *Plane) judgeRequest(ctx context.Context, f *flow, t target, must permission) (decision.Decision, uint64, *refusal) {
+	r := decision.Request{Subject: p.subject(f), Capability: must.capability, CanAsk: p.cfg.Asker != nil}
+	d, use, ok := p.judge(ctx, r, must, t.name)
 	if ok || d.Outcome != decision.Ask {
-		return d, must, unless(ok, NotGranted, d)
+		return d, use, unless(ok, NotGranted, d)
 	}
 	r.ID = d.Request
 	told := f.snapshot()
-	told.Capability = c
+	told.Capability = must.capability
 	switch err := p.ask(ctx, Question{Request: r, Flow: told}); {
 	case errors.Is(err, errTooMany):
-		return d, must, refuse(TooMany, "%v", err)
+		return d, 0, refuse(TooMany, "%v", err)
 	case context.Cause(ctx) != nil:
-		return d, must, refuse(GaveUp, "the program gave up")
+		return d, 0, refuse(GaveUp, "the program gave up")
 	case err != nil:
-		return d, must, refuse(NoAnswer, "%v", err)
+		return d, 0, refuse(NoAnswer, "%v", err)
 	}
 	r.ID, r.CanAsk = "", false
-	d, ok = p.judge(ctx, r, must, t.name)
-	return d, must, unless(ok, Refused, d)
+	d, use, ok = p.judge(ctx, r, must, t.name)
+	return d, use, unless(ok, Refused, d)
 }
 
 func unless(ok bool, end End, d decision.Decision) *refusal {
@@ -245,7 +267,11 @@ func (o *openFlow) Dial(ctx context.Context) (net.Conn, error) {
 }
 
 // Told is told of a request that has ended.
-func (o *openFlow) Told(r request.Record) {
+func (o *openFlow) Told(r request.Record) { o.tell(r) }
+
+// tell tells of a request: when it has ended, and when it begins on an answer that
+// was remembered.
+func (o *openFlow) tell(r request.Record) {
 	if o.plane.cfg.Told == nil {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 // permitted. It is called when grants have changed, and returns when it is done.
 func (p *Plane) Recheck() {
 	p.rechecks.Add(1)
+	p.memory.forget()
 	p.refused.forget()
 	still := p.putAgain(p.permissions())
 	p.published.each(func(u *Published) {

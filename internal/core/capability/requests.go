@@ -205,6 +205,18 @@ func (c Capability) Flow() Capability {
 	return c
 }
 
+// Destination returns the connection that a flow, or a request over one, goes by:
+// net.connect to one host and one port. ok is false for what may lead to several.
+func (c Capability) Destination() (to Capability, ok bool) {
+	h, isFlow := c.flow()
+	single := h.where.addrs.IsValid() && h.where.addrs.IsSingleIP() || h.where.name != "" && !h.where.below
+	if !isFlow || !single || h.ports.web || h.ports.lo != h.ports.hi {
+		return Capability{}, false
+	}
+	h.http = nil
+	return Capability{kind: NetConnect, scope: h.String()}, true
+}
+
 // At returns what c permits of one connection: its requests, at the destination
 // of flow, which has none. ok is false if c does not lead there.
 func (c Capability) At(flow Capability) (at Capability, ok bool) {

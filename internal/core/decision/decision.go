@@ -90,6 +90,7 @@ type Decision struct {
 	Request string   `json:"request,omitempty"` // the request's ID
 	Outcome Outcome  `json:"outcome"`
 	Reasons []Reason `json:"reasons,omitempty"`
+	Stands  *Stands  `json:"stands,omitempty"` // nil: it answers this one request and no other
 }
 
 // Policy is what an operator laid down for everybody, resolved.
@@ -137,9 +138,13 @@ func Decide(r Request, in Input) Decision {
 	case len(denies) > 0:
 		return answer(r, Deny, denied(r, denies))
 	case len(allows) > 0:
-		return answer(r, Allow, allowed(r, allows))
+		d := answer(r, Allow, allowed(r, allows))
+		d.Stands = standsBy(first(allows), r, in)
+		return d
 	case capability.Covered(r.Capability, in.Policy.Preapprove):
-		return answer(r, Allow, preapproved(r, in.Policy.Preapprove))
+		d := answer(r, Allow, preapproved(r, in.Policy.Preapprove))
+		d.Stands = stands(d.Reasons[0].By, r, in)
+		return d
 	case r.CanAsk:
 		return answer(r, Ask, notGranted(r))
 	default:

@@ -20,7 +20,8 @@ import (
 var few = []string{
 	"fs.read:/a", "fs.read:/a/b", "fs.read:/a/*", "fs.write:/a", "fs.write:/a/b", "fs.append:/a/b", "fs.read:/ab", "fs.read:~/a", "fs.read:a",
 	"net.connect:*", "net.connect:a.com", "net.connect:a.com:443", "net.connect:127.0.0.1",
-	"net.connect:a.com/http:GET", "net.connect:a.com:443/http:GET:/a", "net.connect:a.com:443/http:PUT:/a", "net.stream:a.com/http:/a/**", "net.stream:a.com:443/http:GET:/a", "process.spawn", "process.spawn:/a/b", "host.execute", "",
+	"net.connect:a.com/http:GET", "net.connect:a.com:443/http:GET:/a", "net.connect:a.com:443/http:PUT:/a", "net.stream:a.com/http:/a/**", "net.stream:a.com:443/http:GET:/a",
+	"net.connect:a.com:443/http:HEAD:/a", "net.connect:a.com:443/http", "net.stream:*.com:443", "net.connect:a.com:80", "net.connect:127.0.0.1:443", "process.spawn", "process.spawn:/a/b", "host.execute", "",
 }
 
 // slowly answers obviously what Decide answers with reasons: may it be done? It
@@ -166,6 +167,8 @@ func laws(t interface{ Fatalf(string, ...any) }, d draw) {
 		t.Fatalf("another order, another answer:\n%+v\n%+v", got, again)
 	}
 
+	standing(t, r, in, got)
+
 	none := in
 	none.Grants, none.Policy.Preapprove = nil, nil
 	if d := decision.Decide(r, none); d.Outcome == decision.Allow {
@@ -188,6 +191,78 @@ func laws(t interface{ Fatalf(string, ...any) }, d draw) {
 		r.Capability = narrower
 		if d := decision.Decide(r, in); d.Outcome != decision.Allow && d.Reasons[0].Rule != decision.Denied && d.Reasons[0].Rule != decision.Forbidden {
 			t.Fatalf("more was allowed, but %s is not: %+v", narrower, d)
+		}
+	}
+}
+
+// standing holds that what is said to be allowed too is, for as long as it is said.
+func standing(t interface{ Fatalf(string, ...any) }, r decision.Request, in decision.Input, got decision.Decision) {
+	s := got.Stands
+	if s == nil {
+		return
+	}
+	if got.Outcome != decision.Allow {
+		t.Fatalf("%+v stands", got)
+	}
+	for _, text := range few {
+		var c capability.Capability
+		_ = c.UnmarshalText([]byte(text))
+		if c != r.Capability && !s.Also.Covers(c) {
+			continue
+		}
+		for _, later := range []time.Duration{0, time.Hour - 1, time.Hour, 2 * time.Hour} {
+			again, then := r, in
+			again.Capability, then.Now = c, now.Add(later)
+			if !s.Until.IsZero() && !then.Now.Before(s.Until) {
+				continue
+			}
+			if d := decision.Decide(again, then); d.Outcome != decision.Allow {
+				t.Fatalf("%+v\n%+v\nstands as %+v\nand yet %s after %v: %+v", r, in, *s, c, later, d)
+			}
+		}
+	}
+}
+
+// TestStands holds what stands for more than itself, and what does not.
+func TestStands(t *testing.T) {
+	always := func(text string) grant.Grant { return given(t, "g", grant.Allow, text) }
+	deny := func(text string) grant.Grant { return given(t, "g-deny", grant.Deny, text) }
+	once := changed(always("net.connect:a.com"), func(g *grant.Grant) { g.Lifespan = grant.Lifespan{Span: grant.Once} })
+	until := changed(always("net.connect:a.com"), func(g *grant.Grant) {
+		g.Lifespan = grant.Lifespan{Span: grant.Until, Until: now.Add(time.Minute)}
+	})
+	get := "net.connect:a.com:443/http:GET:/a"
+	for name, tc := range map[string]struct {
+		ask    string
+		grants []grant.Grant
+		policy decision.Policy
+		wants  []string // declared by the manifest; nil: all
+		want   *decision.Stands
+	}{
+		"a flow":                         {ask: "net.connect:a.com:443", grants: []grant.Grant{always("net.connect:a.com")}, want: &decision.Stands{Also: must(t, "net.connect:a.com:443")}},
+		"a request by its rule":          {ask: get, grants: []grant.Grant{always("net.connect:*.com/http:GET:/**")}, want: &decision.Stands{Also: must(t, "net.connect:a.com:443/http:GET")}},
+		"by policy":                      {ask: get, policy: decision.Policy{Preapprove: all(t, "net.connect:a.com/http:GET:/a/**")}, want: &decision.Stands{Also: must(t, "net.connect:a.com:443/http:GET:/a/**")}},
+		"until a time":                   {ask: get, grants: []grant.Grant{until}, want: &decision.Stands{Also: must(t, "net.connect:a.com:443"), Until: now.Add(time.Minute)}},
+		"once":                           {ask: get, grants: []grant.Grant{once}},
+		"a denial inside":                {ask: get, grants: []grant.Grant{always("net.connect:a.com"), deny("net.connect:a.com/http:DELETE")}, want: &decision.Stands{}},
+		"a ban inside":                   {ask: get, grants: []grant.Grant{always("net.connect:a.com")}, policy: decision.Policy{Forbid: all(t, "net.stream:a.com/http:/x")}, want: &decision.Stands{}},
+		"a denial elsewhere":             {ask: get, grants: []grant.Grant{always("net.connect:a.com"), deny("net.connect:a.com:8443"), deny("net.connect:b.com")}, want: &decision.Stands{Also: must(t, "net.connect:a.com:443")}},
+		"less is declared":               {ask: get, grants: []grant.Grant{always("net.connect:a.com")}, wants: []string{"net.connect:a.com/http:GET"}, want: &decision.Stands{}},
+		"a name on its two ports":        {ask: "net.connect:a.com", grants: []grant.Grant{always("net.connect:a.com")}},
+		"names":                          {ask: "net.connect:*.a.com:443", grants: []grant.Grant{always("net.connect:*.a.com")}},
+		"addresses":                      {ask: "net.connect:10.0.0.0/8:443", grants: []grant.Grant{always("net.connect:10.0.0.0/8")}},
+		"a file":                         {ask: "fs.read:/a", grants: []grant.Grant{always("fs.read:/a")}},
+		"nothing is granted":             {ask: get},
+		"a denial, which somebody lifts": {ask: get, grants: []grant.Grant{always("net.connect:a.com"), deny("net.connect:a.com")}},
+	} {
+		m := manifest.Manifest{Open: tc.wants == nil}
+		for _, w := range tc.wants {
+			m.Wants = append(m.Wants, manifest.Want{Capability: must(t, w)})
+		}
+		r := decision.Request{ID: "d", Subject: decision.Subject{Principal: "u", Pack: "org.example"}, Capability: must(t, tc.ask), CanAsk: true}
+		d := decision.Decide(r, decision.Input{Manifest: m, Grants: tc.grants, Policy: tc.policy, Now: now})
+		if diff := cmp.Diff(tc.want, d.Stands, capabilities); diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }

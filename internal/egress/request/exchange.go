@@ -226,6 +226,9 @@ func (x *exchange) final() {
 func (x *exchange) decide(ctx context.Context, stream bool) error {
 	a := x.conn.flow.Decide(ctx, Ask{Method: x.in.Method, Path: x.path, Stream: stream})
 	x.record.Decision = a.Decision
+	if a.Use != 0 {
+		x.record.Uses = append(x.record.Uses, Use{a.Use, stream})
+	}
 	if a.Release != nil {
 		x.release = append(x.release, a.Release)
 	}

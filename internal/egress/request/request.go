@@ -77,15 +77,23 @@ type Ask struct {
 type Answer struct {
 	Allowed    bool
 	Decision   string // id of the record
-	Capability string // that was asked for
+	Use        uint64 // number of the use of an answer that was given before; 0: it was given now
+	Capability string // that was asked for, if it was denied
 	Reason     string // of the closed list; "" is NotGranted
 	Why, Fix   string // for people
 	Release    func() // called when the request has ended; nil: nothing
 }
 
+// A Use is an answer that was given before for another request.
+type Use struct {
+	Number uint64
+	Stream bool // it is about a request that stays open
+}
+
 // Record is a request that has ended.
 type Record struct {
 	Decision string
+	Uses     []Use // of answers that were given before
 	Method   string
 	Path     string // without its query
 	Status   int    // that the program was answered with

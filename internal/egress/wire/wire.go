@@ -173,18 +173,21 @@ type Flow struct {
 	In, Out    uint64
 	End, Why   string
 	Times      int // how often the same was refused before and not told
+	Again      int `json:",omitempty"` // how many of the answers that it rests on were given before
 }
 
-// Request is what is told of a request that has ended.
+// Request is what is told of a request: of one that has ended, or that goes on
+// because of an answer that was given before.
 type Request struct {
 	Flow         uint64 // the connection
 	To           capability.Capability
 	Decision     string
 	Method, Path string
 	Status       int
-	In, Out      uint64 // bytes of bodies
-	Begun, Ended time.Time
-	End, Why     string // why it was refused; "" if it was not
+	In, Out      uint64            // bytes of bodies
+	Begun, Ended time.Time         // Ended is zero while it goes on
+	End, Why     string            // why it was refused; "" if it was not
+	Again        []capability.Kind `json:",omitempty"` // that it used of answers given before, and that were not told yet
 }
 
 // NewConn makes a line that carries messages of a stream.
