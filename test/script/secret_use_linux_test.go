@@ -230,11 +230,16 @@ func TestSecretMisused(t *testing.T) {
 				t.Errorf("the servers got\n%.2000q\n%s\n%s", s.api.sent(), other.sent(), plain.sent())
 			}
 			s.nothingOf(r)
-			if name == "another Host" {
-				return // which is refused whatever it carries
-			}
 			// The control: what is no placeholder arrives, there too.
 			const own = "a-value-of-the-program-itself"
+			if name == "another Host" { // which nobody lets pass who looks
+				s.api.forget()
+				r := s.run("run", "--ask", "none", "--env", "TOKEN="+own, "--allow", "net.connect:"+s.host(), "--", "sh", "-c", script+" -k", "sh", urls[0])
+				if got := s.api.sent(); !strings.Contains(got, own) || !strings.Contains(got, "evil.example") {
+					t.Errorf("passed through the server got %q: %q %q", got, r.out, r.err)
+				}
+				return
+			}
 			r = s.bare(own, script, urls...)
 			basic := strings.Count(s.api.sent(), base64.StdEncoding.EncodeToString([]byte("me:"+own)))
 			if got := strings.Count(s.api.sent()+other.sent()+plain.sent(), own) + basic; got <= began {

@@ -4,7 +4,7 @@
 // Invariants, with the tests that hold them:
 //
 //   - What is sent is what was decided: method, path and host of the request as it
-//     is written, not as it was read (TestDecided, TestSmuggling).
+//     is written, not as it was read (TestDecided, TestSmuggling, FuzzForwarded).
 //   - A connection carries requests for its one host (TestOtherHosts).
 //   - Nothing is sent before it was allowed, and over TLS nothing before the
 //     server's certificate was verified with the host's roots (TestUpstream).
