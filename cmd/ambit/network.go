@@ -18,7 +18,6 @@ import (
 	"ambit.dev/ambit/internal/egress/wire"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/session"
-	"ambit.dev/ambit/internal/vault"
 )
 
 // Addresses of the link, and of the one name server behind it. They lie in
@@ -87,7 +86,6 @@ type network struct {
 	trail *trail
 	asks  *toucher // nil: nobody can be asked
 	tally *session.Tally
-	vault *vault.Vault
 	say   func(func())
 
 	*egress
@@ -121,9 +119,6 @@ func (s *prepared) startNetwork(ctx context.Context, t *toucher, tally *session.
 	}
 	n.gate = s.gateOver(s.manifest, standing, n.trail)
 	var err error
-	if n.vault, err = s.app.openVault(); err != nil {
-		return nil, err
-	}
 	if n.egress, err = s.takeEgress(); err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ type prepared struct {
 	stamp    string // of the store, before the grants were read
 	volumes  []volume
 	secrets  []offered // what this session may use without seeing it
+	vault    *safe     // where they are kept
 	argv     []string
 	program  program
 	// spelled are the capabilities whose path leads through links, as they were
@@ -66,6 +67,7 @@ type prepared struct {
 func (s *prepared) close() {
 	s.deno.close()
 	s.egress.stop()
+	s.vault.close()
 	s.sessions.close()
 	s.log.close()
 	s.store.close()
@@ -82,7 +84,7 @@ func (s *prepared) Append(ctx context.Context, records ...audit.Record) ([]audit
 
 // begin reads what comes before all else.
 func (a *app) begin(f *runFlags, argv []string) *prepared {
-	s := &prepared{app: a, flags: f, argv: argv, log: open(a.openLog), store: open(a.openStore), sessions: &lister{open: a.openList},
+	s := &prepared{app: a, flags: f, argv: argv, log: open(a.openLog), store: open(a.openStore), sessions: &lister{open: a.openList}, vault: &safe{app: a},
 		spelled: map[capability.Capability]capability.Capability{}}
 	s.facts = hostFacts(who())
 	return s
@@ -120,6 +122,7 @@ func (s *prepared) arrange(ctx context.Context) error {
 	if err := s.readGrants(ctx); err != nil {
 		return err
 	}
+	s.vault.begin(s.grants())
 	if s.program, err = s.findProgram(); err != nil {
 		return err
 	}

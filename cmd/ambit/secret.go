@@ -4,26 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/binding"
-	"ambit.dev/ambit/internal/vault"
+	"ambit.dev/ambit/internal/vault/wire"
 )
-
-// vaultDir, in the state directory, is where secrets are kept.
-const vaultDir = "vault"
-
-// openVault is where secrets are kept. Nothing is made before one is.
-func (a *app) openVault() (*vault.Vault, error) {
-	dir, err := a.state()
-	if err != nil {
-		return nil, err
-	}
-	return vault.In(filepath.Join(dir, vaultDir), a.now), nil
-}
 
 func (a *app) secretCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
@@ -50,7 +37,9 @@ func (a *app) secretList() *cobra.Command {
 		Example: "  ambit secret ls\n  ambit secret ls --json",
 		Args:    nothing,
 		RunE: func(*cobra.Command, []string) error {
-			v, err := a.openVault()
+			safe := &safe{app: a}
+			defer safe.close()
+			v, err := safe.open()
 			if err != nil {
 				return err
 			}
@@ -59,7 +48,7 @@ func (a *app) secretList() *cobra.Command {
 				return err
 			}
 			if a.json {
-				return a.printJSON(append([]vault.Entry{}, entries...))
+				return a.printJSON(append([]wire.Entry{}, entries...))
 			}
 			if len(entries) == 0 {
 				printf(a.out, "There are no secrets. `ambit secret set` puts one into the vault.\n")
@@ -85,16 +74,19 @@ the next request on.`,
 		Args:              secretNames,
 		ValidArgsFunction: a.completeSecrets,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			v, err := a.openVault()
-			if err != nil {
-				return err
-			}
+			before, after := &safe{app: a}, &safe{app: a, write: true}
+			defer before.close()
+			defer after.close()
 			for _, name := range names { // all are there, or nothing is removed
-				if _, err := v.Entry(name); err != nil {
+				if _, _, err := before.value(name); err != nil {
 					return err
 				}
 			}
-			removed := []vault.Entry{}
+			v, err := after.open()
+			if err != nil {
+				return err
+			}
+			removed := []wire.Entry{}
 			for _, name := range names {
 				e, err := v.Entry(name)
 				if err == nil {
@@ -137,7 +129,9 @@ func secretNames(cmd *cobra.Command, args []string) error {
 // completeSecrets offers the names that there are.
 func (a *app) completeSecrets(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	if v, err := a.openVault(); err == nil {
+	safe := &safe{app: a}
+	defer safe.close()
+	if v, err := safe.open(); err == nil {
 		entries, _ := v.List() // a vault that cannot be read offers nothing
 		for _, e := range entries {
 			names = append(names, e.Name)
@@ -151,7 +145,7 @@ func (a *app) completeSecrets(*cobra.Command, []string, string) ([]string, cobra
 //
 // Security: the record is durable before the change; its body has no room for a
 // value.
-func (a *app) recordSecret(ctx context.Context, e vault.Entry, removed bool) error {
+func (a *app) recordSecret(ctx context.Context, e wire.Entry, removed bool) error {
 	l, err := a.openLog()
 	if err != nil {
 		return err

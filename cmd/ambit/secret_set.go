@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"ambit.dev/ambit/internal/core/binding"
-	"ambit.dev/ambit/internal/vault"
+	"ambit.dev/ambit/internal/vault/wire"
 )
 
 // setFlags are the flags of ambit secret set.
@@ -73,13 +73,12 @@ Without --for the value of a secret that is there is changed, and nothing else.`
 }
 
 func (a *app) setSecret(cmd *cobra.Command, f *setFlags, args []string) error {
-	v, err := a.openVault()
-	if err != nil {
-		return err
-	}
+	before, after := &safe{app: a}, &safe{app: a, write: true}
+	defer before.close()
+	defer after.close()
 	name := args[0]
-	old, err := v.Entry(name)
-	if err != nil && !errors.Is(err, vault.ErrNotFound) {
+	old, _, err := before.value(name)
+	if err != nil && !errors.Is(err, wire.ErrNotFound) {
 		return err
 	}
 	b, err := f.binding(cmd, name, old)
@@ -94,10 +93,14 @@ func (a *app) setSecret(cmd *cobra.Command, f *setFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.recordSecret(cmd.Context(), vault.Entry{Name: name, Binding: b}, false); err != nil {
+	if err := a.recordSecret(cmd.Context(), wire.Entry{Name: name, Binding: b}, false); err != nil {
 		return err
 	}
-	if err := v.Set(name, b, value); err != nil {
+	v, err := after.open()
+	if err == nil {
+		err = v.Set(name, b, value)
+	}
+	if err != nil {
 		return err
 	}
 	e, err := v.Entry(name)
@@ -113,7 +116,7 @@ func (a *app) setSecret(cmd *cobra.Command, f *setFlags, args []string) error {
 }
 
 // binding is what the flags say, or what the secret has.
-func (f *setFlags) binding(cmd *cobra.Command, name string, old vault.Entry) (binding.Binding, error) {
+func (f *setFlags) binding(cmd *cobra.Command, name string, old wire.Entry) (binding.Binding, error) {
 	fl := cmd.Flags()
 	said := count(fl.Changed("header"), fl.Changed("basic"), fl.Changed("query"), fl.Changed("field"), f.body)
 	if f.to == "" {

@@ -14,7 +14,7 @@ import (
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/egress/wire"
 	"ambit.dev/ambit/internal/enforce"
-	"ambit.dev/ambit/internal/vault"
+	vaultwire "ambit.dev/ambit/internal/vault/wire"
 )
 
 // offered is a secret that this session may use, or may be asked for.
@@ -43,7 +43,7 @@ func (s *prepared) offer(in enforce.Input) error {
 	}
 	for _, c := range s.wants() {
 		if c.Kind() == capability.SecretUse {
-			if err := s.offerOne(c, false, before); err != nil && !errors.Is(err, vault.ErrNotFound) {
+			if err := s.offerOne(c, false, before); err != nil && !errors.Is(err, vaultwire.ErrNotFound) {
 				return err
 			}
 		}
@@ -58,7 +58,7 @@ func (s *prepared) offerOne(c capability.Capability, granted bool, before []offe
 	if slices.ContainsFunc(s.secrets, func(o offered) bool { return o.Name == name }) {
 		return nil
 	}
-	v, err := s.app.openVault()
+	v, err := s.vault.open()
 	if err != nil {
 		return err
 	}
@@ -149,9 +149,9 @@ func (n *network) value(ctx context.Context, o offered, u wire.Use) wire.Secret 
 		return wire.Secret{Reason: end, Words: "the use of the secret " + o.Name + " is not granted: " + reason(d) + " [" + d.Request + "]"}
 	}
 	n.tally.Allowed(capability.SecretUse)
-	e, value, err := n.vault.Value(o.Name)
+	e, value, err := n.s.vault.value(o.Name)
 	switch {
-	case errors.Is(err, vault.ErrNotFound):
+	case errors.Is(err, vaultwire.ErrNotFound):
 		return wire.Secret{Reason: "withdrawn", Words: "the secret " + o.Name + " is no longer in the vault"}
 	case err != nil:
 		printf(n.s.app.err, "ambit: %v\n", err)

@@ -125,8 +125,8 @@ func (c *Conn) Receive(m any) error {
 	}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
-	if err := d.Decode(m); err != nil {
-		return fmt.Errorf("decode a message: %w", err)
+	if d.Decode(m) != nil {
+		return errors.New("it said something that is not understood")
 	}
 	return nil
 }

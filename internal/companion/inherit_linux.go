@@ -19,7 +19,7 @@ func Inherit() (*net.UnixConn, error) {
 	signal.Ignore(unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
 	unix.CloseOnExec(Descriptor)
 	f := os.NewFile(Descriptor, "line")
-	defer f.Close() //nolint:errcheck // the line is a copy of it
+	defer f.Close() // the line is a copy of it
 	c, err := net.FileConn(f)
 	if err != nil {
 		return nil, fmt.Errorf("take over the line: %w", err)

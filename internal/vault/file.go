@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"filippo.io/age"
 	"golang.org/x/sys/unix"
@@ -59,25 +58,20 @@ func seal(text []byte, id *age.X25519Identity) ([]byte, error) {
 }
 
 // identity reads what decrypts.
-func (v *Vault) identity() (*age.X25519Identity, error) {
-	text, err := readPrivate(filepath.Join(v.dir, identityFile), 4096)
+func (v *Vault) identity() (source, *age.X25519Identity, error) {
+	from, text, err := openPrivate(filepath.Join(v.dir, identityFile), 4096)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errNoIdentity
+		return from, nil, errNoIdentity
 	}
 	if err != nil {
-		return nil, err
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.key != nil && bytes.Equal(text, v.keyOf) {
-		return v.key, nil // to make it takes as long as to decrypt
+		return from, nil, err
 	}
 	id, err := age.ParseX25519Identity(strings.TrimSpace(string(text)))
 	if err != nil {
-		return nil, errors.New("its identity is damaged") // the cause would show some of it
+		from.close()
+		return source{}, nil, errors.New("its identity is damaged") // the cause would show some of it
 	}
-	v.key, v.keyOf = id, text
-	return id, nil
+	return from, id, nil
 }
 
 // newIdentity makes what decrypts. The vault is locked, and has no secrets yet.
@@ -89,32 +83,43 @@ func (v *Vault) newIdentity() (*age.X25519Identity, error) {
 	return id, v.replace(identityFile, []byte(id.String()+"\n"))
 }
 
-// readPrivate reads a file that is the user's alone.
+// openPrivate reads a file that is the user's alone.
 //
 // Security: the file that is read is the one whose mode was looked at; a link is
 // not followed.
-func readPrivate(path string, most int64) ([]byte, error) {
+func openPrivate(path string, most int64) (from source, text []byte, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return source{}, nil, err
 	}
-	defer f.Close()
-	fi, err := f.Stat()
+	from.file = f
+	if err = unix.Fstat(int(f.Fd()), &from.was); err == nil {
+		err = private(filepath.Base(path), &from.was, most)
+	}
+	if err == nil {
+		text, err = io.ReadAll(io.LimitReader(f, most))
+	}
 	if err != nil {
-		return nil, err
+		from.close()
+		return source{}, nil, err
 	}
-	owner, ok := fi.Sys().(*syscall.Stat_t)
-	switch name := filepath.Base(path); {
-	case !fi.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a file", name)
-	case !ok || int(owner.Uid) != os.Geteuid():
-		return nil, fmt.Errorf("%s belongs to somebody else", name)
-	case fi.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("others may read or write %s (mode %#o); chmod 600 it if nobody has", name, fi.Mode().Perm())
-	case fi.Size() >= most:
-		return nil, fmt.Errorf("%s is longer than it can be", name)
+	return from, text, nil
+}
+
+// private reports what is wrong with a file that is to be the user's alone.
+func private(name string, st *unix.Stat_t, most int64) error {
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return fmt.Errorf("%s is not a file", name)
+	case int(st.Uid) != os.Geteuid():
+		return fmt.Errorf("%s belongs to somebody else", name)
+	case st.Mode&0o077 != 0:
+		return fmt.Errorf("others may read or write %s (mode %#o); chmod 600 it if nobody has", name, st.Mode&0o777)
+	case st.Size >= most:
+		return fmt.Errorf("%s is longer than it can be", name)
+	default:
+		return nil
 	}
-	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // replace writes a file beside the one of that name and puts it in its place.

@@ -6,8 +6,10 @@
 //
 // Invariants:
 //
-//   - A value is in the clear only in the memory of who asked for it. No error,
-//     and nothing else that this package returns, has any of one in it.
+//   - A value is in the clear only in the memory of who asked for it, and of the
+//     process that decrypts, which keeps what it read while the files are the same
+//     (TestChangedBetween). No error, and nothing else that this package returns,
+//     has any of one in it.
 //   - The file is whole, the old one or the new one, whatever stops a writer
 //     (TestKilledWriter); of two writers at once both changes are there
 //     (TestWriters).
@@ -16,7 +18,9 @@
 //   - The identity and the file are the user's alone; what others may read or
 //     write is refused.
 //
-// Layer: it imports internal/core only.
+// It is linked into ambit-vault alone, which others ask by internal/vault/wire.
+//
+// Layer: it imports internal/core, and what those questions are made of.
 package vault
 
 import (
@@ -33,18 +37,14 @@ import (
 	"filippo.io/age"
 
 	"ambit.dev/ambit/internal/core/binding"
+	"ambit.dev/ambit/internal/vault/wire"
 )
 
 // ErrNotFound says that there is no secret of that name.
-var ErrNotFound = errors.New("there is no such secret")
+var ErrNotFound = wire.ErrNotFound
 
 // Entry is what may be known of a secret: all but its value.
-type Entry struct {
-	Name    string          `json:"name"`
-	Binding binding.Binding `json:"binding"`
-	Created time.Time       `json:"created"`
-	Changed time.Time       `json:"changed"`
-}
+type Entry = wire.Entry
 
 // Vault is the secrets in a folder. It is safe for use by any number of
 // goroutines and processes.
@@ -52,9 +52,8 @@ type Vault struct {
 	dir string
 	now func() time.Time
 
-	mu    sync.Mutex
-	key   *age.X25519Identity // guarded by mu; nil before it was read
-	keyOf []byte              // guarded by mu; the file that key was made of
+	mu   sync.Mutex
+	kept kept // guarded by mu; what was read last
 }
 
 // In is the vault in a folder, which need not be there yet. Nothing is read or
@@ -129,33 +128,56 @@ func find(all []secret, name string) (int, bool) {
 	return slices.BinarySearchFunc(all, name, func(s secret, name string) int { return strings.Compare(s.Name, name) })
 }
 
-// read returns all secrets. No file is no secrets. It takes no lock: a file is
-// replaced whole.
+// read returns all secrets, which are not to be changed. No file is no secrets.
+// It takes no lock: a file is replaced whole.
 func (v *Vault) read() ([]secret, error) {
-	all, err := v.load()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.kept.current(v.dir) {
+		return v.kept.all, nil
 	}
+	v.kept.drop()
+	all, from, err := v.load()
 	if err != nil {
-		return nil, fmt.Errorf("read the vault %s: %w", v.dir, err)
+		return nil, err
 	}
+	v.kept = kept{all, from}
 	return all, nil
 }
 
-func (v *Vault) load() ([]secret, error) {
-	sealed, err := readPrivate(filepath.Join(v.dir, secretsFile), maxFile)
-	if err != nil {
-		return nil, err
+// load reads all secrets, and says which files they came from. Whoever does not
+// keep them closes those.
+func (v *Vault) load() (all []secret, from sources, err error) {
+	all, from, err = v.decrypt()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, sources{}, nil
 	}
-	id, err := v.identity()
 	if err != nil {
-		return nil, err
+		return nil, sources{}, fmt.Errorf("read the vault %s: %w", v.dir, err)
+	}
+	return all, from, nil
+}
+
+func (v *Vault) decrypt() (all []secret, from sources, err error) {
+	defer func() {
+		if err != nil {
+			from.close()
+		}
+	}()
+	var sealed []byte
+	if from.secrets, sealed, err = openPrivate(filepath.Join(v.dir, secretsFile), maxFile); err != nil {
+		return nil, from, err
+	}
+	var id *age.X25519Identity
+	if from.identity, id, err = v.identity(); err != nil {
+		return nil, from, err
 	}
 	text, err := open(sealed, id)
 	if err != nil {
-		return nil, err
+		return nil, from, err
 	}
-	return parse(text)
+	all, err = parse(text)
+	return all, from, err
 }
 
 // change replaces the file by what do makes of it, while nobody else does.
@@ -168,10 +190,11 @@ func (v *Vault) change(do func([]secret) ([]secret, error)) (err error) {
 		return fmt.Errorf("lock the vault: %w", err)
 	}
 	defer unlock()
-	all, err := v.read()
+	all, from, err := v.load() // not what was kept, which is not to be changed
 	if err != nil {
 		return err
 	}
+	from.close()
 	if all, err = do(all); err != nil {
 		return err
 	}
@@ -182,7 +205,8 @@ func (v *Vault) change(do func([]secret) ([]secret, error)) (err error) {
 }
 
 func (v *Vault) store(all []secret) error {
-	id, err := v.identity()
+	from, id, err := v.identity()
+	from.close()
 	if errors.Is(err, errNoIdentity) {
 		if _, serr := os.Lstat(filepath.Join(v.dir, secretsFile)); errors.Is(serr, fs.ErrNotExist) {
 			id, err = v.newIdentity()

@@ -46,7 +46,7 @@ func bound(name string) binding.Binding {
 	return binding.Binding{Scheme: "https", Host: "api.example.com", Port: 443}.Default(name)
 }
 
-func value(t *testing.T, text string) binding.Value {
+func value(t testing.TB, text string) binding.Value {
 	t.Helper()
 	v, err := binding.NewValue(text)
 	if err != nil {

@@ -71,8 +71,7 @@ var programs = sync.OnceValues(func() (p struct{ ambit, attacker string }, err e
 		return p, err
 	}
 	if bin := os.Getenv("AMBIT_BIN"); bin != "" {
-		const network = "ambit-egress"
-		return p, errors.Join(copyProgram(p.ambit, bin), copyProgram(filepath.Join(scratch, network), filepath.Join(filepath.Dir(bin), network)))
+		return p, copyProduct(scratch, filepath.Dir(bin))
 	}
 	// The go command caches a pass by the files that the test itself opens.
 	err = filepath.WalkDir("../..", func(_ string, d fs.DirEntry, err error) error {
@@ -84,7 +83,7 @@ var programs = sync.OnceValues(func() (p struct{ ambit, attacker string }, err e
 	if err != nil {
 		return p, err
 	}
-	build := exec.Command("go", "build", "-o", scratch, "ambit.dev/ambit/cmd/ambit", "ambit.dev/ambit/cmd/ambit-egress")
+	build := exec.Command("go", "build", "-o", scratch, "ambit.dev/ambit/cmd/...")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return p, fmt.Errorf("build ambit: %w\n%s", err, out)
@@ -108,6 +107,15 @@ func attacker(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return p.attacker
+}
+
+// copyProduct copies ambit, and the programs that lie beside it.
+func copyProduct(to, from string) error {
+	all, err := filepath.Glob(filepath.Join(from, "ambit*"))
+	for _, path := range all {
+		err = errors.Join(err, copyProgram(filepath.Join(to, filepath.Base(path)), path))
+	}
+	return err
 }
 
 // copyProgram copies a program. The copy is written under another name, so

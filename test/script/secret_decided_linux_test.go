@@ -25,6 +25,7 @@ for line in sys.stdin:
 // A talker is a run of requests.
 type talker struct {
 	t    *testing.T
+	pid  int // of ambit
 	in   io.Writer
 	out  *bufio.Reader
 	wait func()
@@ -47,7 +48,7 @@ func (s *secretBench) talk(args ...string) *talker {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	return &talker{t: s.t, in: in, out: bufio.NewReader(out), wait: func() {
+	return &talker{t: s.t, pid: cmd.Process.Pid, in: in, out: bufio.NewReader(out), wait: func() {
 		_ = in.Close()
 		if err := cmd.Wait(); err != nil {
 			s.t.Errorf("%v: %s", err, errors.String())

@@ -79,7 +79,8 @@ func TestSecretStaysOut(t *testing.T) {
 
 // TestSecretOutside: while a request with the value is open, it lies about nowhere
 // outside either: in no command line, environment or file of the state. Other
-// processes of the person cannot read the memory of the egress process.
+// processes of the person cannot read the memory of the processes of the network and
+// of the vault.
 func TestSecretOutside(t *testing.T) {
 	s := newSecretBench(t)
 	cmd := s.command(s.allowed("sh", "-c", bearer+`-N "$1"`, "sh", s.url("/hold"))...)
@@ -98,7 +99,7 @@ func TestSecretOutside(t *testing.T) {
 		t.Fatalf("%q, %v", line, err)
 	}
 	s.arrived(ran{}, 1)
-	egress := false
+	apart := map[string]bool{"ambit-egress\n": false, "ambit-vault\n": false}
 	for _, pid := range append(childrenOf(t, cmd.Process.Pid), cmd.Process.Pid) {
 		dir := fmt.Sprintf("/proc/%d/", pid)
 		name, err := os.ReadFile(dir + "comm")
@@ -110,18 +111,20 @@ func TestSecretOutside(t *testing.T) {
 				t.Errorf("%s of %s has the value", file, name)
 			}
 		}
-		if string(name) == "ambit-egress\n" {
-			egress = true
+		if _, ok := apart[string(name)]; ok {
+			apart[string(name)] = true
 			if mem, err := os.Open(dir + "mem"); err == nil {
 				_ = mem.Close()
 				if os.Getuid() != 0 { // root may look at everything
-					t.Error("the memory of the egress process can be opened")
+					t.Errorf("the memory of %s can be opened", name)
 				}
 			}
 		}
 	}
-	if !egress {
-		t.Error("there is no egress process")
+	for name, there := range apart {
+		if !there {
+			t.Errorf("there is no %s", name)
+		}
 	}
 	state := filepath.Join(filepath.Dir(s.home), "state")
 	err = filepath.WalkDir(state, func(path string, d fs.DirEntry, err error) error {

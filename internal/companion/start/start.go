@@ -66,8 +66,8 @@ func Start(cfg Config) (*Process, error) {
 		return nil, fmt.Errorf("make a line to %s: %w", name, err)
 	}
 	ours, theirs := os.NewFile(uintptr(pair[0]), "line"), os.NewFile(uintptr(pair[1]), "line")
-	defer theirs.Close() //nolint:errcheck // it has a copy
-	defer ours.Close()   //nolint:errcheck // the line is a copy
+	defer theirs.Close() // it has a copy
+	defer ours.Close()   // the line is a copy
 	conn, err := net.FileConn(ours)
 	if err != nil {
 		return nil, fmt.Errorf("make a line to %s: %w", name, err)
