@@ -11,6 +11,7 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.denyCommand(),
 		a.learnCommand(),
 		a.netCommand(),
+		a.imageCommand(),
 		a.packCommand(),
 		a.secretCommand(),
 		a.auditCommand(),

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/microvm/channel"
+)
+
+// Descriptors that process 1 of the sandbox is started with.
+const (
+	statusFD = 3 + iota
+	goFD
+	ordersFD
+)
+
+// inside is process 1 of the sandbox: it builds the view, starts the program when
+// it is told to, passes signals on, and reaps. When it ends, the kernel ends
+// everything else in its namespace.
+//
+// Security: the program has no capability and cannot gain one; it runs as the
+// launcher's user. That is a bound inside of the guest. Whoever breaks it has the
+// guest, and meets the machine.
+func inside() error {
+	runtime.LockOSThread() // what is taken from this thread, the program does not get
+	status, orders, goes := os.NewFile(statusFD, "status"), os.NewFile(ordersFD, "orders"), os.NewFile(goFD, "go")
+	for _, fd := range []int{statusFD, goFD, ordersFD} {
+		unix.CloseOnExec(fd)
+	}
+	say := json.NewEncoder(status)
+	var r channel.Prepare
+	if err := json.NewDecoder(orders).Decode(&r); err != nil {
+		return err
+	}
+	if err := errors.Join(orders.Close(), build(r)); err != nil {
+		return errors.Join(err, say.Encode(said{Error: err.Error()}))
+	}
+	if err := say.Encode(said{Ready: true}); err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals)
+	if n, err := goes.Read(make([]byte, 1)); n != 1 {
+		return errors.Join(errors.New("the launcher is gone"), err)
+	}
+	pid, err := start(r)
+	if err != nil {
+		var errno syscall.Errno
+		if !errors.As(err, &errno) {
+			return say.Encode(said{Error: err.Error()})
+		}
+		return say.Encode(said{Errno: int(errno)})
+	}
+	go pass(signals, pid)
+	return say.Encode(reap(pid))
+}
+
+func build(r channel.Prepare) error {
+	if err := compose(r.Entries); err != nil {
+		return err
+	}
+	unix.Umask(r.Umask)
+	if err := bound(r.Limits); err != nil {
+		return err
+	}
+	for c := range unix.CAP_LAST_CAP + 1 {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("drop capabilities: %w", err)
+		}
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("set no_new_privs: %w", err)
+	}
+	return nil
+}
+
+// usualFDs is the soft bound that programs expect.
+const usualFDs = 1024
+
+func bound(l channel.Limits) error {
+	fds := unix.Rlimit{Cur: usualFDs, Max: 1 << 19}
+	if l.FDs > 0 {
+		fds.Cur, fds.Max = min(usualFDs, uint64(l.FDs)), uint64(l.FDs)
+	}
+	all := map[int]unix.Rlimit{unix.RLIMIT_CORE: {}, unix.RLIMIT_NOFILE: fds}
+	if l.File > 0 {
+		all[unix.RLIMIT_FSIZE] = unix.Rlimit{Cur: uint64(l.File), Max: uint64(l.File)}
+	}
+	for resource, limit := range all {
+		if err := unix.Setrlimit(resource, &limit); err != nil {
+			return fmt.Errorf("set a resource limit: %w", err)
+		}
+	}
+	return nil
+}
+
+// start executes the program in a session of its own.
+func start(r channel.Prepare) (int, error) {
+	if err := unix.Chdir(r.Dir); err != nil {
+		return 0, fmt.Errorf("enter the working directory: %w", err)
+	}
+	attr := &syscall.ProcAttr{Env: texts(r.Env), Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{
+		Setsid: true, Credential: &syscall.Credential{Uid: uint32(r.UID), Gid: uint32(r.GID)}}}
+	if r.Terminal {
+		attr.Sys.Setctty = true
+	}
+	return syscall.ForkExec(r.Path, texts(r.Argv), attr)
+}
+
+func texts(all [][]byte) []string {
+	out := make([]string, len(all))
+	for i, b := range all {
+		out[i] = string(b)
+	}
+	return out
+}
+
+// pass passes signals on to the program.
+func pass(signals <-chan os.Signal, pid int) {
+	for s := range signals {
+		if n, ok := s.(syscall.Signal); ok && n != unix.SIGCHLD && n != unix.SIGURG && n != unix.SIGPIPE {
+			_ = unix.Kill(pid, n) // it may have ended
+		}
+	}
+}
+
+// reap takes note of all that end here, until the program does.
+func reap(program int) said {
+	for {
+		var ws unix.WaitStatus
+		pid, err := unix.Wait4(-1, &ws, 0, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return said{Error: err.Error()}
+		case pid == program && ws.Signaled():
+			return said{Signal: int(ws.Signal())}
+		case pid == program && ws.Exited():
+			return said{Exit: ws.ExitStatus()}
+		}
+	}
+}

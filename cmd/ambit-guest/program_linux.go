@@ -1,0 +1,265 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/microvm/channel"
+)
+
+// program is the one that the machine is for, behind its process 1.
+type program struct {
+	cmd    *exec.Cmd
+	status *os.File    // what process 1 says
+	goes   *os.File    // a byte there lets the program begin
+	ends   [3]*os.File // this side of its descriptors; the terminal's is the first
+	tty    bool
+	group  string
+	copies sync.WaitGroup
+}
+
+// said is what process 1 of the sandbox says: once that it is ready, or what went
+// wrong, and once how the program ended.
+type said struct {
+	Ready  bool   `json:"ready,omitempty"`
+	Error  string `json:"error,omitempty"`
+	Errno  int    `json:"errno,omitempty"`
+	Exit   int    `json:"exit,omitempty"`
+	Signal int    `json:"signal,omitempty"`
+}
+
+// prepare starts process 1 of the sandbox and waits until its view is built.
+func (a *agent) prepare(r *channel.Prepare) (err error) {
+	if r == nil || a.prepared() != nil {
+		return errors.New("there is one program to a machine")
+	}
+	p := &program{tty: r.Terminal}
+	if p.group, err = makeGroup(r.Limits); err != nil {
+		return err
+	}
+	files, err := p.descriptors(r)
+	if err != nil {
+		return err
+	}
+	if err := p.start(r, files); err != nil {
+		return err
+	}
+	var first said
+	if err := json.NewDecoder(io.LimitReader(oneAtATime{p.status}, 64<<10)).Decode(&first); err != nil {
+		return fmt.Errorf("process 1 of the sandbox: %w", err)
+	}
+	if first.Error != "" || !first.Ready {
+		return fmt.Errorf("build the view: %s", first.Error)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.program = p
+	return nil
+}
+
+// oneAtATime keeps a decoder from taking what the next one is to read.
+type oneAtATime struct{ f *os.File }
+
+func (o oneAtATime) Read(b []byte) (int, error) { return o.f.Read(b[:min(1, len(b))]) }
+
+// descriptors makes the program's three.
+func (p *program) descriptors(r *channel.Prepare) (files []*os.File, err error) {
+	if r.Terminal {
+		master, slave, path, err := terminal(r)
+		if err != nil {
+			return nil, fmt.Errorf("make a terminal: %w", err)
+		}
+		for i, e := range r.Entries {
+			if e.Path == "/dev/console" && e.Op == "bind" {
+				r.Entries[i].From = path
+			}
+		}
+		p.ends[0] = master
+		return []*os.File{slave, slave, slave}, nil
+	}
+	for i := range p.ends {
+		read, write, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		ours, theirs := read, write
+		if i == 0 {
+			ours, theirs = write, read
+		}
+		p.ends[i] = ours
+		if err := theirs.Chown(r.UID, r.GID); err != nil { // it opens it by its name too
+			return nil, err
+		}
+		files = append(files, theirs)
+	}
+	return files, nil
+}
+
+func (p *program) start(r *channel.Prepare, files []*os.File) error {
+	status, theirStatus, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	theirGo, goes, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	theirs, orders, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	p.status, p.goes = status, goes
+	p.cmd = &exec.Cmd{Path: "/proc/self/exe", Args: []string{insideName}, Stdin: files[0], Stdout: files[1], Stderr: files[2],
+		ExtraFiles: []*os.File{theirStatus, theirGo, theirs},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true,
+			Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS}}
+	group, err := os.Open(p.group)
+	if err != nil {
+		return err
+	}
+	defer group.Close() //nolint:errcheck // it only stands for a folder
+	p.cmd.SysProcAttr.UseCgroupFD, p.cmd.SysProcAttr.CgroupFD = true, int(group.Fd())
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	for _, f := range append(files, theirStatus, theirGo, theirs) {
+		_ = f.Close() // process 1 has its own; a terminal is there three times
+	}
+	err = json.NewEncoder(orders).Encode(r)
+	return errors.Join(err, orders.Close())
+}
+
+// connect makes a stream one of the program's descriptors, until either ends.
+func (p *program) connect(fd int, c io.ReadWriteCloser) {
+	switch {
+	case fd < 0 || fd > 2 || p.ends[fd] == nil:
+	case p.tty:
+		go func() { _, _ = io.Copy(p.ends[0], c) }() // it ends with either
+		_, _ = io.Copy(c, p.ends[0])                 // EIO, when the last one closes the terminal
+	case fd == 0:
+		_, _ = io.Copy(p.ends[0], c) // the program need not read
+		_ = p.ends[0].Close()        // nothing is kept
+	default:
+		_, _ = io.Copy(c, p.ends[fd]) // the launcher need not read
+		_ = p.ends[fd].Close()        // the program meets a broken pipe
+	}
+}
+
+// begin lets the program go and answers how it ended.
+func (p *program) begin() (a channel.Answer, err error) {
+	if _, err := p.goes.Write([]byte{1}); err != nil {
+		return a, err
+	}
+	var end said
+	decoded := json.NewDecoder(io.LimitReader(p.status, 64<<10)).Decode(&end)
+	waited := p.cmd.Wait()
+	switch {
+	case decoded == nil && end.Error != "":
+		return a, errors.New(end.Error)
+	case decoded == nil:
+		a.Errno, a.Exit, a.Signal = end.Errno, end.Exit, end.Signal
+	default: // process 1 was killed, and all of the sandbox with it
+		a.Signal = int(unix.SIGKILL)
+		if ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); waited != nil && ok && ws.Signaled() {
+			a.Signal = int(ws.Signal())
+		}
+	}
+	if a.Signal != 0 {
+		a.Exit = 0
+	}
+	a.Limit = reached(p.group)
+	return a, nil
+}
+
+// signal passes one to the program, by way of process 1.
+func (p *program) signal(sig unix.Signal) error {
+	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
+
+func (p *program) size(rows, columns uint16) error {
+	if !p.tty {
+		return errors.New("there is no terminal")
+	}
+	return unix.IoctlSetWinsize(int(p.ends[0].Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: columns})
+}
+
+// terminal makes a pair of them.
+func terminal(r *channel.Prepare) (master, slave *os.File, path string, err error) {
+	if master, err = os.OpenFile("/dev/pts/ptmx", os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
+		return nil, nil, "", err
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		return nil, nil, "", err
+	}
+	path = "/dev/pts/" + strconv.Itoa(n)
+	if err := errors.Join(os.Chown(path, r.UID, r.GID), os.Chmod(path, 0o600)); err != nil {
+		return nil, nil, "", err
+	}
+	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: r.Rows, Col: r.Columns}); err != nil {
+		return nil, nil, "", err
+	}
+	slave, err = os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
+	return master, slave, path, err
+}
+
+// makeGroup makes the control group that keeps the program's bounds.
+func makeGroup(l channel.Limits) (string, error) {
+	g := filepath.Join(groupDir, "program")
+	if err := os.WriteFile(filepath.Join(groupDir, "cgroup.subtree_control"), []byte("+memory +pids +cpu"), 0o600); err != nil {
+		return "", fmt.Errorf("use control groups: %w", err)
+	}
+	if err := os.Mkdir(g, 0o755); err != nil {
+		return "", err
+	}
+	for _, b := range []struct {
+		file  string
+		value int64
+		text  string
+	}{
+		{"memory.max", l.Memory, strconv.FormatInt(l.Memory, 10)}, {"memory.oom.group", l.Memory, "1"},
+		{"pids.max", l.PIDs, strconv.FormatInt(l.PIDs+1, 10)}, // and process 1
+		{"cpu.max", l.CPU, fmt.Sprintf("%d 100000", l.CPU*100)},
+	} {
+		if b.value == 0 {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(g, b.file), []byte(b.text), 0o600); err != nil {
+			return "", fmt.Errorf("bound the program: %w", err)
+		}
+	}
+	return g, nil
+}
+
+// reached names the bound that was met.
+func reached(group string) string {
+	for _, b := range []struct{ file, key, name string }{{"memory.events", "oom_kill", "memory"}, {"pids.events", "max", "pids"}} {
+		text, err := os.ReadFile(filepath.Join(group, b.file))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			if k, v, _ := strings.Cut(strings.TrimSpace(line), " "); k == b.key && v != "0" {
+				return b.name
+			}
+		}
+	}
+	return ""
+}

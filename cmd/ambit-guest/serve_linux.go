@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/yamux"
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/microvm/channel"
+)
+
+// agent answers the launcher.
+type agent struct {
+	mu      sync.Mutex
+	trees   map[int]*tree // guarded by mu
+	program *program      // guarded by mu; nil before it was prepared
+}
+
+// serve answers until the launcher is gone.
+func (a *agent) serve(mux *yamux.Session) error {
+	a.trees = map[int]*tree{}
+	for {
+		c, err := mux.AcceptStream()
+		if err != nil {
+			return err
+		}
+		go a.handle(c)
+	}
+}
+
+// handle answers one request. Its stream is closed when that is done.
+func (a *agent) handle(c *yamux.Stream) {
+	defer c.Close() //nolint:errcheck // the launcher sees what it lacks
+	s := channel.NewStream(c, channel.LargestRequest)
+	var r channel.Request
+	if err := s.Receive(&r); err != nil {
+		return
+	}
+	if r.Op == channel.OpStream {
+		if p := a.prepared(); p != nil {
+			p.connect(r.FD, c)
+		}
+		return
+	}
+	answer, err := a.do(s, r)
+	if err != nil {
+		answer = channel.Answer{Error: err.Error()}
+	}
+	_ = s.Send(answer) // the launcher has ended, if not
+}
+
+func (a *agent) do(s *channel.Stream, r channel.Request) (channel.Answer, error) {
+	var none channel.Answer
+	switch r.Op {
+	case channel.OpIdentity:
+		return identify(r.Identity)
+	case channel.OpPut:
+		return none, a.put(s, r.Tree)
+	case channel.OpCollect:
+		return none, a.collect(s, r.Tree)
+	case channel.OpPrepare:
+		return none, a.prepare(r.Prepare)
+	case channel.OpStream:
+	case channel.OpGo, channel.OpSignal, channel.OpSize:
+		p := a.prepared()
+		if p == nil {
+			return none, errors.New("nothing was prepared")
+		}
+		switch r.Op {
+		case channel.OpGo:
+			return p.begin()
+		case channel.OpSignal:
+			return none, p.signal(unix.Signal(r.Signal))
+		default:
+			return none, p.size(r.Rows, r.Columns)
+		}
+	}
+	return none, fmt.Errorf("there is no request %q", r.Op)
+}
+
+func (a *agent) prepared() *program {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.program
+}
+
+// identify makes this machine another one than all that come from its template:
+// fresh bytes for the kernel's generator, which is made to use them at once, the
+// time, and a name.
+func identify(id *channel.Identity) (channel.Answer, error) {
+	var none channel.Answer
+	if id == nil || len(id.Seed) < 32 {
+		return none, errors.New("an identity without a seed")
+	}
+	f, err := os.OpenFile("/dev/urandom", os.O_WRONLY, 0)
+	if err != nil {
+		return none, err
+	}
+	defer f.Close() //nolint:errcheck // what was written was taken
+	if _, err := f.Write(id.Seed); err != nil {
+		return none, err
+	}
+	const reseed = 0x5207 // RNDRESEEDCRNG (linux/random.h)
+	if err := unix.IoctlSetInt(int(f.Fd()), reseed, 0); err != nil {
+		return none, fmt.Errorf("reseed: %w", err)
+	}
+	ts := unix.NsecToTimespec(id.Time)
+	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &ts); err != nil {
+		return none, fmt.Errorf("set the clock: %w", err)
+	}
+	if err := unix.Sethostname([]byte(id.Hostname)); err != nil {
+		return none, fmt.Errorf("set the name: %w", err)
+	}
+	// It is made when it is read first: not in a template.
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return channel.Answer{Boot: strings.TrimSpace(string(boot))}, err
+}

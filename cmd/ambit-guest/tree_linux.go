@@ -1,0 +1,163 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/microvm/channel"
+)
+
+// tree is a folder, or a single file, that the launcher put here.
+type tree struct {
+	at  string
+	was map[string]state // as it was put
+}
+
+// state tells whether a file was changed since.
+type state struct {
+	ino          uint64
+	size         int64
+	ctime, mtime unix.Timespec
+}
+
+func treePath(n int) string { return filepath.Join(treesDir, strconv.Itoa(n)) }
+
+// put makes the objects that follow.
+func (a *agent) put(s *channel.Stream, n int) error {
+	t := &tree{at: treePath(n), was: map[string]state{}}
+	var dirs []channel.Node
+	err := s.Files(func(n channel.Node, content io.Reader) error {
+		if n.Kind == channel.NodeDir {
+			dirs = append(dirs, n)
+		}
+		return t.make(n, content)
+	})
+	if err != nil {
+		return err
+	}
+	for i := len(dirs) - 1; i >= 0; i-- { // what was made in them has changed their times
+		if err := finish(filepath.Join(t.at, dirs[i].Path), dirs[i]); err != nil {
+			return err
+		}
+	}
+	if err := t.remember(); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.trees[n] = t
+	return nil
+}
+
+func (t *tree) make(n channel.Node, content io.Reader) error {
+	at := filepath.Join(t.at, n.Path)
+	switch n.Kind {
+	case channel.NodeDir:
+		return os.Mkdir(at, 0o700)
+	case channel.NodeLink:
+		if err := os.Symlink(n.Target, at); err != nil {
+			return err
+		}
+		return os.Lchown(at, n.UID, n.GID)
+	case channel.NodeClosed, channel.NodeFile:
+	}
+	f, err := os.OpenFile(at, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, content)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return finish(at, n)
+}
+
+// finish gives an object its owner, mode and time.
+func finish(at string, n channel.Node) error {
+	if err := os.Chown(at, n.UID, n.GID); err != nil {
+		return err
+	}
+	if err := unix.Chmod(at, n.Mode&0o1777); err != nil {
+		return fmt.Errorf("chmod %s: %w", at, err)
+	}
+	when := time.Unix(0, n.Time)
+	return os.Chtimes(at, when, when)
+}
+
+func (t *tree) remember() error {
+	return t.walk(func(rel, at string, st *unix.Stat_t) error {
+		t.was[rel] = stateOf(st)
+		return nil
+	})
+}
+
+func stateOf(st *unix.Stat_t) state { return state{st.Ino, st.Size, st.Ctim, st.Mtim} }
+
+func (t *tree) walk(visit func(rel, at string, st *unix.Stat_t) error) error {
+	return filepath.WalkDir(t.at, func(at string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(t.at, at)
+		if err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(at, &st); err != nil {
+			return err
+		}
+		return visit(rel, at, &st)
+	})
+}
+
+// collect sends what is there now: all names, and the content of what was changed.
+func (a *agent) collect(s *channel.Stream, n int) error {
+	a.mu.Lock()
+	t := a.trees[n]
+	a.mu.Unlock()
+	if t == nil {
+		return fmt.Errorf("there is no folder %d", n)
+	}
+	err := t.walk(func(rel, at string, st *unix.Stat_t) error {
+		n := channel.Node{Path: rel, Mode: st.Mode & 0o7777, Time: unix.TimespecToNsec(st.Mtim)}
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFDIR:
+			n.Kind = channel.NodeDir
+			return s.Put(n, nil)
+		case unix.S_IFLNK:
+			target, err := os.Readlink(at)
+			if err != nil {
+				return err
+			}
+			n.Kind, n.Target = channel.NodeLink, target
+			return s.Put(n, nil)
+		case unix.S_IFREG:
+			n.Kind = channel.NodeFile
+		default:
+			return nil // a socket or a pipe: it ends with the machine
+		}
+		if was, ok := t.was[rel]; ok && was == stateOf(st) {
+			n.Same = true
+			return s.Put(n, nil)
+		}
+		f, err := os.Open(at)
+		if err != nil {
+			return err
+		}
+		defer f.Close() //nolint:errcheck // it was read
+		n.Size = st.Size
+		return s.Put(n, f)
+	})
+	if err != nil {
+		return err
+	}
+	return s.EndFiles()
+}
