@@ -26,7 +26,7 @@ func Later(in Input, c capability.Capability, objects []Object) ([]Entry, error)
 	if err := set.add(c, objects); err != nil {
 		return nil, err
 	}
-	if err := set.widen(c); err != nil {
+	if err := set.widen(in, c); err != nil {
 		return nil, err
 	}
 	// A volume shows at its own place what was granted at the start, no more.
@@ -45,7 +45,7 @@ func Later(in Input, c capability.Capability, objects []Object) ([]Entry, error)
 // object has in the view already: it is mounted over that, and must not take
 // anything away. A program in a writable directory is the exception, as at a
 // launch: it is granted as it is, not as what it may be changed to.
-func (e *effective) widen(c capability.Capability) error {
+func (e *effective) widen(in Input, c capability.Capability) error {
 	for i := range e.grants {
 		g := &e.grants[i]
 		for _, b := range e.before {
@@ -53,7 +53,7 @@ func (e *effective) widen(c capability.Capability) error {
 				g.Write = g.Write || b.Write
 			}
 		}
-		g.Exec = slices.ContainsFunc(e.start, func(o Object) bool { return o.Path == g.Path })
+		g.Exec = in.keepsExec(*g) || slices.ContainsFunc(e.start, func(o Object) bool { return o.Path == g.Path })
 	}
 	for _, o := range e.spawn {
 		if own(o.Path) {

@@ -53,6 +53,8 @@ var laterCases = []struct {
 		in.Objects["fs.write:/work"] = []enforce.Object{dir("/work")}
 	}},
 	{"write-in-the-system", "fs.write:/usr/local/lib", []enforce.Object{dir("/usr/local/lib")}, nil},
+	// A pack that may not execute anything may not execute what it wrote there.
+	{"write-in-the-system-by-a-pack", "fs.write:/usr/local/lib", []enforce.Object{dir("/usr/local/lib")}, func(_ *testing.T, in *enforce.Input) { in.AdHoc = false }},
 }
 
 func TestLaterGolden(t *testing.T) {

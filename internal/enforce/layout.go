@@ -27,6 +27,7 @@ func layOut(in Input, set *effective) ([]Entry, error) {
 		l.grant(bind(*in.Pack, false))
 	}
 	for _, e := range set.grants {
+		e.Exec = e.Exec || in.keepsExec(e)
 		l.grant(e)
 	}
 	for _, o := range set.executables() {
@@ -89,7 +90,7 @@ func (l *layout) system(in Input) {
 	if size == 0 {
 		size = DefaultDisk
 	}
-	exec := in.AdHoc || slices.ContainsFunc(in.Effective, bareSpawn)
+	exec := in.executesAnything()
 	l.mounts["/proc"] = Entry{Op: OpProc, Path: "/proc", Dir: true}
 	l.mounts["/tmp"] = Entry{Op: OpTmpfs, Path: "/tmp", Dir: true, Write: true, Exec: exec, Size: size, Mode: 0o1777}
 	l.mounts["/dev/shm"] = Entry{Op: OpTmpfs, Path: "/dev/shm", Dir: true, Write: true, Size: size, Mode: 0o1777}
@@ -115,6 +116,21 @@ func (l *layout) system(in Input) {
 	}
 	l.links["/var/tmp"] = "/tmp"
 	l.links["/var/run"] = "/run"
+}
+
+// executesAnything reports whether the program may execute what it has written,
+// in /tmp for one.
+func (in Input) executesAnything() bool {
+	return in.AdHoc || slices.ContainsFunc(in.Effective, bareSpawn)
+}
+
+// keepsExec reports whether a grant lies where the base has libraries and
+// programs, which it must not take away: noexec stops a loader, too.
+//
+// Security: only where anything that is written can be executed all the same.
+func (in Input) keepsExec(e Entry) bool {
+	return in.executesAnything() && e.Op == OpBind && e.Source == e.Path &&
+		slices.ContainsFunc(in.Base.Dirs, func(o Object) bool { return o.Dir && within(e.Path, o.Path) })
 }
 
 // base is the part of the host that every program sees. Where the plan limits

@@ -128,10 +128,12 @@ const socketABI = 9
 
 func (h Host) landlock() Finding {
 	f := Finding{Layer: "Landlock", State: Holds, Needed: true, Detail: fmt.Sprintf("version %d", h.LandlockABI)}
+	sockets := ""
+	if h.LandlockABI < socketABI {
+		sockets = fmt.Sprintf("; unix sockets that the host binds in a granted folder after the start are closed from version %d on", socketABI)
+	}
 	if h.LandlockABI >= enforce.FullLandlockABI {
-		if h.LandlockABI < socketABI {
-			f.Detail += "; unix sockets that the host binds in a granted folder after the start are closed from version 9 on"
-		}
+		f.Detail += sockets
 		return f
 	}
 	var missing []string
@@ -141,7 +143,7 @@ func (h Host) landlock() Finding {
 	f.Fix = "run Linux 6.12 or later (Debian 12: linux-image-amd64 from bookworm-backports)"
 	if h.LandlockABI >= enforce.MinLandlockABI {
 		f.State = Weaker
-		f.Detail = fmt.Sprintf("version %d, which does not cover what version %d does: %s", h.LandlockABI, enforce.FullLandlockABI, strings.Join(missing, ", "))
+		f.Detail = fmt.Sprintf("version %d, which does not cover what version %d does: %s", h.LandlockABI, enforce.FullLandlockABI, strings.Join(missing, ", ")) + sockets
 		return f
 	}
 	f.State = Fails
