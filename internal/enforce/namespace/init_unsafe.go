@@ -1,4 +1,4 @@
-//go:build linux && amd64
+//go:build linux && (amd64 || arm64)
 
 package namespace
 
@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// initCode is machine code for another process; see init_amd64.s.
+// initCode is machine code for another process; see init_amd64.s and init_arm64.s.
 //
 //nolint:unused // initStart, in assembly, takes its address; vet wants the declaration
 func initCode()
@@ -27,7 +27,6 @@ const (
 	initBase    = 0x400000
 	elfHeader   = 64
 	elfSegment  = 56
-	elfMachine  = 62 // EM_X86_64
 	codeOffset  = elfHeader + 2*elfSegment
 	segmentLoad = 1          // PT_LOAD
 	segmentMark = 0x6474e551 // PT_GNU_STACK

@@ -1,0 +1,3 @@
+package namespace
+
+const elfMachine = 183 // EM_AARCH64
