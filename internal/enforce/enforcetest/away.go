@@ -158,7 +158,7 @@ func (s asking) oneByOne(t *testing.T) {
 // await waits until the program has made a file in the work folder.
 func (p place) await(t testing.TB, name string) {
 	t.Helper()
-	for range 500 {
+	for range 6000 { // an emulated machine may take half a minute to start Python
 		if _, err := os.Stat(filepath.Join(p.work, name)); err == nil {
 			return
 		}

@@ -193,14 +193,24 @@ func (v *view) startCommand(cmd *exec.Cmd) *call {
 	return c
 }
 
-// wait returns the lines that a client printed.
+// wait returns the lines that a client printed. It hangs if for a while no name
+// came or went either: in an emulated machine ten thousand names take a minute.
 func (v *view) wait(c *call) []string {
 	v.t.Helper()
-	select {
-	case <-c.ended:
-	case <-time.After(20 * time.Second):
-		v.end() // else the call would never return
-		v.t.Fatal("a call in the view hangs")
+	names, since := -1, time.Now()
+	for running := true; running; {
+		select {
+		case <-c.ended:
+			running = false
+		case <-time.After(100 * time.Millisecond):
+		}
+		if v.trap != nil && v.trap.Nodes() != names { // it may be served by another process
+			names, since = v.trap.Nodes(), time.Now()
+		}
+		if running && time.Since(since) > 20*time.Second {
+			v.end() // else the call would never return
+			v.t.Fatal("a call in the view hangs")
+		}
 	}
 	return strings.Split(strings.TrimSuffix(c.out.String(), "\n"), "\n")
 }
