@@ -1,7 +1,9 @@
 #!/bin/bash
 # Tests on kernels of Debian in an emulated machine: `scripts/guest.sh` runs
-# everything, on the stock kernel of Debian 12 and on that of its backports;
-# `scripts/guest.sh prepare` only fetches what the part of `make test` needs.
+# everything, on the stock kernel of Debian 12, on that of its backports and on
+# that of the backports of Debian 13;
+# `scripts/guest.sh prepare` only fetches what the part of `make test` needs, and
+# `scripts/guest.sh fetch` only fetches what everything needs.
 # Called by `make test-guest` and by scripts/test.sh. As root only: it installs
 # packages, and the root file system of the guest has files of root's.
 set -euo pipefail
@@ -11,9 +13,10 @@ root=$PWD
 kernels=$root/.tools/kernels
 
 # fetch_kernel NAME PACKAGE [APT-OPTION...] unpacks the newest kernel that the
-# package stands for into .tools/kernels/NAME. It is not installed.
+# package stands for into .tools/kernels/NAME. It is not installed. Newer ones
+# come in parts, which their package names with their version.
 fetch_kernel() {
-	local name=$1 meta=$2 package version
+	local name=$1 meta=$2 package version parts part
 	shift 2
 	package=$(apt-cache "$@" depends "$meta" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n1)
 	version=$(apt-cache "$@" show --no-all-versions "${package:-none}" 2>/dev/null | sed -n 's/^Version: //p' | head -n1)
@@ -22,23 +25,32 @@ fetch_kernel() {
 	say "Fetching $package"
 	local new=$kernels/.$name
 	rm -rf "$new" && mkdir -p "$new"
-	(cd "$new" && apt-get -qq "$@" -o APT::Sandbox::User=root download "$package") >"$new/log" 2>&1 || return 1
-	dpkg -x "$new"/*.deb "$new"
+	parts=$(apt-cache "$@" show --no-all-versions "$package" | sed -n 's/^Depends: //p' | tr , '\n' | sed -n 's/^ *\(linux-[^ ]*\) (= .*/\1/p')
+	(cd "$new" && apt-get -qq "$@" -o APT::Sandbox::User=root download "$package" $parts) >"$new/log" 2>&1 || return 1
+	for part in "$new"/*.deb; do dpkg -x "$part" "$new"; done
 	rm -f "$new"/*.deb "$new/log"
+	if [ ! -e "$new/lib" ]; then # all of it lies beneath /usr then
+		ln -s usr/lib "$new/lib"
+		mkdir "$new/boot"
+		mv "$new"/usr/lib/modules/*/vmlinuz "$new/boot/vmlinuz-$(ls "$new/usr/lib/modules")"
+	fi
 	printf '%s %s\n' "$package" "$version" >"$new/package"
 	rm -rf "${kernels:?}/$name"
 	mv "$new" "$kernels/$name"
 }
 
-# backports_options are those of an apt that knows the backports alone, with
-# lists of its own: the host's sources stay as they are, and say where they are.
-backports_options() {
-	local dir=$kernels/backports.apt uri
+# fetch_backport NAME SUITE fetches the kernel of some suite. That is done by an
+# apt that knows this suite alone, with lists of its own: the host's sources stay
+# as they are, and say where they are.
+fetch_backport() {
+	local dir=$kernels/$1.apt uri options
 	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep '/debian/\?$' | head -n1)
 	[ -n "$uri" ] || return 1
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s bookworm-backports main\n' "$uri" >"$dir/sources.list"
-	options=(-o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir/cache")
+	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$uri" "$2" >"$dir/sources.list"
+	options=(-o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir/cache"
+		-o Acquire::Languages=none)
+	apt-get -qq "${options[@]}" update && fetch_kernel "$1" linux-image-cloud-amd64 "${options[@]}"
 }
 
 is_root || die "Guests are made by root only: sudo make test-guest."
@@ -49,7 +61,10 @@ fetch_kernel stock linux-image-cloud-amd64 || { apt-get -qq update && fetch_kern
 	die "Could not fetch the kernel: linux-image-cloud-amd64"
 [ "${1:-}" != prepare ] || exit 0
 
-{ backports_options && apt-get -qq "${options[@]}" update && fetch_kernel backports linux-image-cloud-amd64 "${options[@]}"; } >/dev/null 2>&1 ||
-	say "The kernel of bookworm-backports cannot be had here; its part is skipped."
+for kernel in backports:bookworm newest:trixie; do
+	fetch_backport "${kernel%:*}" "${kernel#*:}-backports" >/dev/null 2>&1 ||
+		say "The kernel of ${kernel#*:}-backports cannot be had here; its part is skipped."
+done
+[ "${1:-}" != fetch ] || exit 0
 cd test/guest
 exec go test -count=1 -timeout=3h -v -run '^TestGuest$' . -args -whole "$@"

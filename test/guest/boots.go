@@ -21,6 +21,7 @@ func boots(whole bool) []start {
 	return []start{
 		{"stock", "stock", "max", 2 * time.Hour, everything()},
 		{"backports", "backports", "max,-cx16", 20 * time.Minute, bounded()},
+		{"newest", "newest", "max,-cx16", 20 * time.Minute, bounded()},
 	}
 }
 
@@ -72,14 +73,7 @@ var skips = map[string]int{
 	"internal/enforce/seccomp": 1, // the go command
 	"internal/enforce/cgroup":  2, // version 1; root at the top
 	"internal/enforce/view":    1, // a host with many libraries
-}
-
-// slow are tests with a bound on time that an emulated processor does not keep:
-// hundreds of processes at once, ten thousand names, an end within 150 ms. The
-// last name starts such tests once more as another user.
-var slow = map[string]string{
-	"internal/enforce/trap":    "^(TestMany|TestForget|TestSignal|TestAsUser)$",
-	"internal/enforce/process": "^(TestAsking|TestAskingByNotification)$/^(many|taken_away_often)$",
+	"internal/enforce/trap":    1, // root
 }
 
 // everything is the whole.
@@ -93,7 +87,7 @@ func everything() []suite {
 		for _, folder := range []string{"internal/enforce/landlock", "internal/enforce/seccomp", "internal/enforce/cgroup",
 			"internal/enforce/namespace", "internal/enforce/view", "internal/enforce/trap", "internal/enforce/link", "internal/enforce/probe",
 			"internal/enforce/process", "test/escape"} {
-			all = append(all, suite{folder: folder, uid: uid, group: group, skip: slow[folder], skips: skips[folder], limit: 20 * time.Minute})
+			all = append(all, suite{folder: folder, uid: uid, group: group, skips: skips[folder], limit: 20 * time.Minute})
 		}
 	}
 	return all

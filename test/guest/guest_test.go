@@ -16,6 +16,7 @@ import (
 var (
 	whole   = flag.Bool("whole", false, "run everything, not the part that make test runs")
 	only    = flag.String("only", "", "regular expression for the suites to run: user/internal/enforce/trap")
+	tests   = flag.String("tests", "", "regular expression for the tests to run in those suites, also of what they leave out")
 	keep    = flag.String("keep", "", "folder that keeps what the machine is made of, its console, and what is heard of it while it runs")
 	kernels = flag.String("kernels", "../../.tools/kernels", "folder of unpacked kernel packages")
 )
@@ -162,6 +163,11 @@ func TestGuest(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			wanted := regexp.MustCompile(*only)
 			b.suites = slices.DeleteFunc(b.suites, func(s suite) bool { return !wanted.MatchString(s.name()) })
+			if *tests != "" {
+				for i := range b.suites {
+					b.suites[i].run, b.suites[i].skip = *tests, ""
+				}
+			}
 			boot(t, needGuest(t, b.kernel), b)
 		})
 	}

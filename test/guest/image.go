@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -53,6 +54,16 @@ func newRootfs(dir string) (rootfs, error) {
 	for _, path := range append(files, alternatives...) {
 		if err := r.install(path, path); err != nil {
 			return r, err
+		}
+		// Python's compiled modules are made when packages are installed. Without
+		// them root's Python would want to make them at each start.
+		if compiled := filepath.Join(path, "__pycache__"); strings.HasPrefix(path, "/usr/lib/python") {
+			if fi, err := os.Stat(compiled); err != nil || !fi.IsDir() {
+				continue
+			}
+			if err := r.tree(compiled, compiled); err != nil {
+				return r, err
+			}
 		}
 	}
 	for path, text := range etc {
