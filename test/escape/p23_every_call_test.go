@@ -1,4 +1,6 @@
-//go:build amd64 // the list of calls of another architecture is another one
+//go:build amd64
+
+// The list of calls of another architecture is another one.
 
 package escape_test
 
