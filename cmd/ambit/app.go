@@ -134,11 +134,25 @@ func (a *app) openLog() (*audit.Log, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
-	l, err := audit.Open(filepath.Join(dir, "audit"), audit.Options{})
+	l, err := audit.Open(filepath.Join(dir, "audit"), audit.Options{Waits: a.waits})
 	if err != nil {
 		return nil, fmt.Errorf("the audit log cannot be written: %w", err)
 	}
 	return l, nil
+}
+
+// waits tells a person that another process has the log, and what to do.
+func (a *app) waits(h audit.Holder) {
+	who := "another process"
+	if h.PID != 0 {
+		who = fmt.Sprintf("process %d (%s)", h.PID, capability.Printable(h.Program))
+	}
+	switch {
+	case h.Stopped:
+		printf(a.err, "ambit: waiting for the audit log: %s holds it and is stopped; `kill -CONT %d` lets it go on, `kill -KILL %d` ends it\n", who, h.PID, h.PID)
+	default:
+		printf(a.err, "ambit: waiting for the audit log: %s holds it\n", who)
+	}
 }
 
 // sessionList is the file that the list of sessions is kept in.

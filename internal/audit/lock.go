@@ -7,16 +7,50 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
+
+	"ambit.dev/ambit/internal/stopping"
 )
 
+// patience is after how long somebody who waits for the lock says so.
+const patience = 2 * time.Second
+
+// A Holder is a process that holds the lock of the log.
+type Holder struct {
+	PID     int    // 0: it cannot be told
+	Program string // its name
+	Stopped bool   // it stands still, and the log with it
+}
+
+// errStopped says that the wait for the lock was given up to be stopped.
+var errStopped = errors.New("stopped")
+
 // lock takes the lock of the log in dir, for all processes and for all
-// goroutines of this one, and returns what releases it. It waits until ctx ends.
+// goroutines of this one, and returns what releases it. It waits until ctx ends,
+// and tells told, unless it is nil, once when that takes long.
+//
+// Who is stopped from the terminal while it has the lock stops when it has
+// released it: else every other process would wait.
 //
 // Each call opens the file anew, since a flock(2) belongs to the open file and
 // would not hold two holders of the same one apart; so a wait that was given up
 // can end later, in its own time, without taking another's lock away.
-func lock(ctx context.Context, dir string, how int) (unlock func(), err error) {
-	path := filepath.Join(dir, "lock")
+func lock(ctx context.Context, dir string, how int, told func(Holder)) (unlock func(), err error) {
+	for {
+		asked, goOn := stopping.Hold()
+		unlock, err := lockOnce(ctx, asked, filepath.Join(dir, "lock"), how, told)
+		if err == nil {
+			return func() { unlock(); goOn() }, nil
+		}
+		goOn() // it may be stopped here
+		if !errors.Is(err, errStopped) {
+			return nil, err
+		}
+	}
+}
+
+// lockOnce is lock that gives up when it is asked to stop.
+func lockOnce(ctx context.Context, asked <-chan struct{}, path string, how int, told func(Holder)) (unlock func(), err error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("lock %q: %w", path, err)
@@ -29,7 +63,7 @@ func lock(ctx context.Context, dir string, how int) (unlock func(), err error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := flock(ctx, f, how); err != nil {
+		if err := flock(ctx, asked, f, how, told); err != nil {
 			return nil, fmt.Errorf("lock %q: %w", path, err)
 		}
 		if sameFile(f, path) {
@@ -47,7 +81,7 @@ func release(f *os.File) {
 }
 
 // flock locks f, or closes it and fails.
-func flock(ctx context.Context, f *os.File, how int) error {
+func flock(ctx context.Context, asked <-chan struct{}, f *os.File, how int, told func(Holder)) error {
 	fd := int(f.Fd())
 	err := retryLock(fd, how|syscall.LOCK_NB)
 	if !errors.Is(err, syscall.EWOULDBLOCK) {
@@ -58,18 +92,30 @@ func flock(ctx context.Context, f *os.File, how int) error {
 	}
 	locked := make(chan error, 1)
 	go func() { locked <- retryLock(fd, how) }()
-	select {
-	case err := <-locked:
-		if err != nil {
-			f.Close()
+	long := time.NewTimer(patience)
+	defer long.Stop()
+	for {
+		select {
+		case err = <-locked:
+			if err != nil {
+				f.Close()
+			}
+			return err
+		case <-long.C:
+			if told != nil {
+				told(holder(f))
+			}
+			continue
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-asked:
+			err = errStopped
 		}
-		return err
-	case <-ctx.Done():
 		go func() {
 			<-locked //nolint:errcheck // whatever it was, nobody holds the lock after this
 			f.Close()
 		}()
-		return ctx.Err()
+		return err
 	}
 }
 

@@ -28,6 +28,9 @@ var ErrDamaged = errors.New("the audit log is damaged; `ambit audit verify` tell
 type Options struct {
 	SegmentSize int64            // a new segment is begun when one has this many bytes; 0: 8 MiB
 	Now         func() time.Time // nil: time.Now
+	// Waits is told who holds the lock of the log when something waits long for it;
+	// nil: nobody is. It may be called at any time, and must not use the log.
+	Waits func(Holder)
 
 	disk disk // nil: that of the host
 }
@@ -96,7 +99,7 @@ func (l *Log) create() error {
 	//nolint:forbidigo // Open has no context; what it waits for is others who make the same log
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	unlock, err := lock(ctx, l.dir, syscall.LOCK_EX)
+	unlock, err := lock(ctx, l.dir, syscall.LOCK_EX, l.opt.Waits)
 	if err != nil {
 		return err
 	}
@@ -227,7 +230,7 @@ func (l *Log) withdraw(r *request) bool {
 // not that of the others.
 func (l *Log) leadCommit(ctx context.Context, r *request) {
 	batch := []*request{r}
-	unlock, err := lock(ctx, l.dir, syscall.LOCK_EX)
+	unlock, err := lock(ctx, l.dir, syscall.LOCK_EX, l.opt.Waits)
 	l.mu.Lock()
 	if err == nil {
 		batch = l.take()

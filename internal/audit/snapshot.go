@@ -31,7 +31,7 @@ func takeSnapshot(dir string) (snapshot, error) {
 	//nolint:forbidigo // readers have no context; this bounds the wait
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	unlock, err := lock(ctx, dir, syscall.LOCK_SH)
+	unlock, err := lock(ctx, dir, syscall.LOCK_SH, nil)
 	if err == nil {
 		defer unlock()
 	}
