@@ -48,6 +48,7 @@ type app struct {
 	stateDir string
 	json     bool
 	now      func() time.Time
+	database store.Database
 }
 
 // stdio are the program's standard descriptors: ambit's own.
@@ -164,7 +165,7 @@ func (a *app) openList() (*store.List, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.OpenList(filepath.Join(dir, sessionList))
+	return a.database.OpenList(filepath.Join(dir, sessionList))
 }
 
 // noteSession puts a session that has begun or ended on the list.
@@ -188,7 +189,7 @@ func (a *app) openStore() (*store.Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
-	return store.Open(filepath.Join(dir, grantsStore))
+	return a.database.Open(filepath.Join(dir, grantsStore))
 }
 
 // auditDir is where the log lies.

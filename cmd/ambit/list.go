@@ -44,8 +44,7 @@ func (s *prepared) list(ctx context.Context, ended <-chan session.Result) {
 // since between its begin and its end a session keeps nothing open, or kept open
 // while there are questions in it.
 //
-// Security: the list is open once at most. To close a file gives up the locks
-// that the process has on it by another opening (fcntl(2)).
+// The list is open once at most: the process that has it open refuses more.
 type lister struct {
 	open func() (*store.List, error)
 	mu   sync.Mutex

@@ -324,7 +324,7 @@ func (s *prepared) readStore(ctx context.Context) ([]grant.Grant, error) {
 	}
 	path := filepath.Join(dir, grantsStore)
 	s.stamp = store.Stamp(path)
-	// Where the store is open, looking into its file would give up its locks.
+	// Where the store is open it looks whether anything has changed.
 	if !s.store.begun.Load() {
 		now := store.Fingerprint(path)
 		if all, ok := store.Standing(path, now, s.subject.Principal, s.subject.Pack); ok {

@@ -20,7 +20,7 @@ import (
 
 func openList(t testing.TB, path string) *store.List {
 	t.Helper()
-	l, err := store.OpenList(path)
+	l, err := openListAt(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestApprovalWithdrawn(t *testing.T) {
 
 // ask is a process that puts a question and is gone.
 func ask(path string) error {
-	l, err := store.OpenList(path)
+	l, err := openListAt(path)
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func TestMigrateList(t *testing.T) {
 	}
 	must(t, l.AddApproval(t.Context(), question(t, "d-1")))
 	raw(t, path, "PRAGMA user_version=3")
-	if _, err := store.OpenList(path); err == nil || !strings.Contains(err.Error(), "version 3") {
+	if _, err := openListAt(path); err == nil || !strings.Contains(err.Error(), "version 3") {
 		t.Errorf("a newer version: got %v", err)
 	}
 	if err := l.AddApproval(t.Context(), question(t, "d-2")); err == nil {
@@ -263,7 +263,7 @@ func TestHammerAnswer(t *testing.T) {
 
 // answerAll is one of the processes of TestHammerAnswer.
 func answerAll(path, name string) error {
-	l, err := store.OpenList(path)
+	l, err := openListAt(path)
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
-
-	"ambit.dev/ambit/internal/store"
 )
 
 // TestMemo: whoever asks again and again gets what stands now, also where another
@@ -68,7 +66,7 @@ func TestMemoForeign(t *testing.T) {
 }
 
 func BenchmarkGrants(b *testing.B) {
-	s, err := store.Open(left(b, allow(b, "g-1", "fs.read:/a"), allow(b, "g-2", "fs.read:/b")))
+	s, err := openAt(left(b, allow(b, "g-1", "fs.read:/a"), allow(b, "g-2", "fs.read:/b")))
 	if err != nil {
 		b.Fatal(err)
 	}

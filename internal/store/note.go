@@ -1,8 +1,6 @@
 package store
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -22,18 +20,18 @@ import (
 // maxNotes is the length of the file from which on it should be taken in.
 const maxNotes = 256 << 10
 
-// note is a line of the file: words as Go quotes them, so that a program's path
+// Noted is a line of the file: words as Go quotes them, so that a program's path
 // may be of any bytes, and numbers.
-type note struct {
+type Noted struct {
 	Session
-	process string // what process the session's PID is
+	Process string // what process the session's PID is
 }
 
-func (n *note) words() []*string {
-	return []*string{&n.ID, &n.Principal, &n.Pack, &n.Digest, &n.Program, &n.Tier, &n.Status, &n.process}
+func (n *Noted) words() []*string {
+	return []*string{&n.ID, &n.Principal, &n.Pack, &n.Digest, &n.Program, &n.Tier, &n.Status, &n.Process}
 }
 
-func (n *note) append(b []byte) []byte {
+func (n *Noted) append(b []byte) []byte {
 	for _, w := range n.words() {
 		b = append(strconv.AppendQuote(b, *w), ' ')
 	}
@@ -44,7 +42,7 @@ func (n *note) append(b []byte) []byte {
 }
 
 // parseNote reads a line, strictly.
-func parseNote(line string) (n note, ok bool) {
+func parseNote(line string) (n Noted, ok bool) {
 	for _, w := range n.words() {
 		quoted, err := strconv.QuotedPrefix(line)
 		if err != nil {
@@ -71,7 +69,7 @@ func number(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-func fromNumber(v int64) time.Time { return toTime(sql.NullInt64{Int64: v, Valid: v != 0}) }
+func fromNumber(v int64) time.Time { return Moment{v, v != 0}.Time() }
 
 func notesPath(list string) string { return list + ".notes" }
 
@@ -92,9 +90,9 @@ func Note(path string, n Session) (full bool, err error) {
 
 // addNote adds a line and returns how long the file is then.
 func addNote(path string, n Session) (size int64, err error) {
-	line := note{Session: n}
+	line := Noted{Session: n}
 	if n.Status == "" && n.Ended.IsZero() {
-		line.Status, line.process = Running, process(n.PID)
+		line.Status, line.Process = Running, ProcessOf(n.PID)
 	}
 	if !line.whole() {
 		return 0, errors.New("it needs an id, and when it has ended a time and a status")
@@ -116,7 +114,7 @@ func addNote(path string, n Session) (size int64, err error) {
 }
 
 // whole reports whether a line can be taken in.
-func (n note) whole() bool {
+func (n Noted) whole() bool {
 	return n.ID != "" && n.Status != "" && n.Ended.IsZero() == (n.Status == Running)
 }
 
@@ -150,9 +148,10 @@ func openNotes(path string, flag int) (*os.File, error) {
 	return f, nil
 }
 
-// TakeIn moves what was noted beside the list into it, as opening it does.
-func (s *List) TakeIn(ctx context.Context) (err error) {
-	path := notesPath(s.path)
+// TakeNotes has what was noted beside the list at path kept in it, and takes it
+// away then. Another one that takes or notes waits meanwhile.
+func TakeNotes(list string, keep func([]Noted) error) (err error) {
+	path := notesPath(list)
 	f, err := openNotes(path, os.O_RDWR)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -165,7 +164,7 @@ func (s *List) TakeIn(ctx context.Context) (err error) {
 	if err != nil || len(text) == 0 {
 		return err
 	}
-	if err := s.keep(ctx, readNotes(text)); err != nil {
+	if err := keep(readNotes(text)); err != nil {
 		return err
 	}
 	return f.Truncate(0)
@@ -174,7 +173,7 @@ func (s *List) TakeIn(ctx context.Context) (err error) {
 // readNotes reads the lines of the file. One that is not whole was being
 // written when the disk was full or the host stopped, and nobody was told that
 // it is kept.
-func readNotes(text []byte) (all []note) {
+func readNotes(text []byte) (all []Noted) {
 	for line := range strings.Lines(string(text)) {
 		if n, ok := parseNote(line); ok {
 			all = append(all, n)

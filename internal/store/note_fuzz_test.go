@@ -9,8 +9,8 @@ import (
 // FuzzNote: a line is read as it was written, and what is read of another line
 // can be written and read again.
 func FuzzNote(f *testing.F) {
-	whole := note{Session: Session{ID: "s-1", Principal: "uid:1", Pack: "a b", Program: "/bin/\xff\n\"", Tier: "process", Status: "exit 3", PID: 7,
-		Started: time.Unix(1, 2).UTC(), Ended: time.Unix(3, 4).UTC()}, process: "boot/5"}
+	whole := Noted{Session: Session{ID: "s-1", Principal: "uid:1", Pack: "a b", Program: "/bin/\xff\n\"", Tier: "process", Status: "exit 3", PID: 7,
+		Started: time.Unix(1, 2).UTC(), Ended: time.Unix(3, 4).UTC()}, Process: "boot/5"}
 	line := string(whole.append(nil))
 	if strings.Contains(line, "\n") {
 		f.Fatalf("a line of two: %q", line)

@@ -21,7 +21,7 @@ func ended(id string) store.Session {
 
 func listed(t *testing.T, path string) []store.Session {
 	t.Helper()
-	l, err := store.OpenList(path)
+	l, err := openListAt(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestNoteRefuses(t *testing.T) {
 	if err := note(path, ended("s-2")); err == nil || !strings.Contains(err.Error(), "others may write it") {
 		t.Errorf("a file that others may write: got %v", err)
 	}
-	if _, err := store.OpenList(path); err == nil || !strings.Contains(err.Error(), "others may write it") {
+	if _, err := openListAt(path); err == nil || !strings.Contains(err.Error(), "others may write it") {
 		t.Errorf("a file that others may write was taken in: got %v", err)
 	}
 	must(t, os.Remove(path+".notes"), os.Symlink(filepath.Join(t.TempDir(), "other"), path+".notes"))

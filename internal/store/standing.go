@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -36,10 +35,11 @@ import (
 // stores are empty, and then no reader of JSON has to be made ready.
 //
 // Whatever does not fit is no error: the store is asked, and says what is wrong.
-const (
-	standingMark = "ambit standing grants 2 "
-	maxStanding  = 1000 // grants; with more the index of the store is quicker
-)
+const standingMark = "ambit standing grants 2 "
+
+// MaxStanding is how many grants such a copy has at most; with more the index of
+// the store is quicker.
+const MaxStanding = 1000
 
 func standingPath(store string) string { return store + ".standing" }
 
@@ -50,8 +50,8 @@ func standingPath(store string) string { return store + ".standing" }
 // Security: the fingerprint is taken now, by whoever calls. One that goes on to
 // compare it later misses no change since this answer.
 //
-// It must not be called while this process has the store open: closing a file
-// gives up the locks that SQLite has on it (fcntl(2)).
+// A process that has the store open in SQLite must not call it: closing a file
+// gives up the locks that the process has on it (fcntl(2)). A launcher has not.
 func Standing(path, now, principal, pack string) (all []grant.Grant, ok bool) {
 	if now == "" {
 		return nil, false
@@ -79,7 +79,7 @@ func Standing(path, now, principal, pack string) (all []grant.Grant, ok bool) {
 
 // readStanding reads one line, strictly.
 func readStanding(line string) (grant.Grant, error) {
-	var r row
+	var r Row
 	d := json.NewDecoder(strings.NewReader(line))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&r); err != nil {
@@ -88,7 +88,7 @@ func readStanding(line string) (grant.Grant, error) {
 	if r.Revoked.Valid {
 		return grant.Grant{}, errors.New("it is revoked")
 	}
-	return r.grant()
+	return r.Grant()
 }
 
 func standingLine(rest []byte) string {
@@ -117,8 +117,8 @@ func Stamp(path string) string {
 // off, there is a journal. It is looked for last, so that a header that was
 // being written is not taken for a change that is done.
 func Fingerprint(path string) string {
-	c, err := inspect(path, grants)
-	if err != nil || c.version != len(grants.schema) {
+	c, err := Inspect(path, GrantsFormat)
+	if err != nil || c.Version != GrantsFormat.Version {
 		return ""
 	}
 	for _, suffix := range []string{"-journal", "-wal"} {
@@ -141,49 +141,22 @@ func printOf(header [100]byte, info os.FileInfo) string {
 	return ""
 }
 
-// remember reads all that stands, keeps it for leave, and answers Grants from
-// it. Where that cannot be, ok is false.
-func (s *Store) remember(ctx context.Context, principal, pack string) (all []grant.Grant, ok bool) {
-	if s.before == "" {
-		return nil, false
-	}
-	found, err := s.query(ctx, "SELECT "+grantColumns+" FROM grants WHERE revoked IS NULL ORDER BY created, id LIMIT ?", maxStanding+1)
-	if err != nil || len(found) > maxStanding {
-		return nil, false // what belongs to another pack may be unreadable, and is no fault of this one
-	}
-	rows := make([]row, len(found))
-	for i, g := range found {
-		rows[i] = rowOf(g)
-		if g.Principal == principal && g.Pack == pack {
-			all = append(all, g)
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.found, s.asked = rows, true
-	return all, true
-}
-
-// leave writes the file if nothing has changed since the store was opened. It
-// may fail: the next launch asks the store.
-func (s *Store) leave() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.asked || Fingerprint(s.path) != s.before {
-		return
-	}
-	text := []byte(s.before + "\n")
-	for _, r := range s.found {
+// Leave writes the file for a store that has this fingerprint: all is what stands
+// in it. It may fail: the next launch asks the store.
+func Leave(path, fingerprint string, all []grant.Grant) {
+	text := []byte(fingerprint + "\n")
+	for _, g := range all {
+		r := RowOf(g)
 		line, err := json.Marshal(r)
 		if err != nil || !r.plain() {
 			return // JSON would change it
 		}
 		text = append(append(text, line...), '\n')
 	}
-	temp := standingPath(s.path) + ".new-" + rand.Text()[:8]
+	temp := standingPath(path) + ".new-" + rand.Text()[:8]
 	err := os.WriteFile(temp, append([]byte(standingLine(text)+"\n"), text...), 0o600)
 	if err == nil {
-		err = os.Rename(temp, standingPath(s.path))
+		err = os.Rename(temp, standingPath(path))
 	}
 	if err != nil {
 		_ = os.Remove(temp) // it may not be there

@@ -23,7 +23,7 @@ import (
 func left(t testing.TB, all ...grant.Grant) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ambit.db")
-	s, err := store.Open(path)
+	s, err := openAt(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func left(t testing.TB, all ...grant.Grant) string {
 // leave reads the store as a launch does that finds no copy.
 func leave(t testing.TB, path string) {
 	t.Helper()
-	s, err := store.Open(path)
+	s, err := openAt(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +325,7 @@ func launchOnce(path string) (all []grant.Grant, way string, err error) {
 	if all, ok := store.Standing(path, store.Fingerprint(path), "user:u", "pack"); ok {
 		return all, "by copy", nil
 	}
-	s, err := store.Open(path)
+	s, err := openAt(path)
 	if err != nil {
 		return nil, "", err
 	}

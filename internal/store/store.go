@@ -2,6 +2,11 @@
 // sessions that run or ran with the questions that they put, in a List. Each is
 // an SQLite file, used by any number of processes at once.
 //
+// SQLite itself is not here but in a process beside the one that uses this
+// package (Database): ambit-store, which is made of the package database. Here is
+// what asks it, and what needs no SQLite: notes beside the list, and a copy of
+// the grants that stand.
+//
 // It does not decide anything and is no evidence; that is the audit log, which
 // knows nothing of this file.
 //
@@ -16,29 +21,23 @@
 //     synchronous=FULL). A change of the list survives the end of the process.
 //   - Nothing is deleted; a grant is revoked, a session ended and a question
 //     answered and closed, each once.
+//   - A process beside that is lost, or says anything else than it should, is an
+//     error of what was asked, and never an answer. No transaction is open while
+//     it waits for this process, so neither end leaves half of a change.
 //
-// Layer: it imports internal/core only.
+// Layer: it imports internal/core and its own parts only.
 package store
 
 import (
 	"context"
-	"crypto/rand"
-	"database/sql"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"net/url"
 	"os"
-	"path/filepath"
 	"sync"
+	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"ambit.dev/ambit/internal/core/grant"
 )
-
-// pageSize of the file. One page is one page of the page cache, so that a file
-// that is not a multiple of it was cut, not caught while it grew.
-const pageSize = 4096
 
 // Errors worth telling apart.
 var (
@@ -50,228 +49,97 @@ var (
 
 // Store is an open store of grants. It is safe for use by many goroutines.
 type Store struct {
-	*file
-	before string   // fingerprint when it was opened
-	look   *os.File // the same file, to see whether it has changed
+	*line
+	look *os.File // the same file, to see whether it has changed
 
-	mu    sync.Mutex
-	found []row // guarded by mu: what was read of it
-	asked bool  // guarded by mu: it was read
-	memo  memo  // guarded by mu
+	mu   sync.Mutex
+	memo memo // guarded by mu
 }
-
-// List is an open list of sessions and questions. It is safe for use by many goroutines.
-type List struct{ *file }
 
 // Open opens the store at path, and makes it if there is no file. The folder
 // must be there.
 //
 // Security: whoever can write the file can grant; one that others may write is
 // refused.
-func Open(path string) (*Store, error) {
-	before := Fingerprint(path)
-	f, err := open(path, grants)
+func (d *Database) Open(path string) (*Store, error) {
+	l, err := d.open(FileGrants, path)
 	if err != nil {
 		return nil, fmt.Errorf("open store %q: %w", path, err)
 	}
 	look, err := os.Open(path)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %q: %w", path, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("open store %q: %w", path, err), l.Close())
 	}
-	return &Store{file: f, before: before, look: look}, nil
+	return &Store{line: l, look: look}, nil
 }
 
-// Close ends the use of the store, and leaves what was read of it for others.
-func (s *Store) Close() error {
-	err := s.file.Close()
-	s.look.Close()
-	s.leave()
-	return err
-}
+// Close ends the use of the store, and has what was read of it left for others.
+func (s *Store) Close() error { return errors.Join(s.line.Close(), s.look.Close()) }
 
-// OpenList opens the list at path, and makes it if there is no file. The folder
-// must be there.
-func OpenList(path string) (*List, error) {
-	f, err := open(path, sessions)
+// Grants returns the grants of a principal for a pack ("" for ad hoc runs) that
+// were not revoked, oldest first. Whether they apply now is for the reader to
+// say. One that cannot be read is an error.
+func (s *Store) Grants(ctx context.Context, principal, pack string) ([]grant.Grant, error) {
+	at := s.now()
+	if all, ok := s.recall(at, principal, pack); ok {
+		return all, nil
+	}
+	all, err := s.query(ctx, AskGrants, &principal, &pack)
 	if err != nil {
-		return nil, fmt.Errorf("open list of sessions %q: %w", path, err)
+		return nil, err
 	}
-	l := &List{f}
-	//nolint:forbidigo // as in migrate
-	if err := l.TakeIn(context.Background()); err != nil {
-		return nil, errors.Join(fmt.Errorf("open list of sessions %q: %w", path, err), f.Close())
-	}
-	return l, nil
-}
-
-// file is an open SQLite file. Both kinds have a rollback journal, not a
-// write-ahead log: a launch reads a little and ends, and would make, sync and
-// remove that log each time.
-type file struct {
-	db   *sql.DB
-	path string
-	kind kind
-}
-
-func open(path string, k kind) (*file, error) {
-	c, err := inspect(path, k)
-	if errors.Is(err, os.ErrNotExist) {
-		if err = create(path, k); err == nil || errors.Is(err, os.ErrExist) {
-			c, err = inspect(path, k)
+	for _, g := range all {
+		if g.Principal != principal || g.Pack != pack || !g.Revoked.IsZero() {
+			return nil, fmt.Errorf("read grants from %q: %w", s.path, errOther)
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	db, err := connect(path, k)
-	if err != nil {
-		return nil, err
-	}
-	f := &file{db: db, path: path, kind: k}
-	if c.version < len(k.schema) {
-		if err := f.migrate(); err != nil {
-			return nil, errors.Join(err, db.Close())
-		}
-	}
-	return f, nil
+	s.note(at, principal, pack, all)
+	return all, nil
 }
 
-// connect opens the file, which must exist. One connection is enough for a
-// process, and spares a second reading of the schema.
-func connect(path string, k kind) (*sql.DB, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
+// AllGrants returns every grant there ever was, oldest first.
+func (s *Store) AllGrants(ctx context.Context) ([]grant.Grant, error) { return s.query(ctx, AskAll) }
+
+func (s *Store) query(ctx context.Context, ask byte, fields ...any) ([]grant.Grant, error) {
+	all, err := rows(ctx, s.line, GrantFields, ask, fields...)
+	for i := 0; i < len(all) && err == nil; i++ {
+		err = all[i].Check()
 	}
-	name := (&url.URL{Scheme: "file", Path: abs}).String()
-	db, err := sql.Open("sqlite", name+"?mode=rw&_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=synchronous("+k.synchronous+")")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read grants from %q: %w", s.path, err)
 	}
-	db.SetMaxOpenConns(1)
-	return db, nil
+	return all, nil
 }
 
-// content is what can be told of a file by its first bytes.
-type content struct {
-	version int
-	print   string // see fingerprint
-}
-
-// inspect looks at the first bytes of the file, before SQLite does: it takes an empty
-// file for a new database, and a foreign one for one that lacks our tables.
-func inspect(path string, k kind) (c content, err error) {
-	f, err := os.Open(path)
+// AddGrant keeps g; it is on the disk when AddGrant returns. ErrExists if there
+// is one with its id.
+func (s *Store) AddGrant(ctx context.Context, g grant.Grant) error {
+	err := g.Check()
+	if err == nil && !g.Revoked.IsZero() {
+		err = errors.New("it is revoked")
+	}
+	if err == nil {
+		err = s.call(ctx, nil, AskAdd, GrantFields(&g)...)
+	}
 	if err != nil {
-		return c, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return c, err
-	case !info.Mode().IsRegular():
-		return c, errors.New("it is not a file")
-	case info.Mode().Perm()&0o022 != 0:
-		return c, fmt.Errorf("others may write it (mode %#o); chmod 600 it if nobody has", info.Mode().Perm())
-	}
-	const advice = "; move it away to start with no grants, or put a copy back"
-	var header [100]byte // sqlite.org/fileformat.html, 1.3
-	if _, err := io.ReadFull(f, header[:]); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return c, errors.New("it is empty or cut off" + advice)
-	} else if err != nil {
-		return c, err
-	}
-	if string(header[:16]) != "SQLite format 3\x00" || binary.BigEndian.Uint32(header[68:]) != k.applicationID {
-		return c, errors.New("it was not written by ambit" + advice)
-	}
-	if info.Size()%pageSize != 0 {
-		return c, errors.New("it is cut off" + advice)
-	}
-	c = content{int(binary.BigEndian.Uint32(header[60:])), printOf(header, info)}
-	if c.version > len(k.schema) {
-		return content{}, k.newer(c.version)
-	}
-	return c, nil
-}
-
-func (k kind) newer(version int) error {
-	return fmt.Errorf("it has version %d, this ambit knows %d: use a newer ambit", version, len(k.schema))
-}
-
-// create makes an empty store beside path and links it there. That fails with
-// os.ErrExist if another process was faster, whose file is as good.
-func create(path string, k kind) (err error) {
-	temp := path + ".new-" + rand.Text()[:8]
-	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close(), os.Remove(temp)) }()
-	if err := fill(temp, k); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := os.Link(temp, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
-}
-
-// fill makes an empty file a store.
-func fill(path string, k kind) (err error) {
-	db, err := connect(path, k)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	for _, q := range []string{
-		fmt.Sprintf("PRAGMA page_size=%d", pageSize),
-		fmt.Sprintf("PRAGMA application_id=%d", k.applicationID),
-	} {
-		if _, err := db.Exec(q); err != nil {
-			return err
-		}
-	}
-	return (&file{db: db, path: path, kind: k}).migrate()
-}
-
-// Close ends the use of the file.
-func (f *file) Close() error { return f.db.Close() }
-
-// change runs do in a transaction that nobody else writes beside.
-func (f *file) change(ctx context.Context, do func(tx *sql.Tx) error) error {
-	tx, err := f.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to undo, and otherwise an error to return
-	if err := f.current(ctx, tx); err != nil {
-		return err
-	}
-	if err := do(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
-
-// current refuses what a newer ambit has changed, before or since s was opened.
-func (f *file) current(ctx context.Context, q interface {
-	QueryRowContext(context.Context, string, ...any) *sql.Row
-}) error {
-	var version int
-	if err := q.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return err
-	}
-	if version > len(f.kind.schema) {
-		return f.kind.newer(version)
+		return fmt.Errorf("add grant %q to %q: %w", g.ID, s.path, err)
 	}
 	return nil
+}
+
+// RevokeGrant ends a grant and returns it as it is now. The error is
+// ErrNotFound, or ErrRevoked if another was first: of those who use a grant that
+// is good for once, one alone sees nil.
+func (s *Store) RevokeGrant(ctx context.Context, id string, at time.Time) (grant.Grant, error) {
+	g, err := one(ctx, s.line, GrantFields, AskRevoke, &id, &at)
+	if err == nil && (g.ID != id || g.Revoked.IsZero()) {
+		err = errOther
+	}
+	if err == nil {
+		err = g.Check()
+	}
+	if err != nil {
+		return grant.Grant{}, fmt.Errorf("revoke grant %q in %q: %w", id, s.path, err)
+	}
+	return g, nil
 }

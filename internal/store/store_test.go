@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,13 +18,30 @@ import (
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/store"
+	"ambit.dev/ambit/internal/store/database"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 123, time.UTC)
 
+// openAt opens a store by a process of its own, as another launcher would.
+func openAt(path string) (*store.Store, error) { return (&store.Database{Path: self()}).Open(path) }
+
+func openListAt(path string) (*store.List, error) {
+	return (&store.Database{Path: self()}).OpenList(path)
+}
+
+// self is this program, which is ambit-store where it is started as that.
+func self() string {
+	path, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return path
+}
+
 func open(t testing.TB, path string) *store.Store {
 	t.Helper()
-	s, err := store.Open(path)
+	s, err := openAt(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +167,7 @@ func TestRefuse(t *testing.T) {
 			}
 			s.Close()
 			tc.spoil(t, path)
-			s, err := store.Open(path)
+			s, err := openAt(path)
 			if err == nil {
 				var got []grant.Grant
 				if got, err = s.Grants(t.Context(), "user:u", "pack"); err == nil {
@@ -208,12 +226,12 @@ func TestSettings(t *testing.T) {
 
 func TestSessions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
-	s, err := store.OpenList(path)
+	s, err := openListAt(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	if _, err := store.Open(path); err == nil {
+	if _, err := openAt(path); err == nil {
 		t.Error("a list of sessions was opened as a store of grants")
 	}
 	cmd := exec.Command("sleep", "60")
@@ -264,6 +282,13 @@ func TestSessions(t *testing.T) {
 }
 
 func TestMain(m *testing.M) {
+	if os.Args[0] == store.Program {
+		if err := serve(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if args := os.Getenv("STORE_TEST_PROCESS"); args != "" {
 		var err error
 		switch words := strings.Fields(args); words[0] {
@@ -285,10 +310,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// serve is ambit-store, but for what that takes from itself.
+func serve() error {
+	conn, err := net.FileConn(os.NewFile(3, "line"))
+	if err != nil {
+		return err
+	}
+	return database.Serve(context.Background(), conn.(*net.UnixConn))
+}
+
 // work is what one of the processes of TestHammerProcesses does.
 func work(path, name string) error {
 	ctx := context.Background()
-	s, err := store.Open(path)
+	s, err := openAt(path)
 	if err != nil {
 		return err
 	}
@@ -375,7 +409,7 @@ func BenchmarkOpenGrants(b *testing.B) {
 	var opened time.Duration
 	for b.Loop() {
 		start := time.Now()
-		s, err := store.Open(path)
+		s, err := openAt(path)
 		if err != nil {
 			b.Fatal(err)
 		}

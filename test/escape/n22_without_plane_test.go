@@ -30,8 +30,11 @@ func TestN22WithoutPlane(t *testing.T) {
 			if err := copyProgram(program, ambit(t)); err != nil {
 				t.Fatal(err)
 			}
+			err := copyProgram(filepath.Join(bin, "ambit-store"), filepath.Join(filepath.Dir(ambit(t)), "ambit-store"))
+			if err != nil {
+				t.Fatal(err)
+			}
 			at := filepath.Join(bin, "ambit-egress")
-			var err error
 			switch egress {
 			case "":
 			case "/":

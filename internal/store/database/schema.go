@@ -1,22 +1,24 @@
-package store
+package database
 
 import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"ambit.dev/ambit/internal/store"
 )
 
 // kind is what a file is for.
 type kind struct {
-	applicationID uint32 // marks the file among those of SQLite
-	synchronous   string
+	store.Format
+	synchronous string
 	// schema is what makes each version out of the one before; the number of its
 	// steps is the version of a file. Times are nanoseconds since 1970, NULL for
 	// the zero time. What is read is checked again in Go.
 	schema []string
 }
 
-var grants = kind{applicationID: 0x616d6274, synchronous: "full", schema: []string{`
+var grants = kind{Format: store.GrantsFormat, synchronous: "full", schema: []string{`
 CREATE TABLE grants (
 	id         TEXT NOT NULL PRIMARY KEY CHECK (id <> ''),
 	principal  TEXT NOT NULL,
@@ -38,7 +40,7 @@ CREATE INDEX standing ON grants (principal, pack) WHERE revoked IS NULL;
 // The list of sessions is for people to look at; the log tells of them for
 // certain. It is not worth a wait for the disk at the end of each session. The
 // questions of sessions lie there too: they are over when the machine stops.
-var sessions = kind{applicationID: 0x616d6273, synchronous: "off", schema: []string{`
+var sessions = kind{Format: store.ListFormat, synchronous: "off", schema: []string{`
 CREATE TABLE sessions (
 	id         TEXT NOT NULL PRIMARY KEY CHECK (id <> ''),
 	principal  TEXT NOT NULL,

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// process names the process that has this PID now, in a way that no other
+// ProcessOf names the process that has this PID now, in a way that no other
 // process ever has: by boot and by start time. It is "" if there is none, and
 // where /proc does not tell.
-func process(pid int) string {
+func ProcessOf(pid int) string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""

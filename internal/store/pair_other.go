@@ -1,0 +1,11 @@
+//go:build !linux
+
+package store
+
+import (
+	"errors"
+	"net"
+	"os"
+)
+
+func pair() (*net.UnixConn, *os.File, error) { return nil, nil, errors.ErrUnsupported }

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package store
-
-func process(int) string { return "" }
