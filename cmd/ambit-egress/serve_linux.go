@@ -123,6 +123,9 @@ func (l *launcher) plane(ctx context.Context, h wire.Hello, fds []int) (*egress.
 	l.setRules(h.Rules)
 	var requests request.Config
 	if h.Opens {
+		if err := l.limit(h); err != nil {
+			return nil, nil, err
+		}
 		requests.Authority = l.authority
 	}
 	if requests.Filler, err = l.filler(h); err != nil {

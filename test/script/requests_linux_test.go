@@ -275,6 +275,36 @@ func TestRequestsTrust(t *testing.T) {
 	}
 }
 
+// TestRequestsLimited: the certificates of a sandbox can speak for the hosts whose
+// connections are opened in it, and for no others.
+func TestRequestsLimited(t *testing.T) {
+	b := newBench(t)
+	f := newFar(t, b)
+	for _, tc := range []struct {
+		rules []string
+		names string
+	}{
+		{[]string{"net.connect:" + f.secure + "/http:GET", "net.connect:*.example.com/http", "net.connect:passed.example"}, "example.com host.ambit.internal"},
+		{[]string{"net.connect:" + f.secure + "/http", "net.connect:*/http:GET"}, ""},
+	} {
+		args := []string{"run"}
+		for _, rule := range tc.rules {
+			args = append(args, "--allow", rule)
+		}
+		r := b.run(append(args, "--", "openssl", "s_client", "-showcerts", "-verify_return_error", "-verify_hostname", "host.ambit.internal", "-servername", "host.ambit.internal", "-connect", f.secure)...)
+		_, rest := pem.Decode([]byte(r.out[max(0, strings.Index(r.out, "-----BEGIN")):]))
+		second, _ := pem.Decode(rest)
+		if second == nil || r.status != 0 {
+			t.Errorf("%q: %d, %q %q", tc.rules, r.status, r.out, r.err)
+			continue
+		}
+		issuer, err := x509.ParseCertificate(second.Bytes)
+		if err != nil || !issuer.IsCA || strings.Join(issuer.PermittedDNSDomains, " ") != tc.names || (len(issuer.ExcludedIPRanges) > 0) != (tc.names != "") {
+			t.Errorf("%q: %v, permitted %q, excluded %v", tc.rules, err, issuer.PermittedDNSDomains, issuer.ExcludedIPRanges)
+		}
+	}
+}
+
 // TestRequestsAsked: a request beside the rules waits while a person is asked.
 func TestRequestsAsked(t *testing.T) {
 	b := newAskingBench(t)

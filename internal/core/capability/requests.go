@@ -1,6 +1,7 @@
 package capability
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -215,6 +216,15 @@ func (c Capability) Destination() (to Capability, ok bool) {
 	}
 	h.http = nil
 	return Capability{kind: NetConnect, scope: h.String()}, true
+}
+
+// Hosts returns where c leads: every public host if anywhere is set, else a name, with
+// below the names below it and not itself, or else addresses. ok is false for what
+// is about no connections.
+func (c Capability) Hosts() (name string, below bool, addrs netip.Prefix, anywhere, ok bool) {
+	h, ok := c.flow()
+	w := h.where
+	return w.name, w.below, w.addrs, ok && w.any(), ok
 }
 
 // At returns what c permits of one connection: its requests, at the destination

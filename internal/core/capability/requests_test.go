@@ -2,6 +2,7 @@ package capability_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -176,6 +177,19 @@ func TestNarrow(t *testing.T) {
 	} {
 		if got := must(t, text).Flow(); got.String() != want {
 			t.Errorf("the flow of %s: %s", text, got)
+		}
+	}
+}
+
+func TestHosts(t *testing.T) {
+	for text, want := range map[string]string{
+		"net.connect:*/http": "  false invalid Prefix true true", "net.connect:a.com:1/http:GET": " a.com false invalid Prefix false true",
+		"net.stream:*.a.com": " a.com true invalid Prefix false true", "net.connect:10.0.0.0/8:1": "  false 10.0.0.0/8 false true",
+		"fs.read:/a": "  false invalid Prefix false false",
+	} {
+		name, below, addrs, anywhere, ok := must(t, text).Hosts()
+		if got := fmt.Sprintf(" %s %v %v %v %v", name, below, addrs, anywhere, ok); got != want {
+			t.Errorf("%s leads to %q, want %q", text, got, want)
 		}
 	}
 }

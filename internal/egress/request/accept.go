@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ambit.dev/ambit/internal/egress/address"
+	"ambit.dev/ambit/internal/egress/request/authority"
 )
 
 // accept looks whether the program speaks TLS, and shakes hands if so. It returns
@@ -84,7 +85,11 @@ func (e *Engine) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if !ok {
 		return nil, errors.New("a connection of another kind")
 	}
-	return e.cfg.Authority.Leaf(s.to.Host, time.Now())
+	c, err := e.cfg.Authority.Leaf(s.to.Host, time.Now())
+	if errors.Is(err, authority.ErrBeyond) {
+		s.because(NotGranted, "this sandbox was begun with certificates for other hosts: begin it again")
+	}
+	return c, err
 }
 
 // distrust are the alerts by which clients say that they do not trust a

@@ -1,9 +1,18 @@
 // Package authority issues the certificates of one sandbox, for the connections
 // that are opened.
 //
-// An Authority lives as long as its sandbox. Its key is made for it, is in the
-// memory of the process that made it, and is neither written nor given away; its
-// certificate is trusted inside that sandbox and nowhere else.
+// An Authority lives as long as its sandbox. It has a root, which is trusted inside
+// that sandbox and nowhere else, and an issuer beneath it, which signs. The root's
+// key is made for it and thrown away with the one thing that it signs; the issuer's
+// is in the memory of the process that made it. Neither is written or given away.
+//
+// Invariants:
+//
+//   - What is issued can only speak for the names and addresses that Limit was
+//     called with, to every client that keeps to RFC 5280: the bounds stand in a
+//     certificate beneath the root, since some clients look for none in what they
+//     trust (TestLimit, TestClients).
+//   - Nothing is issued before Limit was called, and it is called once.
 //
 // Layer: values; it does no I/O.
 package authority
@@ -17,6 +26,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/netip"
@@ -39,44 +49,88 @@ const maxLeaves = 1024
 
 // An Authority issues certificates. It is safe for concurrent use.
 type Authority struct {
-	der  []byte
-	cert *x509.Certificate
-	key  crypto.Signer
+	root *x509.Certificate
 	leaf *ecdsa.PrivateKey // one for all leaves
 
 	mu     sync.Mutex
+	spare  crypto.Signer               // the root's key; guarded by mu; nil once it has signed
+	names  Names                       // guarded by mu
+	issuer *x509.Certificate           // guarded by mu; nil before Limit
+	key    crypto.Signer               // the issuer's; guarded by mu
 	leaves map[string]*tls.Certificate // guarded by mu
 }
 
-// New makes one with a key of its own.
+// New makes one with keys of its own.
 func New(now time.Time) (*Authority, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("make the key of an authority: %w", err)
-	}
 	t := template(now)
 	t.Subject = pkix.Name{CommonName: Name}
-	t.IsCA, t.MaxPathLenZero, t.BasicConstraintsValid = true, true, true
+	t.IsCA, t.MaxPathLen, t.BasicConstraintsValid = true, 1, true
 	t.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
-	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
+	root, key, err := certify(t, nil, nil)
 	if err != nil {
-		return nil, fmt.Errorf("make the certificate of an authority: %w", err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, fmt.Errorf("read the certificate of an authority: %w", err)
+		return nil, err
 	}
 	leaf, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make the key of an authority's leaves: %w", err)
 	}
-	return &Authority{der: der, cert: cert, key: key, leaf: leaf, leaves: map[string]*tls.Certificate{}}, nil
+	return &Authority{root: root, spare: key, leaf: leaf, leaves: map[string]*tls.Certificate{}}, nil
 }
 
-// PEM is the certificate as it stands in a bundle.
-func (a *Authority) PEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.der})
+// certify makes a certificate with a key of its own. Without a parent it signs
+// itself.
+func certify(t, parent *x509.Certificate, by crypto.Signer) (*x509.Certificate, *ecdsa.PrivateKey, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the key of an authority: %w", err)
+	}
+	if parent == nil {
+		parent, by = t, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, parent, key.Public(), by)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the certificate of an authority: %w", err)
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the certificate of an authority: %w", err)
+	}
+	return c, key, nil
 }
+
+// Limit says for whom certificates are issued from now on.
+//
+// Security: afterwards the root's key is nowhere. Whoever gets the issuer's can
+// speak for these names, and for no other to anybody.
+func (a *Authority) Limit(names Names, now time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.spare == nil {
+		return errors.New("an authority was limited twice")
+	}
+	t := template(now)
+	t.Subject = pkix.Name{CommonName: Name + ": issuer"}
+	t.IsCA, t.MaxPathLenZero, t.BasicConstraintsValid = true, true, true
+	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageCertSign, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	if err := names.constrain(t); err != nil {
+		return err
+	}
+	issuer, key, err := certify(t, a.root, a.spare)
+	a.spare = nil
+	if err != nil {
+		return err
+	}
+	a.names, a.issuer, a.key = names, issuer, key
+	return nil
+}
+
+// PEM is the root as it stands in a bundle.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.root.Raw})
+}
+
+// ErrBeyond says that certificates are not issued for a host.
+var ErrBeyond = errors.New("the sandbox's certificates are not for this host")
 
 // Leaf returns a certificate for a name, or for an address in its text.
 func (a *Authority) Leaf(host string, now time.Time) (*tls.Certificate, error) {
@@ -85,6 +139,9 @@ func (a *Authority) Leaf(host string, now time.Time) (*tls.Certificate, error) {
 	if c := a.leaves[host]; c != nil {
 		return c, nil
 	}
+	if a.issuer == nil || !a.names.cover(host) {
+		return nil, ErrBeyond
+	}
 	t := template(now)
 	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	if addr, err := netip.ParseAddr(host); err == nil {
@@ -92,14 +149,14 @@ func (a *Authority) Leaf(host string, now time.Time) (*tls.Certificate, error) {
 	} else {
 		t.DNSNames = []string{host}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, t, a.cert, a.leaf.Public(), a.key)
+	der, err := x509.CreateCertificate(rand.Reader, t, a.issuer, a.leaf.Public(), a.key)
 	if err != nil {
 		return nil, fmt.Errorf("make a certificate for %q: %w", host, err)
 	}
 	if len(a.leaves) >= maxLeaves {
 		clear(a.leaves)
 	}
-	c := &tls.Certificate{Certificate: [][]byte{der, a.der}, PrivateKey: a.leaf}
+	c := &tls.Certificate{Certificate: [][]byte{der, a.issuer.Raw}, PrivateKey: a.leaf}
 	a.leaves[host] = c
 	return c, nil
 }

@@ -2,6 +2,8 @@ package authority_test
 
 import (
 	"crypto/x509"
+	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -10,42 +12,55 @@ import (
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// verify looks at a leaf as a client does.
-func verify(t *testing.T, by *authority.Authority, leaf []byte, name string) error {
+// limited is an authority for some names.
+func limited(t *testing.T, names authority.Names) *authority.Authority {
 	t.Helper()
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(by.PEM()) {
-		t.Fatal("no certificate in the bundle")
+	a, err := authority.New(now)
+	if err == nil {
+		err = a.Limit(names, now)
 	}
-	c, err := x509.ParseCertificate(leaf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Verify(x509.VerifyOptions{Roots: roots, DNSName: name, CurrentTime: now})
+	return a
+}
+
+// verify looks at a chain as a client does.
+func verify(t *testing.T, by *authority.Authority, chain [][]byte, name string) error {
+	t.Helper()
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(by.PEM()) {
+		t.Fatal("no certificate in the bundle")
+	}
+	var all []*x509.Certificate
+	for _, der := range chain {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	for _, c := range all[1:] {
+		between.AddCert(c)
+	}
+	_, err := all[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: name, CurrentTime: now})
 	return err
 }
 
 func TestLeaf(t *testing.T) {
-	a, err := authority.New(now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := authority.New(now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a, other := limited(t, authority.Names{Any: true}), limited(t, authority.Names{Any: true})
 	for _, host := range []string{"a.test", "1.2.3.4", "2001:db8::1", "x_y.test"} {
 		leaf, err := a.Leaf(host, now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := verify(t, a, leaf.Certificate[0], host); err != nil {
+		if err := verify(t, a, leaf.Certificate, host); err != nil {
 			t.Errorf("%s: %v", host, err)
 		}
-		if verify(t, a, leaf.Certificate[0], "b.test") == nil {
+		if verify(t, a, leaf.Certificate, "b.test") == nil {
 			t.Errorf("the leaf of %s stands for another name", host)
 		}
-		if verify(t, other, leaf.Certificate[0], host) == nil {
+		if verify(t, other, leaf.Certificate, host) == nil {
 			t.Errorf("the leaf of %s is trusted by another sandbox", host)
 		}
 		if again, _ := a.Leaf(host, now); again != leaf {
@@ -58,5 +73,59 @@ func TestLeaf(t *testing.T) {
 		if c.IsCA || c.NotAfter.Sub(c.NotBefore) > 398*24*time.Hour || c.SerialNumber.Sign() <= 0 {
 			t.Errorf("%s: %+v", host, c)
 		}
+	}
+}
+
+// TestLimit: certificates are issued for the names of an authority, which is said
+// once, and for nobody else; clients believe them.
+func TestLimit(t *testing.T) {
+	range10 := netip.MustParsePrefix("10.0.0.0/8")
+	for _, tc := range []struct {
+		names authority.Names
+		host  string
+		ok    bool
+	}{
+		{authority.Names{Names: []string{"a.test", "b.test"}}, "b.test", true},
+		{authority.Names{Names: []string{"a.test"}}, "x.a.test", true},
+		{authority.Names{Names: []string{"x_y.test"}}, "x_y.test", true},
+		{authority.Names{Names: []string{"a.test"}}, "b.test", false},
+		{authority.Names{Names: []string{"a.test"}}, "xa.test", false},
+		{authority.Names{Names: []string{"a.test"}}, "test", false},
+		{authority.Names{Names: []string{"a.test"}}, "10.0.0.1", false},
+		{authority.Names{Names: []string{"a.test"}, Addrs: []netip.Prefix{range10}}, "10.0.0.1", true},
+		{authority.Names{Addrs: []netip.Prefix{range10}}, "11.0.0.1", false},
+		{authority.Names{Addrs: []netip.Prefix{range10}}, "::1", false},
+		{authority.Names{Addrs: []netip.Prefix{range10}}, "a.test", false},
+		{authority.Names{Addrs: []netip.Prefix{netip.MustParsePrefix("2001:db8::1/128")}}, "2001:db8::1", true},
+		{authority.Names{}, "a.test", false},
+		{authority.Names{}, "10.0.0.1", false},
+	} {
+		a := limited(t, tc.names)
+		leaf, err := a.Leaf(tc.host, now)
+		if tc.ok && err == nil {
+			err = verify(t, a, leaf.Certificate, tc.host)
+		}
+		if tc.ok != (err == nil) || err != nil && !errors.Is(err, authority.ErrBeyond) {
+			t.Errorf("%v, %s: %v", tc.names, tc.host, err)
+		}
+	}
+	a, err := authority.New(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Leaf("a.test", now); !errors.Is(err, authority.ErrBeyond) {
+		t.Errorf("without a limit: %v", err)
+	}
+	if err := a.Limit(authority.Names{Names: []string{"a.test"}}, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Limit(authority.Names{Any: true}, now); err == nil {
+		t.Error("it was limited twice")
+	}
+	if _, err := a.Leaf("b.test", now); !errors.Is(err, authority.ErrBeyond) {
+		t.Errorf("after a second limit: %v", err)
+	}
+	if a, err = authority.New(now); err != nil || a.Limit(authority.Names{Names: make([]string, 2000)}, now) == nil {
+		t.Errorf("too many names: %v", err)
 	}
 }
