@@ -135,14 +135,18 @@ func (h host) String() string {
 	return text + h.http.String()
 }
 
-// words are String for people.
+// words are String for people, who should not have to know what * is.
 func (h host) words() string {
-	if h.http == nil {
-		return h.String()
-	}
 	to := h
 	to.http = nil
-	return to.String() + " for " + h.http.words()
+	text := to.String()
+	if h.where.any() {
+		text = "any public address" + strings.TrimPrefix(text, "*")
+	}
+	if h.http == nil {
+		return text
+	}
+	return text + " for " + h.http.words()
 }
 
 func (h host) Covers(o scope) bool {

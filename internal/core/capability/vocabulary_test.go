@@ -18,7 +18,7 @@ func TestVocabulary(t *testing.T) {
 		{"fs.read:~/Documents/*.pdf", "read ~/Documents/*.pdf", false},
 		{"fs.write:/home/u", "read and change /home/u", true},
 		{"fs.append:./log", "create and append to log", false},
-		{"net.connect:*", "connect to *", true},
+		{"net.connect:*", "connect to any public address", true},
 		{"net.listen:8080/9090", "accept connections on port 8080/9090", false},
 		{"net.stream:a.com", "keep an open stream to a.com", false},
 		{"dns.lookup:*/*", "look up */*", true},
