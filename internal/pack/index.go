@@ -1,0 +1,194 @@
+package pack
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// An Owner is whom an id belongs to: a folder, or, where Digest is set, a pack
+// that was installed.
+type Owner struct {
+	ID        string    `json:"id"`
+	Folder    string    `json:"folder"`
+	Digest    string    `json:"digest,omitempty"` // of the content
+	Version   string    `json:"version,omitempty"`
+	Signer    string    `json:"signer,omitempty"` // key that an update has to be signed with
+	Source    string    `json:"source,omitempty"` // what it was installed from
+	Installed time.Time `json:"installed,omitzero"`
+}
+
+// An Index says whom each id belongs to. It is one file, used by any number of
+// processes at once; the zero value is of no use.
+type Index struct{ path string }
+
+// In is the index in a file, which need not be there.
+func In(path string) Index { return Index{path} }
+
+// document is what the file has.
+type document struct {
+	Version int     `json:"version"`
+	Packs   []Owner `json:"packs"`
+}
+
+const documentVersion = 1
+
+// All are the owners, in the order of their ids.
+func (x Index) All() ([]Owner, error) {
+	text, err := x.read()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the packs in %q: %w", x.path, err)
+	}
+	return parse(x.path, text)
+}
+
+// Owner is whom an id belongs to.
+func (x Index) Owner(id string) (o Owner, ok bool, err error) {
+	all, err := x.All()
+	if i := slices.IndexFunc(all, func(o Owner) bool { return o.ID == id }); i >= 0 {
+		return all[i], true, err
+	}
+	return o, false, err
+}
+
+// Change gives an id to what do answers, or to nobody where that is the zero
+// value. before is whom it belongs to now. Nobody else changes the file meanwhile.
+func (x Index) Change(id string, do func(before Owner, known bool) (Owner, error)) error {
+	unlock, err := x.lock()
+	if err != nil {
+		return fmt.Errorf("lock the packs in %q: %w", x.path, err)
+	}
+	defer unlock()
+	all, err := x.All()
+	if err != nil {
+		return err
+	}
+	i, known := slices.BinarySearchFunc(all, id, func(o Owner, id string) int { return bytes.Compare([]byte(o.ID), []byte(id)) })
+	var before Owner
+	if known {
+		before = all[i]
+	}
+	after, err := do(before, known)
+	switch {
+	case err != nil || after == before:
+		return err
+	case known && after == Owner{}:
+		all = slices.Delete(all, i, i+1)
+	case known:
+		all[i] = after
+	default:
+		all = slices.Insert(all, i, after)
+	}
+	if err := x.write(all); err != nil {
+		return fmt.Errorf("write the packs in %q: %w", x.path, err)
+	}
+	return nil
+}
+
+// parse reads the file strictly: an owner that went missing would let anybody have
+// its id.
+func parse(path string, text []byte) ([]Owner, error) {
+	var d document
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&d)
+	if err == nil {
+		if _, more := dec.Token(); more != io.EOF {
+			err = errors.New("it has more than one document")
+		}
+	}
+	switch sorted := func(a, b Owner) int { return bytes.Compare([]byte(a.ID), []byte(b.ID)) }; {
+	case err != nil:
+	case d.Version != documentVersion:
+		err = fmt.Errorf("it has version %d, this ambit knows %d", d.Version, documentVersion)
+	case !slices.IsSortedFunc(d.Packs, sorted) || len(slices.CompactFunc(slices.Clone(d.Packs), func(a, b Owner) bool { return a.ID == b.ID })) != len(d.Packs):
+		err = errors.New("its ids are not in order, or one stands there twice")
+	case slices.ContainsFunc(d.Packs, func(o Owner) bool { return o.ID == "" || !filepath.IsAbs(o.Folder) }):
+		err = errors.New("one has no id or no folder")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the packs in %q: %w", path, err)
+	}
+	return d.Packs, nil
+}
+
+// read reads the file.
+//
+// Security: whoever can write it can have the grants of any pack; one that others
+// may write is refused.
+func (x Index) read() ([]byte, error) {
+	f, err := os.OpenFile(x.path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o022 != 0 || int(st.Uid) != os.Geteuid() {
+		return nil, errors.New("others may write to it")
+	}
+	return io.ReadAll(f)
+}
+
+// lock waits until nobody else changes the file. The lock is a file of its own,
+// since the other is replaced.
+func (x Index) lock() (unlock func(), err error) {
+	f, err := os.OpenFile(x.path+".lock", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { _ = f.Close() }, nil // which gives the lock up
+}
+
+// write replaces the file, durably.
+func (x Index) write(all []Owner) error {
+	text, err := json.MarshalIndent(document{documentVersion, all}, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(x.path), filepath.Base(x.path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(text, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), x.path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(filepath.Dir(x.path))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
