@@ -126,14 +126,23 @@ func (a *app) state() (string, error) {
 	return filepath.Abs(dir)
 }
 
-// openLog opens the audit log, making it where there is none.
-func (a *app) openLog() (*audit.Log, error) {
+// makeState is state, and makes it where it is not there.
+func (a *app) makeState() (string, error) {
 	dir, err := a.state()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the state directory: %w", err)
+		return "", fmt.Errorf("make the state directory: %w", err)
+	}
+	return dir, nil
+}
+
+// openLog opens the audit log, making it where there is none.
+func (a *app) openLog() (*audit.Log, error) {
+	dir, err := a.makeState()
+	if err != nil {
+		return nil, err
 	}
 	l, err := audit.Open(filepath.Join(dir, "audit"), audit.Options{Waits: a.waits})
 	if err != nil {
@@ -182,12 +191,9 @@ const grantsStore = "ambit.db"
 
 // openStore opens the store of grants, making it where there is none.
 func (a *app) openStore() (*store.Store, error) {
-	dir, err := a.state()
+	dir, err := a.makeState()
 	if err != nil {
 		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
 	return a.database.Open(filepath.Join(dir, grantsStore))
 }

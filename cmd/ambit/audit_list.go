@@ -108,6 +108,8 @@ func auditSummary(r audit.Record) string {
 			return auditJoin(b.Name, "is out of the vault")
 		}
 		return auditJoin(b.Name, "for", b.Target+",", string(b.Place))
+	case *audit.PackBody:
+		return packWords(b)
 	case *audit.RequestBody:
 		return requestWords(b)
 	case *audit.EffectBody:
@@ -116,6 +118,16 @@ func auditSummary(r audit.Record) string {
 		return auditJoin(b.Tier, auditLayers(b.Layers))
 	}
 	return ""
+}
+
+func packWords(b *audit.PackBody) string {
+	switch {
+	case b.Removed:
+		return auditJoin("removed", auditIn(b.Folder))
+	case b.Digest == "":
+		return auditJoin("is the pack", auditIn(b.Folder))
+	}
+	return auditJoin("installed", string(b.Version), "from", string(b.Source))
 }
 
 func auditLayers(layers []audit.LayerBody) string {

@@ -25,7 +25,7 @@ func (a *app) completeRun(root *cobra.Command) {
 		"ask-by": oneOf(askByTrap, askByNotification),
 		"deno":   oneOf("auto", "on", "off"),
 		"limit":  openWords("memory=", "pids=", "cpu=", "wall=", "disk=", "fds="),
-		"pack":   folders,
+		"pack":   a.completePacks,
 	} {
 		_ = run.RegisterFlagCompletionFunc(flag, complete) // fails only for a flag that is not there; the tests ask for each
 	}
@@ -74,8 +74,18 @@ func openWords(all ...string) cobra.CompletionFunc {
 	}
 }
 
-func folders(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return nil, cobra.ShellCompDirectiveFilterDirs
+// completePacks completes ids of installed packs; the shell completes folders.
+func (a *app) completePacks(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var ids []cobra.Completion
+	if packs, err := a.packs(); err == nil {
+		all, _ := packs.All() // an index that cannot be read offers nothing
+		for _, o := range all {
+			if o.Digest != "" {
+				ids = append(ids, cobra.CompletionWithDesc(o.ID, o.Version))
+			}
+		}
+	}
+	return ids, cobra.ShellCompDirectiveDefault
 }
 
 // completeCapability completes the kind; after its colon the shell completes

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -164,9 +165,10 @@ func (a *app) storedGrants(ctx context.Context) ([]grant.Grant, error) {
 	return s.AllGrants(ctx)
 }
 
-// packID is the id of a pack that is named by its folder or by its id.
+// packID is the id of a pack that is named by its folder or by its id. It says
+// nothing about whose that is.
 func packID(name string) (string, error) {
-	if _, err := os.Stat(name); err != nil && name == filepath.Base(name) {
+	if _, err := os.Stat(name); err != nil && fs.ValidPath(name) {
 		return name, nil
 	}
 	m, _, err := readPack(name)
@@ -178,6 +180,7 @@ type grantee struct {
 	manifest manifest.Manifest // resolved
 	dir      string            // "" for ad hoc runs
 	digest   string
+	unowned  bool // the id belongs to nobody yet
 }
 
 func (g grantee) name() string {
@@ -196,11 +199,11 @@ func (a *app) grantee(dir string) (grantee, error) {
 	if err != nil {
 		return grantee{}, err
 	}
-	m, dir, err := readPack(dir)
+	m, dir, owned, err := a.readPack(dir)
 	if err != nil {
 		return grantee{}, err
 	}
-	g := grantee{dir: dir, digest: m.Digest()}
+	g := grantee{dir: dir, digest: m.Digest(), unowned: !owned}
 	b.Dir = dir
 	g.manifest, err = resolveManifest(m, b)
 	return g, err

@@ -39,7 +39,7 @@ the capabilities of one command are stored, or none.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.addGrants(cmd.Context(), f, args) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.pack, "pack", "", "grant to the pack in this `folder`")
+	fl.StringVar(&f.pack, "pack", "", "grant to the pack in this `folder`, or to the installed one with this id")
 	fl.BoolVar(&f.deny, "deny", false, "deny instead")
 	fl.StringVar(&f.until, "until", "", "for so long, or until then: `TIME`, as in 2h, 7d or 2026-12-01")
 	fl.StringVar(&f.reason, "reason", "", "why, for whoever reads it later: `TEXT`")
@@ -72,6 +72,11 @@ func (a *app) addGrants(ctx context.Context, f *addFlags, texts []string) error 
 			continue
 		}
 		added = append(added, g)
+	}
+	if to.unowned {
+		if err := a.own(ctx, to.manifest.ID, to.dir, a.recordPack); err != nil {
+			return err
+		}
 	}
 	if err := a.keep(ctx, added); err != nil {
 		return err
@@ -126,7 +131,7 @@ func (a *app) toGrant(f *addFlags, to grantee, texts []string) (caps []capabilit
 		}
 	}
 	for _, c := range caps {
-		if c.Broad() && !f.broad && !f.deny {
+		if broad(c) && !f.broad && !f.deny {
 			return nil, fmt.Errorf("%s is broad: it would let the program %s; add --broad if that is what you want", c.Display(), c.Describe())
 		}
 	}

@@ -22,23 +22,35 @@ import (
 func (a *app) packCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "pack",
-		Short: "Look at packs",
+		Short: "Install, sign and look at packs",
+		Long: `A pack is a folder with a manifest. It can be run where it lies, or be installed,
+and then run by its id. What was granted to an id belongs to the folder that ran
+first under it, or to the pack that was installed; another one that claims the
+same id is refused.`,
 		Example: `  ambit pack check examples/packs/history-report
-  ambit pack check --json .`,
+  ambit pack install words-1.2.tar.gz
+  ambit run --pack org.example.words
+  ambit pack ls`,
 	})
-	cmd.AddCommand(&cobra.Command{
-		Use:   "check FOLDER",
+	cmd.AddCommand(a.packCheck(), a.packInstall(), a.packList(), a.packRemove(), a.packVerify(), a.packAdopt(),
+		a.packKey(), a.packSign(), a.packExport())
+	return cmd
+}
+
+func (a *app) packCheck() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check FOLDER|ID",
 		Short: "Check a pack's manifest and say what it asks for",
-		Long: `Read the manifest in a folder and say who the pack is, whether it can be started,
-what it asks for and why, what of that was granted, and what this host cannot
-enforce. Nothing is run and nothing is recorded. The exit status is 125 if the
-manifest is wrong or the pack could not run here with all that it asks for.`,
+		Long: `Read the manifest of a pack and say who it is, whether it can be started, what it
+asks for and why, what of that was granted, and what this host cannot enforce.
+Nothing is run and nothing is recorded. The exit status is 125 if the manifest is
+wrong or the pack could not run here with all that it asks for.`,
 		Example: `  ambit pack check examples/packs/history-report
   ambit pack check --json . | jq .capabilities`,
-		Args: exactly(1, "the folder of a pack"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.checkPack(cmd.Context(), args[0]) },
-	})
-	return cmd
+		Args:              exactly(1, "the folder of a pack, or the id of one that is installed"),
+		ValidArgsFunction: a.completePacks,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.checkPack(cmd.Context(), args[0]) },
+	}
 }
 
 // packReport is what is said of a pack.
@@ -97,7 +109,7 @@ func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
 	if s.base, err = base(); err != nil {
 		return packReport{}, err
 	}
-	m, _, err := readPack(dir)
+	m, _, _, err := a.readPack(dir)
 	if err != nil {
 		return packReport{}, err
 	}
@@ -132,7 +144,7 @@ func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
 	for _, w := range s.manifest.Wants {
 		d := decision.Decide(decision.Request{Subject: s.subject, Capability: w.Capability}, in)
 		wr := wantReport{Capability: w.Capability, Meaning: w.Capability.Describe(), Reason: w.Reason, Optional: w.Optional,
-			Broad: w.Capability.Broad(), Granted: d.Outcome == decision.Allow, Why: d.Reasons[0].Text}
+			Broad: broad(w.Capability), Granted: d.Outcome == decision.Allow, Why: d.Reasons[0].Text}
 		s.enforceable(&wr, program)
 		if wr.Problem != "" && !w.Optional {
 			r.Problems = append(r.Problems, wr.Problem)
@@ -146,7 +158,7 @@ func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
 func (r packReport) unexamined(m manifest.Manifest) packReport {
 	for _, w := range m.Wants {
 		r.Capabilities = append(r.Capabilities, wantReport{Capability: w.Capability, Meaning: w.Capability.Describe(),
-			Reason: w.Reason, Optional: w.Optional, Broad: w.Capability.Broad(), Why: "this version cannot run it"})
+			Reason: w.Reason, Optional: w.Optional, Broad: broad(w.Capability), Why: "this version cannot run it"})
 	}
 	return r
 }

@@ -31,6 +31,7 @@ type prepared struct {
 	manifest manifest.Manifest
 	tier     tierRow
 	packDir  string // "" for an ad hoc run
+	unowned  bool   // its id belongs to nobody yet
 	subject  decision.Subject
 	policy   decision.Policy
 	given    []grant.Grant // by flags, for this session
@@ -154,7 +155,7 @@ func (s *prepared) protectState() error {
 		return fmt.Errorf("protect the policy: %w", err)
 	}
 	s.policy.Forbid = append(append(s.policy.Forbid, closed...), policy)
-	return s.protectSecret()
+	return errors.Join(s.protectSecret(), s.protectShelf())
 }
 
 // protectSecret forbids the secret that answers by URL are signed with.
@@ -188,11 +189,11 @@ func (s *prepared) readManifest() (err error) {
 		s.settleAsking()
 		return nil
 	}
-	m, dir, err := readPack(s.flags.pack)
+	m, dir, owned, err := s.app.readPack(s.flags.pack)
 	if err != nil {
 		return err
 	}
-	s.packDir = dir
+	s.packDir, s.unowned = dir, !owned
 	if s.tier, err = chooseTier(tiers(), m.Kind, s.flags.tier); err != nil {
 		return fmt.Errorf("pack %q: %w", s.flags.pack, err)
 	}

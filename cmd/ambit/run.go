@@ -57,7 +57,7 @@ is no such command; 128+N: signal N ended it.`,
 	}
 	fl := cmd.Flags()
 	fl.SetInterspersed(false)
-	fl.StringVar(&f.pack, "pack", "", "run the pack in this `folder`, with what it was granted")
+	fl.StringVar(&f.pack, "pack", "", "run the pack in this `folder`, or the installed one with this id, with what it was granted")
 	fl.Var((*texts)(&f.allow), "allow", "grant a `capability` for this session, as in fs.read:PATH")
 	fl.Var((*texts)(&f.deny), "deny", "deny a `capability` for this session, also inside what is allowed")
 	fl.VarP((*texts)(&f.volumes), "volume", "v", "show a path of the host at another: `SRC:DST:ro|rw`")
@@ -105,6 +105,9 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if f.plan {
 		_, err := a.out.Write(s.spec.Plan.Text())
 		return err
+	}
+	if err := s.own(ctx); err != nil {
+		return errors.Join(err, s.recordRefusal(ctx, err))
 	}
 	on, tally := &stage{told: &teller{}}, s.count()
 	s.fronts = a.fronts(f, on)

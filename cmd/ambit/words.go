@@ -71,7 +71,7 @@ func remedy(c capability.Capability, rule, id, pack string) string {
 		if pack != "" {
 			cmd += "--pack " + shellWord(pack) + " "
 		}
-		if c.Broad() {
+		if broad(c) {
 			cmd += "--broad "
 		}
 		return cmd + shellWord(c.Display())
@@ -91,7 +91,7 @@ func (s *prepared) ungranted(m manifest.Manifest, r decision.Request, d decision
 
 // broadly is how a capability stands in a list: wide ones are marked.
 func broadly(c capability.Capability) string {
-	if c.Broad() {
+	if broad(c) {
 		return c.Display() + " (broad)"
 	}
 	return c.Display()
@@ -105,10 +105,20 @@ func (a *app) sentence(g grant.Grant, whom string) string {
 	} else {
 		text += ", " + a.lasts(g)
 	}
-	if g.Outcome == grant.Allow && g.Capability.Broad() {
+	if g.Outcome == grant.Allow && broad(g.Capability) {
 		text += " (broad)"
 	}
 	return text
+}
+
+// broad reports whether a capability is wide, which its scope does not always say:
+// a home may lie anywhere.
+func broad(c capability.Capability) bool {
+	if c.Kind() != capability.FSRead && c.Kind() != capability.FSWrite {
+		return c.Broad()
+	}
+	home, err := capability.ForPath(c.Kind(), who().Home)
+	return c.Broad() || err == nil && c.Covers(home)
 }
 
 // gives says what a grant gives or refuses to whom.

@@ -101,6 +101,17 @@ type GrantBody struct {
 	Revoked    bool      `json:"revoked,omitempty"`
 }
 
+// PackBody tells whom the id of a pack belongs to from now on: a folder, or, with a
+// digest, a pack that was installed there. With Removed it belongs to nobody.
+type PackBody struct {
+	Folder  Text   `json:"folder"`
+	Digest  string `json:"digest,omitempty"` // of the content
+	Version Text   `json:"version,omitempty"`
+	Signer  Text   `json:"signer,omitempty"` // key of who signed it
+	Source  Text   `json:"source,omitempty"` // what it was installed from
+	Removed bool   `json:"removed,omitempty"`
+}
+
 // EffectBody tells what a running session lost, because a grant was revoked or
 // has run out, or was denied since.
 type EffectBody struct {
@@ -194,6 +205,12 @@ func (ReportBody) kind() Kind   { return Report }
 func (EffectBody) kind() Kind   { return GrantEffect }
 func (FlowBody) kind() Kind     { return Flow }
 func (RequestBody) kind() Kind  { return Request }
+func (b PackBody) kind() Kind {
+	if b.Removed {
+		return PackRemove
+	}
+	return PackOwn
+}
 func (b SecretBody) kind() Kind {
 	if b.Removed {
 		return SecretRemove

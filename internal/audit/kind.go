@@ -25,6 +25,8 @@ const (
 	Flow         Kind = "flow"          // FlowBody: a connection that has ended or was refused
 	SecretSet    Kind = "secret.set"    // SecretBody: put into the vault
 	SecretRemove Kind = "secret.remove" // SecretBody
+	PackOwn      Kind = "pack.own"      // PackBody: whom an id belongs to from now on
+	PackRemove   Kind = "pack.remove"   // PackBody
 	Request      Kind = "request"       // RequestBody: a request over an opened connection that has ended or was refused
 	Report       Kind = "report"        // ReportBody: what a tier promised, and what holds
 )
@@ -46,6 +48,8 @@ var kinds = []struct {
 	{Flow, func() Body { return &FlowBody{} }},
 	{SecretSet, func() Body { return &SecretBody{} }},
 	{SecretRemove, func() Body { return &SecretBody{Removed: true} }},
+	{PackOwn, func() Body { return &PackBody{} }},
+	{PackRemove, func() Body { return &PackBody{Removed: true} }},
 	{Request, func() Body { return &RequestBody{} }},
 	{Report, func() Body { return &ReportBody{} }},
 }

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/core/manifest"
+	"ambit.dev/ambit/internal/pack"
+)
+
+// installFlags are the flags of ambit pack install.
+type installFlags struct {
+	yes, broad, lazy bool
+	signer           string
+}
+
+func (a *app) packInstall() *cobra.Command {
+	f := &installFlags{}
+	cmd := &cobra.Command{
+		Use:   "install [flags] FOLDER|ARCHIVE",
+		Short: "Install a pack, or another version of it, with what it may do",
+		Long: `Copy a pack from a folder or an archive (tar, tar.gz) to where no sandbox can
+change it, and say exactly what it asks for. What you allow is granted; the rest
+can be asked about when the pack first touches it (ambit run --ask), or granted
+later.
+
+A version that asks for no more than was allowed is installed without a question.
+One that asks for more shows that, and asks for that alone. What a version does
+not ask for any more is taken back. A pack that was signed is updated only by what
+the same key signed.`,
+		Example: `  ambit pack install words-1.2.tar.gz
+  ambit pack install --lazy ./words          allow nothing yet
+  ambit pack install --yes ./words           allow what it asks for, but for what is broad
+  ambit pack install --signer "$(cat example.org.pub)" words-1.2.tar.gz`,
+		Args: exactly(1, "the folder or the archive of a pack"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.installPack(cmd.Context(), f, args[0]) },
+	}
+	fl := cmd.Flags()
+	fl.BoolVar(&f.yes, "yes", false, "allow what it asks for without a question, but for what is broad")
+	fl.BoolVar(&f.broad, "broad", false, "with --yes, also what is broad, such as a whole home")
+	fl.BoolVar(&f.lazy, "lazy", false, "allow nothing now")
+	fl.StringVar(&f.signer, "signer", "", "install only what this `KEY` signed, and let it take over from another key")
+	return cmd
+}
+
+// an installation is a pack that is being installed.
+type installation struct {
+	app      *app
+	draft    *pack.Draft
+	source   string
+	before   pack.Owner // what the id belongs to
+	known    bool
+	folder   string            // where it will lie
+	manifest manifest.Manifest // resolved there
+	to       grantee
+	wants    []manifest.Want // not granted yet
+	dropped  []grant.Grant   // what it does not ask for any more
+}
+
+func (a *app) installPack(ctx context.Context, f *installFlags, source string) error {
+	if count(f.yes, f.lazy) > 1 || f.broad && !f.yes {
+		return errors.New("--yes allows what the pack asks for, --lazy nothing; --broad goes with --yes")
+	}
+	in, err := a.draft(source)
+	if err != nil {
+		return err
+	}
+	defer in.draft.Close() //nolint:errcheck // a folder that stays is swept later
+	if err := in.mayTake(f.signer); err != nil {
+		return err
+	}
+	if err := in.compare(ctx); err != nil {
+		return err
+	}
+	allowed, err := in.consent(ctx, f)
+	if err != nil {
+		return err
+	}
+	if err := in.commit(ctx, allowed); err != nil {
+		return err
+	}
+	return in.tell(allowed)
+}
+
+// draft reads the pack and finds out whom its id belongs to.
+func (a *app) draft(source string) (in *installation, err error) {
+	shelf, err := a.shelf()
+	if err != nil {
+		return nil, err
+	}
+	packs, err := a.packs()
+	if err != nil {
+		return nil, err
+	}
+	draft, err := shelf.Draft(source)
+	if err != nil {
+		return nil, fmt.Errorf("pack %s: %w", shellWord(source), err)
+	}
+	in = &installation{app: a, draft: draft, source: absolute(source), folder: shelf.Folder(draft.Digest)}
+	if in.before, in.known, err = packs.Owner(draft.Manifest.ID); err != nil {
+		return nil, errors.Join(err, draft.Close())
+	}
+	b, err := base()
+	if err != nil {
+		return nil, errors.Join(err, draft.Close())
+	}
+	b.Dir = in.folder
+	if in.manifest, err = resolveManifest(draft.Manifest, b); err != nil {
+		return nil, errors.Join(err, draft.Close())
+	}
+	in.to = grantee{manifest: in.manifest, dir: in.folder, digest: draft.Manifest.Digest()}
+	return in, nil
+}
+
+// mayTake refuses a pack whose id is another's.
+//
+// Security: an update has what was granted to the version before. Whoever signed
+// that has to have signed this.
+func (in *installation) mayTake(signer string) error {
+	id, b, d := in.draft.Manifest.ID, in.before, in.draft
+	switch {
+	case signer != "" && d.Signer != signer:
+		return fmt.Errorf("%s is %s, and not by the key that --signer names", id, signedBy(d.Signer))
+	case !in.known:
+		return nil
+	case b.Digest == "" && b.Folder != in.source:
+		return fmt.Errorf("the id %s belongs to the pack in %q, with what was granted to it; to install this one, first give that up: ambit pack rm %s", id, b.Folder, id)
+	case b.Signer != "" && d.Signer != b.Signer && signer == "":
+		return fmt.Errorf("%s is %s, and what is installed is %s: this is no update of it. If the signer has a new key, name it with --signer", id, signedBy(d.Signer), signedBy(b.Signer))
+	}
+	return nil
+}
+
+// compare finds what the pack wants and nobody granted, and what was granted and
+// it does not want any more.
+func (in *installation) compare(ctx context.Context) error {
+	stored, err := in.app.storedGrants(ctx)
+	if err != nil {
+		return err
+	}
+	var standing []grant.Grant
+	for _, g := range stored {
+		if g.Pack == in.manifest.ID && g.Principal == principal() && in.app.standing(g) && g.Outcome == grant.Allow {
+			standing = append(standing, g)
+			if _, declared := in.manifest.Declares(g.Capability); !declared {
+				in.dropped = append(in.dropped, g)
+			}
+		}
+	}
+	for _, w := range in.manifest.Wants {
+		if !slices.ContainsFunc(standing, func(g grant.Grant) bool { return g.Capability.Covers(w.Capability) }) {
+			in.wants = append(in.wants, w)
+		}
+	}
+	return nil
+}
+
+// commit puts the pack into its place, gives it its id, and grants what was
+// allowed. Each of these is recorded before; what is cut off in between has
+// granted nothing that is not recorded, and the same command completes it.
+func (in *installation) commit(ctx context.Context, allowed []capability.Capability) error {
+	d := in.draft
+	o := pack.Owner{ID: d.Manifest.ID, Digest: d.Digest, Version: d.Manifest.Version, Signer: d.Signer, Source: in.source, Installed: in.app.now().UTC()}
+	if err := in.app.changePack(o.ID, func(before pack.Owner, known bool) (pack.Owner, error) {
+		if known != in.known || before != in.before {
+			return before, fmt.Errorf("%s was changed meanwhile; install it again", o.ID)
+		}
+		var err error
+		if o.Folder, err = d.Keep(); err != nil {
+			return before, fmt.Errorf("install %s: %w", o.ID, err)
+		}
+		rec, err := packRecord(o, false)
+		if err == nil {
+			err = in.app.recordPack(ctx, rec)
+		}
+		return o, err
+	}); err != nil {
+		return err
+	}
+	made, err := in.app.makeGrants(&addFlags{}, in.to, allowed)
+	if err != nil {
+		return err
+	}
+	for i := range made {
+		made[i].Origin = "ambit pack install"
+	}
+	if err := in.app.takeBack(ctx, in.dropped); err != nil {
+		return err
+	}
+	if err := in.app.keep(ctx, made); err != nil {
+		return err
+	}
+	return in.app.sweep(ctx)
+}
+
+// installed is what was done, for programs.
+type installed struct {
+	ID      string                  `json:"id"`
+	Version string                  `json:"version,omitempty"`
+	Digest  string                  `json:"digest"`
+	Signer  string                  `json:"signer,omitempty"`
+	Folder  string                  `json:"folder"`
+	Granted []capability.Capability `json:"granted"`
+	Left    []capability.Capability `json:"not_granted"`
+	Revoked []capability.Capability `json:"revoked"`
+}
+
+func (in *installation) tell(allowed []capability.Capability) error {
+	d := in.draft
+	r := installed{ID: d.Manifest.ID, Version: d.Manifest.Version, Digest: d.Digest, Signer: d.Signer, Folder: in.folder,
+		Granted: append([]capability.Capability{}, allowed...), Left: []capability.Capability{}, Revoked: []capability.Capability{}}
+	for _, w := range in.wants {
+		if !slices.Contains(allowed, w.Capability) {
+			r.Left = append(r.Left, w.Capability)
+		}
+	}
+	for _, g := range in.dropped {
+		r.Revoked = append(r.Revoked, g.Capability)
+	}
+	if in.app.json {
+		return in.app.printJSON(r)
+	}
+	printf(in.app.out, "%s is installed; run it with: ambit run --pack %s\n", packName(d.Manifest), shellWord(r.ID))
+	for _, c := range r.Revoked {
+		printf(in.app.out, "It does not ask any more to %s: that was taken back.\n", c.Describe())
+	}
+	if len(r.Left) > 0 {
+		printf(in.app.out, "%d of what it asks for was not allowed. `ambit run --ask tty` asks at the first use, `ambit grants add --pack %s` allows it now.\n", len(r.Left), shellWord(r.ID))
+	}
+	return nil
+}

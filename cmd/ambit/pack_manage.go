@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/pack"
+	"ambit.dev/ambit/internal/store"
+)
+
+func (a *app) packList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls",
+		Short: "List the packs that are installed, and those that were run where they lie",
+		Example: `  ambit pack ls
+  ambit pack ls --json`,
+		Args: nothing,
+		RunE: func(*cobra.Command, []string) error {
+			packs, err := a.packs()
+			if err != nil {
+				return err
+			}
+			all, err := packs.All()
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(append([]pack.Owner{}, all...))
+			}
+			if len(all) == 0 {
+				printf(a.err, "There are no packs. `ambit pack install` installs one.\n")
+				return nil
+			}
+			var rows [][]string
+			for _, o := range all {
+				when := "runs where it lies"
+				if !o.Installed.IsZero() {
+					when = "installed " + o.Installed.Local().Format(minute)
+				}
+				rows = append(rows, []string{o.ID, o.Version, when, o.Folder, o.Signer})
+			}
+			return table(a.out, []string{"ID", "VERSION", "STATE", "FOLDER", "SIGNER"}, rows)
+		},
+	}
+}
+
+func (a *app) packRemove() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rm ID",
+		Short: "Remove a pack, and take back what was granted to it",
+		Long: `Take back everything that was granted to a pack, give its id up, and, if it is
+installed, remove its files. A pack that was run where it lies keeps its folder.`,
+		Example:           "  ambit pack rm org.example.words\n  ambit pack rm --json org.example.words",
+		Args:              exactly(1, "the id of a pack; `ambit pack ls` lists them"),
+		ValidArgsFunction: a.completePacks,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.removePack(cmd.Context(), args[0]) },
+	}
+}
+
+func (a *app) removePack(ctx context.Context, id string) error {
+	stored, err := a.storedGrants(ctx)
+	if err != nil {
+		return err
+	}
+	granted, err := a.toRevoke(stored, id, nil)
+	if err != nil {
+		return err
+	}
+	var o pack.Owner
+	if err := a.changePack(id, func(before pack.Owner, known bool) (pack.Owner, error) {
+		if !known {
+			return before, fmt.Errorf("there is no pack %s; `ambit pack ls` lists them", shellWord(id))
+		}
+		o = before
+		rec, err := packRecord(before, true)
+		if err == nil {
+			err = a.recordPack(ctx, rec)
+		}
+		if err == nil { // while the id is still this pack's
+			err = a.takeBack(ctx, granted)
+		}
+		return pack.Owner{}, err
+	}); err != nil {
+		return err
+	}
+	if err := a.sweep(ctx); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(struct {
+			Pack    pack.Owner    `json:"pack"`
+			Revoked []grant.Grant `json:"revoked"`
+		}{o, append([]grant.Grant{}, granted...)})
+	}
+	printf(a.out, "%s is removed, and %d grants with it.\n", o.ID, len(granted))
+	return nil
+}
+
+// sweep removes what lies on the shelf and belongs to no pack any more, unless a
+// session runs, which may use it; the next change sweeps again.
+func (a *app) sweep(ctx context.Context) error {
+	dir, err := a.shelfDir()
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	packs, err := a.packs()
+	if err != nil {
+		return err
+	}
+	owners, err := packs.All()
+	if err != nil {
+		return err
+	}
+	if busy, err := a.packsRun(ctx); busy || err != nil {
+		return err
+	}
+	for _, e := range entries {
+		at := filepath.Join(dir, e.Name())
+		if pack.Unused(e, at, owners, a.now()) {
+			if err := os.RemoveAll(at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// packsRun reports whether a pack runs.
+func (a *app) packsRun(ctx context.Context) (bool, error) {
+	l, err := a.questions()
+	if l == nil || err != nil {
+		return false, err
+	}
+	defer l.Close() //nolint:errcheck // nothing was written
+	sessions, err := l.Sessions(ctx)
+	return slices.ContainsFunc(sessions, func(s store.Session) bool { return s.Pack != "" && s.Status == store.Running }), err
+}
+
+func (a *app) packVerify() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify FOLDER|ID",
+		Short: "Check that a pack is what was installed, and who signed it",
+		Long: `Read all of a pack anew. An installed one has to be what was installed; a
+signature has to hold. The exit status is 125 if one does not.`,
+		Example: `  ambit pack verify org.example.words
+  ambit pack verify ./words`,
+		Args:              exactly(1, "the folder of a pack, or the id of one that is installed"),
+		ValidArgsFunction: a.completePacks,
+		RunE:              func(_ *cobra.Command, args []string) error { return a.verifyPack(args[0]) },
+	}
+}
+
+func (a *app) verifyPack(name string) error {
+	packs, err := a.packs()
+	if err != nil {
+		return err
+	}
+	o, installed, err := packs.Owner(name)
+	if err != nil {
+		return err
+	}
+	var p pack.Pack
+	if installed && o.Digest != "" {
+		var shelf pack.Shelf
+		if shelf, err = a.shelf(); err == nil {
+			p, err = shelf.Verify(o)
+		}
+	} else {
+		p, err = pack.Read(name)
+	}
+	if err != nil {
+		return fmt.Errorf("pack %s: %w", shellWord(name), err)
+	}
+	if a.json {
+		return a.printJSON(packIdentity{p.Manifest.ID, p.Manifest.Version, p.Digest, p.Signer})
+	}
+	printf(a.out, "%s is %s, %s.\n", packName(p.Manifest), p.Digest, signedBy(p.Signer))
+	return nil
+}
+
+// packIdentity is what tells a pack from others, for programs.
+type packIdentity struct {
+	ID      string `json:"id"`
+	Version string `json:"version,omitempty"`
+	Digest  string `json:"digest"`
+	Signer  string `json:"signer,omitempty"`
+}
+
+func (a *app) packAdopt() *cobra.Command {
+	return &cobra.Command{
+		Use:   "adopt FOLDER",
+		Short: "Have a pack's id belong to this folder from now on",
+		Long: `What was granted to an id belongs to the folder that ran first under it. When a
+pack has moved, this gives its id, with what was granted to it, to the folder
+where it is now.`,
+		Example: "  ambit pack adopt ~/src/words\n  ambit pack adopt .",
+		Args:    exactly(1, "the folder of a pack"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.adoptPack(cmd.Context(), args[0]) },
+	}
+}
+
+func (a *app) adoptPack(ctx context.Context, folder string) error {
+	m, dir, err := readPack(folder)
+	if err != nil {
+		return err
+	}
+	o := pack.Owner{ID: m.ID, Folder: dir}
+	if err := a.changePack(m.ID, func(before pack.Owner, _ bool) (pack.Owner, error) {
+		if before.Digest != "" {
+			return before, fmt.Errorf("%s is installed; `ambit pack install %s` installs this one as an update, `ambit pack rm %s` removes the other", m.ID, shellWord(dir), m.ID)
+		}
+		rec, err := packRecord(o, false)
+		if err == nil {
+			err = a.recordPack(ctx, rec)
+		}
+		return o, err
+	}); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(o)
+	}
+	printf(a.out, "%s is the pack in %s from now on.\n", m.ID, capability.Printable(dir))
+	return nil
+}
