@@ -42,6 +42,12 @@ mkdir "$work/bin" "$work/tests" "$work/t" "$homes/own"
 (cd test/report && CGO_ENABLED=0 go build -o "$work/bin/report" .)
 make --no-print-directory -s build
 export AMBIT_BIN=$root/bin/ambit # the binary as it ships, for tests that want it
+if is_root; then # for the tests of machines, which boot this kernel
+	scripts/guest.sh prepare
+	cp -a .tools/kernels/stock "$work/kernel"
+	chmod -R a+rX "$work/kernel"
+	export AMBIT_TEST_KERNEL=$work/kernel
+fi
 mkdir "$work/npm"
 export AMBIT_TEST_NPM=$work/npm # packages of npm that tests run as they are
 
@@ -85,7 +91,6 @@ left=
 # for every user of this host, so root does it for all.
 if is_root; then
 	say "Testing in a guest"
-	scripts/guest.sh prepare
 	(cd test/guest && CGO_ENABLED=1 go test -json -race -count=1 -timeout=10m . >>"$work/$mode.json" 2>"$work/stderr" </dev/null) || cat "$work/stderr" >&2
 fi
 
@@ -94,7 +99,7 @@ as_user() {
 	setpriv --reuid="$user" --regid="$user" --clear-groups --inh-caps=-all \
 		env -i PATH="$PATH" HOME="$homes/user" TMPDIR="$work/user/t" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
 		LANG=C.UTF-8 GOCACHE="$work/user/cache" GOPATH="$work/user/go" GOMODCACHE="$modules" GOPROXY=off GOFLAGS=-mod=readonly \
-		GOTOOLCHAIN=local AMBIT_BIN="$work/src/bin/ambit" AMBIT_TEST_NPM="$AMBIT_TEST_NPM" "$@" </dev/null 9>&-
+		GOTOOLCHAIN=local AMBIT_BIN="$work/src/bin/ambit" AMBIT_TEST_NPM="$AMBIT_TEST_NPM" AMBIT_TEST_KERNEL="${AMBIT_TEST_KERNEL:-}" "$@" </dev/null 9>&-
 }
 
 # again runs one kept test program as the ordinary user. In the background of a

@@ -66,6 +66,10 @@ type Driver interface {
 	// Fingerprint identifies what a machine of this shape would be the same as.
 	Fingerprint(ctx context.Context, s Shape) (Fingerprint, error)
 	Start(ctx context.Context, s Shape) (Machine, error)
+	// Save boots a machine whose Template can be made in a folder that is empty.
+	Save(ctx context.Context, s Shape, dir string) (Machine, error)
+	// Open finds a template in its folder.
+	Open(dir string) (Template, error)
 	// Clone starts a machine where a template was stopped. It refuses a template
 	// that was made under another fingerprint.
 	Clone(ctx context.Context, s Shape, t Template) (Machine, error)
@@ -75,18 +79,18 @@ type Driver interface {
 // by several goroutines.
 type Machine interface {
 	Channel() net.Conn // the one way in and out
-	// Template stops the machine for good and leaves what clones start from in
-	// a folder that is empty.
-	Template(ctx context.Context, dir string) (Template, error)
-	Pause(ctx context.Context) error
-	Resume(ctx context.Context) error
+	// Template stops a machine of Save for good and leaves what clones start from
+	// in its folder.
+	Template(ctx context.Context) (Template, error)
+	Pause() error
+	Resume() error
 	PID() int               // of its first process, as the host sees it
 	Layers() []Layer        // what confines it
 	Console() []byte        // the end of what it wrote there
 	Ended() <-chan struct{} // closed when it has ended
 	// Close asks it to end, and ends it when that took longer than grace. It
 	// returns when nothing of it is left.
-	Close(ctx context.Context, grace time.Duration) error
+	Close(grace time.Duration) error
 }
 
 // A Layer is one mechanism that confines the machine's process, read back.

@@ -34,6 +34,8 @@ type Driver struct {
 	// that it boots to find it.
 	Proof string
 	Trial machine.Shape
+	// Ready waits on a machine's channel until its guest has booted.
+	Ready func(c net.Conn, until time.Time) error
 }
 
 // DefaultTSC is the rate that emulated guests are told: any will do, and one that
@@ -46,6 +48,7 @@ func (d Driver) Accel() machine.Accel { return d.With }
 // vm is one QEMU process.
 type vm struct {
 	d       Driver
+	life    context.Context // for commands that nobody cancels
 	shape   machine.Shape
 	print   machine.Fingerprint
 	jailed  Jailed
@@ -64,9 +67,9 @@ func (d Driver) Start(ctx context.Context, s machine.Shape) (machine.Machine, er
 	return d.start(ctx, s, whole, "")
 }
 
-// StartSaving boots a machine whose memory is a file, so that it can become a
-// template.
-func (d Driver) StartSaving(ctx context.Context, s machine.Shape, memory string) (machine.Machine, error) {
+// Save boots a machine whose memory is a file, so that it can become a template.
+func (d Driver) Save(ctx context.Context, s machine.Shape, dir string) (machine.Machine, error) {
+	memory := filepath.Join(dir, memoryFile)
 	f, err := os.OpenFile(memory, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("make the file of a template's memory: %w", err)
@@ -80,7 +83,7 @@ func (d Driver) StartSaving(ctx context.Context, s machine.Shape, memory string)
 // start hands QEMU one end of a socket pair for its monitor, its channel and its
 // console: there is no path to find, to guard or to clean up.
 func (d Driver) start(ctx context.Context, s machine.Shape, w way, memory string) (_ *vm, err error) {
-	v := &vm{d: d, shape: s, memory: memory, ended: make(chan struct{})}
+	v := &vm{d: d, life: context.WithoutCancel(ctx), shape: s, memory: memory, ended: make(chan struct{})}
 	if v.print, err = d.Fingerprint(ctx, s); err != nil {
 		return nil, err
 	}
@@ -152,17 +155,17 @@ func (v *vm) Ended() <-chan struct{}  { return v.ended }
 func (v *vm) Layers() []machine.Layer { return v.jailed.Layers() }
 
 // Pause stops the guest's processor.
-func (v *vm) Pause(ctx context.Context) error { return v.qmp.do(ctx, "stop", nil, nil) }
+func (v *vm) Pause() error { return v.qmp.do(v.life, "stop", nil, nil) }
 
 // Resume lets it go on.
-func (v *vm) Resume(ctx context.Context) error { return v.qmp.do(ctx, "cont", nil, nil) }
+func (v *vm) Resume() error { return v.qmp.do(v.life, "cont", nil, nil) }
 
 // Close asks QEMU to end and kills it when it does not. A guest's own power-off is
 // not relied on.
-func (v *vm) Close(ctx context.Context, grace time.Duration) error {
+func (v *vm) Close(grace time.Duration) error {
 	v.once.Do(func() {
 		if grace > 0 {
-			ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+			ask, cancel := context.WithTimeout(v.life, grace)
 			if v.qmp.do(ask, "quit", nil, nil) == nil {
 				select {
 				case <-v.ended:

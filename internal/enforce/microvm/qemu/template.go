@@ -12,9 +12,9 @@ import (
 	"ambit.dev/ambit/internal/enforce/microvm/machine"
 )
 
-// The files of a template. MemoryFile is made by StartSaving.
+// The files of a template. The first is made by Save.
 const (
-	MemoryFile = "ram"
+	memoryFile = "ram"
 	stateFile  = "state"
 	aboutFile  = "template.json"
 )
@@ -41,10 +41,11 @@ func (q *qmp) leaveMemory(ctx context.Context) error {
 }
 
 // Template stops the machine and writes down the state of its devices.
-func (v *vm) Template(ctx context.Context, dir string) (t machine.Template, err error) {
-	if v.memory == "" || filepath.Dir(v.memory) != dir {
-		return t, errors.New("internal error: this machine's memory is not a file of the template's folder")
+func (v *vm) Template(ctx context.Context) (t machine.Template, err error) {
+	if v.memory == "" {
+		return t, errors.New("internal error: this machine's memory is not in a file")
 	}
+	dir := filepath.Dir(v.memory)
 	if err := v.qmp.do(ctx, "stop", nil, nil); err != nil {
 		return t, err
 	}
@@ -54,7 +55,7 @@ func (v *vm) Template(ctx context.Context, dir string) (t machine.Template, err 
 	if err := v.save(ctx, filepath.Join(dir, stateFile)); err != nil {
 		return t, err
 	}
-	if err := v.Close(ctx, 5*time.Second); err != nil {
+	if err := v.Close(5 * time.Second); err != nil {
 		return t, err
 	}
 	t = machine.Template{Fingerprint: v.print, Memory: v.shape.Memory, Dir: dir}
@@ -88,8 +89,8 @@ func (v *vm) save(ctx context.Context, path string) error {
 	})
 }
 
-// OpenTemplate reads what a template says of itself.
-func OpenTemplate(dir string) (t machine.Template, err error) {
+// Open reads what a template says of itself.
+func (Driver) Open(dir string) (t machine.Template, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, aboutFile))
 	if err != nil {
 		return t, err
@@ -110,13 +111,13 @@ func (d Driver) Clone(ctx context.Context, s machine.Shape, t machine.Template) 
 	if t.Fingerprint != print || t.Memory != s.Memory {
 		return nil, fmt.Errorf("the template %s was made on something else than %s", t.Fingerprint.Short(), print.Short())
 	}
-	v, err := d.start(ctx, s, cloned, filepath.Join(t.Dir, MemoryFile))
+	v, err := d.start(ctx, s, cloned, filepath.Join(t.Dir, memoryFile))
 	if err != nil {
 		return nil, err
 	}
 	if err := v.load(ctx, filepath.Join(t.Dir, stateFile)); err != nil {
 		err = fmt.Errorf("go on from the template: %w%s", err, v.said())
-		_ = v.Close(ctx, 0) // err says more
+		_ = v.Close(0) // err says more
 		return nil, err
 	}
 	return v, nil
@@ -142,7 +143,7 @@ func (v *vm) load(ctx context.Context, path string) error {
 		case "running":
 			return true, nil
 		case "paused", "postmigrate", "prelaunch":
-			return false, v.Resume(ctx)
+			return false, v.Resume()
 		case "internal-error", "io-error":
 			return false, fmt.Errorf("QEMU says %q", s)
 		}

@@ -1,0 +1,132 @@
+package microvm
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/microvm/channel"
+	"ambit.dev/ambit/internal/enforce/microvm/image"
+)
+
+// Where the guest has things; cmd/ambit-guest puts them there.
+const (
+	guestImage = "/image"
+	guestTrees = "/trees"
+)
+
+// layout is a plan's view as the guest is told it, and what has to be put there.
+type layout struct {
+	entries []channel.Entry
+	trees   []*tree
+	left    int // objects that do not cross
+	bytes   int64
+}
+
+// devices are those of the view that the guest has of its own.
+var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
+
+// layOut translates the view. What the image has comes from it, read-only; all
+// else that the host shows becomes a copy.
+func layOut(p enforce.Plan, img image.Image) (l *layout, err error) {
+	l = &layout{}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	has, err := img.Contents()
+	if err != nil {
+		return nil, err
+	}
+	defer has.Close() //nolint:errcheck // it was read
+	for _, e := range p.View {
+		if err := l.add(e, p.View, img, has); err != nil {
+			return nil, err
+		}
+	}
+	if !slices.ContainsFunc(p.View, func(e enforce.Entry) bool { return e.Path == "/etc/machine-id" }) {
+		l.entries = append(l.entries, channel.Entry{Op: "file", Path: "/etc/machine-id", Mode: 0o444, Content: machineID(p.Session)})
+	}
+	return l, nil
+}
+
+func (l *layout) close() {
+	for _, t := range l.trees {
+		t.close()
+	}
+}
+
+func (l *layout) add(e enforce.Entry, view []enforce.Entry, img image.Image, has *image.Contents) error {
+	to := channel.Entry{Op: string(e.Op), Path: e.Path, Write: e.Write, Exec: e.Exec, Device: e.Device, Dir: e.Dir, Size: e.Size, Mode: e.Mode, Content: e.Content}
+	switch e.Op {
+	case enforce.OpTrap:
+		return errors.New("internal error: a plan that asks")
+	case enforce.OpLink:
+		to.From = e.Source
+	case enforce.OpBind:
+		switch {
+		case e.Pin:
+			return nil // it keeps masks in their place, and there is nothing behind them here
+		case e.Device:
+			from, err := device(e)
+			if err != nil {
+				return err
+			}
+			to.From = from
+		case !e.Write && provided(img, e.Source) && has.Has(e.Source):
+			to.From = guestImage + e.Source
+		default:
+			t, err := openTree(len(l.trees), e, within(e, view))
+			if err != nil {
+				return fmt.Errorf("open %q for the machine: %w", e.Source, err)
+			}
+			l.trees = append(l.trees, t)
+			to.From = path.Join(guestTrees, fmt.Sprint(t.n))
+		}
+	case enforce.OpDir, enforce.OpFile, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask:
+	}
+	l.entries = append(l.entries, to)
+	return nil
+}
+
+// device is the guest's own device for one of the view.
+func device(e enforce.Entry) (string, error) {
+	if e.Path == "/dev/console" { // the program's terminal; the guest makes it, or has this one
+		return "/dev/null", nil
+	}
+	if name, ok := strings.CutPrefix(e.Path, "/dev/"); ok && slices.Contains(devices, name) && e.Source == e.Path {
+		return e.Path, nil
+	}
+	return "", &enforce.CannotEnforce{Capability: "the device " + e.Path, Why: "a machine has no device of the host"}
+}
+
+// within lists what the view has beneath an entry, by its path from there: it is
+// not copied with the entry, and nothing that the guest has there comes back.
+func within(e enforce.Entry, view []enforce.Entry) (kept []place) {
+	for _, o := range view {
+		if o.Path == e.Path || !beneath(o.Path, e.Path) || o.Pin {
+			continue
+		}
+		switch o.Op {
+		case enforce.OpBind, enforce.OpMask, enforce.OpTmpfs:
+			kept = append(kept, place{strings.TrimPrefix(o.Path[len(e.Path):], "/"), o.Dir})
+		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap:
+		}
+	}
+	return kept
+}
+
+// place is one thing of a view beneath another one.
+type place struct {
+	path string
+	dir  bool
+}
+
+// beneath reports whether p is dir or lies beneath it, by whole components.
+func beneath(p, dir string) bool {
+	return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/") //nolint:forbidigo // the separator is part of the prefix
+}
