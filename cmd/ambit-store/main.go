@@ -15,17 +15,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/companion"
+	"ambit.dev/ambit/internal/enforce/landlock"
 	"ambit.dev/ambit/internal/store"
 	"ambit.dev/ambit/internal/store/database"
 )
-
-// control is the descriptor of the socket to the launcher.
-const control = 3
 
 func main() {
 	if err := run(); err != nil {
@@ -35,19 +35,35 @@ func main() {
 }
 
 func run() error {
-	file := os.NewFile(control, "line")
-	conn, err := net.FileConn(file)
-	line, ok := conn.(*net.UnixConn)
-	if err != nil || !ok || len(os.Args) != 2 {
-		return errors.New("it is started by ambit, and is of no use by itself")
-	}
-	if err := file.Close(); err != nil {
+	line, err := companion.Inherit()
+	if err != nil {
 		return err
 	}
-	// What the terminal sends is not for it; it ends when the launcher is gone.
-	signal.Ignore(syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
+	if len(os.Args) != 2 {
+		return errors.New("it takes one folder")
+	}
+	// A launcher that is stopped by a key must not leave it amid a change, for
+	// which every other launcher waits.
+	signal.Ignore(syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
+	if err := os.Chdir("/"); err != nil {
+		return err
+	}
 	if err := confine(os.Args[1]); err != nil {
 		return err
 	}
 	return database.Serve(context.Background(), line)
+}
+
+// confine takes from this process what it does not need.
+//
+// Security: a fault in what reads files that others may have spoiled reaches the
+// folder of these files, and what /proc tells, by which it sees whether a process
+// lives. It starts no program. A kernel without Landlock has no sandboxes either,
+// but its grants and sessions can be looked at: there it goes on as it is.
+func confine(folder string) error {
+	err := companion.Confine(companion.Files{Write: []string{folder}, Read: []string{"/proc"}})
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, landlock.ErrOldABI) {
+		return nil
+	}
+	return err
 }

@@ -3,22 +3,23 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
+	"path/filepath"
 	"testing"
 
+	"ambit.dev/ambit/internal/companion"
 	"ambit.dev/ambit/internal/store"
 	"ambit.dev/ambit/internal/store/database"
 )
 
-// TestMain is also ambit-store, where the tests start this program as that.
+// TestMain is also ambit-store, where the tests start this program by that name.
 func TestMain(m *testing.M) {
-	if os.Args[0] != store.Program {
+	if filepath.Base(os.Args[0]) != store.Program {
 		os.Exit(m.Run())
 	}
-	conn, err := net.FileConn(os.NewFile(3, "line"))
+	line, err := companion.Inherit()
 	if err == nil {
-		err = database.Serve(context.Background(), conn.(*net.UnixConn))
+		err = database.Serve(context.Background(), line)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -27,12 +28,16 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// executable is this program.
-func executable(t testing.TB) string {
+// besideTest is the path of ambit-store in tests: a link to this program.
+func besideTest(t testing.TB) string {
 	t.Helper()
-	path, err := os.Executable()
+	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return path
+	link := filepath.Join(t.TempDir(), store.Program)
+	if err := os.Symlink(self, link); err != nil {
+		t.Fatal(err)
+	}
+	return link
 }

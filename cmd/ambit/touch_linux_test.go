@@ -86,7 +86,7 @@ func newTouching(t testing.TB, p *person, timeout time.Duration, wants ...string
 		t.Fatal(err)
 	}
 	a := &app{in: os.Stdin, out: errOut, err: errOut, now: time.Now, stateDir: filepath.Join(home, "state")}
-	a.database.Path = executable(t)
+	a.database.Path = besideTest(t)
 	s := a.begin(&runFlags{ask: askQueue, askTimeout: timeout}, []string{"true"})
 	t.Cleanup(s.close)
 	if s.base, err = base(); err != nil {

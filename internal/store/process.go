@@ -4,15 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"ambit.dev/ambit/internal/companion/start"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/store/wire"
 )
@@ -20,7 +18,7 @@ import (
 // Program is what a Database starts.
 const Program = "ambit-store"
 
-// ending is how long a process may take to end that was told to.
+// ending is how long a process may take to end after its line has.
 const ending = 2 * time.Second
 
 // A Database is ambit-store as one process uses it: started when the first file
@@ -38,13 +36,10 @@ type Database struct {
 
 // beside is one process.
 type beside struct {
-	cmd     *exec.Cmd
-	control *net.UnixConn // over which it gets a socket for each file
-	folder  string
-	lines   int // guarded by mu of its Database
-	said    beginning
-	ended   chan struct{}
-	err     error // how it ended, once it has
+	*start.Process // over its line it gets a socket for each file
+	folder         string
+	lines          int       // guarded by mu of its Database
+	said           beginning // on its standard error
 }
 
 // attach returns a new line to the process, and the process that it leads to.
@@ -55,7 +50,7 @@ func (d *Database) attach(folder string) (*wire.Conn, *beside, error) {
 		d.beside = nil // its lines are released one by one
 	}
 	if d.beside == nil {
-		b, err := start(d.Path, folder)
+		b, err := begin(d.Path, folder)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -67,7 +62,7 @@ func (d *Database) attach(folder string) (*wire.Conn, *beside, error) {
 	}
 	ours, theirs, err := pair()
 	if err == nil {
-		_, _, err = b.control.WriteMsgUnix([]byte{0}, syscall.UnixRights(int(theirs.Fd())), nil)
+		_, _, err = b.Line.WriteMsgUnix([]byte{0}, syscall.UnixRights(int(theirs.Fd())), nil)
 		err = errors.Join(err, theirs.Close())
 	}
 	if err != nil {
@@ -91,41 +86,23 @@ func (d *Database) release(b *beside) {
 	}
 }
 
-// start starts the process for the files of a folder.
-//
-// Security: it gets a socket and nothing else: no environment, no terminal, no
-// other descriptor. Keys of the terminal are not for it, so that a launcher that
-// is stopped or interrupted does not leave it amid a change.
-func start(path, folder string) (*beside, error) {
+// begin starts the process for the files of a folder.
+func begin(path, folder string) (b *beside, err error) {
 	if path == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return nil, fmt.Errorf("find %s: %w", Program, err)
+		if path, err = start.Path(Program); err != nil {
+			return nil, err
 		}
-		path = filepath.Join(filepath.Dir(self), Program)
 	}
-	ours, theirs, err := pair()
-	if err != nil {
-		return nil, fmt.Errorf("make a line to %s: %w", Program, err)
-	}
-	defer theirs.Close()
-	b := &beside{control: ours, folder: folder, ended: make(chan struct{})}
-	b.cmd = &exec.Cmd{Path: path, Args: []string{Program, folder}, Env: []string{}, Dir: "/", Stderr: &b.said, ExtraFiles: []*os.File{theirs},
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: true}, WaitDelay: ending}
-	if err := b.cmd.Start(); err != nil {
-		_ = ours.Close() // nothing was said over it
+	b = &beside{folder: folder}
+	if b.Process, err = start.Start(start.Config{Path: path, Args: []string{folder}, Stderr: &b.said}); err != nil {
 		return nil, fmt.Errorf("start %s, which has to lie beside ambit: %w", Program, err)
 	}
-	go func() {
-		b.err = b.cmd.Wait()
-		close(b.ended)
-	}()
 	return b, nil
 }
 
 func (b *beside) over() bool {
 	select {
-	case <-b.ended:
+	case <-b.Ended():
 		return true
 	default:
 		return false
@@ -134,14 +111,8 @@ func (b *beside) over() bool {
 
 // stop ends the process, which has no file open any more.
 func (b *beside) stop() {
-	_ = b.control.CloseWrite() // it ends when it hears no more
-	_ = b.control.Close()
-	select {
-	case <-b.ended:
-	case <-time.After(ending):
-		_ = b.cmd.Process.Kill() // it may have ended meanwhile
-		<-b.ended
-	}
+	b.Stop()
+	_ = b.Line.Close() // nobody is there
 }
 
 // lost says what became of a process that gave no answer.
@@ -153,8 +124,12 @@ func (b *beside) lost(err error) error {
 		return fmt.Errorf("%s: %w", Program, err)
 	}
 	select {
-	case <-b.ended:
-		return fmt.Errorf("%s has ended (%s): %s", Program, b.cmd.ProcessState, capability.Printable(b.said.text()))
+	case <-b.Ended():
+		how := "exit status 0"
+		if err := b.Wait(); err != nil {
+			how = err.Error()
+		}
+		return fmt.Errorf("%s has ended (%s): %s", Program, how, capability.Printable(b.said.text()))
 	case <-time.After(ending): // it takes its time
 		return fmt.Errorf("%s ended what it was asked", Program)
 	}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"ambit.dev/ambit/internal/companion"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/store"
@@ -24,20 +24,15 @@ import (
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 123, time.UTC)
 
 // openAt opens a store by a process of its own, as another launcher would.
-func openAt(path string) (*store.Store, error) { return (&store.Database{Path: self()}).Open(path) }
+func openAt(path string) (*store.Store, error) { return besides().Open(path) }
 
-func openListAt(path string) (*store.List, error) {
-	return (&store.Database{Path: self()}).OpenList(path)
-}
+func openListAt(path string) (*store.List, error) { return besides().OpenList(path) }
 
-// self is this program, which is ambit-store where it is started as that.
-func self() string {
-	path, err := os.Executable()
-	if err != nil {
-		panic(err)
-	}
-	return path
-}
+// besideVariable names this program, by the name of ambit-store.
+const besideVariable = "STORE_TEST_BESIDE"
+
+// besides returns what starts it.
+func besides() *store.Database { return &store.Database{Path: os.Getenv(besideVariable)} }
 
 func open(t testing.TB, path string) *store.Store {
 	t.Helper()
@@ -282,7 +277,7 @@ func TestSessions(t *testing.T) {
 }
 
 func TestMain(m *testing.M) {
-	if os.Args[0] == store.Program {
+	if filepath.Base(os.Args[0]) == store.Program {
 		if err := serve(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -290,33 +285,54 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	if args := os.Getenv("STORE_TEST_PROCESS"); args != "" {
-		var err error
-		switch words := strings.Fields(args); words[0] {
-		case "ask":
-			err = ask(words[1])
-		case "answer":
-			err = answerAll(words[1], words[2])
-		case "launch":
-			err = launches(words[1])
-		default:
-			err = work(words[0], words[1])
-		}
-		if err != nil {
+		if err := perform(strings.Fields(args)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(run(m))
+}
+
+// run runs the tests, with a link by which this program is started as ambit-store.
+func run(m *testing.M) int {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	dir, err := os.MkdirTemp("", "store-test-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	link := filepath.Join(dir, store.Program)
+	if err := errors.Join(os.Symlink(self, link), os.Setenv(besideVariable, link)); err != nil {
+		panic(err)
+	}
+	return m.Run()
+}
+
+// perform is what another process of the tests does.
+func perform(words []string) error {
+	switch words[0] {
+	case "ask":
+		return ask(words[1])
+	case "answer":
+		return answerAll(words[1], words[2])
+	case "launch":
+		return launches(words[1])
+	default:
+		return work(words[0], words[1])
+	}
 }
 
 // serve is ambit-store, but for what that takes from itself.
 func serve() error {
-	conn, err := net.FileConn(os.NewFile(3, "line"))
+	line, err := companion.Inherit()
 	if err != nil {
 		return err
 	}
-	return database.Serve(context.Background(), conn.(*net.UnixConn))
+	return database.Serve(context.Background(), line)
 }
 
 // work is what one of the processes of TestHammerProcesses does.

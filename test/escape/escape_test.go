@@ -100,6 +100,12 @@ func ambit(t testing.TB) string {
 	return p.ambit
 }
 
+// companion is one of the programs that lie beside ambit.
+func companion(t testing.TB, name string) string {
+	t.Helper()
+	return filepath.Join(filepath.Dir(ambit(t)), name)
+}
+
 func attacker(t testing.TB) string {
 	t.Helper()
 	p, err := programs()

@@ -30,7 +30,7 @@ func TestN22WithoutPlane(t *testing.T) {
 			if err := copyProgram(program, ambit(t)); err != nil {
 				t.Fatal(err)
 			}
-			err := copyProgram(filepath.Join(bin, "ambit-store"), filepath.Join(filepath.Dir(ambit(t)), "ambit-store"))
+			err := copyProgram(filepath.Join(bin, "ambit-store"), companion(t, "ambit-store"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,6 +88,9 @@ func TestN22WithoutCertificate(t *testing.T) {
 			}
 			program := filepath.Join(bin, "ambit")
 			if err := copyProgram(program, ambit(t)); err != nil {
+				t.Fatal(err)
+			}
+			if err := copyProgram(filepath.Join(bin, "ambit-store"), companion(t, "ambit-store")); err != nil {
 				t.Fatal(err)
 			}
 			// It would go on and say that packets are answered.
