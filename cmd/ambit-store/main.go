@@ -45,7 +45,7 @@ func run() error {
 	// A launcher that is stopped by a key must not leave it amid a change, for
 	// which every other launcher waits.
 	signal.Ignore(syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
-	if err := os.Chdir("/"); err != nil {
+	if err := os.Chdir("/"); err != nil { //nolint:forbidigo // this process has one folder to work in, and must not keep another one busy
 		return err
 	}
 	if err := confine(os.Args[1]); err != nil {
