@@ -13,10 +13,10 @@ import (
 
 	"ambit.dev/ambit/internal/companion/start"
 	"ambit.dev/ambit/internal/core/capability"
-	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/egress/wire"
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/gate"
 	"ambit.dev/ambit/internal/session"
 )
 
@@ -82,7 +82,7 @@ func (s *prepared) wants() (all []capability.Capability) {
 // A network is the egress process of one session, and what answers it.
 type network struct {
 	s     *prepared
-	gate  decision.Checker
+	gate  *gate.Gate
 	trail *trail
 	asks  *toucher // nil: nobody can be asked
 	tally *session.Tally

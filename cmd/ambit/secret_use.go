@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"ambit.dev/ambit/internal/approval"
+	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/binding"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
@@ -116,7 +118,8 @@ func (s *prepared) placeholders(env map[string]string) error {
 // use answers for a secret that one request wants.
 //
 // Security: where the secret goes is said by its binding, not by who asks. The
-// gate decides each time, and the value is read after that, as it is then.
+// gate decides each time, and the value is read after that, as it is then. It
+// leaves this process when the decision is durable.
 func (n *network) use(ctx context.Context, id uint64, u wire.Use) wire.Message {
 	defer n.forget(id)
 	answer := wire.Secret{Reason: "not-granted", Words: "this sandbox has no such secret"}
@@ -129,7 +132,7 @@ func (n *network) use(ctx context.Context, id uint64, u wire.Use) wire.Message {
 
 func (n *network) value(ctx context.Context, o offered, u wire.Use) wire.Secret {
 	r := decision.Request{Subject: n.s.subject, Capability: o.capability, Why: capability.Printable(u.Method + " " + u.Path), CanAsk: n.asks != nil}
-	d := n.gate.Check(ctx, r)
+	d, got := n.decideUse(ctx, o, r)
 	if d.Outcome == decision.Ask {
 		r.ID = d.Request
 		if said := n.asks.askUse(ctx, r); said != "" {
@@ -137,7 +140,7 @@ func (n *network) value(ctx context.Context, o offered, u wire.Use) wire.Secret 
 			return wire.Secret{Reason: "not-granted", Words: "the use of the secret " + o.Name + " was not granted: " + said}
 		}
 		r.ID, r.CanAsk = "", false
-		d = n.gate.Check(ctx, r)
+		d, got = n.decideUse(ctx, o, r)
 	}
 	if d.Outcome != decision.Allow {
 		n.tally.Denied(capability.SecretUse)
@@ -149,17 +152,43 @@ func (n *network) value(ctx context.Context, o offered, u wire.Use) wire.Secret 
 		return wire.Secret{Reason: end, Words: "the use of the secret " + o.Name + " is not granted: " + reason(d) + " [" + d.Request + "]"}
 	}
 	n.tally.Allowed(capability.SecretUse)
-	e, value, err := n.s.vault.value(o.Name)
 	switch {
-	case errors.Is(err, vaultwire.ErrNotFound):
+	case errors.Is(got.err, vaultwire.ErrNotFound):
 		return wire.Secret{Reason: "withdrawn", Words: "the secret " + o.Name + " is no longer in the vault"}
-	case err != nil:
-		printf(n.s.app.err, "ambit: %v\n", err)
+	case got.err != nil:
+		printf(n.s.app.err, "ambit: %v\n", got.err)
 		return unreadable(o)
-	case !sameUse(e.Binding, o.Binding):
+	case !sameUse(got.entry.Binding, o.Binding):
 		return wire.Secret{Reason: "withdrawn", Words: "the secret " + o.Name + " was bound elsewhere since this run began; start it again"}
 	}
-	return wire.Secret{Value: []byte(value.Reveal())}
+	return wire.Secret{Value: []byte(got.value.Reveal())}
+}
+
+// fetched is what the vault has of a secret.
+type fetched struct {
+	entry vaultwire.Entry
+	value binding.Value
+	err   error
+}
+
+// decideUse decides about a use. Where that is allowed it has the secret read while
+// the decision becomes durable, which takes as long.
+//
+// Security: got is empty unless the answer is Allow, which it is when the record is
+// on the disk. What was read before that is in no other process but the vault's.
+func (n *network) decideUse(ctx context.Context, o offered, r decision.Request) (d decision.Decision, got fetched) {
+	var reading sync.WaitGroup
+	d = n.gate.CheckAllThen(ctx, []decision.Request{r}, func(answers []decision.Decision) []audit.Record {
+		if answers[0].Outcome == decision.Allow {
+			reading.Go(func() { got.entry, got.value, got.err = n.s.vault.value(o.Name) })
+		}
+		return nil
+	})[0]
+	reading.Wait()
+	if d.Outcome != decision.Allow {
+		got = fetched{}
+	}
+	return d, got
 }
 
 // placeholderMisuse is why a request is refused that has a placeholder where no

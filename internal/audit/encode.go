@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // The bodies that every run writes are encoded by hand, as encoding/json would:
@@ -68,6 +69,40 @@ func (e EndBody) appendTo(o *object) {
 	o.number("refused", int64(e.Refused), true)
 	o.number("in", e.In, true)
 	o.number("out", e.Out, true)
+}
+
+func (f FlowBody) appendTo(o *object) {
+	o.string("decision", f.Decision, true)
+	o.text("capability", f.Capability, true)
+	o.bool("udp", f.UDP, true)
+	o.bool("inbound", f.Inbound, true)
+	o.string("from", f.From, true)
+	o.text("name", f.Name, true)
+	o.string("to", f.To, false)
+	o.string("dialled", f.Dialled, true)
+	o.text("program", f.Program, true)
+	o.number("pid", int64(f.PID), true)
+	o.count("in", f.In)
+	o.count("out", f.Out)
+	o.number("duration_ns", int64(f.Duration), true)
+	o.bool("open", f.Open, true)
+	o.string("end", f.End, false)
+	o.text("why", f.Why, true)
+	o.number("times", int64(f.Times), true)
+}
+
+func (r RequestBody) appendTo(o *object) {
+	o.string("decision", r.Decision, true)
+	o.text("to", r.To, false)
+	o.text("method", r.Method, false)
+	o.text("path", r.Path, true)
+	o.number("status", int64(r.Status), true)
+	o.count("in", r.In)
+	o.count("out", r.Out)
+	o.number("duration_ns", int64(r.Duration), true)
+	o.bool("open", r.Open, true)
+	o.string("end", r.End, true)
+	o.text("why", r.Why, true)
 }
 
 // encodeBody is the JSON of b, without the escapes that HTML would need.
@@ -136,6 +171,10 @@ func (o *object) text(name string, t Text, omit bool) {
 		return
 	}
 	o.name(name)
+	if utf8.ValidString(string(t)) {
+		o.b = appendString(o.b, string(t))
+		return
+	}
 	o.add(t.MarshalJSON())
 }
 
@@ -164,6 +203,11 @@ func (o *object) number(name string, n int64, omit bool) {
 	}
 	o.name(name)
 	o.b = strconv.AppendInt(o.b, n, 10)
+}
+
+func (o *object) count(name string, n uint64) {
+	o.name(name)
+	o.b = strconv.AppendUint(o.b, n, 10)
 }
 
 func (o *object) bool(name string, v, omit bool) {

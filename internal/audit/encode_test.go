@@ -16,6 +16,8 @@ func TestEncode(t *testing.T) {
 	same[LaunchBody](t)
 	same[ReportBody](t)
 	same[EndBody](t)
+	same[FlowBody](t)
+	same[RequestBody](t)
 }
 
 func same[B Body](t *testing.T) {

@@ -75,8 +75,8 @@ func (g *Gate) CheckAll(ctx context.Context, requests []decision.Request) []deci
 // Waiting for the disk once is quicker than twice. If the group cannot be
 // written, there are neither, and all requests are denied.
 //
-// Security: then sees answers that are not durable yet; it makes records and
-// acts on nothing.
+// Security: then sees answers that are not durable yet; it makes records, and lets
+// nothing out on the strength of them.
 func (g *Gate) CheckAllThen(ctx context.Context, requests []decision.Request, then func([]decision.Decision) []audit.Record) []decision.Decision {
 	requests = g.named(requests)
 	answers := g.decide(ctx, requests)

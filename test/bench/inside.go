@@ -24,6 +24,8 @@ type order struct {
 	Count int
 	For   time.Duration
 	Roots []byte `json:",omitempty"` // certificates that are trusted, as PEM
+	Two   bool   `json:",omitempty"` // by HTTP/2, of one connection
+	Path  string `json:",omitempty"` // that is asked for, without its first slash
 }
 
 // A finding is its answer.

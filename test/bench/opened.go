@@ -179,7 +179,12 @@ func (t *opened) round(r *running, o order) error {
 // secureClient is an HTTP client that trusts what the order says, or what the
 // program's surroundings do.
 func (o order) secureClient() (*http.Client, error) {
-	t := &http.Transport{MaxIdleConnsPerHost: rushers}
+	// One protocol for all ways: of itself a client that was given roots speaks
+	// another one than a client that was not.
+	var p http.Protocols
+	p.SetHTTP1(!o.Two)
+	p.SetHTTP2(o.Two)
+	t := &http.Transport{MaxIdleConnsPerHost: rushers, Protocols: &p}
 	if len(o.Roots) > 0 {
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(o.Roots) {
@@ -226,7 +231,7 @@ func (o order) secure() (f finding, err error) {
 }
 
 func (o order) get(c *http.Client) error {
-	req, err := http.NewRequest(http.MethodGet, "https://"+o.To+"/", http.NoBody)
+	req, err := http.NewRequest(http.MethodGet, "https://"+o.To+"/"+o.Path, http.NoBody)
 	if err != nil {
 		return err
 	}
