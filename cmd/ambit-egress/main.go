@@ -35,8 +35,6 @@ func run() error {
 		return err
 	}
 	defer line.Close() //nolint:errcheck // nobody is there any more
-	// Buffers come and go with connections; what they leave is given back soon.
-	debug.SetGCPercent(50)
 	// Thousands of connections, and readers that do not read, cost no more.
 	debug.SetMemoryLimit(maxMemory)
 	// Packets, the stack and the sockets take turns. With more processors they

@@ -117,8 +117,9 @@ func (p *Plane) attend(f *flow, t target, guest tcpip.Endpoint, queue *waiter.Qu
 	}
 	c := &guestConn{TCPConn: gonet.NewTCPConn(queue, guest), guest: guest, flow: f}
 	if engine := p.engine(); engine != nil && f.bind(guest.Abort) {
-		p.record(f.snapshot())
-		end := engine.Serve(p.ctx, c, request.Destination{Host: t.host(), Port: t.port}, &openFlow{plane: p, flow: f, target: t})
+		now := f.snapshot()
+		p.record(now)
+		end := engine.Serve(p.ctx, c, request.Destination{Host: t.host(), Port: t.port}, &openFlow{plane: p, flow: f, target: t, to: now.Capability, id: now.ID})
 		if end.Reason == "" {
 			end.Reason = string(Done)
 		}
@@ -161,6 +162,8 @@ type openFlow struct {
 	plane  *Plane
 	flow   *flow
 	target target
+	to     capability.Capability // the target's
+	id     uint64                // the flow's
 }
 
 // Decide has a request decided, with a person's help where one has to be asked.
@@ -192,15 +195,13 @@ func (o *openFlow) Decide(ctx context.Context, a request.Ask) request.Answer {
 
 // capability is what is asked for: one request, over a connection or a stream.
 func (o *openFlow) capability(a request.Ask) (c capability.Capability, odd bool, err error) {
-	c, err = o.target.capability()
-	if err == nil && a.Stream {
-		c, err = capability.Parse(string(capability.NetStream) + ":" + c.Scope())
+	c = o.to
+	if a.Stream {
+		if c, err = capability.Parse(string(capability.NetStream) + ":" + c.Scope()); err != nil {
+			return c, false, err
+		}
 	}
-	if err != nil {
-		return c, false, err
-	}
-	path, plain := capability.Target(a.Path)
-	c, err = c.Request(a.Method, path)
+	c, plain, err := c.Asked(a.Method, a.Path)
 	return c, !plain, err
 }
 
@@ -275,8 +276,7 @@ func (o *openFlow) tell(r request.Record) {
 	if o.plane.cfg.Told == nil {
 		return
 	}
-	told := o.flow.snapshot()
-	o.plane.cfg.Told(Request{Record: r, Flow: told.ID, To: told.Capability})
+	o.plane.cfg.Told(Request{Record: r, Flow: o.id, To: o.to})
 }
 
 // must is what a flow to a target rests on, when it is for c.

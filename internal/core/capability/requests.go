@@ -255,6 +255,23 @@ func (c Capability) Narrow(methods, paths []string) (Capability, error) {
 	return Parse(strings.ReplaceAll(text, "\x00", ","))
 }
 
+// Asked returns the capability for one request over a connection, with its path as
+// it was sent. plain is false if that has no plain form.
+func (c Capability) Asked(method, path string) (asked Capability, plain bool, err error) {
+	path, plain = Target(path)
+	rules := marker + ":" + method
+	if plain {
+		rules += ":" + path
+	}
+	// The text is canonical as it is put together, if it can be.
+	if c.kind != NetConnect && c.kind != NetStream || c.scope == "" || strings.Contains(c.scope, marker) || strings.HasSuffix(c.scope, "/udp") ||
+		!Method(method) || len(c.kind)+len(c.scope)+len(rules) >= maxText {
+		asked, err = c.Request(method, path)
+		return asked, plain, err
+	}
+	return Capability{kind: c.kind, scope: c.scope + rules}, plain, nil
+}
+
 // Request returns the capability for one request over a connection: its method,
 // and its path as Target returns it. A path "" stands for one that has no plain
 // form; it is covered only by what permits every path.

@@ -143,6 +143,35 @@ func TestTargetRule(t *testing.T) {
 	}
 }
 
+// TestAsked: what is put together quickly is what is parsed otherwise.
+func TestAsked(t *testing.T) {
+	flows := []string{"net.connect:a.com:443", "net.connect:a.com", "net.stream:[::1]:80", "net.connect:10.0.0.0/8", "net.connect:*", "net.connect:a.com/udp", "net.connect:a.com/http:GET", "fs.read:/a"}
+	rapid.Check(t, func(t *rapid.T) {
+		flow := must2(t, rapid.SampledFrom(flows).Draw(t, "flow"))
+		method := rapid.SampledFrom([]string{"GET", "HEAD", "PUT", "get", "CONNECT", "", "X-Y", strings.Repeat("A", 33)}).Draw(t, "method")
+		path := "/" + strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b.c", "/", "//", ".", "..", ";x", "%2e", "%61", "*", "**", ",", "~", "$&", "%", "?", "#", "\\", "é", "A9", strings.Repeat("a", 4090)}), 0, 6).Draw(t, "path"), "")
+		got, plain, err := flow.Asked(method, path)
+		want := ""
+		parsed, f := parseSlowly(path)
+		if !f {
+			parsed = ""
+		}
+		slow, werr := flow.Request(method, parsed)
+		if werr == nil {
+			want = slow.String()
+		}
+		if got.String() != want || (err == nil) != (werr == nil) || plain != f {
+			t.Fatalf("%s %s %.80q: got %.80q, %v, %v; want %.80q, %v, %v", flow, method, path, got, plain, err, want, f, werr)
+		}
+	})
+}
+
+// parseSlowly is Target without a shorter way, by what rules for a path are.
+func parseSlowly(path string) (canonical string, plain bool) {
+	c, err := capability.Parse("net.connect:a.com/http:GET:" + strings.NewReplacer("*", "%2A", ",", "%2C").Replace(path))
+	return strings.TrimPrefix(c.String(), "net.connect:a.com/http:GET:"), err == nil
+}
+
 func TestNarrow(t *testing.T) {
 	flow := must(t, "net.connect:a.com:443")
 	for _, tc := range []struct {

@@ -157,11 +157,32 @@ func (t target) covers(o target) bool { return included(o.segs, t.segs, false) }
 // slashes, backslashes or control characters, also if they are encoded twice. It
 // has no canonical form, and no rule with paths permits it.
 func Target(path string) (canonical string, plain bool) {
+	if canonicalTarget(path) {
+		return path, true
+	}
 	t, f := parseTarget(strings.NewReplacer("*", "%2A", ",", "%2C").Replace(path))
 	if f != nil {
 		return "", false
 	}
 	return t.String(), true
+}
+
+// canonicalTarget reports, quickly, of most paths that are canonical that they are.
+func canonicalTarget(path string) bool {
+	if path == "" || path[0] != '/' || len(path) > maxPath {
+		return false
+	}
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c == '/' || c == '.':
+			if i > 0 && path[i-1] == '/' { // nothing between slashes, or what may be a dot segment
+				return false
+			}
+		case !alphanumeric(rune(c)) && strings.IndexByte("-_~!$&'()+;=:@", c) < 0:
+			return false
+		}
+	}
+	return true
 }
 
 // TargetRule returns what was expected of a text that is no pattern of the paths
