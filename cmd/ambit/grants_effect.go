@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
@@ -29,7 +27,7 @@ type loss struct {
 	Effect  *audit.EffectBody `json:"effect"`
 	Ended   bool              `json:"ended"` // the session was ended for it
 
-	pid int // of what looks after the session
+	running store.Session
 }
 
 func (l loss) words() string {
@@ -38,14 +36,6 @@ func (l loss) words() string {
 		text += "; the session is ended"
 	}
 	return text
-}
-
-// end asks what looks after the session to end it.
-func (l loss) end() error {
-	if err := unix.Kill(l.pid, unix.SIGTERM); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("end the session %s: %w", l.Session, err)
-	}
-	return nil
 }
 
 // effects waits for what the running sessions lose by a revocation at begin.
@@ -69,7 +59,7 @@ func (a *app) effects(ctx context.Context, grants []grant.Grant, begin time.Time
 			i := slices.IndexFunc(running, func(s store.Session) bool { return s.ID == r.Session })
 			body, err := r.Decode()
 			if effect, ok := body.(*audit.EffectBody); err == nil && ok && i >= 0 {
-				lost = append(lost, loss{Session: r.Session, Effect: effect, pid: running[i].PID})
+				lost = append(lost, loss{Session: r.Session, Effect: effect, running: running[i]})
 			}
 		}
 		last := begin.Add(effectWithin)

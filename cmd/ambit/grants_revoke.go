@@ -62,7 +62,7 @@ func (a *app) revokeGrants(ctx context.Context, pack string, all, kill bool, ids
 	if kill {
 		for i := range lost {
 			lost[i].Ended = true
-			if err := lost[i].end(); err != nil {
+			if err := a.endSession(ctx, lost[i].running); err != nil {
 				return err
 			}
 		}

@@ -200,7 +200,7 @@ func (a *app) imageRemove() *cobra.Command {
 	return &cobra.Command{
 		Use:     "rm IMAGE…",
 		Short:   "Remove images, and the templates that were made from them",
-		Example: "  ambit image rm 0123456789abcdef",
+		Example: "  ambit image rm 0123456789abcdef\n  ambit image rm --json 0123456789abcdef",
 		Args:    cobra.MinimumNArgs(1),
 		ValidArgsFunction: func(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
 			store, err := a.images()

@@ -11,6 +11,8 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.denyCommand(),
 		a.learnCommand(),
 		a.netCommand(),
+		a.psCommand(),
+		a.stopCommand(),
 		a.imageCommand(),
 		a.packCommand(),
 		a.secretCommand(),

@@ -142,12 +142,7 @@ func (a *app) sweep(ctx context.Context) error {
 
 // packsRun reports whether a pack runs.
 func (a *app) packsRun(ctx context.Context) (bool, error) {
-	l, err := a.questions()
-	if l == nil || err != nil {
-		return false, err
-	}
-	defer l.Close() //nolint:errcheck // nothing was written
-	sessions, err := l.Sessions(ctx)
+	sessions, err := a.sessions(ctx)
 	return slices.ContainsFunc(sessions, func(s store.Session) bool { return s.Pack != "" && s.Status == store.Running }), err
 }
 
