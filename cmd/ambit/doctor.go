@@ -73,6 +73,8 @@ func (a *app) doctor(ctx context.Context) error {
 	p := probe.Prober{Tier: process.Tier{}, Self: []string{self, attemptWord}, Progress: busy,
 		Compile: func(s probe.Scenario) (enforce.Plan, error) { return a.scenarioPlan(self, s) }}
 	d.Findings = probe.Reconcile(d.Findings, p.Run(ctx))
+	busy("trying the gVisor tier")
+	d.Findings = append(d.Findings, a.gvisorFinding(ctx, self))
 	busy("reading the state")
 	d.Findings = append(d.Findings, a.stateFindings(busy)...)
 	done()
@@ -101,7 +103,7 @@ func (a *app) scenarioPlan(self string, s probe.Scenario) (enforce.Plan, error) 
 		return enforce.Plan{}, err
 	}
 	in := enforce.Input{
-		Session: audit.NewID("s"), Base: b, Objects: map[string][]enforce.Object{}, Executables: program, AdHoc: !s.NoSpawn,
+		Session: audit.NewID("s"), Tier: s.Tier, Base: b, Objects: map[string][]enforce.Object{}, Executables: program, AdHoc: !s.NoSpawn,
 		Home: enforce.HomeNone, Limits: s.Limits,
 		Program: enforce.Program{Path: program[0].Path, Argv: append([]string{"ambit"}, s.Argv...), Dir: "/", Env: []string{"PATH=/usr/bin"}},
 	}

@@ -30,6 +30,7 @@ type tierRow struct {
 func tiers() []tierRow {
 	return []tierRow{
 		{name: enforce.TierProcess, lacking: func() error { return nil }, make: func(n enforce.Networker) enforce.Tier { return process.Tier{Networker: n} }},
+		gvisorTier(),
 	}
 }
 

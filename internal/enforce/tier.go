@@ -23,6 +23,7 @@ type carries struct {
 	ask      bool // first touches can be asked about
 	some     bool // single programs may be started, and no others
 	link     bool // a network that decides about each flow
+	sockets  bool // sockets of the host can be connected to
 	pids     bool // a bound on processes that somebody asked for
 	weaker   bool // bounds may be kept by process, where no control group can be had
 }
@@ -31,9 +32,9 @@ type carries struct {
 func carriedBy(tier string) (carries, bool) {
 	switch tier {
 	case TierProcess:
-		return carries{landlock: true, watch: true, ask: true, some: true, link: true, pids: true, weaker: true}, true
+		return carries{landlock: true, watch: true, ask: true, some: true, link: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
-		return carries{}, true
+		return carries{link: true}, true
 	case TierMicroVM, TierEmulated:
 		return carries{}, true
 	}
@@ -87,6 +88,8 @@ func (c carries) refuse(in Input, set *effective, l LimitPlan) error {
 		return cannot("a network", "has no link to one yet; use --tier process")
 	case set.limitExec() && !set.noSpawn() && !c.some:
 		return cannot("process.spawn of single programs", "cannot tell programs apart; grant process.spawn, or none of it, or use --tier process")
+	case len(set.sockets) > 0 && !c.sockets:
+		return cannot("connecting to "+set.sockets[0], "has no way to a socket of the host; leave it out, or use --tier process")
 	case in.Limits.PIDs > 0 && !c.pids:
 		return cannot("a limit of pids", fmt.Sprintf("bounds all that runs for a sandbox, its own kernel included, at %d", DefaultPIDs))
 	case in.Limits.Memory > 0 && slices.Contains(l.Weaker, "memory") && !c.weaker:

@@ -14,8 +14,12 @@ func TestNotCarried(t *testing.T) {
 		change func(*enforce.Input, *enforce.Facts)
 		want   string // part of what is cannot be enforced; "" for another error
 	}{
-		"asking":           {func(in *enforce.Input, _ *enforce.Facts) { in.Ask, in.Notify = true, true }, "asking at the first touch"},
-		"watching files":   {func(in *enforce.Input, _ *enforce.Facts) { in.WatchOpens = true }, "reporting files"},
+		"asking":         {func(in *enforce.Input, _ *enforce.Facts) { in.Ask, in.Notify = true, true }, "asking at the first touch"},
+		"watching files": {func(in *enforce.Input, _ *enforce.Facts) { in.WatchOpens = true }, "reporting files"},
+		"a socket": {func(in *enforce.Input, _ *enforce.Facts) {
+			in.Effective = caps(t, "fs.read:/run/s")
+			in.Objects["fs.read:/run/s"] = []enforce.Object{{Path: "/run/s", Dev: 1, Ino: 4, Socket: true}}
+		}, "connecting to /run/s"},
 		"a limit of pids":  {func(in *enforce.Input, _ *enforce.Facts) { in.Limits.PIDs = 5 }, "a limit of pids"},
 		"a limit of bytes": {func(in *enforce.Input, _ *enforce.Facts) { in.Limits.Memory = 1 << 20 }, ""},
 		"single programs": {func(in *enforce.Input, _ *enforce.Facts) {

@@ -16,25 +16,51 @@ import (
 	"ambit.dev/ambit/internal/enforce"
 )
 
+// Differences are where a tier answers otherwise than the process tier, each by a
+// name. The zero value has none. Each is a row of THREATMODEL.md.
+type Differences struct {
+	Tier string // what plans promise; "" is the process tier
+	// OwnKernel: the program has a kernel of its own. What it may do to that is no
+	// attempt on the host, and its processes are none of the host's.
+	OwnKernel bool
+	NoHide    bool // what was granted cannot be taken away while the program runs
+	TextOnly  bool // arguments that are not text are refused
+	// OwnHome: HOME is set where the environment has none, and the variables come in
+	// any order.
+	OwnHome bool
+}
+
 // Run runs the suite.
-func Run(t *testing.T, tier enforce.Tier, f enforce.Facts) {
-	s := suite{tier, f}
+func Run(t *testing.T, tier enforce.Tier, f enforce.Facts) { RunWith(t, tier, f, Differences{}) }
+
+// RunWith runs the suite for a tier that differs.
+func RunWith(t *testing.T, tier enforce.Tier, f enforce.Facts, d Differences) {
+	s := suite{tier, f, d}
 	t.Run("Denied", s.denied)
 	t.Run("Works", s.works)
 	t.Run("Streams", s.streams)
 	t.Run("Ends", s.ends)
 	t.Run("Homes", s.homes)
 	t.Run("Replaced", s.replaced)
-	t.Run("Hidden", s.hidden)
-	t.Run("Within", s.within)
+	if !d.NoHide {
+		t.Run("Hidden", s.hidden)
+		t.Run("Within", s.within)
+	}
 	t.Run("Paused", s.paused)
 	t.Run("Refused", s.refused)
 	t.Run("Report", s.report)
 	t.Run("NothingLeft", s.nothingLeft)
 }
 
+// compile makes a plan of the tier under test.
+func (s suite) compile(in enforce.Input) (enforce.Plan, error) {
+	in.Tier = s.differs.Tier
+	return enforce.Compile(in, s.facts)
+}
+
 // suite is what is tested.
 type suite struct {
-	tier  enforce.Tier
-	facts enforce.Facts
+	tier    enforce.Tier
+	facts   enforce.Facts
+	differs Differences
 }

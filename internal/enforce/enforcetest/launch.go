@@ -63,7 +63,7 @@ func (s suite) refused(t *testing.T) {
 	})
 	t.Run("a directory as standard input", func(t *testing.T) {
 		p := newPlace(t)
-		plan, err := enforce.Compile(p.input(t, "/bin/true"), s.facts)
+		plan, err := s.compile(p.input(t, "/bin/true"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func (s suite) refused(t *testing.T) {
 // mustRefuse fails if in starts, or if something of it is left.
 func (s suite) mustRefuse(t *testing.T, ctx context.Context, p place, in enforce.Input) {
 	t.Helper()
-	plan, err := enforce.Compile(in, s.facts)
+	plan, err := s.compile(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func (s suite) mustRefuse(t *testing.T, ctx context.Context, p place, in enforce
 // report: what was promised holds, and the sandbox waits until it is released.
 func (s suite) report(t *testing.T) {
 	p := newPlace(t)
-	plan, err := enforce.Compile(p.input(t, "/bin/sh", "-c", ": > began"), s.facts)
+	plan, err := s.compile(p.input(t, "/bin/sh", "-c", ": > began"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ type running struct {
 
 func (s suite) start(t testing.TB, in enforce.Input, input []byte) *running {
 	t.Helper()
-	p, err := enforce.Compile(in, s.facts)
+	p, err := s.compile(in)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,7 @@ type Scenario struct {
 	Argv    []string // without the program
 	Read    string   // a folder granted for reading
 	NoSpawn bool     // a pack without process.spawn
+	Tier    string   // what is promised; "" is the process tier
 	Limits  enforce.Limits
 }
 

@@ -1,0 +1,201 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/google/subcommands"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/runsc/cmd/util"
+	"gvisor.dev/gvisor/runsc/config"
+	"gvisor.dev/gvisor/runsc/container"
+	"gvisor.dev/gvisor/runsc/flag"
+	"gvisor.dev/gvisor/runsc/specutils"
+
+	"ambit.dev/ambit/internal/enforce/gvisor/wire"
+)
+
+// ours prints which Ambit this belongs to.
+type ours struct{ util.InternalSubCommand }
+
+func (*ours) Name() string           { return "ours" }
+func (*ours) Synopsis() string       { return "print the version of Ambit" }
+func (*ours) Usage() string          { return "ours\n" }
+func (*ours) SetFlags(*flag.FlagSet) {}
+func (*ours) Execute(context.Context, *flag.FlagSet, ...any) subcommands.ExitStatus {
+	if _, err := os.Stdout.WriteString(version + "\n"); err != nil {
+		return subcommands.ExitFailure
+	}
+	return subcommands.ExitSuccess
+}
+
+// agent makes one sandbox, starts its program when it is told to, and ends when
+// the program does. It is process 1 of the sandbox's outer pid namespace: with it
+// ends everything.
+type agent struct {
+	conf *config.Config
+	c    *container.Container
+
+	mu      sync.Mutex
+	started bool // guarded by mu
+}
+
+func (*agent) Name() string           { return "agent" }
+func (*agent) Synopsis() string       { return "keep one sandbox for its launcher" }
+func (*agent) Usage() string          { return "agent\n" }
+func (*agent) SetFlags(*flag.FlagSet) {}
+
+// FetchSpec answers the spec that the launcher has put into the outer view.
+func (*agent) FetchSpec(conf *config.Config, _ *flag.FlagSet) (string, *specs.Spec, error) {
+	spec, err := specutils.ReadSpec(wire.Bundle, conf)
+	return wire.ID, spec, err
+}
+
+// Execute serves the launcher.
+func (a *agent) Execute(_ context.Context, f *flag.FlagSet, args ...any) subcommands.ExitStatus {
+	conf, ok := args[0].(*config.Config)
+	if !ok {
+		return subcommands.ExitUsageError
+	}
+	a.conf = conf
+	a.passSignals()
+	ready := wire.Reply{Kind: wire.Ready, Version: version}
+	if err := a.create(f); err != nil {
+		ready.Error = err.Error() + lastWords()
+	}
+	if err := wire.Send(wire.Descriptor, ready); err != nil || ready.Error != "" {
+		return subcommands.ExitFailure
+	}
+	for {
+		var q wire.Request
+		if err := wire.Receive(wire.Descriptor, &q); err != nil {
+			return subcommands.ExitFailure // the launcher is gone, and so is all of this
+		}
+		if err := wire.Send(wire.Descriptor, a.answer(q)); err != nil {
+			return subcommands.ExitFailure
+		}
+	}
+}
+
+// create makes the sandbox, with its program at the threshold.
+func (a *agent) create(f *flag.FlagSet) error {
+	_, spec, err := a.FetchSpec(a.conf, f)
+	if err != nil {
+		return err
+	}
+	a.c, err = container.New(a.conf, container.Args{ID: wire.ID, Spec: spec, BundleDir: wire.Bundle})
+	return err
+}
+
+// lastWords are the first lines of what a sentry said that died.
+func lastWords() string {
+	file, err := os.Open(wire.Panic)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, 2000))
+	if err != nil || len(text) == 0 {
+		return ""
+	}
+	return ": " + string(text)
+}
+
+func (a *agent) answer(q wire.Request) wire.Reply {
+	r := wire.Reply{Kind: wire.Done}
+	var err error
+	switch q.Op {
+	case wire.OpStart:
+		err = a.start()
+		if err != nil {
+			r.Errno = errnoOf(err)
+		}
+	case wire.OpSignal:
+		err = a.signal(unix.Signal(q.Signal))
+	case wire.OpPause:
+		err = a.c.Pause()
+	case wire.OpResume:
+		err = a.c.Resume()
+	default:
+		err = fmt.Errorf("internal error: the request %q", q.Op)
+	}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	return r
+}
+
+// start lets the program begin, and waits for its end aside.
+func (a *agent) start() error {
+	if err := a.c.Start(a.conf); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	a.started = true
+	a.mu.Unlock()
+	go a.wait()
+	return nil
+}
+
+// wait says how the program ended, and ends everything.
+func (a *agent) wait() {
+	ws, err := a.c.Wait()
+	if err == nil {
+		err = wire.Send(wire.Descriptor, wire.Reply{Kind: wire.Ended, Status: uint32(ws)})
+	}
+	if err != nil {
+		os.Exit(1) // the launcher sees that it ended without a word
+	}
+	os.Exit(0)
+}
+
+// errnoOf reads out of an error why a program cannot be executed. The sentry says
+// it in words only.
+func errnoOf(err error) syscall.Errno {
+	for _, errno := range []syscall.Errno{unix.ENOENT, unix.EACCES, unix.ENOEXEC, unix.ENOTDIR, unix.EISDIR, unix.ELOOP} {
+		if strings.HasSuffix(err.Error(), errno.Error()) { //nolint:forbidigo // no path
+			return errno
+		}
+	}
+	return 0
+}
+
+// signal sends a signal to the program; what comes from a keyboard goes to who is
+// in its foreground.
+func (a *agent) signal(sig unix.Signal) error {
+	a.mu.Lock()
+	started := a.started
+	a.mu.Unlock()
+	if !started {
+		return nil
+	}
+	if a.c.Spec.Process.Terminal && (sig == unix.SIGINT || sig == unix.SIGQUIT || sig == unix.SIGTSTP || sig == unix.SIGWINCH) {
+		return a.c.Sandbox.SignalProcess(a.c.ID, 0, sig, true)
+	}
+	return a.c.SignalContainer(sig, false)
+}
+
+// passSignals passes on what the terminal sends: the agent is in the launcher's
+// process group, and the program, which has another kernel, is in none.
+func (a *agent) passSignals() {
+	all := make(chan os.Signal, 16)
+	signal.Notify(all, unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGCONT, unix.SIGWINCH, unix.SIGHUP, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTTIN, unix.SIGTTOU)
+	go func() {
+		for sig := range all {
+			n, ok := sig.(syscall.Signal)
+			if !ok || n == unix.SIGTTIN || n == unix.SIGTTOU {
+				continue // for ourselves
+			}
+			_ = a.signal(n) // it may have ended
+		}
+	}()
+}

@@ -1,0 +1,243 @@
+//go:build linux
+
+package gvisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/cgroup"
+	"ambit.dev/ambit/internal/enforce/gvisor/wire"
+)
+
+// grace is how long a program that was asked to end (SIGTERM) may take.
+const grace = 5 * time.Second
+
+// session is a sandbox from its threshold to its end.
+type session struct {
+	plan    enforce.Plan
+	pid     int // of the agent, as the host sees it
+	sentry  int // of the program's kernel
+	line    int
+	relay   *relay
+	group   *cgroup.Group
+	report  enforce.Report
+	denials chan enforce.Denial
+
+	first chan wire.Reply // whether it is ready
+	done  chan wire.Reply // the answer to a request
+	one   sync.Mutex      // one request at a time
+
+	last       wire.Reply    // how the program ended; valid when heard is closed
+	heard      chan struct{} // closed when the agent says no more
+	cannotExec error         // set by Release
+	ended      chan struct{}
+	limit      atomic.Pointer[string] // the bound that ended it
+}
+
+func (s *session) Report() enforce.Report         { return s.report }
+func (s *session) PID() int                       { return s.pid }
+func (s *session) Denials() <-chan enforce.Denial { return s.denials }
+
+// hear takes what the agent says until it is gone.
+//
+// Security: the agent is not trusted with more than its words: each is bounded,
+// and one of another kind than is waited for is dropped.
+func (s *session) hear() {
+	defer close(s.heard)
+	for {
+		var r wire.Reply
+		if err := wire.Receive(s.line, &r); err != nil {
+			return
+		}
+		to := s.done
+		switch r.Kind {
+		case wire.Ended:
+			s.last = r
+			return
+		case wire.Ready:
+			to = s.first
+		}
+		select {
+		case to <- r:
+		default:
+		}
+	}
+}
+
+// ask has the agent carry a request out.
+func (s *session) ask(q wire.Request) (wire.Reply, error) {
+	s.one.Lock()
+	defer s.one.Unlock()
+	select {
+	case <-s.heard:
+		return wire.Reply{}, wire.ErrGone
+	default:
+	}
+	if err := wire.Send(s.line, q); err != nil {
+		return wire.Reply{}, wire.ErrGone
+	}
+	select {
+	case r := <-s.done:
+		if r.Error != "" && r.Errno == 0 {
+			return r, errors.New(r.Error)
+		}
+		return r, nil
+	case <-s.heard:
+		return wire.Reply{}, wire.ErrGone
+	}
+}
+
+// Release lets the program begin.
+//
+// Security: the sentry enters its system call filter in this moment, before it
+// makes the program's process; whether it is on can only be seen afterwards. Where
+// it is not, everything is ended at once.
+func (s *session) Release() error {
+	r, err := s.ask(wire.Request{Op: wire.OpStart})
+	if errors.Is(err, wire.ErrGone) {
+		return nil // it has begun and ended, or was killed: Wait tells
+	}
+	if err != nil {
+		return fmt.Errorf("release the program: %w", err)
+	}
+	if r.Errno != 0 {
+		s.cannotExec = r.Errno
+		return s.Kill()
+	}
+	if err := filtered(s.sentry, s.pid); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
+		return errors.Join(fmt.Errorf("the filter of the sandbox's kernel does not hold: %w", err), s.Kill())
+	}
+	return nil
+}
+
+// abandon ends a sandbox whose program never ran.
+func (s *session) abandon() {
+	_ = s.Kill() // it may have ended by itself
+	<-s.ended
+	_ = unix.Shutdown(s.line, unix.SHUT_RDWR) // the agent is gone
+	_ = unix.Close(s.line)
+	s.relay.close()
+	if err := removeGroup(s.group); err != nil {
+		fmt.Fprintf(os.Stderr, "ambit: remove the control group: %v\n", err) // nobody is left to answer to
+	}
+}
+
+// Signal passes a signal to the program, through the agent.
+func (s *session) Signal(sig os.Signal) error {
+	n, ok := sig.(syscall.Signal)
+	if !ok {
+		return fmt.Errorf("signal %v: not a signal of this system", sig)
+	}
+	if n == unix.SIGKILL {
+		return s.Kill()
+	}
+	_, err := s.ask(wire.Request{Op: wire.OpSignal, Signal: int(n)})
+	if errors.Is(err, wire.ErrGone) {
+		return nil
+	}
+	return err
+}
+
+// Kill ends the agent, and with it the kernel ends every process of the sandbox.
+// It is safe against a reused process id: until ended is closed the process is
+// not reaped.
+func (s *session) Kill() error {
+	select {
+	case <-s.ended:
+		return nil
+	default:
+	}
+	if err := unix.Kill(s.pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill the sandbox: %w", err)
+	}
+	return nil
+}
+
+// Wait waits for the end, keeping the bound on time, and cleans up.
+func (s *session) Wait() (enforce.Result, error) {
+	if wall := s.plan.Limits.Wall; wall > 0 {
+		defer time.AfterFunc(wall, func() {
+			name := "wall"
+			s.limit.Store(&name)
+			time.AfterFunc(grace, func() { _ = s.Kill() })
+			_ = s.Signal(unix.SIGTERM) // the next one does not ask
+		}).Stop()
+	}
+	<-s.ended
+	<-s.heard // what it said last is read by then
+	s.one.Lock()
+	err := unix.Close(s.line)
+	s.one.Unlock()
+	s.relay.close()
+	close(s.denials)
+	r := s.result()
+	if s.group != nil {
+		if stats, e := s.group.Stats(); e == nil && r.Limit == "" {
+			r.Limit = hit(stats)
+			r.LimitText = strings.Join(stats.Reached(s.group.Limits()), "; ")
+		}
+		err = errors.Join(err, s.group.Remove())
+	}
+	return r, err
+}
+
+// hit names the bound that the group ran into.
+func hit(st cgroup.Stats) string {
+	switch {
+	case st.OOMKills > 0:
+		return "memory"
+	case st.PIDsRefused > 0:
+		return "pids"
+	}
+	return ""
+}
+
+// result reads what the agent said of the program's end.
+func (s *session) result() (r enforce.Result) {
+	if l := s.limit.Load(); l != nil {
+		r.Limit = *l
+	}
+	if s.cannotExec != nil {
+		r.CannotExec, r.Exit = s.cannotExec, 127
+		return r
+	}
+	ws := unix.WaitStatus(s.last.Status)
+	switch {
+	case s.last.Kind != wire.Ended: // the agent was killed
+		r.Signal = int(unix.SIGKILL)
+	case !ws.Signaled():
+		r.Exit = ws.ExitStatus()
+		return r
+	default:
+		r.Signal = int(ws.Signal())
+	}
+	if r.Signal == int(unix.SIGXFSZ) && s.plan.Limits.Disk > 0 && r.Limit == "" {
+		r.Limit, r.LimitText = "disk", "a file would have grown beyond it"
+	}
+	r.Exit = 128 + r.Signal
+	return r
+}
+
+// Hide is not carried out by this tier yet: what a program was granted stays until
+// it ends.
+func (s *session) Hide(paths ...string) ([][]enforce.Open, error) {
+	return nil, fmt.Errorf("the %s tier cannot take %q away while a program runs; end the session", s.plan.Tier, paths)
+}
+
+// Pause stops the program and all it started, by its own kernel.
+func (s *session) Pause() (resume func(), err error) {
+	if _, err := s.ask(wire.Request{Op: wire.OpPause}); err != nil {
+		return nil, fmt.Errorf("pause the sandbox: %w", err)
+	}
+	return sync.OnceFunc(func() { _, _ = s.ask(wire.Request{Op: wire.OpResume}) }), nil // it may have been ended meanwhile
+}
