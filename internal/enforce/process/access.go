@@ -70,7 +70,7 @@ func (w *watcher) proceed(n seccomp.Notification) seccomp.Verdict {
 func mayMode(n seccomp.Notification) uint32 {
 	var mode uint32
 	switch n.Call {
-	case unix.SYS_ACCESS:
+	case callAccess:
 		mode = uint32(n.Args[1])
 	case unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2:
 		mode = uint32(n.Args[2])

@@ -37,13 +37,13 @@ type wish struct {
 // or renames it, and the name is no link.
 func single(n seccomp.Notification) bool {
 	switch n.Call {
-	case unix.SYS_MKDIR, unix.SYS_MKDIRAT, unix.SYS_RMDIR, unix.SYS_UNLINK, unix.SYS_UNLINKAT, unix.SYS_CREAT:
+	case callMkdir, unix.SYS_MKDIRAT, callRmdir, callUnlink, unix.SYS_UNLINKAT, callCreat:
 		return true
-	case unix.SYS_RENAME, unix.SYS_RENAMEAT:
+	case callRename, unix.SYS_RENAMEAT:
 		return true
 	case unix.SYS_RENAMEAT2:
 		return n.Args[4]&^unix.RENAME_NOREPLACE == 0
-	case unix.SYS_OPEN:
+	case callOpen:
 		return n.Args[1]&unix.O_CREAT != 0 && n.Args[1]&(unix.O_PATH|unix.O_DIRECTORY) == 0
 	case unix.SYS_OPENAT:
 		return n.Args[2]&unix.O_CREAT != 0 && n.Args[2]&(unix.O_PATH|unix.O_DIRECTORY) == 0
@@ -121,15 +121,15 @@ func (w *watcher) perform(ctx context.Context, n seccomp.Notification, wishes []
 	}
 	d := deed{w: w, n: n, dir: dir, at: at, beneath: wishes[0].beneath, umask: umask}
 	switch n.Call {
-	case unix.SYS_MKDIR, unix.SYS_MKDIRAT:
+	case callMkdir, unix.SYS_MKDIRAT:
 		return d.mkdir(ctx)
-	case unix.SYS_RMDIR:
+	case callRmdir:
 		return d.remove(unix.AT_REMOVEDIR)
-	case unix.SYS_UNLINK:
+	case callUnlink:
 		return d.remove(0)
 	case unix.SYS_UNLINKAT:
 		return d.remove(int(n.Args[2] & unix.AT_REMOVEDIR))
-	case unix.SYS_RENAME, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2:
+	case callRename, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2:
 		return d.rename(ctx, wishes[0].touch.Create)
 	}
 	return d.create(ctx)

@@ -38,35 +38,35 @@ var (
 )
 
 var changing = map[int]named{
-	unix.SYS_OPEN:   {paths: path0, flags: 1},
+	callOpen:        {paths: path0, flags: 1},
 	unix.SYS_OPENAT: {paths: at01, flags: 2},
-	unix.SYS_CREAT:  {paths: path0},
+	callCreat:       {paths: path0},
 
-	unix.SYS_MKDIR:     {names: true, makes: true, paths: path0},
+	callMkdir:          {names: true, makes: true, paths: path0},
 	unix.SYS_MKDIRAT:   {names: true, makes: true, paths: at01},
-	unix.SYS_MKNOD:     {names: true, makes: true, paths: path0},
+	callMknod:          {names: true, makes: true, paths: path0},
 	unix.SYS_MKNODAT:   {names: true, makes: true, paths: at01},
-	unix.SYS_SYMLINK:   {names: true, makes: true, paths: path1},
+	callSymlink:        {names: true, makes: true, paths: path1},
 	unix.SYS_SYMLINKAT: {names: true, makes: true, paths: at12},
-	unix.SYS_LINK:      {names: true, makes: true, paths: both01},
+	callLink:           {names: true, makes: true, paths: both01},
 	unix.SYS_LINKAT:    {names: true, makes: true, paths: both013},
-	unix.SYS_UNLINK:    {names: true, paths: path0},
+	callUnlink:         {names: true, paths: path0},
 	unix.SYS_UNLINKAT:  {names: true, paths: at01},
-	unix.SYS_RMDIR:     {names: true, paths: path0},
-	unix.SYS_RENAME:    {names: true, paths: both01},
+	callRmdir:          {names: true, paths: path0},
+	callRename:         {names: true, paths: both01},
 	unix.SYS_RENAMEAT:  {names: true, paths: both013},
 	unix.SYS_RENAMEAT2: {names: true, paths: both013},
 
 	unix.SYS_TRUNCATE:      {paths: path0},
-	unix.SYS_CHMOD:         {paths: path0},
+	callChmod:              {paths: path0},
 	unix.SYS_FCHMODAT:      {paths: at01},
 	unix.SYS_FCHMODAT2:     {paths: at01, at: 3},
-	unix.SYS_CHOWN:         {paths: path0},
-	unix.SYS_LCHOWN:        {paths: path0, link: true},
+	callChown:              {paths: path0},
+	callLchown:             {paths: path0, link: true},
 	unix.SYS_FCHOWNAT:      {paths: at01, at: 4},
-	unix.SYS_UTIME:         {paths: path0},
-	unix.SYS_UTIMES:        {paths: path0},
-	unix.SYS_FUTIMESAT:     {paths: at01},
+	callUtime:              {paths: path0},
+	callUtimes:             {paths: path0},
+	callFutimesat:          {paths: at01},
 	unix.SYS_UTIMENSAT:     {paths: at01, at: 3},
 	unix.SYS_SETXATTR:      {paths: path0},
 	unix.SYS_LSETXATTR:     {paths: path0, link: true},
@@ -195,7 +195,7 @@ func (call named) heard(n seccomp.Notification) bool {
 
 // creates reports whether a call may make its object.
 func (call named) creates(n seccomp.Notification) bool {
-	return n.Call == unix.SYS_CREAT || call.flags > 0 && n.Args[call.flags]&unix.O_CREAT != 0
+	return n.Call == callCreat || call.flags > 0 && n.Args[call.flags]&unix.O_CREAT != 0
 }
 
 // anew reports whether a call makes its last object, and fails where one is.

@@ -109,3 +109,13 @@ func TakeAhead(view []enforce.Entry, p enforce.Plan) (root bool, left []enforce.
 	}
 	return root, left, len(a.mounts)
 }
+
+// Calls that not every architecture has.
+const (
+	CallOpen     = callOpen
+	CallMkdir    = callMkdir
+	CallStat     = callStat
+	CallLstat    = callLstat
+	CallReadlink = callReadlink
+	CallLchown   = callLchown
+)

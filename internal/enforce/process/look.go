@@ -19,14 +19,14 @@ import (
 // looking are the calls that tell about a file or go to a directory. They are
 // held where no trap hears of them.
 var looking = map[int]named{
-	unix.SYS_STAT:              {look: true, paths: path0},
-	unix.SYS_LSTAT:             {look: true, paths: path0, link: true},
+	callStat:                   {look: true, paths: path0},
+	callLstat:                  {look: true, paths: path0, link: true},
 	unix.SYS_NEWFSTATAT:        {look: true, paths: at01, at: 3},
 	unix.SYS_STATX:             {look: true, paths: at01, at: 2},
-	unix.SYS_ACCESS:            {look: true, paths: path0},
+	callAccess:                 {look: true, paths: path0},
 	unix.SYS_FACCESSAT:         {look: true, paths: at01},
 	unix.SYS_FACCESSAT2:        {look: true, paths: at01, at: 3},
-	unix.SYS_READLINK:          {look: true, paths: path0, link: true},
+	callReadlink:               {look: true, paths: path0, link: true},
 	unix.SYS_READLINKAT:        {look: true, paths: at01, link: true},
 	unix.SYS_CHDIR:             {look: true, paths: path0},
 	unix.SYS_STATFS:            {look: true, paths: path0},

@@ -346,7 +346,7 @@ func TestAbsolute(t *testing.T) {
 		{unix.SYS_OPENAT, uint64(at), "x", dir + "/x"},
 		{unix.SYS_OPENAT2, uint64(at) | 1<<40, "x", dir + "/x"},
 		{unix.SYS_EXECVEAT, uint64(at), "x", dir + "/x"},
-		{unix.SYS_OPEN, uint64(at), "x", wd + "/x"}, // its first argument is the path
+		{process.CallOpen, uint64(at), "x", wd + "/x"}, // its first argument is the path
 		{unix.SYS_EXECVE, uint64(at), "x", wd + "/x"},
 		{unix.SYS_OPENAT, 1 << 20, "x", ""},
 		{unix.SYS_OPENAT, cwd, "", ""},

@@ -112,7 +112,7 @@ func TestWants(t *testing.T) {
 		kind         enforce.TouchKind
 		follow, anew bool
 	}{
-		{unix.SYS_OPEN, [6]uint64{0, unix.O_RDONLY}, read, true, false},
+		{process.CallOpen, [6]uint64{0, unix.O_RDONLY}, read, true, false},
 		{unix.SYS_OPENAT, [6]uint64{0, 0, unix.O_RDWR}, write, true, false},
 		{unix.SYS_OPENAT, [6]uint64{0, 0, unix.O_RDONLY | unix.O_TRUNC}, write, true, false},
 		{unix.SYS_OPENAT, [6]uint64{0, 0, unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW}, read, false, false},
@@ -120,17 +120,17 @@ func TestWants(t *testing.T) {
 		{unix.SYS_OPENAT, [6]uint64{0, 0, unix.O_TMPFILE | unix.O_RDWR}, write, true, false},
 		{unix.SYS_OPENAT, [6]uint64{0, 0, unix.O_WRONLY | unix.O_CREAT}, write, true, false},
 		{unix.SYS_OPENAT, [6]uint64{0, 0, unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL}, write, false, true},
-		{unix.SYS_MKDIR, [6]uint64{}, write, true, true},
+		{process.CallMkdir, [6]uint64{}, write, true, true},
 		{unix.SYS_RENAMEAT2, [6]uint64{}, write, true, false},
-		{unix.SYS_STAT, [6]uint64{}, read, true, false},
-		{unix.SYS_LSTAT, [6]uint64{}, read, false, false},
+		{process.CallStat, [6]uint64{}, read, true, false},
+		{process.CallLstat, [6]uint64{}, read, false, false},
 		{unix.SYS_NEWFSTATAT, [6]uint64{0, 0, 0, unix.AT_SYMLINK_NOFOLLOW}, read, false, false},
 		{unix.SYS_STATX, [6]uint64{0, 0, unix.AT_SYMLINK_NOFOLLOW}, read, false, false},
-		{unix.SYS_READLINK, [6]uint64{}, read, false, false},
+		{process.CallReadlink, [6]uint64{}, read, false, false},
 		{unix.SYS_FACCESSAT, [6]uint64{0, 0, 0, unix.AT_SYMLINK_NOFOLLOW}, read, true, false}, // the kernel's has no flags
 		{unix.SYS_UTIMENSAT, [6]uint64{0, 0, 0, unix.AT_SYMLINK_NOFOLLOW}, write, false, false},
 		{unix.SYS_FCHOWNAT, [6]uint64{0, 0, 0, 0, unix.AT_SYMLINK_NOFOLLOW}, write, false, false},
-		{unix.SYS_LCHOWN, [6]uint64{}, write, false, false},
+		{process.CallLchown, [6]uint64{}, write, false, false},
 	} {
 		if kind, follow, anew := process.Wants(c.call, c.args); kind != c.kind || follow != c.follow || anew != c.anew {
 			t.Errorf("%d %#x: %s, follows %v, anew %v", c.call, c.args, kind, follow, anew)

@@ -211,7 +211,7 @@ func absolute(n seccomp.Notification, p string) (string, bool) {
 		return p, true
 	}
 	link := "cwd"
-	if n.Call != unix.SYS_OPEN && n.Call != unix.SYS_CREAT && n.Call != unix.SYS_EXECVE && int32(n.Args[0]) != unix.AT_FDCWD {
+	if n.Call != callOpen && n.Call != callCreat && n.Call != unix.SYS_EXECVE && int32(n.Args[0]) != unix.AT_FDCWD {
 		link = "fd/" + itoa(int(int32(n.Args[0])))
 	}
 	return joined(n.PID, link, p)
