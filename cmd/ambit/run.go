@@ -218,6 +218,9 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 	if res.Limit != "" && !a.json {
 		printf(a.err, "ambit: the limit of %s was reached%s\n", res.Limit, words(res.LimitText))
 	}
+	if res.Limit == "" && res.LimitText != "" && !a.json { // it held the program back, and ended nothing
+		printf(a.err, "ambit: %s\n", res.LimitText)
+	}
 	if res.Exit != 0 {
 		return &exitError{status: res.Exit}
 	}

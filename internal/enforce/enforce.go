@@ -207,7 +207,7 @@ type Result struct {
 	Signal int // the signal that ended it, or 0
 	// Limit names the bound that ended it ("wall", "memory", "pids"), or "".
 	Limit     string
-	LimitText string // in words, "" where nothing more is known
+	LimitText string // in words, "" where nothing more is known; without Limit: what only held the program back
 	Missed    int    // denials that came too fast to be told
 	// CannotExec is set when the kernel refused to execute the program.
 	CannotExec error

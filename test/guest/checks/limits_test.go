@@ -6,18 +6,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// two takes 70 MiB in each of two processes.
+// two takes 70 MiB in each of two processes at once.
 const two = `
 import os, sys
+r, w = os.pipe()
 pid = os.fork()
 b = bytearray(70 << 20)
-if pid == 0: os._exit(0)
+os.close(w)
+if pid == 0: os._exit(len(os.read(r, 1))) # when the other has its own
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`
 
 // TestMemory: a bound on memory is for all processes of the sandbox together.
@@ -37,17 +40,20 @@ func TestPIDs(t *testing.T) {
 	if strings.Contains(s.out, "made all") {
 		t.Error("it made 30 processes")
 	}
-	s.want(t, 2, "Cannot fork")
+	s.want(t, 2, "Cannot fork", "the limit of pids was reached")
 	ambit(t, scope(t), "run", "--ask", "none", "--limit", "pids=60", "--", "sh", "-c", forks).want(t, 0, "made all")
 	nothingLeft(t)
 }
 
-// TestCPU: the kernel holds back a sandbox that wants more than its part.
+// TestCPU: the kernel holds back a sandbox that wants more than its part, and
+// that is said at the end.
 func TestCPU(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Getenv("AMBIT_BIN"), "run", "--ask", "none", "--limit", "cpu=0.2", "--", "sh", "-c", "while :; do :; done")
 	cmd.Env = append(os.Environ(), "AMBIT_STATE_DIR="+t.TempDir())
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
 	group := scope(t)
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(group.Fd())}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -72,13 +78,19 @@ func TestCPU(t *testing.T) {
 	if err := cmd.Wait(); err == nil {
 		t.Error("an interrupted loop ended well")
 	}
+	if !strings.Contains(complaints.String(), "processor limit of 0.20 reached: waited ") {
+		t.Errorf("it says %q", complaints.String())
+	}
 	nothingLeft(t)
 }
 
-// held reports whether the kernel has made a group wait.
+// held reports whether the kernel has made a group wait, for a second and more.
 func held(group string) bool {
 	text, err := os.ReadFile(filepath.Join(group, "cpu.stat"))
-	return err == nil && strings.Contains(string(text), "\nnr_throttled ") && !strings.Contains(string(text), "\nnr_throttled 0\n")
+	_, after, _ := strings.Cut(string(text), "\nthrottled_usec ")
+	number, _, _ := strings.Cut(after, "\n")
+	microseconds, bad := strconv.Atoi(number)
+	return err == nil && bad == nil && microseconds > 1_200_000
 }
 
 // TestNotAlone: in a control group with other processes nothing can be divided.
@@ -131,7 +143,12 @@ func TestTop(t *testing.T) {
 // nothingLeft: the groups of sandboxes went with them.
 func nothingLeft(t *testing.T) {
 	t.Helper()
-	if left := sessions(t); len(left) > 0 {
-		t.Errorf("left: %q", left)
+	for _, left := range sessions(t) {
+		pids, err := os.ReadFile(filepath.Join(left, "cgroup.procs"))
+		t.Errorf("left: %q with the processes %q, %v", left, pids, err)
+		for pid := range strings.FieldsSeq(string(pids)) {
+			status, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
+			t.Logf("%s, %v", status, err)
+		}
 	}
 }
