@@ -20,14 +20,16 @@ var systemDirs = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "
 var programDirs = []string{"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/usr/games", "/bin", "/sbin"}
 
 // etcDirs hold settings of system programs, without secrets: /etc/ssl/private
-// and the like stay out.
-var etcDirs = []string{"/etc/alternatives", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/fonts", "/etc/java-17-openjdk"}
+// and the like stay out. The second line is where Fedora, openSUSE, Arch and Alpine
+// have the certificates of authorities, and links to them.
+var etcDirs = []string{"/etc/alternatives", "/etc/ssl/certs", "/etc/fonts", "/etc/java-17-openjdk", "/etc/crypto-policies",
+	"/etc/pki/tls/certs", "/etc/pki/tls/cert.pem", "/etc/pki/ca-trust/extracted", "/var/lib/ca-certificates", "/etc/ssl/ca-bundle.pem", "/etc/ca-certificates/extracted", "/etc/ssl/cert.pem"}
 
 // etcFiles are copied: most are small, and then a copy costs less than a mount.
 var etcFiles = []string{
 	"/etc/ld.so.cache", "/etc/host.conf", "/etc/gai.conf", "/etc/localtime", "/etc/timezone", "/etc/os-release", "/etc/debian_version",
 	"/etc/mime.types", "/etc/protocols", "/etc/services", "/etc/shells", "/etc/inputrc", "/etc/locale.conf", "/etc/locale.alias",
-	"/etc/ssl/openssl.cnf", "/etc/bash.bashrc", "/etc/profile",
+	"/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf", "/etc/bash.bashrc", "/etc/profile", "/etc/ld-musl-x86_64.path", "/etc/ld-musl-aarch64.path",
 }
 
 // procMasked tell of the whole host and belong to no namespace: keys, the
