@@ -148,7 +148,7 @@ func (s asking) rewritten(t *testing.T) {
 	e := s.python(t, p, a, `
 names = [(H + "/file").encode(), (H + "/secr").encode()]
 path = ctypes.create_string_buffer(names[0])
-end, over = time.time() + 0.5, False
+begin, over = time.time(), False
 def rewrite():
     while not over:
         for n in names: ctypes.memmove(path, n, len(n))
@@ -156,7 +156,7 @@ threads = [threading.Thread(target=rewrite) for _ in range(2)]
 for t in threads: t.start()
 b = ctypes.create_string_buffer(100)
 seen, st = set(), ctypes.create_string_buffer(512)
-while time.time() < end:
+while time.time() < begin + 0.5 or b"hidden\n" not in seen and time.time() < begin + 60:
     f = c.open(path, 0)
     if f >= 0:
         n = c.read(f, b, 100)

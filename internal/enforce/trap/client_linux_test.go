@@ -194,7 +194,7 @@ func (v *view) startCommand(cmd *exec.Cmd) *call {
 }
 
 // wait returns the lines that a client printed. It hangs if for a while no name
-// came or went either: in an emulated machine ten thousand names take a minute.
+// came or went either: in an emulated machine a name takes milliseconds.
 func (v *view) wait(c *call) []string {
 	v.t.Helper()
 	names, since := -1, time.Now()

@@ -193,7 +193,7 @@ func TestMany(t *testing.T) {
 		mu.Unlock()
 		select {
 		case <-all:
-		case <-time.After(10 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Error("not all wait at once")
 		}
 		once.Do(func() { v.attach(o) })
@@ -216,7 +216,7 @@ func TestMany(t *testing.T) {
 // TestForget frees what the kernel forgets, and has it forget when names are too
 // many; but none that something is mounted on.
 func TestForget(t *testing.T) {
-	const names, most = 10_000, 1000
+	const names, most = 3000, 300
 	v := makeView(t, func(v *view) trap.Config {
 		v.bound = most
 		return trap.Config{Touch: func(_ context.Context, o trap.Touched) unix.Errno { return v.attach(o) }}
@@ -238,9 +238,9 @@ func TestForget(t *testing.T) {
 
 func (v *view) until(what string, true func() bool) {
 	v.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !true(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !true(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			v.t.Fatalf("waited 20 s until %s (%d nodes)", what, v.trap.Nodes())
+			v.t.Fatalf("waited a minute until %s (%d nodes)", what, v.trap.Nodes())
 		}
 	}
 }

@@ -126,7 +126,7 @@ func startWatchdog() (tell *os.File, end func(), err error) {
 	return w, func() { w.Close(); _ = cmd.Wait() }, nil
 }
 
-// watchdog aborts the connections that are open for a minute, and those that
+// watchdog aborts the connections that are open for five minutes, and those that
 // are left when everybody who could tell of their end is gone.
 func watchdog() {
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("ambit-trap-watchdog-%d", os.Getpid()))
@@ -150,7 +150,7 @@ func watchdog() {
 			delete(timers, ended)
 			continue
 		}
-		timers[n] = time.AfterFunc(time.Minute, func() { abort(n) })
+		timers[n] = time.AfterFunc(5*time.Minute, func() { abort(n) })
 	}
 	for n := range timers {
 		abort(n)
