@@ -39,23 +39,41 @@ fetch_kernel() {
 	mv "$new" "$kernels/$name"
 }
 
-# fetch_backport NAME SUITE fetches the kernel of some suite. That is done by an
-# apt that knows this suite alone, with lists of its own: the host's sources stay
-# as they are, and say where they are.
-fetch_backport() {
-	local dir=$kernels/$1.apt uri options
+# private_apt NAME SUITE [APT-OPTION...] makes an apt that knows this suite alone,
+# with lists of its own, and puts its options into `options`: the host's sources
+# stay as they are, and say where they are.
+private_apt() {
+	local dir=$kernels/$1.apt uri suite=$2
+	shift 2
 	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep '/debian/\?$' | head -n1)
 	[ -n "$uri" ] || return 1
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$uri" "$2" >"$dir/sources.list"
+	: >"$dir/status"
+	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$uri" "$suite" >"$dir/sources.list"
 	options=(-o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir/cache"
-		-o Acquire::Languages=none)
-	apt-get -qq "${options[@]}" update && fetch_kernel "$1" linux-image-cloud-amd64 "${options[@]}"
+		-o "Dir::State::status=$dir/status" -o Acquire::Languages=none -o APT::Sandbox::User=root "$@")
+	apt-get -qq "${options[@]}" update
+}
+
+# fetch_backport NAME SUITE fetches the kernel of some suite.
+fetch_backport() {
+	private_apt "$1" "$2" && fetch_kernel "$1" linux-image-cloud-amd64 "${options[@]}"
+}
+
+# fetch_arm64 fetches the kernel of Debian 12 for arm64, and the packages of a
+# root file system: all of test/guest/packages.txt and what they depend on.
+fetch_arm64() {
+	private_apt arm64 bookworm -o APT::Architecture=arm64 -o APT::Architectures=arm64 && fetch_kernel arm64 linux-image-cloud-arm64 "${options[@]}" || return 1
+	local new=$kernels/.arm64.packages
+	rm -rf "$new" && mkdir -p "$new"
+	xargs apt-get -qq "${options[@]}" install -y --no-install-recommends --download-only <test/guest/packages.txt || return 1
+	cp -l "$kernels"/arm64.apt/cache/archives/*.deb "$new"
+	rm -rf "$kernels/arm64.packages" && mv "$new" "$kernels/arm64.packages"
 }
 
 is_root || die "Guests are made by root only: sudo make test-guest."
 need qemu-system-x86:qemu-system-x86_64 e2fsprogs:mke2fs kmod:depmod git:git python3:python3 curl:curl procps:pgrep \
-	iproute2:ip
+	iproute2:ip busybox-static:busybox musl-tools:musl-gcc
 need_go "$root"
 fetch_kernel stock linux-image-cloud-amd64 || { apt-get -qq update && fetch_kernel stock linux-image-cloud-amd64; } >/dev/null 2>&1 ||
 	die "Could not fetch the kernel: linux-image-cloud-amd64"
@@ -65,6 +83,8 @@ for kernel in backports:bookworm newest:trixie; do
 	fetch_backport "${kernel%:*}" "${kernel#*:}-backports" >/dev/null 2>&1 ||
 		say "The kernel of ${kernel#*:}-backports cannot be had here; its part is skipped."
 done
+need qemu-system-arm:qemu-system-aarch64
+fetch_arm64 >/dev/null 2>&1 || say "Debian for arm64 cannot be had here; its part is skipped."
 [ "${1:-}" != fetch ] || exit 0
 cd test/guest
 exec go test -count=1 -timeout=3h -v -run '^TestGuest$' . -args -whole "$@"

@@ -22,9 +22,9 @@ var (
 )
 
 // needGuest skips where no guest can be made.
-func needGuest(t *testing.T, kernelName string) kernel {
+func needGuest(t *testing.T, kernelName, qemu string) kernel {
 	t.Helper()
-	if err := available(); err != nil {
+	if err := available(qemu); err != nil {
 		t.Skip("requires: ", err)
 	}
 	dir, err := filepath.Abs(filepath.Join(*kernels, kernelName))
@@ -51,8 +51,7 @@ func boot(t *testing.T, k kernel, b start) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	m := prepare(t, k, root, suites)
-	m.processor = b.processor
+	m := prepare(t, k, root, b)
 	t.Logf("prepared in %s", time.Since(began).Round(time.Millisecond))
 	transcripts := make([]transcript, len(suites))
 	ctx, cancel := context.WithTimeout(t.Context(), b.deadline)
@@ -86,20 +85,27 @@ func boot(t *testing.T, k kernel, b start) {
 }
 
 // prepare lays out the machine.
-func prepare(t *testing.T, k kernel, root string, suites []suite) machine {
+func prepare(t *testing.T, k kernel, root string, b start) machine {
 	t.Helper()
+	suites := b.suites
+	if b.model.packages != "" {
+		b.model.packages = filepath.Join(*kernels, b.model.packages)
+	}
 	dir := *keep
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	r, err := newRootfs(filepath.Join(dir, "root"))
+	r, err := newRootfs(filepath.Join(dir, "root"), b.model)
 	if err == nil {
 		err = r.withModules(k, "fuse", "tun", "veth", "overlay", "vsock")
 	}
-	if err == nil {
-		err = r.build(root, suites)
+	if err == nil && b.model.packages == "" {
+		err = r.other()
 	}
-	m := machine{kernel: k, disk: filepath.Join(dir, "disk"), initrd: filepath.Join(dir, "initrd"), console: filepath.Join(dir, "console")}
+	if err == nil {
+		err = r.build(root, b.model.arch, suites)
+	}
+	m := machine{kernel: k, model: b.model, disk: filepath.Join(dir, "disk"), initrd: filepath.Join(dir, "initrd"), console: filepath.Join(dir, "console")}
 	if err == nil {
 		err = r.image(m.disk)
 	}
@@ -111,7 +117,7 @@ func prepare(t *testing.T, k kernel, root string, suites []suite) machine {
 		jobs = append(jobs, s.job())
 	}
 	inside := filepath.Join(dir, "inside")
-	if err := compile("inside", "build", "-o", inside, "."); err != nil {
+	if err := compile("inside", b.model.arch, "build", "-o", inside, "."); err != nil {
 		t.Fatal(err)
 	}
 	initrd, err := k.initramfs(inside, jobs)
@@ -168,7 +174,7 @@ func TestGuest(t *testing.T) {
 					b.suites[i].run, b.suites[i].skip = *tests, ""
 				}
 			}
-			boot(t, needGuest(t, b.kernel), b)
+			boot(t, needGuest(t, b.kernel, b.model.qemu), b)
 		})
 	}
 }

@@ -30,8 +30,9 @@ var etc = map[string]string{
 // A rootfs is a folder that becomes the root file system of a guest.
 type rootfs struct{ dir string }
 
-// newRootfs lays out the packages' files in dir.
-func newRootfs(dir string) (rootfs, error) {
+// newRootfs lays out the packages' files in dir: those that this host has, or
+// those in a folder of packages.
+func newRootfs(dir string, m model) (rootfs, error) {
 	r := rootfs{dir}
 	for _, d := range []string{"dev", "proc", "sys", "run", "tmp", "root", "home/ana", "srv", "etc", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
@@ -43,28 +44,12 @@ func newRootfs(dir string) (rootfs, error) {
 			return r, err
 		}
 	}
-	files, err := packageFiles(contents)
-	if err != nil {
-		return r, err
+	fill := r.ofHost
+	if m.packages != "" {
+		fill = func() error { return r.unpack(m.packages) }
 	}
-	alternatives, err := filepath.Glob("/etc/alternatives/*")
-	if err != nil {
+	if err := fill(); err != nil {
 		return r, err
-	}
-	for _, path := range append(files, alternatives...) {
-		if err := r.install(path, path); err != nil {
-			return r, err
-		}
-		// Python's compiled modules are made when packages are installed. Without
-		// them root's Python would want to make them at each start.
-		if compiled := filepath.Join(path, "__pycache__"); strings.HasPrefix(path, "/usr/lib/python") {
-			if fi, err := os.Stat(compiled); err != nil || !fi.IsDir() {
-				continue
-			}
-			if err := r.tree(compiled, compiled); err != nil {
-				return r, err
-			}
-		}
 	}
 	for path, text := range etc {
 		if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644); err != nil {
@@ -76,13 +61,64 @@ func newRootfs(dir string) (rootfs, error) {
 			return r, err
 		}
 	}
-	if err := os.Chown(filepath.Join(dir, "home/ana"), user, user); err != nil {
-		return r, err
+	return r, os.Chown(filepath.Join(dir, "home/ana"), user, user)
+}
+
+// ofHost installs what this host has of the packages.
+func (r rootfs) ofHost() error {
+	files, err := packageFiles(strings.Fields(contents))
+	if err != nil {
+		return err
 	}
-	if out, err := exec.Command("ldconfig", "-r", dir).CombinedOutput(); err != nil { //nolint:noctx // it ends at once
-		return r, fmt.Errorf("ldconfig: %w: %s", err, out)
+	alternatives, err := filepath.Glob("/etc/alternatives/*")
+	if err != nil {
+		return err
 	}
-	return r, nil
+	for _, path := range append(files, alternatives...) {
+		if err := r.install(path, path); err != nil {
+			return err
+		}
+		if err := r.compiled(path); err != nil {
+			return err
+		}
+	}
+	if out, err := exec.Command("ldconfig", "-r", r.dir).CombinedOutput(); err != nil { //nolint:noctx // it ends at once
+		return fmt.Errorf("ldconfig: %w: %s", err, out)
+	}
+	return nil
+}
+
+// compiled installs Python's compiled modules of a folder. They are made when
+// packages are installed; without them root's Python would want to make them at
+// each start.
+func (r rootfs) compiled(folder string) error {
+	from := filepath.Join(folder, "__pycache__")
+	if fi, err := os.Stat(from); !strings.HasPrefix(folder, "/usr/lib/python") || err != nil || !fi.IsDir() {
+		return nil
+	}
+	return r.tree(from, from)
+}
+
+// unpack puts the files of packages there that are not installed here.
+func (r rootfs) unpack(folder string) error {
+	packages, err := filepath.Glob(filepath.Join(folder, "*.deb"))
+	if err != nil || len(packages) == 0 {
+		return fmt.Errorf("%s has %d packages: %w", folder, len(packages), err)
+	}
+	for _, p := range packages {
+		tar := exec.Command("tar", "-x", "--keep-directory-symlink", "-C", r.dir) //nolint:noctx // it ends with its input
+		deb := exec.Command("dpkg-deb", "--fsys-tarfile", p)                      //nolint:noctx // it ends at once
+		if tar.Stdin, err = deb.StdoutPipe(); err != nil {
+			return err
+		}
+		if err := tar.Start(); err != nil {
+			return err
+		}
+		if err := errors.Join(deb.Run(), tar.Wait()); err != nil {
+			return fmt.Errorf("unpack %s: %w", p, err)
+		}
+	}
+	return nil
 }
 
 // install copies one object of the host to a path of the guest, with its owner

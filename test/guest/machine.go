@@ -10,34 +10,52 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
 	"ambit.dev/ambit/test/guest/job"
 )
 
+// A model is a kind of machine.
+type model struct {
+	qemu      string   // the emulator
+	machine   string   // its name of the machine
+	processor string   // and of the processor
+	console   string   // Linux' name of the serial port
+	arch      string   // Go's name of the architecture
+	packages  string   // folder of the packages of the root file system; "": those that this host has installed
+	boot      []string // words for the kernel
+}
+
+// pc is a machine like those that most people have. The two last words keep the
+// kernel from measuring clocks against each other, which fails under emulation on
+// a busy host.
+func pc(processor string) model {
+	return model{qemu: "qemu-system-x86_64", machine: "q35", processor: processor, console: "ttyS0", arch: "amd64",
+		boot: []string{"mitigations=off", "no_timer_check", "tsc_early_khz=1000000"}}
+}
+
 // A machine is what one guest is started from.
 type machine struct {
-	kernel    kernel
-	processor string // QEMU's name of its model
-	disk      string
-	initrd    string
-	console   string // file that gets what the kernel says
+	kernel  kernel
+	model   model
+	disk    string
+	initrd  string
+	console string // file that gets what the kernel says
 }
 
 // arguments are those of QEMU: emulated, so that no /dev/kvm is needed; nothing
-// but a disk whose changes are thrown away, the console and one port. The two
-// last words of the command line keep the kernel from measuring clocks against
-// each other, which fails under emulation on a busy host.
+// but a disk whose changes are thrown away, the console and one port.
 func (m machine) arguments() []string {
 	return []string{
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-		"-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", m.processor, "-smp", "2", "-m", "2048",
+		"-accel", "tcg,thread=multi", "-machine", m.model.machine, "-cpu", m.model.processor, "-smp", "2", "-m", "2048",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", m.kernel.image, "-initrd", m.initrd,
-		"-append", "console=ttyS0 panic=-1 mitigations=off no_timer_check tsc_early_khz=1000000",
+		"-append", "console=" + m.model.console + " panic=-1 " + strings.Join(m.model.boot, " "),
 		"-serial", "file:" + m.console,
-		"-drive", "file=" + m.disk + ",format=raw,if=virtio,snapshot=on",
+		"-drive", "file=" + m.disk + ",format=raw,if=none,id=root,snapshot=on", "-device", "virtio-blk-pci,drive=root",
 		"-device", "virtio-serial-pci", "-chardev", "stdio,id=events,signal=off",
 		"-device", "virtserialport,chardev=events,name=" + job.Port,
 	}
@@ -46,7 +64,7 @@ func (m machine) arguments() []string {
 // run boots the machine and tells what comes out of it, until it is off or the
 // deadline has passed.
 func (m machine) run(ctx context.Context, tell func(job.Event)) error {
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", m.arguments()...)
+	cmd := exec.CommandContext(ctx, m.model.qemu, m.arguments()...)
 	cmd.WaitDelay = 10 * time.Second
 	// A guest must not outlive its test. The signal is bound to this thread.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -3,6 +3,7 @@ package guest
 import (
 	"bufio"
 	"bytes"
+	_ "embed"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,9 +12,11 @@ import (
 )
 
 // contents are the packages that a guest has, beside what these depend on: what
-// the tests start, and what a small Debian has anyway.
-var contents = []string{"bash", "bsdutils", "coreutils", "curl", "dash", "diffutils", "findutils", "git", "grep", "gzip",
-	"hostname", "iproute2", "kmod", "mount", "ncurses-bin", "passwd", "procps", "python3", "sed", "tar", "util-linux"}
+// the tests start, and what a small Debian has anyway. scripts/guest.sh reads the
+// file too.
+//
+//go:embed packages.txt
+var contents string
 
 // packageFiles are the files of the packages and of everything that they depend
 // on, as they are installed on this host.
@@ -91,11 +94,11 @@ func relations(field string) (names []string) {
 }
 
 // Available reports what is missing for a guest on this host.
-func available() error {
+func available(qemu string) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("root, to build a root file system; a guest is the same for every user")
 	}
-	for _, name := range []string{"qemu-system-x86_64", "mke2fs", "depmod", "dpkg-query", "ldconfig"} {
+	for _, name := range []string{qemu, "mke2fs", "depmod", "dpkg-query", "ldconfig", "musl-gcc", "busybox"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return fmt.Errorf("%s: scripts/guest.sh installs it", name)
 		}

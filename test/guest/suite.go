@@ -72,9 +72,10 @@ func (s suite) job() job.Job {
 	return j
 }
 
-func compile(dir string, args ...string) error {
+// compile runs the go command for an architecture.
+func compile(dir, arch string, args ...string) error {
 	cmd := exec.Command("go", args...) //nolint:noctx // the test's deadline ends it
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
@@ -83,14 +84,14 @@ func compile(dir string, args ...string) error {
 
 // build puts Ambit and the test programs of the suites into the guest, all
 // built as Ambit ships: without cgo.
-func (r rootfs) build(root string, suites []suite) error {
+func (r rootfs) build(root, arch string, suites []suite) error {
 	bin, tests := filepath.Join(r.dir, "usr/local/bin"), filepath.Join(r.dir, "srv/tests")
 	for _, d := range []string{bin, tests} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return err
 		}
 	}
-	if err := compile(root, "build", "-trimpath", "-o", bin, "./cmd/..."); err != nil {
+	if err := compile(root, arch, "build", "-trimpath", "-o", bin, "./cmd/..."); err != nil {
 		return err
 	}
 	built := map[string]bool{}
@@ -99,7 +100,7 @@ func (r rootfs) build(root string, suites []suite) error {
 			continue
 		}
 		built[s.folder] = true
-		if err := compile(filepath.Join(root, s.folder), "test", "-c", "-o", filepath.Join(r.dir, s.program()), "."); err != nil {
+		if err := compile(filepath.Join(root, s.folder), arch, "test", "-c", "-o", filepath.Join(r.dir, s.program()), "."); err != nil {
 			return err
 		}
 		if err := r.tree(filepath.Join(sources, s.folder), filepath.Join(root, s.folder)); err != nil {

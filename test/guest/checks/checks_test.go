@@ -13,6 +13,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Args[0] == "/become" {
+		fmt.Fprintln(os.Stderr, become()) // it has not become
+		os.Exit(2)
+	}
 	if os.Getenv("AMBIT_GUEST") == "" {
 		fmt.Fprintln(os.Stderr, "These tests run in a guest of test/guest only: make test-guest")
 		os.Exit(0)

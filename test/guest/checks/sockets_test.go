@@ -3,6 +3,7 @@ package checks
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -71,6 +72,9 @@ func TestSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.says(t, "late "+late)
+	if err := p.ends(); err != nil {
+		t.Error(err)
+	}
 }
 
 // serve listens at a socket of the host.
@@ -90,6 +94,7 @@ func serve(t *testing.T, name string) {
 type talking struct {
 	in    io.Writer
 	lines *bufio.Scanner
+	ends  func() error
 }
 
 func startTalking(t *testing.T, args ...string) talking {
@@ -108,14 +113,10 @@ func startTalking(t *testing.T, args ...string) talking {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-		cancel()
-	})
-	return talking{in, bufio.NewScanner(out)}
+	return talking{in, bufio.NewScanner(out), func() error {
+		defer cancel()
+		return errors.Join(in.Close(), cmd.Wait())
+	}}
 }
 
 // says fails unless the next line is one of these.
