@@ -169,11 +169,16 @@ type openFlow struct {
 // Decide has a request decided, with a person's help where one has to be asked.
 //
 // Security: the path is compared in its canonical form. One that has none is put
-// as a request for any path, which only a grant without paths covers.
+// as a request for any path, which only a grant without paths covers, and is
+// stopped by every denial of some path.
 func (o *openFlow) Decide(ctx context.Context, a request.Ask) request.Answer {
 	c, odd, err := o.capability(a)
 	if err != nil {
 		return request.Answer{Why: err.Error()}
+	}
+	if by, ok := o.mayBeDenied(c); odd && ok {
+		return request.Answer{Capability: c.Display(), Reason: string(NotGranted),
+			Why: "its path is written in a way that servers read differently, and may be one that " + by.Display() + " denies"}
 	}
 	d, use, release, no := o.permit(ctx, c)
 	answer := request.Answer{Allowed: no == nil, Decision: d.Request, Use: use, Release: release}
@@ -191,6 +196,19 @@ func (o *openFlow) Decide(ctx context.Context, a request.Ask) request.Answer {
 		answer.Why += "; its path is written in a way that servers read differently, so that no rule with paths permits it"
 	}
 	return answer
+}
+
+// mayBeDenied finds a denial that stops a request for some path.
+func (o *openFlow) mayBeDenied(c capability.Capability) (by capability.Capability, ok bool) {
+	if o.plane.cfg.Rules == nil {
+		return by, false
+	}
+	for _, d := range o.plane.cfg.Rules().Deny {
+		if slices.ContainsFunc(c.Parts(), d.AnyPath().Covers) {
+			return d, true
+		}
+	}
+	return by, false
 }
 
 // capability is what is asked for: one request, over a connection or a stream.

@@ -225,6 +225,15 @@ func TestRequestsDenied(t *testing.T) {
 	if r := curl("-X", "DELETE", "https://"+f.secure+"/a"); !strings.Contains(r.out, "not-granted") || f.took() != nil {
 		t.Errorf("denied: %q %q", r.out, r.err)
 	}
+	// Servers take these for /a, or may.
+	for _, path := range []string{"//a", "/./a", "/x/../a", "/x/%2e%2e/a", "/x/..;/a", "/x%2f..%2fa"} {
+		if r := curl("--path-as-is", "-X", "DELETE", "https://"+f.secure+path); !strings.Contains(r.out, "not-granted") || f.took() != nil {
+			t.Errorf("%s: %q %q", path, r.out, r.err)
+		}
+		if r := curl("--path-as-is", "-X", "PUT", "https://"+f.secure+path); len(f.took()) != 1 {
+			t.Errorf("%s, which nothing denies: %q %q", path, r.out, r.err)
+		}
+	}
 	for _, args := range [][]string{{"-X", "DELETE", "https://" + f.secure + "/b"}, {"-X", "PUT", "https://" + f.secure + "/a"}} {
 		if r := curl(args...); len(f.took()) != 1 {
 			t.Errorf("%q: %q %q", args, r.out, r.err)

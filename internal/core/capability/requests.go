@@ -218,6 +218,15 @@ func (c Capability) Destination() (to Capability, ok bool) {
 	return Capability{kind: NetConnect, scope: h.String()}, true
 }
 
+// AnyPath returns c with requests of every path in place of those of some.
+func (c Capability) AnyPath() Capability {
+	if h, ok := c.flow(); ok && h.http != nil {
+		h.http = &requests{methods: h.http.methods}
+		c.scope = h.String()
+	}
+	return c
+}
+
 // Hosts returns where c leads: every public host if anywhere is set, else a name, with
 // below the names below it and not itself, or else addresses. ok is false for what
 // is about no connections.

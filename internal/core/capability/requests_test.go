@@ -210,6 +210,17 @@ func TestNarrow(t *testing.T) {
 	}
 }
 
+func TestAnyPath(t *testing.T) {
+	for text, want := range map[string]string{
+		"net.connect:a.com/http:GET:/a,/b": "net.connect:a.com/http:GET", "net.stream:a.com/http:/a": "net.stream:a.com/http",
+		"net.connect:a.com/http": "net.connect:a.com/http", "net.connect:a.com": "net.connect:a.com", "fs.read:/http": "fs.read:/http",
+	} {
+		if got := must(t, text).AnyPath(); got.String() != want {
+			t.Errorf("%s for any path: %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestHosts(t *testing.T) {
 	for text, want := range map[string]string{
 		"net.connect:*/http": "  false invalid Prefix true true", "net.connect:a.com:1/http:GET": " a.com false invalid Prefix false true",
