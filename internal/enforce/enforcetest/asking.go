@@ -21,7 +21,7 @@ func RunAsking(t *testing.T, make func(enforce.Asker) enforce.Tier, facts enforc
 		name string
 		test func(*testing.T)
 	}{
-		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"changes", s.changes}, {"widened", s.widened},
+		{"allowed", s.allowed}, {"refused", s.refused}, {"once", s.once}, {"walked", s.walked}, {"changes", s.changes}, {"widened", s.widened},
 		{"executed", s.executed}, {"directory", s.directory}, {"ended", s.ended}, {"many", s.many}, {"replaced", s.replaced}, {"hidden again", s.hiddenAgain}, {"hidden from the start on", s.hiddenFromStart}, {"quiet", s.quiet}, {"spawned", s.spawned}, {"named program", s.namedProgram}, {"beneath a cover", s.beneath}, {"taken away with its cover", s.uncovered}, {"taken away one by one", s.oneByOne}, {"taken away often", s.often}, {"nothing left", s.nothingLeft}, {"observed", s.observed}, {"made already", s.madeAlready}, {"report", s.report},
 		{"timers", s.timers}, {"odd paths", s.oddPaths}, {"its own paths", s.ownPaths}, {"as it is", s.asIs}, {"rewritten", s.rewritten},
 		{"unreadable", s.unreadable}, {"its own root", s.ownRoot}, {"links", s.links}, {"interpreted", s.interpreted},
@@ -177,6 +177,33 @@ func (s asking) refused(t *testing.T) {
 	if names, e := os.ReadDir(p.hidden); err != nil || e != nil || string(text) != "hidden\n" || len(names) != 1 {
 		t.Errorf("the host's folder was changed: %q, %v, %v", text, names, err)
 	}
+}
+
+// walked: who walks a granted tree is asked about it once, and finds all of it. From
+// a directory of the view's own that is open, by a name that it does not list, what
+// is hidden is asked about or not there.
+func (s asking) walked(t *testing.T) {
+	p := newHidden(t)
+	for i := range 20 {
+		dir := filepath.Join(p.hidden, "tree", strings.Repeat("d/", i))
+		for _, err := range []error{os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "f"), []byte("found\n"), 0o644), os.Symlink("f", filepath.Join(dir, "l"))} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	a := newAnswers(allow)
+	mustPrint(t, s.run(t, p, a, `cd "$HIDDEN/tree"; find . -type f -size -7k | wc -l; find . -type l -printf x | wc -c; grep -r found . | wc -l; tar -cf - . | tar -tf - | wc -l`), "20\n20\n20\n60\n")
+	if put := a.put(p.hidden); !slices.Equal(put, []string{"read tree"}) {
+		t.Errorf("asked %q, want once about the tree", put)
+	}
+	a = newAnswers(refuse)
+	e := s.python(t, p, a, `
+d = os.open(os.path.dirname(H), os.O_RDONLY | os.O_DIRECTORY)
+for look in (lambda: os.stat("hidden/file", dir_fd=d, follow_symlinks=False), lambda: os.open("hidden/file", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=d)):
+    try: print(look())
+    except (FileNotFoundError, PermissionError): print("hidden")`)
+	mustPrint(t, e, "hidden\nhidden\n")
 }
 
 // once: what was granted is not asked about again.

@@ -23,6 +23,8 @@ func TestArguments(t *testing.T) {
 	death := seccomp.Options{KeepDeathSignal: true}
 	change, run := seccomp.Options{HoldChanges: true}, seccomp.Options{HoldRuns: true}
 	look, group := seccomp.Options{HoldLooks: true}, seccomp.Options{NoGroupSignal: true}
+	watched := seccomp.Options{HoldLooks: true, HoldOpen: true}
+	const cwd = 0xffffffffffffff9c // AT_FDCWD
 	for _, c := range []struct {
 		options seccomp.Options
 		call    string
@@ -117,7 +119,19 @@ func TestArguments(t *testing.T) {
 		{look, "openat2", [6]uint64{}, "ENOSYS"},
 		{look, "stat", [6]uint64{}, "hold"},
 		{look, "lstat", [6]uint64{}, "hold"},
-		{look, "newfstatat", [6]uint64{3, 0, 0, unix.AT_SYMLINK_NOFOLLOW}, "hold"},
+		{look, "newfstatat", [6]uint64{cwd, 0, 0, unix.AT_SYMLINK_NOFOLLOW}, "hold"},
+		{look, "newfstatat", [6]uint64{cwd & (1<<32 - 1), 0, 0, unix.AT_SYMLINK_NOFOLLOW}, "hold"}, // the kernel takes an int
+		{look, "newfstatat", [6]uint64{3, 0, 0, 0}, "hold"},
+		{look, "newfstatat", [6]uint64{3, 0, 0, unix.AT_SYMLINK_NOFOLLOW}, "allow"}, // by a name that was listed
+		{look, "statx", [6]uint64{3, 0, unix.AT_SYMLINK_NOFOLLOW | unix.AT_STATX_DONT_SYNC}, "allow"},
+		{look, "openat", [6]uint64{3, 0, unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_DIRECTORY | unix.O_CLOEXEC}, "allow"},
+		{look, "openat", [6]uint64{3, 0, unix.O_RDONLY | unix.O_DIRECTORY}, "hold"},
+		{look, "openat", [6]uint64{cwd, 0, unix.O_RDONLY | unix.O_NOFOLLOW}, "hold"},
+		{look, "openat", [6]uint64{3, 0, unix.O_PATH | unix.O_NOFOLLOW}, "hold"},
+		{look, "openat", [6]uint64{3, 0, unix.O_WRONLY | unix.O_NOFOLLOW}, "hold"},
+		{look, "openat", [6]uint64{3, 0, unix.O_CREAT | unix.O_NOFOLLOW, 0o644}, "hold"},
+		{look, "openat", [6]uint64{3, 0, tmpfile | unix.O_NOFOLLOW}, "hold"},
+		{watched, "openat", [6]uint64{3, 0, unix.O_RDONLY | unix.O_NOFOLLOW}, "hold"},
 		{look, "newfstatat", [6]uint64{3, 0, 0, unix.AT_EMPTY_PATH | anything}, "allow"}, // most often fstat
 		{look, "statx", [6]uint64{3, 0, unix.AT_STATX_DONT_SYNC, unix.AT_EMPTY_PATH}, "hold"},
 		{look, "statx", [6]uint64{3, 0, unix.AT_EMPTY_PATH | unix.AT_SYMLINK_NOFOLLOW}, "allow"},
@@ -126,7 +140,8 @@ func TestArguments(t *testing.T) {
 		{look, "faccessat2", [6]uint64{3, 0, 0, unix.AT_EACCESS}, "hold"},
 		{look, "faccessat2", [6]uint64{3, 0, 0, unix.AT_EMPTY_PATH}, "allow"},
 		{look, "readlink", [6]uint64{}, "hold"},
-		{look, "readlinkat", [6]uint64{}, "hold"},
+		{look, "readlinkat", [6]uint64{cwd}, "hold"},
+		{look, "readlinkat", [6]uint64{3}, "allow"},
 		{look, "chdir", [6]uint64{}, "hold"},
 		{look, "statfs", [6]uint64{}, "hold"},
 		{look, "inotify_add_watch", [6]uint64{}, "hold"},

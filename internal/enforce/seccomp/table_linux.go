@@ -1,6 +1,10 @@
 package seccomp
 
-import "golang.org/x/sys/unix"
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
 
 // namespaces are the flags of clone that make one. CLONE_NEWTIME shares its bit
 // with the exit signal, so only unshare and clone3 know it.
@@ -188,26 +192,47 @@ func holds(o Options) []rule {
 // in it may be on the host. Held once, a call is held for ever, also for what was
 // granted.
 //
-// With AT_EMPTY_PATH most programs (fstat(3) of glibc) look at a descriptor and
-// pass no path. These calls are frequent, so they are let through: a path that is
-// passed all the same is found in the view or nowhere, and not asked about.
+// Two kinds of look are frequent and let through. With AT_EMPTY_PATH most programs
+// (fstat(3) of glibc) look at a descriptor and pass no path. And who walks a tree
+// (find, tar, grep -r) looks into a directory that it has open, by names that it
+// has listed, and follows no link: what the view shows of a directory is listed,
+// so such a name is there. A name that is not is found nowhere, and not asked
+// about.
 func looks(o Options) []rule {
 	const (
-		why  = "what the view has not can be asked about"
-		when = "without AT_EMPTY_PATH"
+		why    = "what the view has not can be asked about"
+		when   = "without AT_EMPTY_PATH"
+		from   = ", from the working directory"
+		follow = ", from an open directory, following links"
 	)
-	rs := always(hold, why, "stat", "lstat", "access", "faccessat", "readlink", "readlinkat", "chdir", "statfs", "inotify_add_watch")
+	cwd, open := is(0, atCWD), isNot(0, atCWD)
+	rs := always(hold, why, "stat", "lstat", "access", "faccessat", "readlink", "chdir", "statfs", "inotify_add_watch")
+	rs = append(rs, rule{"readlinkat", hold, why, strings.TrimPrefix(from, ", "), []test{cwd}})
 	for _, c := range []struct {
 		call  string
 		flags int // its argument
 	}{{"newfstatat", 3}, {"statx", 2}, {"faccessat2", 3}} {
-		rs = append(rs, rule{c.call, hold, why, when, []test{lacks(c.flags, unix.AT_EMPTY_PATH)}})
+		named := lacks(c.flags, unix.AT_EMPTY_PATH)
+		rs = append(rs,
+			rule{c.call, hold, why, when + from, []test{named, cwd}},
+			rule{c.call, hold, why, when + follow, []test{named, open, lacks(c.flags, unix.AT_SYMLINK_NOFOLLOW)}})
 	}
 	if !o.HoldOpen {
-		rs = append(rs, always(hold, why, "open", "openat", "creat")...)
+		rs = append(rs, always(hold, why, "open", "creat")...)
+		rs = append(rs,
+			rule{"openat", hold, why, strings.TrimPrefix(from, ", "), []test{cwd}},
+			rule{"openat", hold, why, strings.TrimPrefix(follow, ", "), []test{open, lacks(2, unix.O_NOFOLLOW)}},
+			rule{"openat", hold, why, "for more than reading", []test{open, has(2, changing)}})
 	}
 	return rs
 }
+
+// atCWD is AT_FDCWD as the kernel compares it, an int.
+const atCWD = 0xffffff9c
+
+// changing are the flags of an open that is for more than reading what is there.
+// O_TMPFILE is two bits, of which one is O_DIRECTORY.
+const changing = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC | unix.O_TMPFILE&^unix.O_DIRECTORY | unix.O_PATH
 
 // changes are held before the kernel locks a directory: when the file system is
 // asked it is too late to mount anything there. A descriptor that was opened as
@@ -216,14 +241,12 @@ func changes(o Options) []rule {
 	const (
 		why  = "it can be asked about while no directory is locked"
 		when = "for writing, creating, truncating or as a path only"
-		// O_TMPFILE is two bits, of which one is O_DIRECTORY.
-		flags = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC | unix.O_TMPFILE&^unix.O_DIRECTORY | unix.O_PATH
 	)
 	var rs []rule
 	if !o.HoldOpen && !o.HoldLooks {
 		rs = append(rs,
-			rule{"open", hold, why, when, []test{has(1, flags)}},
-			rule{"openat", hold, why, when, []test{has(2, flags)}})
+			rule{"open", hold, why, when, []test{has(1, changing)}},
+			rule{"openat", hold, why, when, []test{has(2, changing)}})
 		rs = append(rs, always(hold, why, "creat")...)
 	}
 	if !o.HoldLooks {
