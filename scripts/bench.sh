@@ -11,7 +11,7 @@ has() { command -v "$1" >/dev/null; }
 
 need git:git python3:python3 make:make
 need_go "$root"
-! is_root || need bubblewrap:bwrap firejail:firejail runc:runc slirp4netns:slirp4netns passt:pasta
+! is_root || need bubblewrap:bwrap firejail:firejail runc:runc slirp4netns:slirp4netns passt:pasta mitmproxy:mitmdump
 make --no-print-directory -s build
 
 work=$(mktemp -d)

@@ -24,6 +24,7 @@ type order struct {
 	Count int
 	For   time.Duration
 	Roots []byte `json:",omitempty"` // certificates that are trusted, as PEM
+	Proxy string `json:",omitempty"` // of HTTP, that requests over TLS go by
 	Two   bool   `json:",omitempty"` // by HTTP/2, of one connection
 	Path  string `json:",omitempty"` // that is asked for, without its first slash
 }

@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"slices"
@@ -38,6 +39,8 @@ type opened struct {
 	Request samples   // on a kept connection
 	New     samples   // with a connection of its own
 	Rate    []float64 // requests a second, of several at once
+	Two     []float64 // the same by HTTP/2, on one connection
+	Work    []float64 // the same as Rate, from a server that takes its time
 	Down    []float64 // Gbit/s of one body
 }
 
@@ -45,6 +48,7 @@ const (
 	openedCount = 100
 	openedRush  = 400 // requests of rushers at once
 	rushers     = 8
+	workTime    = 5 * time.Millisecond // that a server has with one of them
 	openedBody  = 64 << 20
 )
 
@@ -75,7 +79,10 @@ func newSecure() (*secure, error) {
 	s := &secure{port: port(l), pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 	s.server = &http.Server{ReadHeaderTimeout: time.Minute, TLSConfig: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/body" {
+			switch r.URL.Path {
+			case "/work":
+				time.Sleep(workTime)
+			case "/body":
 				w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 				_, _ = w.Write(body) // who hangs up is not measured
 				return
@@ -106,14 +113,19 @@ func (m *measurer) opened() error {
 	inside := func(grant string) []string {
 		return []string{m.ambit, "run", "--allow", "fs.read:" + m.one, "--allow", "net.connect:" + grantedHost + ":" + s.port + grant, "--", self, "inside"}
 	}
-	ways := []struct {
-		name, host string
-		argv       []string
-	}{
-		{"plain", "127.0.0.1", []string{self, "inside"}},
-		{"ambit, passed through", grantedHost, inside("")},
-		{"ambit, opened", grantedHost, inside("/http:GET")},
-		{"ambit, with a secret", grantedHost, slices.Insert(inside(""), 2, "--allow", "secret.use:bench-token@"+grantedHost+":"+s.port)},
+	ways := []way{
+		{name: "plain", host: "127.0.0.1", argv: []string{self, "inside"}, roots: s.pem},
+		{name: "ambit, passed through", host: grantedHost, argv: inside(""), roots: s.pem},
+		{name: "ambit, opened", host: grantedHost, argv: inside("/http:GET")}, // there the sandbox trusts what it has to
+		{name: "ambit, with a secret", host: grantedHost, argv: slices.Insert(inside(""), 2, "--allow", "secret.use:bench-token@"+grantedHost+":"+s.port)},
+	}
+	by, err := m.mitmproxy(roots)
+	if err != nil {
+		say("  left out: mitmproxy: %v", err)
+		m.Left = append(m.Left, fmt.Sprintf("mitmproxy (%v)", err))
+	} else {
+		defer by.stop()
+		ways = append(ways, way{name: "mitmproxy " + by.version, host: "127.0.0.1", argv: []string{self, "inside"}, roots: by.pem, proxy: by.at})
 	}
 	set := exec.Command(m.ambit, "secret", "set", "bench-token", "--for", grantedHost+":"+s.port)
 	set.Env, set.Stdin = env, strings.NewReader("a secret of the measurement")
@@ -137,28 +149,36 @@ func (m *measurer) opened() error {
 	}
 	return m.turns(m.rounds, len(ways), func(i int) error {
 		w := ways[i]
-		o := order{To: w.host + ":" + s.port}
-		if i < 2 { // there the sandbox trusts what it has to
-			o.Roots = s.pem
-		}
-		return m.Opened[w.name].round(live[w.name], o)
+		return m.Opened[w.name].round(live[w.name], order{To: w.host + ":" + s.port, Roots: w.roots, Proxy: w.proxy})
 	})
+}
+
+// way is one way to fetch over TLS.
+type way struct {
+	name, host string
+	argv       []string
+	roots      []byte // that the program trusts, as PEM; nil: what its surroundings do
+	proxy      string
 }
 
 // round measures one way once.
 func (t *opened) round(r *running, o order) error {
 	for _, one := range []struct {
 		op    string
+		path  string
+		two   bool
 		count int
 		took  *samples
 		rate  *[]float64
 	}{
-		{"secure", openedCount, &t.Request, nil},
-		{"secure new", openedCount / 4, &t.New, nil},
-		{"secure rush", openedRush, nil, &t.Rate},
-		{"secure body", 1, nil, &t.Down},
+		{"secure", "", false, openedCount, &t.Request, nil},
+		{"secure new", "", false, openedCount / 4, &t.New, nil},
+		{"secure rush", "", false, openedRush, nil, &t.Rate},
+		{"secure rush", "", true, openedRush, nil, &t.Two},
+		{"secure rush", "work", false, openedRush, nil, &t.Work},
+		{"secure body", "body", false, 1, nil, &t.Down},
 	} {
-		o.Op, o.Count = one.op, one.count
+		o.Op, o.Path, o.Two, o.Count = one.op, one.path, one.two, one.count
 		f, err := r.do(o)
 		if err != nil {
 			return err
@@ -185,6 +205,9 @@ func (o order) secureClient() (*http.Client, error) {
 	p.SetHTTP1(!o.Two)
 	p.SetHTTP2(o.Two)
 	t := &http.Transport{MaxIdleConnsPerHost: rushers, Protocols: &p}
+	if o.Proxy != "" {
+		t.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: o.Proxy})
+	}
 	if len(o.Roots) > 0 {
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(o.Roots) {
@@ -205,7 +228,7 @@ func (o order) secure() (f finding, err error) {
 	switch o.Op {
 	case "secure body":
 		began := time.Now()
-		r, err := c.Get("https://" + o.To + "/body")
+		r, err := c.Get("https://" + o.To + "/" + o.Path)
 		if err != nil {
 			return f, err
 		}
@@ -281,12 +304,23 @@ func (r *results) openedVerdicts() (all []verdict) {
 		return nil
 	}
 	put := secret.Request.median() - ours.Request.median()
-	more, ratio := ours.Request.median()-through.Request.median(), over(ours.Rate, through.Rate)
-	return []verdict{
+	more := ours.Request.median() - through.Request.median()
+	all = []verdict{
 		{"requests: one on a kept, opened connection", "+" + us(more) + " µs", "≤ " + us(openedTarget) + " µs more than passed through", more <= openedTarget},
 		{"requests: a secret put in, on a kept connection", "+" + us(put) + " µs", "≤ " + us(secretTarget) + " µs more than opened", put <= secretTarget},
-		{"requests: a second over opened connections", times(ratio), "≥ " + times(openedRate) + " passed through", ratio >= openedRate},
 	}
+	for _, one := range []struct {
+		what          string
+		ours, through []float64
+	}{
+		{"requests: a second over opened connections", ours.Rate, through.Rate},
+		{"the same by HTTP/2, on one connection", ours.Two, through.Two},
+		{"the same from a server that takes " + ms(workTime) + " ms", ours.Work, through.Work},
+	} {
+		ratio := over(one.ours, one.through)
+		all = append(all, verdict{one.what, times(ratio), "≥ " + times(openedRate) + " passed through", ratio >= openedRate})
+	}
+	return all
 }
 
 // openedTables are the rows of what was found.
@@ -295,15 +329,18 @@ func (r *results) openedTables(p func(string, ...any), table, row func(...string
 		return
 	}
 	p("\n## Requests\n\n")
-	p("Requests over TLS to a server on the host's loopback. Opened means that there are rules for requests: TLS is ended on the way, and each request is decided and recorded, durably. With a secret its use is decided and recorded as well, its value read from the vault and put in, and the answer searched for it. At once: %d requests on %d connections. Medians, in brackets the best.\n\n", openedRush, rushers)
-	table("", "kept connection, µs", "new connection, µs", "at once, requests/s", "one body, Gbit/s")
+	p("Requests over TLS to a server on the host's loopback. Opened means that there are rules for requests: TLS is ended on the way, and each request is decided, by an answer that stands or anew, and recorded. With a secret its use is decided each time, durably, its value read from the vault and put in, and the answer searched for it. mitmproxy is a proxy that the program has to use, which ends TLS and decides and records nothing. ")
+	p("At once: %d requests on %d connections, or by HTTP/2 on one, to a server that answers in microseconds, so that what is between them is all there is; and to one that takes %s ms for each. The connections are new ones each time. Medians, in brackets the best.\n\n", openedRush, rushers, ms(workTime))
+	table("", "kept connection, µs", "new connection, µs", "at once, requests/s", "by HTTP/2, requests/s", "of a server with work, requests/s", "one body, Gbit/s")
 	for _, name := range r.Ways {
 		t := r.Opened[name]
 		cells := []string{name}
 		for _, s := range []samples{t.Request, t.New} {
 			cells = append(cells, fmt.Sprintf("%s (%s)", us(s.median()), us(s.min())))
 		}
-		row(append(cells, fmt.Sprintf("%.0f (%.0f)", middle(t.Rate), best(t.Rate, slices.Max[[]float64])),
-			fmt.Sprintf("%.2f (%.2f)", middle(t.Down), best(t.Down, slices.Max[[]float64])))...)
+		for _, rate := range [][]float64{t.Rate, t.Two, t.Work} {
+			cells = append(cells, fmt.Sprintf("%.0f (%.0f)", middle(rate), best(rate, slices.Max[[]float64])))
+		}
+		row(append(cells, fmt.Sprintf("%.2f (%.2f)", middle(t.Down), best(t.Down, slices.Max[[]float64])))...)
 	}
 }

@@ -53,6 +53,7 @@ const (
 	headerTime  = 30 * time.Second
 	idleTime    = 5 * time.Minute
 	maxUpstream = 16 // connections to the server for one of the program
+	maxShaken   = 64 // servers with which TLS may go on from where it was
 )
 
 // A Flow is one connection of a program, whose host and port were admitted.
@@ -116,6 +117,7 @@ type Config struct {
 type Engine struct {
 	cfg    Config
 	tls    *tls.Config
+	shaken tls.ClientSessionCache // with servers, whose certificates were verified
 	server *http.Server
 	queue  *queue
 	done   sync.WaitGroup
@@ -123,9 +125,12 @@ type Engine struct {
 
 // New starts an engine.
 func New(ctx context.Context, cfg Config) *Engine {
-	e := &Engine{cfg: cfg, queue: newQueue()}
+	e := &Engine{cfg: cfg, queue: newQueue(), shaken: tls.NewLRUClientSessionCache(maxShaken)}
 	e.tls = &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		// What goes between the program and this process leaves no machine, so nobody
+		// keeps it until larger computers come: it needs no second key exchange.
+		CurvePreferences:   []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
 		GetConfigForClient: e.greeted, GetCertificate: e.certificate,
 	}
 	var protocols http.Protocols

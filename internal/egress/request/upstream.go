@@ -45,7 +45,7 @@ func (s *conn) dial(ctx context.Context) (net.Conn, error) {
 	if s.to.Scheme != "https" {
 		return c, nil
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.to.Host, NextProtos: []string{"http/1.1"}}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.to.Host, NextProtos: []string{"http/1.1"}, ClientSessionCache: s.sessions()}
 	if s.two {
 		cfg.NextProtos = []string{"h2", "http/1.1"}
 	}
@@ -58,6 +58,23 @@ func (s *conn) dial(ctx context.Context) (net.Conn, error) {
 	}
 	return t, nil
 }
+
+// sessions are those of TLS that connections to this destination may go on with.
+// Only a server that has shown its certificate before has what that takes.
+func (s *conn) sessions() sessions { return sessions{s.engine.shaken, s.to.authority()} }
+
+// sessions is a cache for one destination: a name alone may have several servers,
+// by its ports.
+type sessions struct {
+	all tls.ClientSessionCache
+	of  string
+}
+
+// Get returns a session.
+func (s sessions) Get(key string) (*tls.ClientSessionState, bool) { return s.all.Get(s.of + " " + key) }
+
+// Put keeps one.
+func (s sessions) Put(key string, state *tls.ClientSessionState) { s.all.Put(s.of+" "+key, state) }
 
 // reached notes what kind of address a server has.
 func (u *upstream) reached(c net.Conn) {
