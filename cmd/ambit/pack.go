@@ -115,12 +115,12 @@ func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
 	}
 	r := packReport{ID: m.ID, Name: m.Name, Version: m.Version, Kind: m.Kind, Description: m.Description, Source: m.Source,
 		Digest: m.Digest(), Entry: m.Entry, Home: m.Home, Env: m.Env, Limits: m.Limits, Capabilities: []wantReport{}, Problems: []string{}}
-	if t, err := chooseTier(tiers(), m.Kind, tierAuto); err != nil {
+	if t, err := chooseTier(tiers(a), m.Kind, tierAuto); err != nil {
 		r.Problems = append(r.Problems, err.Error())
 	} else {
 		s.flags.tier = t.name
 	}
-	if _, err := chooseTier(tiers(), m.Kind, s.flags.tier); err != nil {
+	if _, err := chooseTier(tiers(a), m.Kind, s.flags.tier); err != nil {
 		return r.unexamined(m), nil
 	}
 	if err := s.readManifest(); err != nil {

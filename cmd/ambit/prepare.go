@@ -183,7 +183,7 @@ func (s *prepared) readManifest() (err error) {
 			return errors.New("nothing to run: give a command after --, or a --pack")
 		}
 		s.manifest = manifest.AdHoc(s.argv)
-		if s.tier, err = chooseTier(tiers(), s.manifest.Kind, s.flags.tier); err != nil {
+		if s.tier, err = chooseTier(tiers(s.app), s.manifest.Kind, s.flags.tier); err != nil {
 			return err
 		}
 		s.settleAsking()
@@ -194,7 +194,7 @@ func (s *prepared) readManifest() (err error) {
 		return err
 	}
 	s.packDir, s.unowned = dir, !owned
-	if s.tier, err = chooseTier(tiers(), m.Kind, s.flags.tier); err != nil {
+	if s.tier, err = chooseTier(tiers(s.app), m.Kind, s.flags.tier); err != nil {
 		return fmt.Errorf("pack %q: %w", s.flags.pack, err)
 	}
 	s.settleAsking()

@@ -8,6 +8,7 @@ import (
 
 	"ambit.dev/ambit/internal/core/manifest"
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/microvm/machine"
 	"ambit.dev/ambit/internal/enforce/process"
 )
 
@@ -27,17 +28,19 @@ type tierRow struct {
 }
 
 // tiers are the tiers, in the order in which auto looks for one.
-func tiers() []tierRow {
+func tiers(a *app) []tierRow {
 	return []tierRow{
 		{name: enforce.TierProcess, lacking: func() error { return nil }, make: func(n enforce.Networker) enforce.Tier { return process.Tier{Networker: n} }},
 		gvisorTier(),
+		a.machineRow(enforce.TierMicroVM, machine.KVM),
+		a.machineRow(enforce.TierEmulated, machine.TCG),
 	}
 }
 
 // tierNames are what --tier takes.
 func tierNames() []string {
 	names := []string{tierAuto}
-	for _, r := range tiers() {
+	for _, r := range tiers(nil) { // their names do not depend on who asks
 		names = append(names, r.name)
 	}
 	return names
@@ -45,7 +48,7 @@ func tierNames() []string {
 
 // tierNamed finds a tier of this version.
 func tierNamed(name string) (tierRow, error) {
-	return tierOf(tiers(), name)
+	return tierOf(tiers(nil), name)
 }
 
 func tierOf(all []tierRow, name string) (tierRow, error) {

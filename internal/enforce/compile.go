@@ -52,7 +52,12 @@ func Compile(in Input, f Facts) (Plan, error) {
 		HoldLooks: in.Ask && in.Notify, HoldListens: in.Ask && in.AskListen && in.Link != nil,
 	}
 	p.Filter.NoGroupSignal = f.LandlockABI < FullLandlockABI // its scope of signals came last
-	p.Limits = limits(in.Limits, f)
+	if p.Limits = limits(in.Limits, f); can.bounds {
+		p.Limits = LimitPlan{Limits: in.Limits}
+		if in.Limits.PIDs == 0 {
+			p.Limits.PIDs = DefaultPIDs
+		}
+	}
 	p.Tier = in.promises()
 	if err := can.refuse(in, set, p.Limits); err != nil {
 		return Plan{}, err

@@ -26,6 +26,7 @@ type carries struct {
 	sockets  bool // sockets of the host can be connected to
 	pids     bool // a bound on processes that somebody asked for
 	weaker   bool // bounds may be kept by process, where no control group can be had
+	bounds   bool // its own kernel keeps all bounds, and needs nothing of the host for it
 }
 
 // carriedBy is what a tier carries out; false for one that is not known.
@@ -36,7 +37,7 @@ func carriedBy(tier string) (carries, bool) {
 	case TierGVisor:
 		return carries{link: true}, true
 	case TierMicroVM, TierEmulated:
-		return carries{}, true
+		return carries{pids: true, bounds: true}, true
 	}
 	return carries{}, false
 }

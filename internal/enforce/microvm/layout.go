@@ -3,6 +3,7 @@ package microvm
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -31,8 +32,8 @@ var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
 
 // layOut translates the view. What the image has comes from it, read-only; all
 // else that the host shows becomes a copy.
-func layOut(p enforce.Plan, img image.Image) (l *layout, err error) {
-	l = &layout{}
+func layOut(p enforce.Plan, img image.Image) (_ *layout, err error) {
+	l := &layout{}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -79,6 +80,14 @@ func (l *layout) add(e enforce.Entry, view []enforce.Entry, img image.Image, has
 			to.From = from
 		case !e.Write && provided(img, e.Source) && has.Has(e.Source):
 			to.From = guestImage + e.Source
+		case e.Ino == 0 && !e.Write && e.Dir:
+			return nil // of the host's system, which the image stands for
+		case e.Ino == 0 && !e.Write:
+			text, err := os.ReadFile(e.Source)
+			if err != nil {
+				return fmt.Errorf("read a file of the system: %w", err)
+			}
+			to.Op, to.Content, to.Mode = string(enforce.OpFile), text, 0o644
 		default:
 			t, err := openTree(len(l.trees), e, within(e, view))
 			if err != nil {

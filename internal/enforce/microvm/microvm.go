@@ -27,12 +27,6 @@ import (
 	"ambit.dev/ambit/internal/enforce/microvm/machine"
 )
 
-// The names of the tier as a plan promises it.
-const (
-	Name     = "microvm"
-	Emulated = "microvm-emulated"
-)
-
 // DefaultMemory is how much memory a machine has where no limit asks for more, in
 // MiB; largestMemory is the most that it can have.
 const (
@@ -58,9 +52,9 @@ type Tier struct {
 // Name is what a plan for this tier promises.
 func (t Tier) Name() string {
 	if t.Driver.Accel() == machine.TCG {
-		return Emulated
+		return enforce.TierEmulated
 	}
-	return Name
+	return enforce.TierMicroVM
 }
 
 // Start clones a machine, makes it this session's, and leaves the program waiting.
@@ -135,7 +129,12 @@ func (t Tier) shape(p enforce.Plan) machine.Shape {
 	for need := p.Limits.Memory>>20 + 64; int64(memory) < need && memory < largestMemory; {
 		memory *= 2
 	}
-	return machine.Shape{Session: p.Session, Kernel: t.Image.Kernel(), Initrd: t.Image.Initrd(), Root: t.Image.Root(), Digest: t.Image.ID, Memory: memory}
+	return t.Shape(p.Session, memory)
+}
+
+// Shape is the machine of this tier's image.
+func (t Tier) Shape(session string, memory int) machine.Shape {
+	return machine.Shape{Session: session, Kernel: t.Image.Kernel(), Initrd: t.Image.Initrd(), Root: t.Image.Root(), Digest: t.Image.ID, Memory: memory}
 }
 
 // refuse names what this tier does not carry out.

@@ -137,11 +137,11 @@ func folder(t testing.TB, in *enforce.Input, write bool) string {
 
 func plan(t testing.TB, in enforce.Input) enforce.Plan {
 	t.Helper()
+	in.Tier = enforce.TierEmulated
 	p, err := enforce.Compile(in, facts())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Tier = microvm.Emulated
 	return p
 }
 

@@ -134,6 +134,9 @@ func (s *session) Release() error {
 		return fmt.Errorf("release the program: %w", err)
 	}
 	s.stdio.raw()
+	s.stdio.resized(func(rows, columns uint16) {
+		_, _ = s.channel.Ask(channel.Request{Op: channel.OpSize, Rows: rows, Columns: columns}, soon(answerIn)) // it looks odd then
+	})
 	s.released = true
 	go func() {
 		defer close(s.ended)

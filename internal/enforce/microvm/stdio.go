@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,7 @@ type stdio struct {
 	fds      [3]int
 	terminal bool
 	stopped  [2]int // a pipe; its reading end hangs up when it is stopped
+	over     chan struct{}
 	once     sync.Once
 	state    *term.State // of the terminal before
 	readers  sync.WaitGroup
@@ -26,7 +28,7 @@ type stdio struct {
 
 // newStdio copies the descriptors, which the caller may close.
 func newStdio(from enforce.Stdio) (_ *stdio, err error) {
-	d := &stdio{fds: [3]int{-1, -1, -1}}
+	d := &stdio{fds: [3]int{-1, -1, -1}, over: make(chan struct{})}
 	if err := unix.Pipe2(d.stopped[:], unix.O_CLOEXEC); err != nil {
 		return nil, err
 	}
@@ -67,6 +69,26 @@ func (d *stdio) size() (rows, columns uint16) {
 	return w.Row, w.Col
 }
 
+// resized tells when the terminal has another size, until it is stopped.
+func (d *stdio) resized(tell func(rows, columns uint16)) {
+	if !d.terminal {
+		return
+	}
+	changed := make(chan os.Signal, 1)
+	signal.Notify(changed, unix.SIGWINCH)
+	d.readers.Go(func() {
+		defer signal.Stop(changed)
+		for {
+			select {
+			case <-changed:
+				tell(d.size())
+			case <-d.over:
+				return
+			}
+		}
+	})
+}
+
 // raw hands the keyboard to the guest's terminal: the launcher's passes every byte.
 func (d *stdio) raw() {
 	if d.terminal {
@@ -77,6 +99,7 @@ func (d *stdio) raw() {
 // stop ends all passing.
 func (d *stdio) stop() {
 	d.once.Do(func() {
+		close(d.over)
 		_ = unix.Close(d.stopped[1]) // nothing was written
 		if d.state != nil {
 			_ = term.Restore(d.fds[0], d.state) // the terminal may be gone

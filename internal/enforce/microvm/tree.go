@@ -61,7 +61,7 @@ func openTree(n int, e enforce.Entry, kept []place) (*tree, error) {
 		t.close()
 		return nil, err
 	}
-	if st.Dev != e.Dev || st.Ino != e.Ino || (st.Mode&unix.S_IFMT == unix.S_IFDIR) != e.Dir {
+	if e.Ino != 0 && (st.Dev != e.Dev || st.Ino != e.Ino) || (st.Mode&unix.S_IFMT == unix.S_IFDIR) != e.Dir {
 		t.close()
 		return nil, errors.New("it was replaced since it was granted")
 	}

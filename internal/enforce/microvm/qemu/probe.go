@@ -47,11 +47,11 @@ type kvmHost struct{ root string }
 
 // proveKVM takes the five steps. The first that fails is the reason.
 func (d Driver) proveKVM(ctx context.Context, h kvmHost) error {
+	if _, err := os.Stat(h.root + "/sys/module/kvm_pvm"); err == nil { // it tells more than the flags do
+		return errors.New("KVM is provided by PVM here, which runs no stock guest kernel (/sys/module/kvm_pvm)")
+	}
 	if err := h.processor(); err != nil {
 		return err
-	}
-	if _, err := os.Stat(h.root + "/sys/module/kvm_pvm"); err == nil {
-		return errors.New("KVM is provided by PVM here, which runs no stock guest kernel (/sys/module/kvm_pvm)")
 	}
 	if err := h.device(); err != nil {
 		return err
