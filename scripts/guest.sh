@@ -60,6 +60,19 @@ fetch_backport() {
 	private_apt "$1" "$2" && fetch_kernel "$1" linux-image-cloud-amd64 "${options[@]}"
 }
 
+# compile_apparmor compiles test/guest/apparmor.profiles with the parser of Debian
+# 13, which runs with its own libraries: that of Debian 12 knows no user namespaces.
+compile_apparmor() {
+	local new=$kernels/.apparmor package
+	rm -rf "$new" && mkdir -p "$new"
+	private_apt trixie trixie || return 1
+	(cd "$new" && apt-get -qq "${options[@]}" download apparmor libapparmor1 libc6 libstdc++6 libgcc-s1) || return 1
+	for package in "$new"/*.deb; do dpkg -x "$package" "$new"; done
+	"$new/usr/lib64/ld-linux-x86-64.so.2" --library-path "$new/usr/lib/x86_64-linux-gnu" "$(find "$new" -name apparmor_parser)" -K -Q --base "$new/etc/apparmor.d" \
+		--policy-features "$new/etc/apparmor.d/abi/4.0" --kernel-features "$new/etc/apparmor.d/abi/4.0" -S test/guest/apparmor.profiles >"$kernels/apparmor.compiled" || return 1
+	rm -rf "$new"
+}
+
 # fetch_arm64 fetches the kernel of Debian 12 for arm64, and the packages of a
 # root file system: all of test/guest/packages.txt and what they depend on.
 fetch_arm64() {
@@ -83,6 +96,7 @@ for kernel in backports:bookworm newest:trixie; do
 	fetch_backport "${kernel%:*}" "${kernel#*:}-backports" >/dev/null 2>&1 ||
 		say "The kernel of ${kernel#*:}-backports cannot be had here; its part is skipped."
 done
+compile_apparmor >/dev/null 2>&1 || die "Could not compile test/guest/apparmor.profiles: the parser of Debian 13 cannot be had here."
 need qemu-system-arm:qemu-system-aarch64
 fetch_arm64 >/dev/null 2>&1 || say "Debian for arm64 cannot be had here; its part is skipped."
 [ "${1:-}" != fetch ] || exit 0

@@ -102,6 +102,9 @@ func prepare(t *testing.T, k kernel, root string, b start) machine {
 	if err == nil && b.model.packages == "" {
 		err = r.other()
 	}
+	if policy := filepath.Join(*kernels, "apparmor.compiled"); err == nil && b.kernel == "newest" {
+		err = copyFile(filepath.Join(r.dir, "srv/apparmor.compiled"), policy)
+	}
 	if err == nil {
 		err = r.build(root, b.model.arch, suites)
 	}

@@ -300,7 +300,7 @@ func inherited(resource int) uint64 {
 func explain(err error) error {
 	step, ok := errors.AsType[*namespace.StepError](err)
 	switch {
-	case !ok && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS)):
+	case !ok && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS)):
 		return fmt.Errorf("%w: this host does not let this user make namespaces; `ambit doctor` says what forbids it and how to change that", err)
 	case ok && step.What == stepProc && errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%w: this host hides parts of /proc (as containers do), so a fresh one is refused; run `ambit doctor`", err)

@@ -70,6 +70,9 @@ func (h Host) userNamespaces() Finding {
 	case h.container() != "":
 		f.Detail += "; this is inside " + h.container() + ", whose filter refuses them"
 		f.Fix = "start the container with --security-opt seccomp=unconfined, or with a profile that permits unshare and clone"
+	case h.appArmorProfile() != "":
+		f.Detail += "; AppArmor confines ambit by the profile " + strconv.Quote(h.appArmorProfile()) + ", which may not permit them or what is done in them"
+		f.Fix = "start ambit where it is not confined, or give it a profile that permits them: " + appArmorFix
 	}
 	return f
 }
@@ -77,6 +80,15 @@ func (h Host) userNamespaces() Finding {
 // appArmorFix is Ubuntu's own way: an unconfined profile with the right to make
 // user namespaces, for this one program.
 const appArmorFix = `printf 'abi <abi/4.0>,\nprofile ambit %s flags=(unconfined) { userns, }\n' "$(command -v ambit)" | sudo tee /etc/apparmor.d/ambit && sudo apparmor_parser -r /etc/apparmor.d/ambit`
+
+// appArmorProfile is the profile that confines this process, "" if none does.
+// Other security modules say there what they have, in other words.
+func (h Host) appArmorProfile() string {
+	if profile, enforced := strings.CutSuffix(h.line("proc/self/attr/current"), " (enforce)"); enforced {
+		return profile
+	}
+	return ""
+}
 
 // container names what kind of container this is in, "" if none is known of.
 func (h Host) container() string {

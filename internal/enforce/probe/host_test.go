@@ -55,6 +55,12 @@ func TestUnsoundHosts(t *testing.T) {
 		{"Ubuntu's AppArmor", func(h *probe.Host, f fstest.MapFS) {
 			h.NewUser, f["proc/sys/kernel/apparmor_restrict_unprivileged_userns"] = denied, file("1\n")
 		}, "user namespaces", probe.Fails, "kernel.apparmor_restrict_unprivileged_userns is 1", "/etc/apparmor.d/ambit"},
+		{"a profile of AppArmor", func(h *probe.Host, f fstest.MapFS) {
+			h.NewUser, f["proc/self/attr/current"] = denied, file("ambit (enforce)\n")
+		}, "user namespaces", probe.Fails, `AppArmor confines ambit by the profile "ambit"`, "/etc/apparmor.d/ambit"},
+		{"no profile of AppArmor", func(h *probe.Host, f fstest.MapFS) {
+			h.NewUser, f["proc/self/attr/current"], f["sys/fs/selinux/enforce"] = denied, file("unconfined\n"), file("1")
+		}, "user namespaces", probe.Fails, "SELinux is enforcing", "ausearch"},
 		{"SELinux", func(h *probe.Host, f fstest.MapFS) {
 			h.NewUser, f["sys/fs/selinux/enforce"] = denied, file("1")
 		}, "user namespaces", probe.Fails, "SELinux is enforcing", "ausearch"},

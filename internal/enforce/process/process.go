@@ -230,7 +230,8 @@ func (s *session) keep(rows <-chan *namespace.List, started chan<- error) {
 func explain(err error) error {
 	var step *namespace.StepError
 	if !errors.As(err, &step) {
-		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS) {
+		// EACCES is what AppArmor and SELinux answer.
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS) {
 			return fmt.Errorf("%w: this host does not let this user make namespaces, and user namespaces come first; `ambit doctor` says what forbids it and how to change that", err)
 		}
 		return err

@@ -300,7 +300,7 @@ func TestExplain(t *testing.T) {
 		err  error
 		want string // beside its own text
 	}{
-		{unix.EPERM, "make namespaces"}, {unix.ENOSPC, "make namespaces"}, {unix.EUSERS, "make namespaces"}, {unix.ENOMEM, ""}, {other, ""},
+		{unix.EPERM, "make namespaces"}, {unix.EACCES, "make namespaces"}, {unix.ENOSPC, "make namespaces"}, {unix.EUSERS, "make namespaces"}, {unix.ENOMEM, ""}, {other, ""},
 		{&namespace.StepError{What: "mount a fresh /proc", Errno: unix.EPERM}, "hides parts of /proc"},
 		{&namespace.StepError{What: "mount a fresh /proc", Errno: unix.EINVAL}, ""},
 		{&namespace.StepError{What: "map the user", Errno: unix.EPERM}, "which layer this host refuses"},

@@ -43,13 +43,19 @@ func ambit(t *testing.T, group *os.File, args ...string) said {
 	}
 	var out, complaints strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &complaints
+	return ran(t, cmd, &out, &complaints)
+}
+
+// ran runs a command to its end.
+func ran(t *testing.T, cmd *exec.Cmd, out, complaints *strings.Builder) said {
+	t.Helper()
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
 	s := said{out.String(), complaints.String(), cmd.ProcessState.ExitCode()}
-	t.Logf("ambit %q: status %d\n%s%s", args, s.status, s.out, s.err)
+	t.Logf("%q: status %d\n%s%s", cmd.Args, s.status, s.out, s.err)
 	return s
 }
 

@@ -85,12 +85,5 @@ func elsewhere(t *testing.T, uid string, args ...string) said {
 	cmd := exec.CommandContext(t.Context(), "unshare", append([]string{"--mount", "sh", "-c", enterOther, "sh", uid, "/usr/bin/ambit"}, args...)...)
 	var out, complaints strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &complaints
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	s := said{out.String(), complaints.String(), cmd.ProcessState.ExitCode()}
-	t.Logf("ambit %q: status %d\n%s%s", args, s.status, s.out, s.err)
-	return s
+	return ran(t, cmd, &out, &complaints)
 }
