@@ -88,9 +88,10 @@ type network struct {
 	tally *session.Tally
 	say   func(func())
 
-	*egress
-	ready chan error
-	ended chan struct{} // closed when the process has ended
+	*egress // nil before there is one
+	ready   chan error
+	ended   chan struct{} // closed when the process has ended
+	first   first
 
 	mu      sync.Mutex
 	over    bool                          // guarded by mu; the session has ended
@@ -118,13 +119,19 @@ func (s *prepared) startNetwork(ctx context.Context, t *toucher, tally *session.
 		standing = t.grants
 	}
 	n.gate = s.gateOver(s.manifest, standing, n.trail)
-	var err error
-	if n.egress, err = s.takeEgress(); err != nil {
-		return nil, err
-	}
 	n.live = &live{n: n}
-	go n.serve(context.WithoutCancel(ctx))
-	return n, nil
+	begin := func() (err error) {
+		if n.egress, err = s.takeEgress(); err == nil {
+			go n.serve(context.WithoutCancel(ctx))
+		}
+		return err
+	}
+	if t != nil && s.egress == nil && !slices.ContainsFunc(s.input.Effective, networks) {
+		n.first.begin = func(l *enforce.Ends) error { return n.beginLate(context.WithoutCancel(ctx), l, begin) }
+		return n, nil
+	}
+	n.first.done = true
+	return n, begin()
 }
 
 // standing are the grants of now, for runs that ask nobody.
@@ -145,16 +152,30 @@ func (s *prepared) standing(ctx context.Context) ([]grant.Grant, error) {
 const networkReady = 10 * time.Second
 
 // Linked hands the other end of the sandbox's link over, and waits until packets
-// are answered.
+// are answered; where nothing of the network was granted, packets wait until there
+// are any.
 func (n *network) Linked(l *enforce.Ends) error {
+	if n.first.begin != nil {
+		n.live.serve()
+		return n.awaitFirst(l)
+	}
+	if err := n.handOver(l, n.s.grants()); err != nil {
+		return err
+	}
+	n.live.serve()
+	return n.publishAll(n.s.input.Effective)
+}
+
+// handOver tells the egress process what it is for.
+func (n *network) handOver(l *enforce.Ends, grants []grant.Grant) error {
 	defer l.Close() //nolint:errcheck // copies of it are in the egress process
 	h := wire.Hello{Subject: n.s.subject, CanAsk: n.asks != nil, Header: l.Header, Ether: l.Ether, IPv6: l.Seeds[2] != nil,
 		MTU: l.MTU, Guest: l.Guest, Opens: n.s.trusted != nil}
-	h.Known, h.Any = n.knows(n.s.grants())
+	h.Known, h.Any = n.knows(grants)
 	for _, o := range n.s.secrets {
 		h.Secrets = append(h.Secrets, o.Placeholder)
 	}
-	h.Rules = n.s.rules(n.s.grants())
+	h.Rules = n.s.rules(grants)
 	var fds []int
 	for _, f := range []*os.File{l.Frames, l.Diag, l.Seeds[0], l.Seeds[1], l.Seeds[2], l.Seeds[3]} {
 		if f != nil {
@@ -170,16 +191,12 @@ func (n *network) Linked(l *enforce.Ends) error {
 	}
 	select {
 	case err := <-n.ready:
-		if err != nil {
-			return err
-		}
+		return err
 	case <-n.ended:
 		return fmt.Errorf("%s has ended", egressProgram)
 	case <-time.After(networkReady):
 		return fmt.Errorf("%s did not begin within %v", egressProgram, networkReady)
 	}
-	n.live.serve()
-	return n.publishAll(n.s.input.Effective)
 }
 
 // knows is known, remembered.
@@ -218,7 +235,9 @@ func (n *network) recheck(grants []grant.Grant) {
 	}
 	some, all := n.knows(grants)
 	rules := n.s.rules(grants)
-	_ = n.conn.Send(wire.Message{Recheck: &some, Any: all, Rules: &rules}) // one that is gone has no flows
+	if n.running() {
+		_ = n.conn.Send(wire.Message{Recheck: &some, Any: all, Rules: &rules}) // one that is gone has no flows
+	}
 	n.republish(grants)
 }
 
@@ -245,6 +264,8 @@ func (n *network) stop() {
 	}
 	n.mu.Unlock()
 	n.live.close()
-	n.Stop()
-	<-n.ended
+	if n.endWait() {
+		n.Stop()
+		<-n.ended
+	}
 }

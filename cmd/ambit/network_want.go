@@ -53,6 +53,12 @@ func (w *wants) answer(m wire.Message) {
 // want sends a message and hands its answers to take, until that says that there
 // are no more.
 func (n *network) want(m wire.Message, take func(wire.Message) (more bool)) error {
+	if m.List && !n.running() {
+		return nil // there was nothing yet
+	}
+	if err := n.begin(); err != nil {
+		return err
+	}
 	id, answers, done := n.wants.begin()
 	defer done()
 	m.ID = id

@@ -74,7 +74,8 @@ func (l *Ends) Close() error {
 }
 
 // A Networker takes over the other end of a sandbox's link, before its program
-// begins. When it returns, packets are answered. An error stops the launch.
+// begins. When it returns, packets are answered, or wait to
+// be. An error stops the launch.
 type Networker interface {
 	Linked(l *Ends) error
 }

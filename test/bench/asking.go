@@ -44,7 +44,11 @@ func (m *measurer) askingPeers() []peer {
 
 // asking measures jobs in a view that asks, and what a touch costs.
 func (m *measurer) asking() (err error) {
-	if m.Asking.Jobs, err = m.timeJobs(m.askingPeers(), m.askingJobs()); err != nil {
+	peers := m.askingPeers()
+	if err := m.askingStart(peers); err != nil {
+		return err
+	}
+	if m.Asking.Jobs, err = m.timeJobs(peers, m.askingJobs()); err != nil {
 		return err
 	}
 	// The tier's own benchmark answers at once: what is left is the touch.
@@ -61,6 +65,24 @@ func (m *measurer) asking() (err error) {
 		say("  %s", m.Asking.Problem)
 	}
 	return nil
+}
+
+// askingStart is from the launcher's start to its exit, for /bin/true, in each way
+// and by bubblewrap.
+func (m *measurer) askingStart(peers []peer) error {
+	m.Asking.Start = map[string]samples{}
+	all := slices.Clone(peers)
+	for _, one := range m.Peers {
+		if one.Name == "bubblewrap" {
+			all = append(all, one)
+		}
+	}
+	say("  start")
+	return m.turns(m.rounds, len(all), func(i int) error {
+		took, err := m.time(all[i], m.grants(), "/bin/true")
+		m.Asking.Start[all[i].Name] = append(m.Asking.Start[all[i].Name], took)
+		return err
+	})
 }
 
 // askingJobs are those that look at many files, and ordinary tools.
@@ -94,6 +116,7 @@ func askingTarget(job string) float64 {
 
 // askingNumbers are jobs in a view that asks, and microseconds of touches.
 type askingNumbers struct {
+	Start   map[string]samples            // way, or bubblewrap → start to exit of /bin/true
 	Jobs    map[string]map[string]samples // job → way → time without start
 	First   map[string][]float64          // way → the first open of a hidden file, answered at once
 	Second  map[string][]float64          // way → the next

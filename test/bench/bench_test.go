@@ -68,6 +68,7 @@ func good() *results {
 		Memory: map[string]memory{"ambit": {Processes: 1, PSS: 12e6}},
 		Jobs:   map[string]map[string]samples{"tar": {"plain": {100e6}, "ambit": {115e6}}},
 		Asking: askingNumbers{
+			Start: map[string]samples{byTrap: {15e6}, "bubblewrap": {10e6}},
 			Jobs: map[string]map[string]samples{
 				"tar":      {"plain": {100e6}, byTrap: {130e6}, byNotification: {900e6}},
 				"go build": {"plain": {100e6}, byTrap: {110e6}, byNotification: {900e6}},
@@ -81,8 +82,8 @@ func good() *results {
 }
 
 func TestVerdicts(t *testing.T) {
-	if all := good().verdicts(); len(all) != 15 {
-		t.Errorf("got %d verdicts, want 15: %v", len(all), all)
+	if all := good().verdicts(); len(all) != 16 {
+		t.Errorf("got %d verdicts, want 16: %v", len(all), all)
 	}
 	for _, v := range good().verdicts() {
 		if !v.Met {
@@ -97,6 +98,7 @@ func TestVerdicts(t *testing.T) {
 		"memory":  func(r *results) { r.Memory["ambit"] = memory{PSS: 13e6} },
 		"job":     func(r *results) { r.Jobs["tar"]["ambit"] = samples{116e6} },
 		"no job":  func(r *results) { delete(r.Jobs["tar"], "ambit") },
+		"asking":  func(r *results) { r.Asking.Start[byTrap] = samples{16e6} },
 		"walk":    func(r *results) { r.Asking.Jobs["tar"][byTrap] = samples{131e6} },
 		"tool":    func(r *results) { r.Asking.Jobs["go build"][byTrap] = samples{111e6} },
 		"first":   func(r *results) { r.Asking.First[byTrap] = []float64{501} },

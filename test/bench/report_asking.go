@@ -11,6 +11,10 @@ var askingWays = []string{fixed, byTrap, byNotification}
 
 // askingVerdicts judges the view that asks by a trap.
 func (r *results) askingVerdicts() (all []verdict) {
+	if took, bwrap := r.Asking.Start[byTrap], r.Asking.Start["bubblewrap"]; len(took) > 0 && len(bwrap) > 0 {
+		got := ratio(took.median(), bwrap.median())
+		all = append(all, verdict{"start to exit of `/bin/true`, in a view that asks", times(got), fmt.Sprintf("≤ %.2f× bubblewrap", startTarget), got <= startTarget})
+	}
 	for _, name := range r.askingNames() {
 		plain, took, target := r.Asking.Jobs[name]["plain"], r.Asking.Jobs[name][byTrap], askingTarget(name)
 		if len(plain) == 0 || len(took) == 0 {
@@ -59,6 +63,7 @@ func (r *results) askingMarkdown() string {
 			row(cells...)
 		}
 	}
+	b.WriteString(r.askingStarts())
 	if len(r.Asking.First) > 0 {
 		b.WriteString("\n### Touches\n\nMicroseconds of one `open` and `close` in Python: of a hidden file whose touch is answered at once (a hundred of them, and what it takes to attach them), and of the same files again.\n\n")
 		row(slices.Concat([]string{""}, askingWays)...)
@@ -80,6 +85,22 @@ func (r *results) askingMarkdown() string {
 	}
 	if r.Asking.Problem != "" {
 		b.WriteString("\nTouches were not measured: their benchmark failed.\n")
+	}
+	return b.String()
+}
+
+// askingStarts is the table of starts.
+func (r *results) askingStarts() string {
+	bwrap := r.Asking.Start["bubblewrap"]
+	if len(bwrap) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\n### Start, in a view that asks\n\nStart to exit of `/bin/true` where nothing is asked. Milliseconds.\n\n|  | minimum | median | median × bubblewrap |\n| --- | --- | --- | --- |\n")
+	for _, way := range slices.Concat(askingWays, []string{"bubblewrap"}) {
+		if s := r.Asking.Start[way]; len(s) > 0 {
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", way, ms(s.min()), ms(s.median()), times(ratio(s.median(), bwrap.median())))
+		}
 	}
 	return b.String()
 }

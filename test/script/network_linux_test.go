@@ -130,7 +130,26 @@ func TestNetworkLost(t *testing.T) {
 	x := b.begin("run", "--allow", "net.connect:host.ambit.internal:"+port, "--", "sh", "-c", "echo began; sleep 60")
 	x.until("began")
 	killed := false
-	all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", x.Process.Pid))
+	for _, pid := range egressOf(t, x.Process.Pid) {
+		p, err := os.FindProcess(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		killed = p.Kill() == nil
+	}
+	if !killed {
+		t.Errorf("no egress process beneath %d", x.Process.Pid)
+	}
+	x.ends("the sandbox goes on without its network")
+	if got := x.said(); !strings.Contains(got, "the network of the sandbox has ended") {
+		t.Errorf("it says %q", got)
+	}
+}
+
+// egressOf are the egress processes that a launcher has.
+func egressOf(t *testing.T, launcher int) (pids []int) {
+	t.Helper()
+	all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", launcher))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,21 +162,11 @@ func TestNetworkLost(t *testing.T) {
 			pid, err := strconv.Atoi(field)
 			comm, e := os.ReadFile("/proc/" + field + "/comm")
 			if err == nil && e == nil && string(comm) == "ambit-egress\n" {
-				p, err := os.FindProcess(pid)
-				if err != nil {
-					t.Fatal(err)
-				}
-				killed = p.Kill() == nil
+				pids = append(pids, pid)
 			}
 		}
 	}
-	if !killed {
-		t.Errorf("no egress process beneath %d", x.Process.Pid)
-	}
-	x.ends("the sandbox goes on without its network")
-	if got := x.said(); !strings.Contains(got, "the network of the sandbox has ended") {
-		t.Errorf("it says %q", got)
-	}
+	return pids
 }
 
 // A background is a command in the background. Its output is in a file.
