@@ -108,6 +108,8 @@ func auditSummary(r audit.Record) string {
 			return auditJoin(b.Name, "is out of the vault")
 		}
 		return auditJoin(b.Name, "for", b.Target+",", string(b.Place))
+	case *audit.ChangesBody:
+		return auditJoin(fmt.Sprint(len(b.Paths)+b.More), "changes of", string(b.Source))
 	case *audit.PackBody:
 		return packWords(b)
 	case *audit.RequestBody:

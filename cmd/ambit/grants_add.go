@@ -74,7 +74,7 @@ func (a *app) addGrants(ctx context.Context, f *addFlags, texts []string) error 
 		added = append(added, g)
 	}
 	if to.unowned {
-		if err := a.own(ctx, to.manifest.ID, to.dir, a.recordPack); err != nil {
+		if err := a.own(ctx, to.manifest.ID, to.dir, a.recordOne); err != nil {
 			return err
 		}
 	}

@@ -37,7 +37,13 @@ func (s *prepared) objects(in *enforce.Input) error {
 			return err
 		}
 	}
-	for _, v := range s.volumes {
+	for i, v := range s.volumes {
+		if v.apart {
+			var err error
+			if v.shown.Changes, err = s.changesDir(i); err != nil {
+				return err
+			}
+		}
 		in.Volumes = append(in.Volumes, v.shown)
 	}
 	return nil

@@ -177,7 +177,7 @@ func (in *installation) commit(ctx context.Context, allowed []capability.Capabil
 		}
 		rec, err := packRecord(o, false)
 		if err == nil {
-			err = in.app.recordPack(ctx, rec)
+			err = in.app.recordOne(ctx, rec)
 		}
 		return o, err
 	}); err != nil {

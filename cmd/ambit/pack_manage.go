@@ -82,7 +82,7 @@ func (a *app) removePack(ctx context.Context, id string) error {
 		o = before
 		rec, err := packRecord(before, true)
 		if err == nil {
-			err = a.recordPack(ctx, rec)
+			err = a.recordOne(ctx, rec)
 		}
 		if err == nil { // while the id is still this pack's
 			err = a.takeBack(ctx, granted)
@@ -221,7 +221,7 @@ func (a *app) adoptPack(ctx context.Context, folder string) error {
 		}
 		rec, err := packRecord(o, false)
 		if err == nil {
-			err = a.recordPack(ctx, rec)
+			err = a.recordOne(ctx, rec)
 		}
 		return o, err
 	}); err != nil {

@@ -156,8 +156,8 @@ func (s *prepared) own(ctx context.Context) error {
 	})
 }
 
-// recordPack records what becomes of a pack, in a log of its own opening.
-func (a *app) recordPack(ctx context.Context, rec audit.Record) error {
+// recordOne records something that is about to be done, in a log of its own opening.
+func (a *app) recordOne(ctx context.Context, rec audit.Record) error {
 	l, err := a.openLog()
 	if err != nil {
 		return err

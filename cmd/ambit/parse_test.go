@@ -17,28 +17,28 @@ import (
 
 func TestParseVolume(t *testing.T) {
 	for _, tc := range []struct {
-		text, src, dst string
-		write          bool
+		text, src, dst, mode string
 	}{
-		{"/a:/b", "/a", "/b", false},
-		{"/a:/b:ro", "/a", "/b", false},
-		{"/a:/b:rw", "/a", "/b", true},
-		{".:/b", ".", "/b", false},
-		{"/a:b:c:/d:rw", "/a:b:c", "/d", true},
-		{"/a:/b/../c/", "/a", "/c", false},
-		{"/a:/rw", "/a", "/rw", false},
-		{"rw:/ro", "rw", "/ro", false},
-		{"/a:/b c\n:rw", "/a", "/b c\n", true},
+		{"/a:/b", "/a", "/b", volumeReadOnly},
+		{"/a:/b:ro", "/a", "/b", volumeReadOnly},
+		{"/a:/b:rw", "/a", "/b", volumeWritable},
+		{"/a:/b:cow", "/a", "/b", volumeCopied},
+		{".:/b", ".", "/b", volumeReadOnly},
+		{"/a:b:c:/d:rw", "/a:b:c", "/d", volumeWritable},
+		{"/a:/b/../c/", "/a", "/c", volumeReadOnly},
+		{"/a:/rw", "/a", "/rw", volumeReadOnly},
+		{"rw:/ro", "rw", "/ro", volumeReadOnly},
+		{"/a:/b c\n:rw", "/a", "/b c\n", volumeWritable},
 	} {
-		src, dst, write, err := parseVolume(tc.text)
-		if err != nil || src != tc.src || dst != tc.dst || write != tc.write {
-			t.Errorf("%q: got %q, %q, %v, %v", tc.text, src, dst, write, err)
+		src, dst, mode, err := parseVolume(tc.text)
+		if err != nil || src != tc.src || dst != tc.dst || mode != tc.mode {
+			t.Errorf("%q: got %q, %q, %q, %v", tc.text, src, dst, mode, err)
 		}
 	}
 	for _, text := range []string{"", ":", "/a", "/a:", ":/b", ":/b:rw", "/a:b", "/a:rw", "/a:ro:rw", "/a:/b:RW", "/a:/b:rx", "/a:/b:", "a\nb"} {
-		src, dst, write, err := parseVolume(text)
+		src, dst, mode, err := parseVolume(text)
 		if err == nil {
-			t.Errorf("%q: got %q, %q, %v", text, src, dst, write)
+			t.Errorf("%q: got %q, %q, %q", text, src, dst, mode)
 			continue
 		}
 		oneLine(t, err)

@@ -20,21 +20,27 @@ import (
 type volume struct {
 	source, target capability.Capability
 	shown          enforce.Volume
+	apart          bool // what is changed of it is kept apart
 }
 
-// parseVolume reads SRC:DST[:ro|rw]. Colons belong to SRC as far as possible.
-func parseVolume(text string) (src, dst string, write bool, err error) {
+// The ways to show a volume.
+const (
+	volumeReadOnly = "ro"
+	volumeWritable = "rw"
+	volumeCopied   = "cow" // what is changed goes elsewhere, and is looked at before it is applied
+)
+
+// parseVolume reads SRC:DST[:ro|rw|cow]. Colons belong to SRC as far as possible.
+func parseVolume(text string) (src, dst, mode string, err error) {
 	rest, mode, ok := cutLast(text)
-	if ok && (mode == "ro" || mode == "rw") {
-		write = mode == "rw"
-	} else {
-		rest = text
+	if !ok || mode != volumeReadOnly && mode != volumeWritable && mode != volumeCopied {
+		rest, mode = text, volumeReadOnly
 	}
 	src, dst, ok = cutLast(rest)
 	if !ok || src == "" || !filepath.IsAbs(dst) {
-		return "", "", false, fmt.Errorf("volume %s: want SRC:DST:ro or SRC:DST:rw with an absolute DST", capability.Printable(text))
+		return "", "", "", fmt.Errorf("volume %s: want SRC:DST:ro, SRC:DST:rw or SRC:DST:cow with an absolute DST", capability.Printable(text))
 	}
-	return src, filepath.Clean(dst), write, nil
+	return src, filepath.Clean(dst), mode, nil
 }
 
 func cutLast(s string) (before, after string, found bool) {
@@ -48,7 +54,7 @@ func cutLast(s string) (before, after string, found bool) {
 // readVolumes finds the sources and grants them for this session.
 func (s *prepared) readVolumes() error {
 	for _, text := range s.flags.volumes {
-		src, dst, write, err := parseVolume(text)
+		src, dst, mode, err := parseVolume(text)
 		if err != nil {
 			return err
 		}
@@ -59,15 +65,19 @@ func (s *prepared) readVolumes() error {
 		if err != nil {
 			return fmt.Errorf("volume %s: %w", capability.Printable(text), err)
 		}
-		kind := capability.FSRead
-		if write {
-			kind = capability.FSWrite
+		// What is changed elsewhere is only read on the host, and changed in the view.
+		from, to := capability.FSRead, capability.FSRead
+		if mode == volumeWritable {
+			from = capability.FSWrite
 		}
-		v := volume{shown: enforce.Volume{Source: o, Target: dst, Write: write}}
-		if v.source, err = capability.ForPath(kind, o.Path); err != nil {
+		if mode != volumeReadOnly {
+			to = capability.FSWrite
+		}
+		v := volume{shown: enforce.Volume{Source: o, Target: dst, Write: mode == volumeWritable}, apart: mode == volumeCopied}
+		if v.source, err = capability.ForPath(from, o.Path); err != nil {
 			return fmt.Errorf("volume %s: %w", capability.Printable(text), err)
 		}
-		if v.target, err = capability.ForPath(kind, dst); err != nil {
+		if v.target, err = capability.ForPath(to, dst); err != nil {
 			return fmt.Errorf("volume %s: %w", capability.Printable(text), err)
 		}
 		s.volumes = append(s.volumes, v)

@@ -112,6 +112,14 @@ type PackBody struct {
 	Removed bool   `json:"removed,omitempty"`
 }
 
+// ChangesBody tells what of a directory is about to be changed to what a session made
+// of it.
+type ChangesBody struct {
+	Source Text   `json:"source"`
+	Paths  []Text `json:"paths"`          // each behind what becomes of it
+	More   int    `json:"more,omitempty"` // how many more than are listed
+}
+
 // EffectBody tells what a running session lost, because a grant was revoked or
 // has run out, or was denied since.
 type EffectBody struct {
@@ -205,6 +213,7 @@ func (ReportBody) kind() Kind   { return Report }
 func (EffectBody) kind() Kind   { return GrantEffect }
 func (FlowBody) kind() Kind     { return Flow }
 func (RequestBody) kind() Kind  { return Request }
+func (ChangesBody) kind() Kind  { return Changes }
 func (b PackBody) kind() Kind {
 	if b.Removed {
 		return PackRemove

@@ -27,6 +27,7 @@ const (
 	SecretRemove Kind = "secret.remove" // SecretBody
 	PackOwn      Kind = "pack.own"      // PackBody: whom an id belongs to from now on
 	PackRemove   Kind = "pack.remove"   // PackBody
+	Changes      Kind = "changes.apply" // ChangesBody: what a session changed is put into its place
 	Request      Kind = "request"       // RequestBody: a request over an opened connection that has ended or was refused
 	Report       Kind = "report"        // ReportBody: what a tier promised, and what holds
 )
@@ -50,6 +51,7 @@ var kinds = []struct {
 	{SecretRemove, func() Body { return &SecretBody{Removed: true} }},
 	{PackOwn, func() Body { return &PackBody{} }},
 	{PackRemove, func() Body { return &PackBody{Removed: true} }},
+	{Changes, func() Body { return &ChangesBody{} }},
 	{Request, func() Body { return &RequestBody{} }},
 	{Report, func() Body { return &ReportBody{} }},
 }

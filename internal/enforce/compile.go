@@ -240,8 +240,11 @@ func (e *effective) open(in Input) error {
 		if own(v.Source.Path) {
 			return &CannotEnforce{"the volume " + v.Target, v.Source.Path + " is the sandbox's own, the host's cannot be shown"}
 		}
-		e.grants = append(e.grants, Entry{Op: OpBind, Path: v.Target, Source: v.Source.Path, Dir: v.Source.Dir,
-			Write: v.Write, Dev: v.Source.Dev, Ino: v.Source.Ino})
+		g := Entry{Op: OpBind, Path: v.Target, Source: v.Source.Path, Dir: v.Source.Dir, Write: v.Write, Dev: v.Source.Dev, Ino: v.Source.Ino}
+		if v.Changes != "" {
+			g.Op, g.Write, g.Changes = OpOverlay, true, v.Changes
+		}
+		e.grants = append(e.grants, g)
 		if v.Source.Socket {
 			e.sockets = append(e.sockets, v.Target)
 		}
@@ -255,6 +258,9 @@ func (e *effective) close(in Input) error {
 		if err := e.mask(c, in.Objects[c.String()]); err != nil {
 			return err
 		}
+	}
+	if err := e.closedInOverlays(in.Volumes); err != nil {
+		return err
 	}
 	e.maskSockets(in.Base.Sockets)
 	e.maskVolumes(in.Volumes)
@@ -275,11 +281,33 @@ func (e *effective) maskSockets(sockets []Object) {
 	}
 }
 
+// closedInOverlays refuses an overlay of what has something denied in it.
+//
+// Security: a mask there would have to be kept in its place by mounts of the host's
+// own directories, through which changes would reach the host. Sockets need none: one
+// that is seen through an overlay leads nowhere.
+func (e *effective) closedInOverlays(volumes []Volume) error {
+	for _, v := range volumes {
+		if v.Changes == "" {
+			continue
+		}
+		if !v.Source.Dir {
+			return &CannotEnforce{"the volume " + v.Target, "only a directory can be changed elsewhere"}
+		}
+		for _, m := range e.masks {
+			if within(m.Path, v.Source.Path) {
+				return &CannotEnforce{"the volume " + v.Target, m.Path + " is denied, and lies in it; choose a directory that has nothing denied"}
+			}
+		}
+	}
+	return nil
+}
+
 // maskVolumes closes what is denied wherever a volume shows it again.
 func (e *effective) maskVolumes(volumes []Volume) {
 	for _, m := range e.masks {
 		for _, v := range volumes {
-			if within(m.Path, v.Source.Path) {
+			if within(m.Path, v.Source.Path) && v.Changes == "" {
 				again := m
 				again.Path = path.Join(v.Target, strings.TrimPrefix(m.Path, v.Source.Path))
 				e.masks = append(e.masks, again)

@@ -362,11 +362,56 @@ func TestRefusals(t *testing.T) {
 		{"a volume inside the system", "would lie inside", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/usr/srv"}}
 		}},
+		{"an overlay of a file", "only a directory", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Volumes = []enforce.Volume{{Source: file("/srv/a"), Target: "/work", Changes: "/state/s"}}
+		}},
+		{"an overlay with something denied in it", "/srv/key is denied", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}}
+			in.Masked = caps(t, "fs.read:/srv/key")
+			in.Objects["fs.read:/srv/key"] = []enforce.Object{file("/srv/key")}
+		}},
+		{"something of the host's in an overlay", "would lie inside", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}, {Source: dir("/other"), Target: "/work/in", Write: true}}
+		}},
+		{"an overlay in a run that asks", "cannot be asked about", func(in *enforce.Input, f *enforce.Facts) {
+			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}}
+			in.Ask, in.Quiet, f.FUSE = true, nil, true
+		}},
+		{"an overlay in another tier", "has no way to keep them apart", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}}
+			in.Tier = enforce.TierGVisor
+		}},
 	} {
 		in, f := host(), facts()
 		tc.change(&in, &f)
 		if _, err := enforce.Compile(in, f); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
 		}
+	}
+}
+
+// TestOverlay: a volume that is changed elsewhere is nowhere a bind that can be
+// written.
+func TestOverlay(t *testing.T) {
+	in := host()
+	in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}}
+	in.Base.Sockets = []enforce.Object{{Path: "/srv/sock", Socket: true}}
+	p, err := enforce.Compile(in, facts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, e := range p.View {
+		if e.Source == "/srv" || e.Path == "/work" {
+			found++
+			if e.Op == enforce.OpDir {
+				found--
+			} else if e.Op != enforce.OpOverlay || e.Changes != "/state/s" || !e.Write || e.Exec || e.Device || e.Ino == 0 {
+				t.Errorf("got %+v", e)
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("got %d entries of it", found)
 	}
 }

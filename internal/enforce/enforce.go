@@ -59,7 +59,16 @@ type Volume struct {
 	Source Object
 	Target string
 	Write  bool
+	// Changes, if it is set, is a directory of the host that every change goes into:
+	// the source stays as it is. It has the directories Upper and Work.
+	Changes string
 }
+
+// Upper and Work are the directories that an overlay needs for what is changed.
+const (
+	Upper = "upper" // what was changed, as overlayfs keeps it
+	Work  = "work"  // of the kernel's own
+)
 
 // Base is the part of the host that every program sees: system programs and
 // libraries, and nothing of the user's.

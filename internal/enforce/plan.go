@@ -40,6 +40,9 @@ const (
 	OpProc   Op = "proc"
 	OpDevpts Op = "devpts"
 	OpMask   Op = "mask" // an empty read-only object on top
+	// OpOverlay is a directory of the host that is changed elsewhere: reads come from
+	// Source, and every change goes into Changes.
+	OpOverlay Op = "overlay"
 	// OpTrap is a root that knows names only: what is beneath it and not mounted
 	// is hidden, not absent, and the first touch of it is a question.
 	OpTrap Op = "trap"
@@ -59,6 +62,9 @@ type Entry struct {
 	Socket bool   `json:"socket,omitempty"` // mask: it hides a socket, wherever that is moved to
 	Size   int64  `json:"size,omitempty"`   // tmpfs: bytes
 	Mode   uint32 `json:"mode,omitempty"`
+	// Changes, of an overlay, is a directory of the host with the directories Upper
+	// and Work in it.
+	Changes string `json:"changes,omitempty"`
 
 	Content  Content `json:"content,omitempty"`
 	Dev, Ino uint64  `json:"-"`
@@ -74,7 +80,7 @@ func (e Entry) Includes(o Entry) bool {
 // Equal reports whether e puts the same object, with the same rights, at the same path.
 func (e Entry) Equal(o Entry) bool {
 	return e.Op == o.Op && e.Path == o.Path && e.Source == o.Source && e.Write == o.Write && e.Exec == o.Exec && e.Device == o.Device &&
-		e.Dir == o.Dir && e.Pin == o.Pin && e.Ask == o.Ask && e.Socket == o.Socket && e.Size == o.Size && e.Mode == o.Mode && bytes.Equal(e.Content, o.Content) &&
+		e.Dir == o.Dir && e.Pin == o.Pin && e.Ask == o.Ask && e.Socket == o.Socket && e.Size == o.Size && e.Mode == o.Mode && e.Changes == o.Changes && bytes.Equal(e.Content, o.Content) &&
 		e.Dev == o.Dev && e.Ino == o.Ino
 }
 
@@ -150,7 +156,7 @@ func (p Plan) Skeleton() (names, mounted []Entry) {
 				names = append(names, e)
 				continue
 			}
-		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpTrap:
+		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpTrap, OpOverlay:
 			on[e.Path] = true
 		}
 		mounted = append(mounted, e)
@@ -162,7 +168,7 @@ func (p Plan) Skeleton() (names, mounted []Entry) {
 func (p Plan) Has(at string) bool {
 	return slices.ContainsFunc(p.View, func(e Entry) bool {
 		switch e.Op {
-		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask:
+		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpOverlay:
 			return within(at, e.Path)
 		case OpDir, OpFile, OpLink, OpTrap:
 		}

@@ -21,6 +21,7 @@ type carries struct {
 	landlock bool // the host's kernel runs the program, so Landlock is required
 	watch    bool // connects and opens that the plan does not have are told of
 	ask      bool // first touches can be asked about
+	overlay  bool // what is changed of a volume can go elsewhere
 	some     bool // single programs may be started, and no others
 	link     bool // a network that decides about each flow
 	sockets  bool // sockets of the host can be connected to
@@ -33,7 +34,7 @@ type carries struct {
 func carriedBy(tier string) (carries, bool) {
 	switch tier {
 	case TierProcess:
-		return carries{landlock: true, watch: true, ask: true, some: true, link: true, sockets: true, pids: true, weaker: true}, true
+		return carries{landlock: true, watch: true, ask: true, overlay: true, some: true, link: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
 		return carries{link: true}, true
 	case TierMicroVM, TierEmulated:
@@ -83,6 +84,10 @@ func (c carries) refuse(in Input, set *effective, l LimitPlan) error {
 	switch {
 	case in.Ask && !c.ask:
 		return cannot("asking at the first touch", "has no way to have a touch wait yet; use --ask none, or --tier process")
+	case !c.overlay && slices.ContainsFunc(in.Volumes, func(v Volume) bool { return v.Changes != "" }):
+		return cannot("a volume whose changes go elsewhere", "has no way to keep them apart; use --tier process")
+	case in.Ask && slices.ContainsFunc(in.Volumes, func(v Volume) bool { return v.Changes != "" }):
+		return cannot("a volume whose changes go elsewhere", "cannot be asked about what lies in it; use --ask none")
 	case in.WatchOpens && !c.watch:
 		return cannot("reporting files that were not there", "does not hear of what its kernel refuses; use --watch-files off, or --tier process")
 	case in.Link != nil && !c.link:

@@ -16,7 +16,12 @@ import (
 // once that is listed.
 func (b *bench) session(program string) (id string, ended chan error) {
 	b.t.Helper()
-	cmd := b.command("run", "--ask", "none", "-v", b.dir+":/out:rw", "--", "sh", "-c", program)
+	return b.listed(b.command("run", "--ask", "none", "-v", b.dir+":/out:rw", "--", "sh", "-c", program))
+}
+
+// listed starts a run that writes ready, and answers its session once that is listed.
+func (b *bench) listed(cmd *exec.Cmd) (id string, ended chan error) {
+	b.t.Helper()
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func (b *builder) detached(e enforce.Entry) namespace.Slot {
 		}
 		// A device file on a mount without devices cannot be opened.
 		return b.bind(enforce.Entry{Op: enforce.OpBind, Path: e.Path, Source: "/dev/null"})
-	case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap:
+	case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpOverlay:
 	}
 	return noSlot
 }

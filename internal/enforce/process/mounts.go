@@ -106,6 +106,8 @@ func (b *builder) detached(e enforce.Entry) (namespace.Slot, error) {
 		return noSlot, nil
 	case enforce.OpBind:
 		return b.bind(e), nil
+	case enforce.OpOverlay:
+		return b.overlay(e), nil
 	case enforce.OpTmpfs:
 		return b.newMount("make "+e.Path, "tmpfs", noExec(e),
 			[2]string{"size", strconv.FormatInt(e.Size, 10)}, [2]string{"mode", fmt.Sprintf("%#o", e.Mode)}), nil
@@ -161,16 +163,9 @@ func (b *builder) newMount(what, kind string, attr int, options ...[2]string) na
 // cannot be had alone.
 func (b *builder) bind(e enforce.Entry) namespace.Slot {
 	l := b.list
-	source, fd := l.NewSlot(), l.NewSlot()
+	fd := l.NewSlot()
 	what := "show " + e.Source
-	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
-	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(e.Source), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(source)
-	if e.Ino != 0 {
-		got, want := &unix.Stat_t{}, &unix.Stat_t{Dev: e.Dev, Ino: e.Ino}
-		l.Call(what, unix.SYS_FSTAT, namespace.Result(source), namespace.Pointer(l, got))
-		const identity = 16 // st_dev and st_ino stand first
-		l.Equal("show "+e.Source+", which was replaced while launching", namespace.Memory(got)[:identity], namespace.Memory(want)[:identity])
-	}
+	source := b.source(e)
 	l.Call(what, unix.SYS_OPEN_TREE, namespace.Result(source), l.Str(""), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE))).Keep(fd)
 	l.Call(what, unix.SYS_CLOSE, namespace.Result(source))
 	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | uint64(noExec(e)), Propagation: unix.MS_PRIVATE}
@@ -181,6 +176,57 @@ func (b *builder) bind(e enforce.Entry) namespace.Slot {
 		attr.Attr_set |= unix.MOUNT_ATTR_NODEV
 	}
 	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE), namespace.Pointer(l, attr), num(mountAttrSize))
+	return fd
+}
+
+// source opens the host's object of an entry, and makes sure that it is the one that
+// was decided about.
+func (b *builder) source(e enforce.Entry) namespace.Slot {
+	l := b.list
+	what := "show " + e.Source
+	source := b.hostPath(what, e.Source)
+	if e.Ino != 0 {
+		got, want := &unix.Stat_t{}, &unix.Stat_t{Dev: e.Dev, Ino: e.Ino}
+		l.Call(what, unix.SYS_FSTAT, namespace.Result(source), namespace.Pointer(l, got))
+		const identity = 16 // st_dev and st_ino stand first
+		l.Equal("show "+e.Source+", which was replaced while launching", namespace.Memory(got)[:identity], namespace.Memory(want)[:identity])
+	}
+	return source
+}
+
+// hostPath opens a path of the host without following links.
+func (b *builder) hostPath(what, at string) namespace.Slot {
+	fd := b.list.NewSlot()
+	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	b.list.Call(what, unix.SYS_OPENAT2, namespace.CWD, b.list.Str(at), namespace.Pointer(b.list, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(fd)
+	return fd
+}
+
+// overlayLower is where the row holds the source of an overlay; the directories for
+// its changes come after it. The numbers have to be known when options are written.
+const overlayLower = trapDevice + 1
+
+// overlay makes a mount in which the host's directory is changed elsewhere.
+//
+// Security: the source is opened and compared as any other, and the mount is made of
+// the descriptor, not of its name. What the program changes the kernel writes
+// beneath Changes, which the view does not have. Marks are kept in extended
+// attributes of the user's, so that they cannot be of a file that the program made
+// elsewhere with more rights.
+func (b *builder) overlay(e enforce.Entry) namespace.Slot {
+	l := b.list
+	what := "keep apart what is changed of " + e.Source
+	parts := []namespace.Slot{b.source(e), b.hostPath(what, e.Changes+"/"+enforce.Upper), b.hostPath(what, e.Changes+"/"+enforce.Work)}
+	options := [][2]string{{"userxattr"}}
+	for i, name := range []string{"lowerdir", "upperdir", "workdir"} {
+		l.Call(what, unix.SYS_DUP3, namespace.Result(parts[i]), num(overlayLower+i), num(unix.O_CLOEXEC))
+		l.Call(what, unix.SYS_CLOSE, namespace.Result(parts[i]))
+		options = append(options, [2]string{name, "/proc/self/fd/" + strconv.Itoa(overlayLower+i)})
+	}
+	fd := b.newMount(what, "overlay", noExec(e), options...)
+	for i := range parts {
+		l.Call(what, unix.SYS_CLOSE, num(overlayLower+i))
+	}
 	return fd
 }
 

@@ -334,6 +334,7 @@ func limitsHold(pid int, p enforce.Plan, group *cgroup.Group) error {
 // mountpoint is a line of mountinfo, see proc_pid_mountinfo(5).
 type mountpoint struct {
 	path, options string
+	kind          string // of the file system
 }
 
 // viewHolds compares the mounts with the plan: every mount of the plan is
@@ -350,7 +351,9 @@ func viewHolds(dir string, view []enforce.Entry) error {
 		if len(f) < 6 {
 			return fmt.Errorf("mountinfo has the line %q", line)
 		}
-		m := mountpoint{unescape(f[4]), f[5]}
+		_, kind, _ := strings.Cut(line, " - ")
+		kind, _, _ = strings.Cut(kind, " ")
+		m := mountpoint{unescape(f[4]), f[5], kind}
 		last[m.path] = m
 		paths = append(paths, m.path)
 	}
@@ -359,7 +362,7 @@ func viewHolds(dir string, view []enforce.Entry) error {
 	for i := range view {
 		e := &view[i]
 		switch e.Op {
-		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpTrap:
+		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpTrap, enforce.OpOverlay:
 			wanted[e.Path] = e
 		case enforce.OpDir, enforce.OpFile, enforce.OpLink: // no mounts
 		}
@@ -402,6 +405,9 @@ func expected(p string, wanted map[string]*enforce.Entry, last map[string]mountp
 
 // holds compares a mount's options with what its entry permits.
 func (m mountpoint) holds(e enforce.Entry) error {
+	if e.Op == enforce.OpOverlay && m.kind != "overlay" {
+		return fmt.Errorf("changes at %q would reach the host", m.path)
+	}
 	options := strings.Split(m.options, ",")
 	for _, o := range []struct {
 		name string

@@ -42,10 +42,11 @@ func TestViewHolds(t *testing.T) {
 		{Op: enforce.OpBind, Path: "/dev/null", Device: true},
 		{Op: enforce.OpBind, Path: "/home/ada", Write: true},
 		{Op: enforce.OpMask, Path: "/home/ada/.ssh", Dir: true},
+		{Op: enforce.OpOverlay, Path: "/work", Write: true},
 	}
 	good := []string{
 		root, "/usr ro,nosuid,nodev", "/tmp rw,nosuid,nodev,noexec", "/proc ro,nosuid,nodev,noexec", "/dev ro,nosuid,nodev,noexec",
-		"/dev/pts rw,nosuid,noexec", "/dev/null ro,nosuid,noexec", "/home/ada rw,nosuid,nodev,noexec", "/home/ada/.ssh ro,nosuid,nodev,noexec",
+		"/dev/pts rw,nosuid,noexec", "/dev/null ro,nosuid,noexec", "/home/ada rw,nosuid,nodev,noexec", "/home/ada/.ssh ro,nosuid,nodev,noexec", "/work rw,nosuid,nodev,noexec - overlay",
 	}
 	replace := func(from, to string) func([]string) []string {
 		return func(lines []string) []string {
@@ -99,6 +100,9 @@ func TestViewHolds(t *testing.T) {
 		{"a mount beside a grant of a similar name", also("/home/adam ro,nosuid,nodev,noexec"), `something is mounted at "/home/adam"`},
 		{"a mount below a grant has more rights", also("/usr/share rw,nosuid,nodev"), `"/usr/share" is not ro`},
 		{"a mount deep below a grant has more rights", also("/home/ada/a/b rw,nosuid,nodev"), `"/home/ada/a/b" is not noexec`},
+		{"an overlay that is none", replace(" - overlay", " - ext4"), `changes at "/work" would reach the host`},
+		{"an overlay whose devices work", replace("/work rw,nosuid,nodev", "/work rw,nosuid"), `"/work" is not nodev`},
+		{"a mount in an overlay", also("/work/in rw,nosuid,nodev,noexec"), `something is mounted at "/work/in"`},
 		{"no mounts", func([]string) []string { return nil }, "nothing is mounted"},
 		{"a line cut short", func([]string) []string { return []string{""} }, "mountinfo has the line"},
 	} {

@@ -1,0 +1,124 @@
+package script_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// changers is every way that comes to mind to change a file or a directory, each
+// tried whatever became of the others.
+const changers = `
+import ctypes, fcntl, mmap, os, struct
+os.chdir("/work")
+libc = ctypes.CDLL(None, use_errno=True)
+def attempt(f):
+    try: f()
+    except Exception as e: print(f.__name__, e)
+def append(): open("a1", "a").write("x")
+def truncate(): os.truncate("a2", 0)
+def mapped():
+    with open("a3", "r+b") as f:
+        m = mmap.mmap(f.fileno(), 0); m[0:1] = b"X"; m.flush()
+def reading_then_writing():
+    before = open("a4"); open("a4", "w").write("new"); before.read()
+def renamed_over(): open("n1", "w").write("n"); os.rename("n1", "a5")
+def exchanged():
+    open("n2", "w").write("n")
+    if libc.renameat2(-100, b"n2", -100, b"a6", 2): raise OSError(ctypes.get_errno())
+def linked(): os.link("a7", "l7"); open("l7", "a").write("x")
+def removed(): os.remove("a8")
+def mode(): os.chmod("a9", 0o777)
+def times(): os.utime("a10", (1, 1))
+def attribute(): os.setxattr("a11", "user.x", b"x")
+def flags():
+    f = os.open("a12", os.O_RDONLY); b = bytearray(8); fcntl.ioctl(f, 0x80086601, b); fcntl.ioctl(f, 0x40086602, struct.pack("q", 0x40))
+def copied():
+    s = os.open("a1", os.O_RDONLY); d = os.open("a13", os.O_WRONLY); os.copy_file_range(s, d, 1)
+def unnamed():
+    f = os.open(".", os.O_TMPFILE | os.O_RDWR); os.write(f, b"x"); os.link("/proc/self/fd/%d" % f, "n3", follow_symlinks=True)
+def by_descriptor():
+    f = os.open("a14", os.O_RDONLY); open("/proc/self/fd/%d" % f, "w").write("x")
+def directory(): os.rename("d1", "d2")
+def inside(): open("d3/in", "w").write("x")
+def directory_mode(): os.chmod("d3", 0o777)
+def locked():
+    f = open("a15", "r+"); fcntl.lockf(f, fcntl.LOCK_EX); f.write("x")
+for f in [append, truncate, mapped, reading_then_writing, renamed_over, exchanged, linked, removed, mode, times, attribute, flags, copied, unnamed, by_descriptor, directory, inside, directory_mode, locked]:
+    attempt(f)
+`
+
+// snapshot is what a tree has, to the last change of each inode.
+func snapshot(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	if err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+		if err != nil {
+			return err
+		}
+		st := info.Sys().(*syscall.Stat_t)
+		fmt.Fprintln(&b, strings.TrimPrefix(path, dir), info.Mode(), st.Ino, st.Size, st.Nlink, st.Mtim, st.Ctim)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestApart: whatever a program does to a volume with cow, the host's tree stays as
+// it is, to the times of its inodes; the same does change a volume with rw.
+func TestApart(t *testing.T) {
+	for _, mode := range []string{"cow", "rw"} {
+		b := newBench(t)
+		tree := filepath.Join(b.dir, "tree")
+		for _, d := range []string{"d1", "d3"} {
+			if err := os.MkdirAll(filepath.Join(tree, d), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		names := []string{"d1/in", "d3/in"}
+		for i := 1; i <= 15; i++ {
+			names = append(names, fmt.Sprint("a", i))
+		}
+		for _, n := range names {
+			if err := os.WriteFile(filepath.Join(tree, n), []byte("before"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := snapshot(t, tree)
+		b.run("run", "-v", tree+":/work:"+mode, "--", "python3", "-c", changers).want(t, 0)
+		after := snapshot(t, tree)
+		if mode == "cow" && after != before {
+			t.Errorf("the host's tree has changed:\n%s\nbefore\n%s", after, before)
+		}
+		if mode == "rw" && strings.Count(after, "\n") == strings.Count(before, "\n") {
+			t.Errorf("nothing changes a volume that can be written, so this shows nothing:\n%s", after)
+		}
+	}
+}
+
+// TestApartKilled: whose launcher is killed has changed nothing, and what was
+// changed can be looked at.
+func TestApartKilled(t *testing.T) {
+	b := newBench(t)
+	tree := filepath.Join(b.dir, "tree")
+	if err := os.Mkdir(tree, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := b.command("run", "--ask", "none", "-v", b.dir+":/out:rw", "-v", tree+":/work:cow", "--", "sh", "-c", `echo y > /work/apart; echo > /out/ready; exec sleep 1000`)
+	id, ended := b.listed(cmd)
+	b.run("session", "apply", id).want(t, 125, "still runs")
+	b.run("stop", "--now", id).want(t, 0)
+	<-ended //nolint:errcheck // as it was ended
+	b.run("session", "diff", id).want(t, 0, "added    apart")
+	if _, err := os.Stat(filepath.Join(tree, "apart")); err == nil {
+		t.Error("it reached the host")
+	}
+	b.run("session", "apply", id).want(t, 0, "1 changes are applied")
+	if text, err := os.ReadFile(filepath.Join(tree, "apart")); err != nil || string(text) != "y\n" {
+		t.Errorf("it is %q, %v", text, err)
+	}
+}
