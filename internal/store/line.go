@@ -10,8 +10,12 @@ import (
 	"ambit.dev/ambit/internal/store/wire"
 )
 
-// closing is how long what was given up, and the end of a file, may take.
-const closing = 10 * time.Second
+// Bounds of what is waited for.
+const (
+	answering = time.Minute // an answer; locks of others are waited for, and the disk
+	givingUp  = time.Second // what came of a request that was given up
+	closing   = 10 * time.Second
+)
 
 // errOther is the error of an answer to something else.
 var errOther = errors.New("ambit-store gave an answer to something else")
@@ -78,6 +82,9 @@ func (l *line) call(ctx context.Context, row func(fields []byte) error, kind byt
 	if l.closed {
 		return errors.New("it was closed")
 	}
+	if l.conn != nil && l.beside.over() { // it was asked nothing that was not answered
+		l.drop()
+	}
 	if l.conn == nil {
 		if err := l.dial(false); err != nil {
 			return err
@@ -90,19 +97,26 @@ func (l *line) call(ctx context.Context, row func(fields []byte) error, kind byt
 // other side is told, and still says what came of it.
 func (l *line) ask(ctx context.Context, row func(fields []byte) error, kind byte, fields ...any) error {
 	conn := l.conn
+	if err := conn.SetReadDeadline(time.Now().Add(answering)); err != nil {
+		return err
+	}
 	stop := context.AfterFunc(ctx, func() {
 		_ = conn.CloseWrite() // where that is gone, reading says so
-		_ = conn.SetReadDeadline(time.Now().Add(closing))
+		_ = conn.SetReadDeadline(time.Now().Add(givingUp))
 	})
 	err := conn.Send(kind, fields...)
 	if err == nil {
 		err = l.answer(row)
 	}
 	var said *failure
-	if !stop() || err != nil && !errors.As(err, &said) {
-		if err != nil && said == nil {
-			err = l.beside.lost(err)
-		}
+	if err != nil && !errors.As(err, &said) {
+		err = l.beside.lost(err)
+	}
+	given := !stop()
+	if given && err != nil {
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	if given || err != nil && said == nil {
 		l.drop()
 	}
 	return err

@@ -18,8 +18,9 @@ import (
 // Program is what a Database starts.
 const Program = "ambit-store"
 
-// ending is how long a process may take to end after its line has.
-const ending = 2 * time.Second
+// ending is how long a process may take to end after its lines have. It has
+// nothing open any more then, or is not worth waiting for.
+const ending = 500 * time.Millisecond
 
 // A Database is ambit-store as one process uses it: started when the first file
 // is opened, ended when the last one is closed. All its files lie in one folder.
@@ -66,7 +67,12 @@ func (d *Database) attach(folder string) (*wire.Conn, *beside, error) {
 		err = errors.Join(err, theirs.Close())
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("make a line to %s: %w", Program, err)
+		err = b.lost(err)
+		if b.lines == 0 {
+			d.beside = nil
+			b.stop()
+		}
+		return nil, nil, err
 	}
 	b.lines++
 	return wire.NewConn(ours), b, nil
@@ -94,7 +100,7 @@ func begin(path, folder string) (b *beside, err error) {
 		}
 	}
 	b = &beside{folder: folder}
-	if b.Process, err = start.Start(start.Config{Path: path, Args: []string{folder}, Stderr: &b.said}); err != nil {
+	if b.Process, err = start.Start(start.Config{Path: path, Args: []string{folder}, Stderr: &b.said, Settle: ending}); err != nil {
 		return nil, fmt.Errorf("start %s, which has to lie beside ambit: %w", Program, err)
 	}
 	return b, nil

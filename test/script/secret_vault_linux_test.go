@@ -59,7 +59,7 @@ func TestSecretNoVault(t *testing.T) {
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"ambit", "ambit-egress"} {
+	for _, name := range []string{"ambit", "ambit-egress", "ambit-store"} {
 		text, err := os.ReadFile(filepath.Join(filepath.Dir(whole), name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(bin, name), text, 0o755)

@@ -53,7 +53,7 @@ func Append(b []byte, fields ...any) []byte {
 		case encoding.TextMarshaler:
 			text, err := f.MarshalText()
 			if err != nil {
-				text = nil // a type of text that cannot be written is read as none
+				text = nil // what cannot be written is read as none
 			}
 			b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
 		default:
@@ -184,14 +184,15 @@ func (l List[T]) take(r *reader) {
 	}
 	all := []T{}
 	for range r.length() {
-		if r.err != nil {
+		var v T
+		if r.fields(l.Fields(&v)); r.err != nil {
 			return
 		}
-		var v T
-		r.fields(l.Fields(&v))
 		all = append(all, v)
 	}
-	*l.Of = all
+	if r.err == nil {
+		*l.Of = all
+	}
 }
 
 func (m Maybe[T]) put(b []byte) []byte {
