@@ -295,9 +295,10 @@ func TestRebinding(t *testing.T) {
 	if got := w.see(t, "tcp", "a.test:"+port, "x"); !strings.Contains(got.Err, refused) {
 		t.Errorf("it leads elsewhere now: %+v", got)
 	}
-	ends := w.tape.ended(t, 2)
-	if ends[0].Dialled != server || ends[1].End != egress.Class {
-		t.Errorf("%+v", ends)
+	for _, f := range w.tape.ended(t, 2) { // the second one may be over before the first is
+		if f.ID == 1 && f.Dialled != server || f.ID == 2 && f.End != egress.Class {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 

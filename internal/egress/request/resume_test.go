@@ -32,6 +32,14 @@ func TestResumed(t *testing.T) {
 			t.Errorf("connection %d: %q, resumed %v", i, text, resumed.Load())
 		}
 	}
+	w.to = request.Destination{Host: "far.test", Port: 8443}
+	if _, text := get(); text != "ok" || resumed.Load() {
+		t.Errorf("another port: %q, resumed %v", text, resumed.Load())
+	}
+	w.to = request.Destination{}
+	if _, text := get(); text != "ok" || !resumed.Load() {
+		t.Errorf("the first port again: %q, resumed %v", text, resumed.Load())
+	}
 	impostor, err := newAuthority(t).Leaf("far.test", time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -46,15 +54,9 @@ func TestResumed(t *testing.T) {
 		defer close(done)
 		_ = s.Serve(l)
 	}()
-	real := w.server
 	w.server = l.Addr().(*net.TCPAddr).String()
 	if status, text := get(); status != http.StatusBadGateway || !strings.Contains(text, request.Certificate) {
 		t.Errorf("the impostor: %d %q", status, text)
-	}
-	w.server = real
-	w.to = request.Destination{Host: "far.test", Port: 8443}
-	if _, text := get(); text != "ok" || resumed.Load() {
-		t.Errorf("another port: %q, resumed %v", text, resumed.Load())
 	}
 	_ = s.Close()
 	<-done
