@@ -48,9 +48,20 @@ func NewConn(s io.ReadWriter, most int) *Conn {
 	return &Conn{most: most, out: s, in: bufio.NewReaderSize(s, most)}
 }
 
+// Brief is a message of which some have a shorter form than JSON, for what is said
+// often. It begins with no brace and has no line break.
+type Brief interface {
+	AppendBrief(b []byte) (longer []byte, ok bool) // not ok: it goes as JSON
+}
+
+// Briefly reads what AppendBrief has written.
+type Briefly interface {
+	ParseBrief(line []byte) error
+}
+
 // Line is a message as it is sent.
 func Line(m any, most int) ([]byte, error) {
-	text, err := json.Marshal(m)
+	text, err := encode(m)
 	if err != nil {
 		return nil, fmt.Errorf("encode a message: %w", err)
 	}
@@ -58,6 +69,15 @@ func Line(m any, most int) ([]byte, error) {
 		return nil, errors.New("the message is too long")
 	}
 	return append(text, '\n'), nil
+}
+
+func encode(m any) ([]byte, error) {
+	if b, ok := m.(Brief); ok {
+		if text, ok := b.AppendBrief(make([]byte, 0, 256)); ok {
+			return text, nil
+		}
+	}
+	return json.Marshal(m)
 }
 
 // Send writes one message.
@@ -122,6 +142,9 @@ func (c *Conn) Receive(m any) error {
 	line, err := c.in.ReadSlice('\n')
 	if err != nil {
 		return err
+	}
+	if b, ok := m.(Briefly); ok && line[0] != '{' {
+		return b.ParseBrief(line[:len(line)-1])
 	}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()

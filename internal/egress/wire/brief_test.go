@@ -1,0 +1,104 @@
+package wire_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/egress/wire"
+)
+
+// TestBrief: the short form says what the JSON does, whatever the texts are.
+func TestBrief(t *testing.T) {
+	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "GET", "/a/b?c", "a b", `"`, `"a`, "\n", "\\n", "ü", " ", "not-granted"}))
+	to := rapid.SampledFrom([]string{"net.connect:a.com:443", "net.connect:[::1]:80", "net.stream:a.com:443"})
+	when := rapid.SampledFrom([]time.Time{{}, time.Unix(1, 5).UTC(), time.Date(2026, 3, 1, 12, 0, 0, 7, time.UTC)})
+	rapid.Check(t, func(t *rapid.T) {
+		c, err := capability.Parse(to.Draw(t, "to"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &wire.Request{Flow: rapid.Uint64().Draw(t, "flow"), To: c, Decision: text.Draw(t, "decision"), Method: text.Draw(t, "method"), Path: text.Draw(t, "path"),
+			Status: rapid.IntRange(0, 999).Draw(t, "status"), In: rapid.Uint64().Draw(t, "in"), Out: rapid.Uint64().Draw(t, "out"),
+			Begun: when.Draw(t, "begun"), Ended: when.Draw(t, "ended"), End: text.Draw(t, "end"), Why: text.Draw(t, "why")}
+		for _, k := range rapid.SliceOfN(rapid.SampledFrom([]string{"net.connect", "net.stream", "odd kind"}), 0, 3).Draw(t, "again") {
+			r.Again = append(r.Again, capability.Kind(k))
+		}
+		line, ok := wire.Message{Made: r}.AppendBrief(nil)
+		if !ok || line[0] == '{' || bytes.ContainsRune(line, '\n') {
+			t.Fatalf("%q, %v", line, ok)
+		}
+		var short wire.Message
+		if err := short.ParseBrief(line); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		whole, err := json.Marshal(wire.Message{Made: r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(whole, jsonOf(t, short)) {
+			t.Fatalf("%q is read as %s, want %s", line, jsonOf(t, short), whole)
+		}
+	})
+	if _, ok := (wire.Message{Ready: true}).AppendBrief(nil); ok {
+		t.Error("another message has a short form")
+	}
+}
+
+func jsonOf(t interface{ Fatal(...any) }, m wire.Message) []byte {
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// TestBriefRefused: what is not whole is not read.
+func TestBriefRefused(t *testing.T) {
+	const whole = `made 1 200 2 3 4 5 net.connect:a.com:443 d-1 GET /a "" ""`
+	var m wire.Message
+	if err := m.ParseBrief([]byte(whole)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range len(whole) {
+		if i == len(whole)-1 || whole[i] == ' ' {
+			var m wire.Message
+			if err := m.ParseBrief([]byte(whole[:i])); err == nil || m.Made != nil {
+				t.Errorf("%q is read", whole[:i])
+			}
+		}
+	}
+	for _, line := range []string{
+		"", "made", strings.Replace(whole, "made", "make", 1), strings.Replace(whole, " 1 ", " -1 ", 1), strings.Replace(whole, " 1 ", "  ", 1), strings.Replace(whole, "200", "99999999999999999999", 1),
+		strings.Replace(whole, "net.connect:a.com:443", "net.connect", 1), strings.Replace(whole, "net.connect:a.com:443", "x", 1), whole + " ", whole + `x`, whole + ` "a`, strings.Replace(whole, "/a", `"/a"b`, 1),
+	} {
+		var m wire.Message
+		if err := m.ParseBrief([]byte(line)); err == nil || m.Made != nil {
+			t.Errorf("%q is read as %+v", line, m.Made)
+		}
+	}
+}
+
+// FuzzBrief: whatever is read has one form, and says the same when it is read again.
+func FuzzBrief(f *testing.F) {
+	f.Add([]byte(`made 1 200 2 3 4 5 net.connect:a.com:443 d-1 GET "/a b" "" "\n" net.connect`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		var m, again wire.Message
+		if m.ParseBrief(line) != nil {
+			return
+		}
+		short, ok := m.AppendBrief(nil)
+		if !ok || bytes.ContainsRune(short, '\n') {
+			t.Fatalf("%q: %q", line, short)
+		}
+		if err := again.ParseBrief(short); err != nil || !reflect.DeepEqual(m, again) {
+			t.Fatalf("%q becomes %q, which is %+v, %v", line, short, again.Made, err)
+		}
+	})
+}
