@@ -207,10 +207,10 @@ func (a *asking) wish(ctx context.Context, t enforce.Touch) (ok, alone bool) {
 // program is the name and the arguments of a process.
 func program(pid int) (name string, argv []string) {
 	dir := "/proc/" + strconv.Itoa(pid)
-	if text, err := os.ReadFile(dir + "/comm"); err == nil {
+	if text, err := read(dir + "/comm"); err == nil {
 		name = strings.TrimSuffix(string(text), "\n")
 	}
-	if text, err := os.ReadFile(dir + "/cmdline"); err == nil {
+	if text, err := read(dir + "/cmdline"); err == nil {
 		argv = arguments(text)
 	}
 	return name, argv

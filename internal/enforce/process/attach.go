@@ -29,8 +29,9 @@ type attacher struct {
 	trap  *trap.Trap      // that knows what is mounted on it; nil: there is none
 	init  atomic.Int64    // of the sandbox, as the host sees it; 0 until it is there
 
-	mu     sync.Mutex // one change at a time; guards worker, closed, below and buried
+	mu     sync.Mutex // one change at a time; guards worker, atHome, closed, below and buried
 	worker *namespace.Worker
+	atHome bool // the last row has ended where each begins
 	closed bool
 	below  []string            // directories of the trap that were covered, and are kept open
 	buried []buried            // mounts that lie beneath a cover
@@ -149,7 +150,9 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 		return err
 	}
 	b := &builder{plan: a.plan, list: &namespace.List{}}
-	a.home(b)
+	if !a.atHome {
+		a.home(b)
+	}
 	var made []string
 	old, ok := a.at(e.Path)
 	widened := ok && old.Path == e.Path && old.Source == e.Source && old.Op == enforce.OpBind
@@ -167,10 +170,11 @@ func (a *attacher) attachTree(e enforce.Entry, within []enforce.Entry) error {
 		}
 	}
 	a.home(b)
-	if err := a.worker.Do(b.list); err != nil {
+	if err := a.do(b.list); err != nil {
 		a.renounce(names)
 		return errors.Join(err, a.undo(made))
 	}
+	a.atHome = true // the row has ended there
 	if !widened {
 		a.bury(e)
 	}
@@ -322,6 +326,12 @@ func (a *attacher) home(b *builder) {
 	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(namespace.WorkerLine+1), num(hostMounts-1), num(0))
 	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(lastKept+1), num(firstBelow-1), num(0))
 	l.Call("close descriptors", unix.SYS_CLOSE_RANGE, num(firstBelow+len(a.below)), namespace.N(uint64(^uint32(0))), num(0))
+}
+
+// do has the worker carry out a row. a.mu is held.
+func (a *attacher) do(l *namespace.List) error {
+	a.atHome = false
+	return a.worker.Do(l)
 }
 
 func (a *attacher) outside(b *builder) {

@@ -103,7 +103,7 @@ func (a *attacher) attachBelow(p string, here spot) error {
 		return err
 	}
 	a.home(b)
-	if err := a.worker.Do(b.list); err != nil {
+	if err := a.do(b.list); err != nil {
 		return errors.Join(err, a.undo(made))
 	}
 	a.skeleton.add(made, here.st.Mode)
@@ -162,5 +162,5 @@ func (a *attacher) dropBelow(dir, name string) error {
 	b.unmount(path.Join(itoa(firstBelow+i), name)).May() // it may have gone with its name
 	b.list.Call("leave the folder", unix.SYS_CHDIR, b.list.Str("/"))
 	a.home(b)
-	return a.worker.Do(b.list)
+	return a.do(b.list)
 }

@@ -120,7 +120,7 @@ func (a *attacher) takeAway(paths []string) error {
 		a.detachBelow(b, p, fds)
 	}
 	a.home(b)
-	return a.worker.Do(b.list)
+	return a.do(b.list)
 }
 
 // forget removes what is mounted at p and beneath from the table.

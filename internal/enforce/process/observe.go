@@ -96,6 +96,6 @@ func (a *attacher) made(p string) bool {
 	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(p), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(file)
 	l.Call(what, unix.SYS_FSTAT, namespace.Result(file), namespace.Pointer(l, st))
 	a.home(b)
-	err := a.worker.Do(l)
+	err := a.do(l)
 	return errors.Is(err, unix.ELOOP) || err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR
 }

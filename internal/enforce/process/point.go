@@ -146,7 +146,7 @@ func (a *attacher) remove(p string) (removed bool, err error) {
 	b.closeChanges(stage)
 	b.unmount(stage).May() // else it goes with the name
 	a.home(b)
-	if err := a.worker.Do(b.list); err != nil {
+	if err := a.do(b.list); err != nil {
 		return false, err
 	}
 	moved := make([]string, len(names))
@@ -204,7 +204,7 @@ func (a *attacher) makeLink(k enforce.Link) error {
 		})
 	}
 	a.home(b)
-	if err := a.worker.Do(b.list); err != nil {
+	if err := a.do(b.list); err != nil {
 		return errors.Join(err, a.undo(made))
 	}
 	a.skeleton.links++
@@ -230,7 +230,7 @@ func (a *attacher) clear(names []string) error {
 			l.Call(what, unix.SYS_FACCESSAT, dir, name, num(unix.F_OK)).MustFail(unix.ENOENT)
 		})
 		a.home(b)
-		if err := a.worker.Do(l); err != nil {
+		if err := a.do(l); err != nil {
 			return err
 		}
 		a.skeleton.remove(p)

@@ -63,7 +63,7 @@ func (a *attacher) opened(p string, flags uint64) (int, error) {
 	l.Call(what, unix.SYS_GETPID).Keep(id)
 	l.Store(what, pid, namespace.Result(id))
 	a.outside(b)
-	if err := a.worker.Do(l); err != nil {
+	if err := a.do(l); err != nil {
 		return -1, err
 	}
 	worker, err := unix.PidfdOpen(int(*pid), 0)
