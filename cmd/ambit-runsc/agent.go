@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,13 +52,16 @@ type agent struct {
 
 func (*agent) Name() string           { return "agent" }
 func (*agent) Synopsis() string       { return "keep one sandbox for its launcher" }
-func (*agent) Usage() string          { return "agent\n" }
+func (*agent) Usage() string          { return "agent SESSION\n" }
 func (*agent) SetFlags(*flag.FlagSet) {}
 
 // FetchSpec answers the spec that the launcher has put into the outer view.
-func (*agent) FetchSpec(conf *config.Config, _ *flag.FlagSet) (string, *specs.Spec, error) {
+func (*agent) FetchSpec(conf *config.Config, f *flag.FlagSet) (string, *specs.Spec, error) {
+	if f.NArg() != 1 {
+		return "", nil, errors.New("want the id of one session")
+	}
 	spec, err := specutils.ReadSpec(wire.Bundle, conf)
-	return wire.ID, spec, err
+	return f.Arg(0), spec, err
 }
 
 // Execute serves the launcher.
@@ -88,11 +92,11 @@ func (a *agent) Execute(_ context.Context, f *flag.FlagSet, args ...any) subcomm
 
 // create makes the sandbox, with its program at the threshold.
 func (a *agent) create(f *flag.FlagSet) error {
-	_, spec, err := a.FetchSpec(a.conf, f)
+	id, spec, err := a.FetchSpec(a.conf, f)
 	if err != nil {
 		return err
 	}
-	a.c, err = container.New(a.conf, container.Args{ID: wire.ID, Spec: spec, BundleDir: wire.Bundle})
+	a.c, err = container.New(a.conf, container.Args{ID: id, Spec: spec, BundleDir: wire.Bundle})
 	return err
 }
 
@@ -122,9 +126,9 @@ func (a *agent) answer(q wire.Request) wire.Reply {
 	case wire.OpSignal:
 		err = a.signal(unix.Signal(q.Signal))
 	case wire.OpPause:
-		err = a.c.Pause()
+		err = a.c.Sandbox.Pause(a.c.ID)
 	case wire.OpResume:
-		err = a.c.Resume()
+		err = a.c.Sandbox.Resume(a.c.ID)
 	default:
 		err = fmt.Errorf("internal error: the request %q", q.Op)
 	}
@@ -134,8 +138,13 @@ func (a *agent) answer(q wire.Request) wire.Reply {
 	return r
 }
 
-// start lets the program begin, and waits for its end aside.
+// start has the sentry enter its filter and make the program's process, which
+// does not run: tasks of a kernel that is paused begin stopped. Its end is waited
+// for from now on, so that it is not missed.
 func (a *agent) start() error {
+	if err := a.c.Sandbox.Pause(a.c.ID); err != nil {
+		return err
+	}
 	if err := a.c.Start(a.conf); err != nil {
 		return err
 	}
@@ -162,7 +171,7 @@ func (a *agent) wait() {
 // it in words only.
 func errnoOf(err error) syscall.Errno {
 	for _, errno := range []syscall.Errno{unix.ENOENT, unix.EACCES, unix.ENOEXEC, unix.ENOTDIR, unix.EISDIR, unix.ELOOP} {
-		if strings.HasSuffix(err.Error(), errno.Error()) { //nolint:forbidigo // no path
+		if strings.HasSuffix(err.Error(), errno.Error()) {
 			return errno
 		}
 	}

@@ -108,6 +108,9 @@ func (a attack) run(t *testing.T) {
 			if a.asksToo(y) {
 				t.Run("asking", func(t *testing.T) { a.asking(t, y) })
 			}
+			if a.gvisorToo(y) {
+				t.Run("gvisor", func(t *testing.T) { a.gvisor(t, y) })
+			}
 		})
 	}
 }

@@ -3,6 +3,7 @@ package enforcetest
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -86,11 +87,19 @@ func newPlaceIn(t testing.TB, dir string) place {
 	return p
 }
 
+// session is the id of every session of p. A tier whose programs are not the
+// host's has it in the arguments of what it starts.
+func (p place) session() string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(p.dir)) // a hash takes all
+	return fmt.Sprintf("s-test%x", h.Sum64())
+}
+
 // input is an ad hoc run of argv with the place's grants.
 func (p place) input(t testing.TB, argv ...string) enforce.Input {
 	t.Helper()
 	in := enforce.Input{
-		Session: "s-enforcetest", Objects: map[string][]enforce.Object{}, Base: base(t), AdHoc: true,
+		Session: p.session(), Objects: map[string][]enforce.Object{}, Base: base(t), AdHoc: true,
 		HomePath: home, Home: enforce.HomeEphemeral,
 		Program: enforce.Program{Path: argv[0], Argv: argv, Dir: p.work, Env: []string{
 			"PATH=/usr/local/go/bin:/usr/local/bin:/usr/bin:/bin", "HOME=" + home, "TMPDIR=/tmp", "LANG=C.UTF-8",

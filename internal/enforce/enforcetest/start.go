@@ -122,14 +122,16 @@ func pipe(t testing.TB) (r, w *os.File) {
 
 // left are processes that were started for p.
 func (p place) left() (pids []int) {
-	found, err := filepath.Glob("/proc/[0-9]*/environ")
+	found, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		panic(err) // of the pattern
 	}
-	for _, name := range found {
-		text, err := os.ReadFile(name)
-		if err == nil && bytes.Contains(text, []byte(mark+"="+p.dir)) {
-			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name))); err == nil {
+	for _, dir := range found {
+		variables, err := os.ReadFile(dir + "/environ")
+		started := err == nil && bytes.Contains(variables, []byte(mark+"="+p.dir))
+		arguments, err := os.ReadFile(dir + "/cmdline")
+		if started || err == nil && bytes.Contains(arguments, []byte(p.session())) {
+			if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
 				pids = append(pids, pid)
 			}
 		}

@@ -127,6 +127,12 @@ func flags(p enforce.Plan) []string {
 		// The host's files may change under the sandbox.
 		"--file-access=shared", "--file-access-mounts=shared",
 		"--host-settings=ignore", "--panic-log=" + wire.Panic,
+		// The gofer opens files, never the sentry. What is mounted on a name keeps it
+		// from being renamed or removed only in the mount namespace that has the mount
+		// (is_local_mountpoint in the kernel's fs/namespace.c), which is the gofer's:
+		// the sentry could move a mask away, and what it hides with it.
+		"--directfs=false",
+		"--rootless", // no user id but this one is mapped
 	}
 	if p.Filter.NoSpawn {
 		all = append(all, "--oci-seccomp")
@@ -136,7 +142,7 @@ func flags(p enforce.Plan) []string {
 	} else { // the outer namespace is empty
 		all = append(all, "--network=none", "--gofer-network-namespace=host")
 	}
-	return append(all, "agent")
+	return append(all, "agent", p.Session) // people, and tests, find what runs for a session by it
 }
 
 // keep owns the thread to which the kernel binds the life of the sandbox.
@@ -179,6 +185,9 @@ func (s *session) settle(t Tier) error {
 	var err error
 	if s.report, s.sentry, err = readBack(s.pid, s.plan, t.Name(), s.group); err != nil {
 		return fmt.Errorf("read the sandbox back: %w", err)
+	}
+	if err := s.load(); err != nil {
+		return err
 	}
 	if broken := s.report.Broken(); broken != nil {
 		return fmt.Errorf("a promised layer does not hold: %v", broken)

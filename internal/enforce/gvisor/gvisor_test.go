@@ -15,6 +15,20 @@ import (
 	"ambit.dev/ambit/internal/enforce/gvisor"
 )
 
+// scratch is for the runtime, where it has to be built.
+var scratch string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	var err error
+	if scratch, err = os.MkdirTemp("", "ambit-gvisor-"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(scratch)
+	return m.Run()
+}
+
 func TestGVisorTier(t *testing.T) {
 	enforcetest.RunWith(t, tier(t), facts(), differences)
 }
@@ -38,7 +52,7 @@ var built = sync.OnceValues(func() (string, error) {
 	if ambit := os.Getenv("AMBIT_BIN"); ambit != "" {
 		return filepath.Join(filepath.Dir(ambit), "ambit-runsc"), nil
 	}
-	path := filepath.Join(os.TempDir(), "ambit-test-runsc", "ambit-runsc")
+	path := filepath.Join(scratch, "ambit-runsc")
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", path, "ambit.dev/ambit/cmd/ambit-runsc")
 	cmd.Env, cmd.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 	return path, cmd.Run()

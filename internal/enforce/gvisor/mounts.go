@@ -30,6 +30,7 @@ func (b *builder) buildView(spec []byte) error {
 	l := b.list
 	b.root = b.newMount("make the outer view", "tmpfs", unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "64m"}, [2]string{"mode", "0755"})
 	view := b.newMount("make the view", "tmpfs", unix.MOUNT_ATTR_NOATIME, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
+	b.nothing = b.emptyFile()
 	shown := onHost(b.plan.View)
 	mounts := make([]namespace.Slot, len(shown))
 	for i, e := range shown {
@@ -101,11 +102,33 @@ func (b *builder) detached(e enforce.Entry) namespace.Slot {
 		if e.Dir {
 			return b.newMount("mask "+e.Path, "tmpfs", unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "4k"}, [2]string{"mode", "0"})
 		}
-		// A device file on a mount without devices cannot be opened.
-		return b.bind(enforce.Entry{Op: enforce.OpBind, Path: e.Path, Source: "/dev/null"})
+		return b.clone("mask "+e.Path, b.nothing)
 	case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpOverlay:
 	}
 	return noSlot
+}
+
+// emptyFile makes the file that stands for every masked one. The sentry would show
+// a device as its own of that number, so it is an ordinary file that nobody may
+// open: a program has no capability to overrule its mode.
+func (b *builder) emptyFile() namespace.Slot {
+	l := b.list
+	const what = "make a mask"
+	mount := b.newMount(what, "tmpfs", unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "4k"}, [2]string{"mode", "0"})
+	b.file(namespace.Result(mount), "nothing", 0, nil)
+	file := l.NewSlot()
+	l.Call(what, unix.SYS_OPENAT, namespace.Result(mount), l.Str("nothing"), num(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)).Keep(file)
+	return file
+}
+
+// clone makes a read-only mount of what an O_PATH descriptor stands for.
+func (b *builder) clone(what string, of namespace.Slot) namespace.Slot {
+	l := b.list
+	fd := l.NewSlot()
+	l.Call(what, unix.SYS_OPEN_TREE, namespace.Result(of), l.Str(""), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))).Keep(fd)
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_RDONLY, Propagation: unix.MS_PRIVATE}
+	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(mountAttrSize))
+	return fd
 }
 
 func noExec(e enforce.Entry) int {

@@ -58,7 +58,6 @@ func readBack(agent int, p enforce.Plan, label string, group *cgroup.Group) (r e
 		}
 	}
 	r.Layers = append(r.Layers, limit,
-		enforce.Layer{Name: "kernel filter", Detail: "entered as the program begins; looked at then, and the sandbox ended where it is not on"},
 		enforce.Layer{Name: "landlock", Detail: "not used: the program makes no system call of the host's"},
 		enforce.Layer{Name: "denials", Detail: "what its own kernel refuses is not told"})
 	return r, sentry, nil
@@ -110,7 +109,7 @@ func kernelOf(agent int) (sentry, gofer int, err error) {
 		if err != nil {
 			continue // the thread has ended
 		}
-		for _, text := range strings.Fields(string(list)) {
+		for text := range strings.FieldsSeq(string(list)) {
 			pid, _ := strconv.Atoi(text) // the kernel writes numbers
 			line, err := os.ReadFile(dirOf(pid) + "/cmdline")
 			if err != nil {

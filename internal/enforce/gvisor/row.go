@@ -33,8 +33,9 @@ type builder struct {
 	runsc         int   // the program of the agent
 	procs         []int // cgroup.procs files
 
-	root namespace.Slot // the outer view's root mount
-	open []int          // to be closed after the start
+	root    namespace.Slot // the outer view's root mount
+	nothing namespace.Slot // the file that masks others
+	open    []int          // to be closed after the start
 }
 
 func newBuilder(p enforce.Plan, runsc string, stdio [3]*os.File) (b *builder, err error) {

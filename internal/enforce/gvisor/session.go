@@ -39,7 +39,7 @@ type session struct {
 
 	last       wire.Reply    // how the program ended; valid when heard is closed
 	heard      chan struct{} // closed when the agent says no more
-	cannotExec error         // set by Release
+	cannotExec syscall.Errno // why there is no program
 	ended      chan struct{}
 	limit      atomic.Pointer[string] // the bound that ended it
 }
@@ -97,25 +97,35 @@ func (s *session) ask(q wire.Request) (wire.Reply, error) {
 	}
 }
 
-// Release lets the program begin.
+// load has the program's process made, stopped, and looks at what its kernel did
+// for that.
 //
-// Security: the sentry enters its system call filter in this moment, before it
-// makes the program's process; whether it is on can only be seen afterwards. Where
-// it is not, everything is ended at once.
-func (s *session) Release() error {
+// Security: the sentry enters its system call filter before it makes the process,
+// and tasks of a paused kernel begin stopped: nothing of the program has run when
+// the filter is looked at.
+func (s *session) load() error {
 	r, err := s.ask(wire.Request{Op: wire.OpStart})
-	if errors.Is(err, wire.ErrGone) {
-		return nil // it has begun and ended, or was killed: Wait tells
-	}
 	if err != nil {
-		return fmt.Errorf("release the program: %w", err)
+		return fmt.Errorf("make the program's process: %w", err)
 	}
-	if r.Errno != 0 {
-		s.cannotExec = r.Errno
+	filter := enforce.Layer{Name: "kernel filter", Promised: true, Holds: true, Detail: "of its own kernel's process, beside the one around it"}
+	if s.cannotExec = r.Errno; r.Errno != 0 {
+		filter = enforce.Layer{Name: filter.Name, Detail: "not entered: there is no program"}
+	} else if err := filtered(s.sentry, s.pid); err != nil {
+		filter.Holds, filter.Detail = false, err.Error()
+	}
+	s.report.Layers = append(s.report.Layers, filter)
+	return nil
+}
+
+// Release lets the program begin.
+func (s *session) Release() error {
+	if s.cannotExec != 0 {
 		return s.Kill()
 	}
-	if err := filtered(s.sentry, s.pid); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
-		return errors.Join(fmt.Errorf("the filter of the sandbox's kernel does not hold: %w", err), s.Kill())
+	_, err := s.ask(wire.Request{Op: wire.OpResume})
+	if err != nil && !errors.Is(err, wire.ErrGone) { // it has begun and ended, or was killed: Wait tells
+		return fmt.Errorf("release the program: %w", err)
 	}
 	return nil
 }
@@ -207,7 +217,7 @@ func (s *session) result() (r enforce.Result) {
 	if l := s.limit.Load(); l != nil {
 		r.Limit = *l
 	}
-	if s.cannotExec != nil {
+	if s.cannotExec != 0 {
 		r.CannotExec, r.Exit = s.cannotExec, 127
 		return r
 	}

@@ -27,15 +27,12 @@ const (
 	View    = "/view"       // what the program sees of the host
 )
 
-// ID names the one sandbox of an agent.
-const ID = "ambit"
-
 // What a launcher asks for.
 const (
-	OpStart  = "start"
+	OpStart  = "start" // make the program's process, stopped
 	OpSignal = "signal"
 	OpPause  = "pause"
-	OpResume = "resume"
+	OpResume = "resume" // let it run, first or again
 )
 
 // A Request is one thing that a launcher asks for.
