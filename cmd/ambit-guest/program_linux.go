@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +25,6 @@ type program struct {
 	ends   [3]*os.File // this side of its descriptors; the terminal's is the first
 	tty    bool
 	group  string
-	copies sync.WaitGroup
 }
 
 // said is what process 1 of the sandbox says: once that it is ready, or what went
@@ -128,7 +126,7 @@ func (p *program) start(r *channel.Prepare, files []*os.File) error {
 	if err != nil {
 		return err
 	}
-	defer group.Close() //nolint:errcheck // it only stands for a folder
+	defer group.Close()
 	p.cmd.SysProcAttr.UseCgroupFD, p.cmd.SysProcAttr.CgroupFD = true, int(group.Fd())
 	if err := p.cmd.Start(); err != nil {
 		return err

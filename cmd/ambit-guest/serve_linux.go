@@ -100,7 +100,7 @@ func identify(id *channel.Identity) (channel.Answer, error) {
 	if err != nil {
 		return none, err
 	}
-	defer f.Close() //nolint:errcheck // what was written was taken
+	defer f.Close()
 	if _, err := f.Write(id.Seed); err != nil {
 		return none, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -43,8 +44,8 @@ func (a *agent) put(s *channel.Stream, n int) error {
 	if err != nil {
 		return err
 	}
-	for i := len(dirs) - 1; i >= 0; i-- { // what was made in them has changed their times
-		if err := finish(filepath.Join(t.at, dirs[i].Path), dirs[i]); err != nil {
+	for _, d := range slices.Backward(dirs) { // what was made in them has changed their times
+		if err := finish(filepath.Join(t.at, d.Path), d); err != nil {
 			return err
 		}
 	}
@@ -152,7 +153,7 @@ func (a *agent) collect(s *channel.Stream, n int) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close() //nolint:errcheck // it was read
+		defer f.Close()
 		n.Size = st.Size
 		return s.Put(n, f)
 	})

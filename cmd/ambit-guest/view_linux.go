@@ -122,7 +122,5 @@ func mask(to string, e channel.Entry) error {
 	if err := os.WriteFile(empty, nil, 0); err != nil && !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	e.From, e.Write = empty, false
-	e.Op = "bind"
 	return put(channel.Entry{Op: "bind", Path: e.Path, From: empty})
 }

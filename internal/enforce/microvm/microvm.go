@@ -17,7 +17,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -200,8 +199,3 @@ func provided(img image.Image, path string) bool {
 
 // errLost says that the machine ended before its program did.
 var errLost = errors.New("the machine ended before its program did")
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}

@@ -209,16 +209,13 @@ func (s *session) Kill() error {
 	if !s.released {
 		return s.machine.Close(0)
 	}
+	late := time.AfterFunc(2*grace, s.end) // a guest that is frozen takes no stream either
 	go func() {
-		_, err := s.channel.Ask(channel.Request{Op: channel.OpSignal, Signal: int(unix.SIGKILL)}, soon(grace))
-		if err == nil {
-			select {
-			case <-s.ended:
-				return
-			case <-time.After(grace):
-			}
+		if _, err := s.channel.Ask(channel.Request{Op: channel.OpSignal, Signal: int(unix.SIGKILL)}, soon(grace)); err != nil {
+			s.end()
 		}
-		s.end()
+		<-s.ended
+		late.Stop()
 	}()
 	return nil
 }

@@ -134,7 +134,7 @@ func (d *stdio) wait(fd int, events int16) bool {
 
 // in passes what the program reads.
 func (d *stdio) in(to io.WriteCloser) {
-	defer to.Close() //nolint:errcheck // the program meets its end
+	defer to.Close()
 	b := make([]byte, 32<<10)
 	for d.wait(d.fds[0], unix.POLLIN) {
 		n, err := unix.Read(d.fds[0], b)
@@ -156,7 +156,7 @@ const atOnce = 4096
 
 // out passes what the program writes. When nobody reads, the program learns it.
 func (d *stdio) out(fd int, from io.ReadCloser) {
-	defer from.Close() //nolint:errcheck // the program meets a broken pipe
+	defer from.Close()
 	b := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(b)

@@ -22,13 +22,13 @@ const templatesDir = "templates"
 // It holds no secret and nothing of a user: it is stopped when the guest's first
 // program waits to be spoken to.
 func (t Tier) template(ctx context.Context, s machine.Shape) (machine.Template, error) {
-	print, err := t.Driver.Fingerprint(ctx, s)
+	mark, err := t.Driver.Fingerprint(ctx, s)
 	if err != nil {
 		return machine.Template{}, err
 	}
 	all := filepath.Join(t.Image.Dir, templatesDir)
-	dir := filepath.Join(all, print.Short())
-	if tpl, err := t.Driver.Open(dir); err == nil && tpl.Fingerprint == print {
+	dir := filepath.Join(all, mark.Short())
+	if tpl, err := t.Driver.Open(dir); err == nil && tpl.Fingerprint == mark {
 		return tpl, nil
 	}
 	if err := os.MkdirAll(all, 0o700); err != nil {
@@ -39,7 +39,7 @@ func (t Tier) template(ctx context.Context, s machine.Shape) (machine.Template, 
 		return machine.Template{}, err
 	}
 	defer unlock()
-	if tpl, err := t.Driver.Open(dir); err == nil && tpl.Fingerprint == print {
+	if tpl, err := t.Driver.Open(dir); err == nil && tpl.Fingerprint == mark {
 		return tpl, nil // somebody made it meanwhile
 	}
 	return t.makeTemplate(ctx, s, all, dir)

@@ -106,7 +106,7 @@ func Accept(c io.ReadWriteCloser) (*yamux.Session, error) {
 
 func config() *yamux.Config {
 	cfg := yamux.DefaultConfig()
-	cfg.AcceptBacklog = 1           // of what a guest opens nothing is taken
+	cfg.AcceptBacklog = 16          // of what a guest opens nothing is taken; this many wait for it
 	cfg.EnableKeepAlive = false     // a paused machine does not answer
 	cfg.StreamCloseTimeout = 0      // a program may leave its input open for days
 	cfg.StreamOpenTimeout = writeIn // a guest that acknowledges none is lost

@@ -129,7 +129,7 @@ func modinfo(p string) (map[string][]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the module %q: %w", p, err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was read
 	s := f.Section(".modinfo")
 	if s == nil {
 		return nil, fmt.Errorf("read the module %q: it does not say what it needs", p)

@@ -95,13 +95,10 @@ func shown(p string, fi fs.FileInfo) bool {
 	if !slices.ContainsFunc(tops, func(top string) bool { return p == top || strings.HasPrefix(p, top+"/") }) { //nolint:forbidigo // the separator is part of the prefix
 		return false
 	}
-	switch fi.Mode().Type() {
-	case fs.ModeDir, fs.ModeSymlink:
+	if fi.IsDir() || fi.Mode().Type() == fs.ModeSymlink {
 		return true
-	case 0:
-		return fi.Mode().Perm()&0o004 != 0
 	}
-	return false
+	return fi.Mode().IsRegular() && fi.Mode().Perm()&0o004 != 0
 }
 
 // provides are the outermost of tops that the image has as directories.

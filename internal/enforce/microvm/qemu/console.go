@@ -57,7 +57,7 @@ func pair() (*net.UnixConn, *os.File, error) {
 		return nil, nil, fmt.Errorf("make a pair of sockets: %w", err)
 	}
 	our, their := os.NewFile(uintptr(fds[0]), "to QEMU"), os.NewFile(uintptr(fds[1]), "QEMU's")
-	defer our.Close() //nolint:errcheck // c has its own
+	defer our.Close()
 	conn, err := net.FileConn(our)
 	if err == nil {
 		if c, ok := conn.(*net.UnixConn); ok {

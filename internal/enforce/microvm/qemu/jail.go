@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"ambit.dev/ambit/internal/enforce"
@@ -137,14 +138,7 @@ func (c Confined) argv(cell Cell) []string {
 	return append(append(argv, "--", cell.Program), cell.Argv[1:]...)
 }
 
-func (c Confined) bounds(name string) bool {
-	for _, have := range c.Facts.Cgroup {
-		if have == name {
-			return true
-		}
-	}
-	return false
-}
+func (c Confined) bounds(name string) bool { return slices.Contains(c.Facts.Cgroup, name) }
 
 // show adds a directory, or a link to one, to what QEMU sees of the system.
 func show(b *enforce.Base, path string) error {

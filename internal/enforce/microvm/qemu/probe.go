@@ -151,8 +151,8 @@ func (d Driver) proofKey(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	print, err := d.Fingerprint(ctx, d.Trial)
-	return strings.TrimSpace(string(boot)) + " " + string(print), err
+	mark, err := d.Fingerprint(ctx, d.Trial)
+	return strings.TrimSpace(string(boot)) + " " + string(mark), err
 }
 
 // proof is what was found, as it is kept.

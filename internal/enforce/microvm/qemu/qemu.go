@@ -50,7 +50,7 @@ type vm struct {
 	d       Driver
 	life    context.Context // for commands that nobody cancels
 	shape   machine.Shape
-	print   machine.Fingerprint
+	mark    machine.Fingerprint
 	jailed  Jailed
 	qmp     *qmp
 	monitor *net.UnixConn
@@ -84,7 +84,7 @@ func (d Driver) Save(ctx context.Context, s machine.Shape, dir string) (machine.
 // console: there is no path to find, to guard or to clean up.
 func (d Driver) start(ctx context.Context, s machine.Shape, w way, memory string) (_ *vm, err error) {
 	v := &vm{d: d, life: context.WithoutCancel(ctx), shape: s, memory: memory, ended: make(chan struct{})}
-	if v.print, err = d.Fingerprint(ctx, s); err != nil {
+	if v.mark, err = d.Fingerprint(ctx, s); err != nil {
 		return nil, err
 	}
 	var ours [3]*net.UnixConn

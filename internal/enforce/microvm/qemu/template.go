@@ -58,7 +58,7 @@ func (v *vm) Template(ctx context.Context) (t machine.Template, err error) {
 	if err := v.Close(5 * time.Second); err != nil {
 		return t, err
 	}
-	t = machine.Template{Fingerprint: v.print, Memory: v.shape.Memory, Dir: dir}
+	t = machine.Template{Fingerprint: v.mark, Memory: v.shape.Memory, Dir: dir}
 	text, err := json.MarshalIndent(t, "", "  ")
 	if err != nil {
 		return t, err
@@ -104,12 +104,12 @@ func (Driver) Open(dir string) (t machine.Template, err error) {
 
 // Clone starts a machine where the template was stopped.
 func (d Driver) Clone(ctx context.Context, s machine.Shape, t machine.Template) (machine.Machine, error) {
-	print, err := d.Fingerprint(ctx, s)
+	mark, err := d.Fingerprint(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	if t.Fingerprint != print || t.Memory != s.Memory {
-		return nil, fmt.Errorf("the template %s was made on something else than %s", t.Fingerprint.Short(), print.Short())
+	if t.Fingerprint != mark || t.Memory != s.Memory {
+		return nil, fmt.Errorf("the template %s was made on something else than %s", t.Fingerprint.Short(), mark.Short())
 	}
 	v, err := d.start(ctx, s, cloned, filepath.Join(t.Dir, memoryFile))
 	if err != nil {
