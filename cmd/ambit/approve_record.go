@@ -70,7 +70,7 @@ func (a *app) approveRecord(ctx context.Context, f *answerFlags, id string) erro
 // deniedRecord finds the record of a denial, and what was denied.
 func (a *app) deniedRecord(id string) (r audit.Record, c capability.Capability, err error) {
 	unknown := fmt.Errorf("no question %s waits, and nothing was denied by that id; `ambit approvals` and `ambit audit ls` list what there is", capability.Printable(id))
-	if !idForm.MatchString(id) {
+	if !isID(id) {
 		return r, c, unknown
 	}
 	dir, err := a.auditDir()

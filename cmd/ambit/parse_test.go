@@ -317,3 +317,12 @@ func TestSearchPath(t *testing.T) {
 		t.Error("what is denied is shown")
 	}
 }
+
+func TestIsID(t *testing.T) {
+	for text, want := range map[string]bool{"d-amn2phbouh": true, "e-aaaa": true, "g-2345": true, "d-aaa": false, "x-aaaa": false, "-aaaa": false, "de-aaaa": false,
+		"d-aaaA": false, "d-aaa1": false, "d-aaa8": false, "d-aa-a": false, "d aaaa": false, "": false, "d-aaaa\n": false} {
+		if isID(text) != want {
+			t.Errorf("%q: %v", text, !want)
+		}
+	}
+}

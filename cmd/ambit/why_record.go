@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -16,8 +15,12 @@ import (
 	"ambit.dev/ambit/internal/core/grant"
 )
 
-// idForm is what audit.NewID makes.
-var idForm = regexp.MustCompile(`^[deg]-[a-z2-7]{4,}$`)
+// isID reports whether a text is what audit.NewID makes of a decision, a record or
+// a grant.
+func isID(text string) bool {
+	letter, rest, ok := strings.Cut(text, "-")
+	return ok && len(letter) == 1 && strings.Contains("deg", letter) && len(rest) >= 4 && strings.Trim(rest, "abcdefghijklmnopqrstuvwxyz234567") == ""
+}
 
 // account is what is told of a record, the text for people as rows.
 type account struct {
@@ -33,7 +36,7 @@ type account struct {
 
 // whyRecord tells of a record by its id. told is false if what is no id.
 func (a *app) whyRecord(ctx context.Context, what string) (told bool, err error) {
-	if !idForm.MatchString(what) {
+	if !isID(what) {
 		return false, nil
 	}
 	dir, err := a.auditDir()
