@@ -117,9 +117,12 @@ type begun struct {
 func begin(outline enforce.Plan, io enforce.Stdio, group *cgroup.Group) (*begun, error) {
 	s := &session{group: group, denials: make(chan enforce.Denial, 64), ended: make(chan struct{})}
 	bg := &begun{io: io, s: s, started: make(chan error, 1)}
-	rows := make(chan *namespace.List, 1)
-	defer close(rows)
-	go s.keep(rows, bg.started) // it gets its thread meanwhile
+	rows, bell := make(chan *namespace.List, 1), newBell()
+	defer func() {
+		close(rows)
+		bell.ring()
+	}()
+	go s.keep(bell, rows, bg.started) // it gets its thread meanwhile
 	b, err := newBuilder(outline, io)
 	if err != nil {
 		return nil, err
@@ -205,8 +208,9 @@ func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, networ
 
 // keep owns the thread to which the kernel binds the life of the sandbox. It
 // starts the row that it is given, if there is one.
-func (s *session) keep(rows <-chan *namespace.List, started chan<- error) {
+func (s *session) keep(b bell, rows <-chan *namespace.List, started chan<- error) {
 	runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+	b.wait()
 	list, ok := <-rows
 	if !ok {
 		return
