@@ -40,6 +40,7 @@ check: lint ## check format, vet, lint, import rules and the documents
 	@if git grep -nE 'exec\.Command(Context)?\(.*"(/bin/)?(ba|da)?sh"' -- 'cmd/*.go' 'internal/*.go' ':!*_test.go' ':!internal/enforce/enforcetest'; then \
 		echo "No shell in the product: argv reaches a program as it is"; exit 1; fi
 	CGO_ENABLED=0 go vet ./...
+	CGO_ENABLED=0 GOARCH=arm64 go vet ./cmd/... ./internal/...
 	@for m in $(BESIDE); do echo "go -C $$m vet ./..."; CGO_ENABLED=0 go -C $$m vet ./... || exit 1; done
 	CGO_ENABLED=0 go test ./internal/archtest
 	python3 docs/dev/check.py

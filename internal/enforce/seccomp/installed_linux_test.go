@@ -137,7 +137,8 @@ func probes() []probe {
 		{name: "clone NEWNET", try: clone(unix.CLONE_NEWNET), want: "EPERM"},
 		{name: "clone3", try: call(unix.SYS_CLONE3, bad, 88), want: "ENOSYS", control: "EFAULT"},
 		{name: "unshare NEWUTS", try: func() error { return unix.Unshare(unix.CLONE_NEWUTS) }, want: "EPERM"},
-		{name: "unshare NEWTIME", try: func() error { return unix.Unshare(unix.CLONE_NEWTIME) }, want: "EPERM"},
+		// With a flag that it does not take: a thread that has done it can make no others.
+		{name: "unshare NEWTIME", try: func() error { return unix.Unshare(unix.CLONE_NEWTIME | unix.CLONE_CHILD_SETTID) }, want: "EPERM", control: "EINVAL"},
 		{name: "setns", try: setns, want: "EPERM"},
 		{name: "openat2", try: func() error {
 			return closing(unix.Openat2(unix.AT_FDCWD, ".", &unix.OpenHow{Flags: unix.O_RDONLY}))

@@ -15,8 +15,8 @@ import (
 // its program runs, nothing of it is left: no process, and no control group with
 // one. A small part of a processor has the making take its time.
 func TestInterrupted(t *testing.T) {
-	for range 20 {
-		after := rand.N(600 * time.Millisecond)
+	for range 10 {
+		after := rand.N(1500 * time.Millisecond)
 		cmd := exec.CommandContext(t.Context(), os.Getenv("AMBIT_BIN"), "run", "--ask", "none", "--limit", "cpu=0.05", "--", "sh", "-c", "while :; do :; done")
 		cmd.Env = append(os.Environ(), "AMBIT_STATE_DIR="+t.TempDir())
 		var said strings.Builder
