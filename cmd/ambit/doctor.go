@@ -75,6 +75,8 @@ func (a *app) doctor(ctx context.Context) error {
 	d.Findings = probe.Reconcile(d.Findings, p.Run(ctx))
 	busy("trying the gVisor tier")
 	d.Findings = append(d.Findings, a.gvisorFinding(ctx, self))
+	busy("looking for machines")
+	d.Findings = append(d.Findings, a.machineFindings()...)
 	busy("reading the state")
 	d.Findings = append(d.Findings, a.stateFindings(busy)...)
 	done()

@@ -13,6 +13,7 @@ import (
 	"ambit.dev/ambit/internal/enforce/microvm/image"
 	"ambit.dev/ambit/internal/enforce/microvm/machine"
 	"ambit.dev/ambit/internal/enforce/microvm/qemu"
+	"ambit.dev/ambit/internal/enforce/probe"
 	"ambit.dev/ambit/internal/enforce/process"
 )
 
@@ -97,3 +98,27 @@ func (a *app) driver(with machine.Accel) (qemu.Driver, error) {
 
 // ctx is for what no flag and no signal ends: each has a deadline of its own.
 func (a *app) ctx() context.Context { return context.Background() }
+
+// machineFindings say what of machines there is here. No machine is started for
+// that, but where the proof of KVM takes one.
+func (a *app) machineFindings() []probe.Finding {
+	kvm := probe.Finding{Layer: "microVM tier, by KVM", State: probe.Holds, Detail: "a machine booted with it"}
+	if err := a.machineRow(enforce.TierMicroVM, machine.KVM).lacking(); err != nil {
+		kvm.State, kvm.Detail = probe.Absent, err.Error()
+	}
+	emulated := probe.Finding{Layer: "microVM tier, emulated", State: probe.Weaker,
+		Detail: "there is an image; an emulated machine is no isolation by hardware, and only --tier " + enforce.TierEmulated + " takes one"}
+	if err := a.machineRow(enforce.TierEmulated, machine.TCG).lacking(); err != nil {
+		emulated.State, emulated.Detail = probe.Absent, err.Error()
+		if errors.Is(err, image.ErrNone) {
+			emulated.Fix = "ambit image build"
+		}
+	}
+	found := []probe.Finding{kvm, emulated}
+	for _, with := range []machine.Accel{machine.HVF, machine.WHPX} {
+		for _, c := range (qemu.Driver{With: with}).Probe(a.ctx()) {
+			found = append(found, probe.Finding{Layer: "microVM tier, by " + string(with), State: probe.Absent, Detail: "untested: " + c.Why})
+		}
+	}
+	return found
+}
