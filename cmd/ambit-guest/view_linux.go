@@ -83,7 +83,7 @@ func put(e channel.Entry) error {
 		}
 		return unix.Mount("tmpfs", to, "tmpfs", flags(e)&^unix.MS_RDONLY, options)
 	case "proc":
-		return unix.Mount("proc", to, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+		return proc(to)
 	case "devpts":
 		return unix.Mount("devpts", to, "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
 	case "bind":
@@ -95,6 +95,32 @@ func put(e channel.Entry) error {
 		return mask(to, e)
 	}
 	return errors.New("the guest does not know it")
+}
+
+// settings are those parts of /proc by which root, without any capability, could
+// change the guest's kernel or have it run a program.
+var settings = []string{"sys", "sysrq-trigger", "irq", "bus", "fs"}
+
+// proc mounts one of the sandbox's own, with its settings closed.
+func proc(to string) error {
+	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	if err := unix.Mount("proc", to, "proc", flags, ""); err != nil {
+		return err
+	}
+	for _, name := range settings {
+		p := filepath.Join(to, name)
+		err := unix.Mount(p, p, "", unix.MS_BIND, "")
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = unix.Mount("", p, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|flags, "")
+		}
+		if err != nil {
+			return fmt.Errorf("close %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 func file(to string, e channel.Entry) error {

@@ -23,11 +23,18 @@ type Differences struct {
 	// OwnKernel: the program has a kernel of its own. What it may do to that is no
 	// attempt on the host, and its processes are none of the host's.
 	OwnKernel bool
+	NoFilter  bool // no system call filter of ours is inside: its kernel does for itself what only that forbids
 	NoHide    bool // what was granted cannot be taken away while the program runs
 	TextOnly  bool // arguments that are not text are refused
 	// OwnHome: HOME is set where the environment has none, and the variables come in
 	// any order.
 	OwnHome bool
+}
+
+// RunDenied runs the part of the suite that tries what must not be, for a tier in
+// which each attempt takes a second and more.
+func RunDenied(t *testing.T, tier enforce.Tier, f enforce.Facts, d Differences) {
+	t.Run("Denied", suite{tier, f, d}.denied)
 }
 
 // Run runs the suite.

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/enforcetest"
 )
 
 var (
@@ -43,4 +46,9 @@ func TestRuns(t *testing.T) {
 			t.Errorf("got %+v %q %q", res, out, errs)
 		}
 	}
+}
+
+// TestDenied tries what no tier lets happen.
+func TestDenied(t *testing.T) {
+	enforcetest.RunDenied(t, tier(t), facts(), enforcetest.Differences{Tier: enforce.TierEmulated, OwnKernel: true, NoFilter: true})
 }
