@@ -182,6 +182,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 	ended, listed := make(chan session.Result, 1), make(chan struct{})
 	defer re.stop()
 	r.Started = func(inside enforce.Session, rep enforce.Report) {
+		sigs.apart = s.tier.name == enforce.TierMicroVM || s.tier.name == enforce.TierEmulated
 		go sigs.pass(inside)
 		on.begun(inside)
 		s.deno.enter(inside)

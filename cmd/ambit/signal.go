@@ -19,6 +19,7 @@ type signals struct {
 	caught chan struct{} // closed once signals are caught
 	tty    int           // the foreground process group at the start, 0 without a terminal
 	done   chan struct{}
+	apart  bool // the program is in no process group of this kernel's
 }
 
 func newSignals() *signals {
@@ -40,7 +41,7 @@ func (s *signals) wait() { <-s.caught }
 // pass passes signals on to the program.
 func (s *signals) pass(inside enforce.Session) {
 	for sig := range s.c {
-		if (sig == syscall.SIGINT || sig == syscall.SIGQUIT) && foreground() != 0 {
+		if !s.apart && (sig == syscall.SIGINT || sig == syscall.SIGQUIT) && foreground() != 0 {
 			continue // from the keyboard; the program has it already
 		}
 		_ = inside.Signal(sig) // it may have ended
