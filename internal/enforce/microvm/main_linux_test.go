@@ -18,6 +18,12 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if store := os.Getenv(launcherVariable); store != "" {
+		if err := launch(store); err != nil {
+			fmt.Println(err)
+		}
+		os.Exit(1)
+	}
 	os.Exit(func() int {
 		var err error
 		if scratch, err = os.MkdirTemp("", "ambit-microvm"); err != nil {

@@ -53,9 +53,13 @@ var made = sync.OnceValues(func() (microvm.Tier, error) {
 	if err != nil {
 		return microvm.Tier{}, errors.Join(errBuild, err)
 	}
-	jail := qemu.Confined{Tier: process.Tier{}, Facts: facts(), Guard: filepath.Join(programs, "ambit-guard")}
-	return microvm.Tier{Image: img, Driver: qemu.Driver{Program: program, Jail: jail, With: machine.TCG, TSC: qemu.DefaultTSC}}, nil
+	return with(img, program, programs), nil
 })
+
+func with(img image.Image, program, programs string) microvm.Tier {
+	jail := qemu.Confined{Tier: process.Tier{}, Facts: facts(), Guard: filepath.Join(programs, "ambit-guard")}
+	return microvm.Tier{Image: img, Driver: qemu.Driver{Program: program, Jail: jail, With: machine.TCG, TSC: qemu.DefaultTSC}}
+}
 
 var errBuild = errors.New("the image could not be built")
 
