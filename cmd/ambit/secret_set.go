@@ -19,7 +19,7 @@ import (
 
 // setFlags are the flags of ambit secret set.
 type setFlags struct {
-	to, header, basic, query, field, form, prefix, env string
+	to, header, basic, query, field, as, form, prefix, env string
 	body                                               bool
 }
 
@@ -39,6 +39,11 @@ host's own loopback only. It stands in one place of a request: a header
 authentication, a parameter of the query, or the body. Where a server shows to
 others what it is sent, bind to a place that it does not show: a header, a field.
 
+Or it signs, and is in no request (--as): a request that the program has signed with
+the placeholder is signed anew. aws-sigv4:ID is Signature Version 4 of AWS, by the
+access key of that id; hmac-sha256:HEADER is that of the body, in hexadecimal or
+base64. What cannot be signed anew is refused.
+
 Without --for the value of a secret that is there is changed, and nothing else.`,
 		Example: `  ambit secret set github-token --for api.github.com < token.txt
   pass show stripe | ambit secret set stripe --for api.stripe.com --prefix sk_test_
@@ -46,6 +51,8 @@ Without --for the value of a secret that is there is changed, and nothing else.`
   ambit secret set maps --for maps.example.com --header X-Api-Key
   ambit secret set oauth --for login.example.com --field client_secret
   ambit secret set weather --for api.weather.example --query key
+  ambit secret set backups --for s3.eu-central-1.amazonaws.com --as aws-sigv4:$AWS_ACCESS_KEY_ID
+  ambit secret set hook --for hooks.example.com --as hmac-sha256:X-Hub-Signature-256 --form 'sha256={}'
   ambit secret set local-db --for http://host.ambit.internal:8080 --form 'Token {}'`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.setSecret(cmd, f, args) },
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -66,6 +73,7 @@ Without --for the value of a secret that is there is changed, and nothing else.`
 	fl.StringVar(&f.query, "query", "", "it is this parameter of the URL: `NAME`")
 	fl.BoolVar(&f.body, "body", false, "it stands anywhere in the body: JSON, a form or plain text of at most 1 MiB")
 	fl.StringVar(&f.field, "field", "", "it is this field of a body that is a form or a JSON object: `NAME`")
+	fl.StringVar(&f.as, "as", "", "it signs: `KIND:ID`, aws-sigv4 with an access key's id or hmac-sha256 with a header")
 	fl.StringVar(&f.form, "form", "", "how the header or the parameter is written, {} being the secret: `TEXT`")
 	fl.StringVar(&f.prefix, "prefix", "", "what its placeholder begins with, for programs that look at it: `TEXT`")
 	fl.StringVar(&f.env, "env-name", "", "the variable inside that has the placeholder: `NAME` (default: the secret's, as in GITHUB_TOKEN)")
@@ -90,6 +98,9 @@ func (a *app) setSecret(cmd *cobra.Command, f *setFlags, args []string) error {
 		return err
 	}
 	value, err := binding.NewValue(text)
+	if err == nil {
+		err = b.Fits(value)
+	}
 	if err != nil {
 		return err
 	}
@@ -110,7 +121,11 @@ func (a *app) setSecret(cmd *cobra.Command, f *setFlags, args []string) error {
 	if a.json {
 		return a.printJSON(e)
 	}
-	printf(a.out, "%s is in the vault. It goes to %s, %s, and nowhere else.\n", name, b.Target(), b.Words())
+	if b.Place.Signs() {
+		printf(a.out, "%s is in the vault. It is used toward %s, %s, and goes nowhere.\n", name, b.Target(), b.Words())
+	} else {
+		printf(a.out, "%s is in the vault. It goes to %s, %s, and nowhere else.\n", name, b.Target(), b.Words())
+	}
 	printf(a.out, "Inside, %s has its placeholder; allow its use with --allow secret.use:%s@%s\n", b.Env, name, strings.TrimPrefix(strings.TrimPrefix(b.Target().String(), "https://"), "http://"))
 	return nil
 }
@@ -118,7 +133,7 @@ func (a *app) setSecret(cmd *cobra.Command, f *setFlags, args []string) error {
 // binding is what the flags say, or what the secret has.
 func (f *setFlags) binding(cmd *cobra.Command, name string, old wire.Entry) (binding.Binding, error) {
 	fl := cmd.Flags()
-	said := count(fl.Changed("header"), fl.Changed("basic"), fl.Changed("query"), fl.Changed("field"), f.body)
+	said := count(fl.Changed("header"), fl.Changed("basic"), fl.Changed("query"), fl.Changed("field"), fl.Changed("as"), f.body)
 	if f.to == "" {
 		switch {
 		case old.Name == "":
@@ -132,7 +147,7 @@ func (f *setFlags) binding(cmd *cobra.Command, name string, old wire.Entry) (bin
 		return binding.Binding{}, errors.New("--field needs the name of a field; --body is anywhere in the body")
 	}
 	if said > 1 {
-		return binding.Binding{}, errors.New("a secret stands in one place: one of --header, --basic, --query, --field and --body")
+		return binding.Binding{}, errors.New("a secret stands in one place: one of --header, --basic, --query, --field, --as and --body")
 	}
 	t, err := binding.ParseTarget(f.to)
 	if err != nil {
@@ -146,6 +161,11 @@ func (f *setFlags) binding(cmd *cobra.Command, name string, old wire.Entry) (bin
 		b.Place, b.Key = binding.Query, f.query
 	case f.body, fl.Changed("field"):
 		b.Place, b.Key = binding.Body, f.field
+	case fl.Changed("as"):
+		kind, key, _ := strings.Cut(f.as, ":")
+		if b.Place, b.Key = binding.Place(kind), key; !b.Place.Signs() {
+			return binding.Binding{}, fmt.Errorf("--as is %s:ID or %s:HEADER", binding.AWS, binding.HMAC)
+		}
 	}
 	b = b.Default(name)
 	return b, b.Check()

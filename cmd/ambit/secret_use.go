@@ -98,6 +98,9 @@ func (s *prepared) offerOne(c capability.Capability, granted bool, before []offe
 	return nil
 }
 
+// awsKeyID is the variable in which clients of AWS look for an access key's id.
+const awsKeyID = "AWS_ACCESS_KEY_ID"
+
 // placeholders puts what stands for secrets into the environment.
 //
 // Security: a variable that was to show the value itself is refused, not
@@ -111,6 +114,9 @@ func (s *prepared) placeholders(env map[string]string) error {
 			}
 		}
 		env[name] = o.Text
+		if _, said := env[awsKeyID]; o.Binding.Place == binding.AWS && !said {
+			env[awsKeyID] = o.Binding.Key // which clients want beside it, and which is no secret
+		}
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func parse(text []byte) ([]secret, error) {
 	var all []secret
 	for i, w := range doc.Secrets {
 		value, err := binding.NewValue(w.Text)
-		if err != nil || binding.Name(w.Name) != nil || w.Binding.Check() != nil {
+		if err != nil || binding.Name(w.Name) != nil || w.Binding.Check() != nil || w.Binding.Fits(value) != nil {
 			return nil, errDocument
 		}
 		if i > 0 && strings.Compare(doc.Secrets[i-1].Name, w.Name) >= 0 {

@@ -96,7 +96,7 @@ func (v *Vault) Value(name string) (Entry, binding.Value, error) {
 
 // Set puts a secret in the place of one of that name, if there is one.
 func (v *Vault) Set(name string, b binding.Binding, value binding.Value) error {
-	if err := errors.Join(binding.Name(name), b.Check()); err != nil {
+	if err := errors.Join(binding.Name(name), b.Check(), b.Fits(value)); err != nil {
 		return err
 	}
 	now := v.now().UTC()

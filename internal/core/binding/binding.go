@@ -31,7 +31,14 @@ const (
 	Basic  Place = "basic"  // the password of HTTP basic authentication
 	Query  Place = "query"  // the whole value of one parameter of the URL
 	Body   Place = "body"   // once: in one field of the body, or anywhere in it
+
+	// With these it stands nowhere: it signs.
+	AWS  Place = "aws-sigv4"   // requests, as AWS's Signature Version 4 does, for one access key
+	HMAC Place = "hmac-sha256" // the body, into a header
 )
+
+// Signs reports whether a secret in this place signs, and stands in no request.
+func (p Place) Signs() bool { return p == AWS || p == HMAC }
 
 // Schemes of a destination.
 const (
@@ -52,7 +59,7 @@ type Binding struct {
 	Host   string `json:"host"` // canonical: a name, or an address without brackets
 	Port   uint16 `json:"port"`
 	Place  Place  `json:"place"`
-	Key    string `json:"key,omitempty"`    // the header's, parameter's or field's name, or the user of Basic
+	Key    string `json:"key,omitempty"`    // the header's, parameter's or field's name, the user of Basic, the access key's id of AWS
 	Form   string `json:"form,omitempty"`   // of a header's or parameter's value, {} being the secret
 	Prefix string `json:"prefix,omitempty"` // what the placeholder begins with, for programs that look
 	Env    string `json:"env"`              // the variable inside that has the placeholder
@@ -72,10 +79,24 @@ func (b Binding) Default(name string) Binding {
 			b.Form = "Bearer " + blank
 		}
 	}
+	if b.Form == "" && b.Place == HMAC {
+		b.Form = blank
+	}
+	if b.Env == "" && b.Place == AWS {
+		b.Env = "AWS_SECRET_ACCESS_KEY"
+	}
 	if b.Env == "" {
 		b.Env = Variable(name)
 	}
 	return b
+}
+
+// Fits returns why a value cannot stand where b says.
+func (b Binding) Fits(v Value) error {
+	if b.Place != Body && b.Place != HMAC && strings.ContainsAny(v.text, "\r\n\t") {
+		return errors.New("a value of several lines fits a body, or signs by HMAC; no header and no URL takes it")
+	}
+	return nil
 }
 
 // Check returns what is wrong with b, in words for a person.
@@ -118,12 +139,15 @@ func (b Binding) place() error {
 	printing := func(s string, most int) bool {
 		return len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 	}
-	form := b.Place == Header || b.Place == Query
+	header := b.Place == Header || b.Place == HMAC
+	form := header || b.Place == Query
 	switch {
-	case b.Place == Header && (b.Key == "" || len(b.Key) > 64 || strings.ContainsFunc(b.Key, func(r rune) bool { return !word(r) && r != '-' })):
+	case header && (b.Key == "" || len(b.Key) > 64 || strings.ContainsFunc(b.Key, func(r rune) bool { return !word(r) && r != '-' })):
 		return fmt.Errorf("%s is not the name of a header", capability.Printable(b.Key))
-	case b.Place == Header && slices.Contains(framing, strings.ToLower(b.Key)):
+	case header && slices.Contains(framing, strings.ToLower(b.Key)):
 		return fmt.Errorf("the header %s is no place for a secret", b.Key)
+	case b.Place == AWS && (len(b.Key) < 16 || len(b.Key) > 128 || strings.ContainsFunc(b.Key, func(r rune) bool { return !word(r) })):
+		return errors.New("signing for AWS needs the access key's id, such as AKIAIOSFODNN7EXAMPLE")
 	case b.Place == Basic && (!printing(b.Key, 128) || strings.Contains(b.Key, ":")):
 		return errors.New("the user of basic authentication is printing ASCII without a colon")
 	case b.Place == Query && b.Key == "", (b.Place == Query || b.Place == Body) && !printing(b.Key, 128):
@@ -131,9 +155,9 @@ func (b Binding) place() error {
 	case form && (!printing(b.Form, 256) || strings.Count(b.Form, blank) != 1):
 		return fmt.Errorf("a form such as 'Bearer %s' has %s in it once, and printing ASCII", blank, blank)
 	case !form && b.Form != "":
-		return errors.New("a form is for headers and parameters")
-	case !slices.Contains([]Place{Header, Basic, Query, Body}, b.Place):
-		return errors.New("a secret stands in a header, in basic authentication, in a parameter of the query or in the body")
+		return errors.New("a form is for headers, parameters and HMAC")
+	case !slices.Contains([]Place{Header, Basic, Query, Body, AWS, HMAC}, b.Place):
+		return errors.New("a secret stands in a header, in basic authentication, in a parameter of the query or in the body, or signs")
 	}
 	return nil
 }
@@ -163,6 +187,10 @@ func (b Binding) Words() string {
 		return "basic authentication, password of " + strconv.Quote(b.Key)
 	case Query:
 		return "parameter " + strconv.Quote(b.Key) + ", as " + strconv.Quote(b.Form)
+	case AWS:
+		return "signing as AWS's " + b.Key + " (Signature Version 4)"
+	case HMAC:
+		return "signing the body into header " + b.Key + " (HMAC-SHA256), as " + strconv.Quote(b.Form)
 	case Body:
 		if b.Key != "" {
 			return "field " + strconv.Quote(b.Key) + " of the body"

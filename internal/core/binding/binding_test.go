@@ -60,6 +60,8 @@ func TestDefault(t *testing.T) {
 		{"body", func(b *binding.Binding) { b.Place = binding.Body }, "body", "x"},
 		{"field", func(b *binding.Binding) { b.Place, b.Key = binding.Body, "client_secret" }, `field "client_secret" of the body`, "x"},
 		{"prefix", func(b *binding.Binding) { b.Prefix = "sk-" }, `header Authorization, as "Bearer {}"`, "Bearer x"},
+		{"HMAC", func(b *binding.Binding) { b.Place, b.Key = binding.HMAC, "X-Sig" }, `signing the body into header X-Sig (HMAC-SHA256), as "{}"`, "x"},
+		{"AWS", func(b *binding.Binding) { b.Place, b.Key, b.Env = binding.AWS, "AKIAIOSFODNN7EXAMPLE", "GITHUB_TOKEN" }, "signing as AWS's AKIAIOSFODNN7EXAMPLE (Signature Version 4)", "x"},
 	} {
 		b := bound(tc.change)
 		if err := b.Check(); err != nil {
@@ -90,7 +92,13 @@ func TestRefused(t *testing.T) {
 		{"once", func(b *binding.Binding) { b.Form = "Bearer" }},
 		{"once", func(b *binding.Binding) { b.Form = "{}{}" }},
 		{"once", func(b *binding.Binding) { b.Form = "{}\r\nX: y" }},
-		{"headers and parameters", func(b *binding.Binding) { b.Place, b.Form = binding.Body, "{}" }},
+		{"headers, parameters", func(b *binding.Binding) { b.Place, b.Form = binding.Body, "{}" }},
+		{"headers, parameters", func(b *binding.Binding) { b.Place, b.Key, b.Form = binding.AWS, "AKIAIOSFODNN7EXAMPLE", "{}" }},
+		{"access key's id", func(b *binding.Binding) { b.Place = binding.AWS }},
+		{"access key's id", func(b *binding.Binding) { b.Place, b.Key = binding.AWS, "AKIA/OSFODNN7EXAMPLE" }},
+		{"name of a header", func(b *binding.Binding) { b.Place = binding.HMAC }},
+		{"no place", func(b *binding.Binding) { b.Place, b.Key = binding.HMAC, "content-length" }},
+		{"once", func(b *binding.Binding) { b.Place, b.Key, b.Form = binding.HMAC, "X-Sig", "sha256=" }},
 		{"stands in", func(b *binding.Binding) { b.Place = "cookie" }},
 		{"prefix", func(b *binding.Binding) { b.Prefix = "a b" }},
 		{"variable", func(b *binding.Binding) { b.Env = "PATH" }},
@@ -104,6 +112,30 @@ func TestRefused(t *testing.T) {
 	}
 	if err := (binding.Binding{}).Check(); err == nil {
 		t.Error("the zero binding is taken")
+	}
+}
+
+// TestFits: what has several lines stands in no header and no URL.
+func TestFits(t *testing.T) {
+	one, err := binding.NewValue("of one line")
+	if err != nil {
+		t.Fatal(err)
+	}
+	several, err := binding.NewValue("of two\nlines")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for place, fits := range map[binding.Place]bool{binding.Header: false, binding.Basic: false, binding.Query: false, binding.AWS: false, binding.Body: true, binding.HMAC: true} {
+		b := bound(func(b *binding.Binding) { b.Place = place })
+		if b.Fits(one) != nil || (b.Fits(several) == nil) != fits {
+			t.Errorf("%s: %v, %v", place, b.Fits(one), b.Fits(several))
+		}
+		if place.Signs() != (place == binding.AWS || place == binding.HMAC) {
+			t.Errorf("%s signs: %v", place, place.Signs())
+		}
+	}
+	if b := (binding.Binding{Place: binding.AWS}).Default("x"); b.Env != "AWS_SECRET_ACCESS_KEY" {
+		t.Errorf("the variable is %s", b.Env)
 	}
 }
 

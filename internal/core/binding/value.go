@@ -20,15 +20,16 @@ const redacted = "REDACTED"
 // value is no secret.
 type Value struct{ text string }
 
-// NewValue makes one of a text. The error says nothing of it.
+// NewValue makes one of a text, of one line or several. The error says nothing of
+// it.
 func NewValue(text string) (Value, error) {
 	switch {
 	case len(text) < MinValue:
 		return Value{}, fmt.Errorf("the value is shorter than %d bytes: too short to be found where a server repeats it", MinValue)
 	case len(text) > MaxValue:
 		return Value{}, fmt.Errorf("the value is longer than %d bytes", MaxValue)
-	case !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return Value{}, errors.New("the value is not one line of text")
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f }):
+		return Value{}, errors.New("the value is no text")
 	case strings.TrimSpace(text) != text:
 		return Value{}, errors.New("the value begins or ends with a space")
 	}

@@ -32,7 +32,7 @@ func TestValue(t *testing.T) {
 			t.Errorf("it shows %s", s)
 		}
 	}
-	for _, text := range []string{"", "short", strings.Repeat("a", binding.MaxValue+1), "two lines\nof text", "a null \x00 byte", "not \xff UTF-8", " a space before", "and after "} {
+	for _, text := range []string{"", "short", strings.Repeat("a", binding.MaxValue+1), "a null \x00 byte", "not \xff UTF-8", " a space before", "and after "} {
 		if _, err := binding.NewValue(text); err == nil {
 			t.Errorf("%q is taken", text)
 		} else if len(text) > 5 && strings.Contains(err.Error(), text) {

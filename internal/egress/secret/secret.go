@@ -8,6 +8,9 @@
 //   - A placeholder anywhere else refuses the request, before a value is asked
 //     for (TestMisuse). In a long body, which is passed on as it comes, it ends
 //     the request there (TestMisuseInBody).
+//   - What signs is sent nowhere: a request that the program has signed with the
+//     placeholder is signed anew, and one whose signature is not understood is
+//     refused (TestSignAWS, TestSignChunks, TestSignHMAC).
 //   - A value is asked for each request anew, and is kept by nothing but the
 //     request and the search through its answer (TestEachRequest).
 //   - What the answer repeats of it, as it is or in a usual encoding, arrives as
@@ -111,6 +114,16 @@ func (f *Filler) Bound(host string, port uint16) bool {
 // every other case the request has none, and an error says so.
 func (f *Filler) Fill(ctx context.Context, d request.Destination, r *http.Request) (request.Scrubber, error) {
 	var spots []spot
+	var signings []signing
+	for _, s := range f.all {
+		g, found, err := s.signed(d, r)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			signings = append(signings, g)
+		}
+	}
 	for _, s := range f.all {
 		at, found, err := s.look(d, r)
 		if err != nil {
@@ -127,17 +140,46 @@ func (f *Filler) Fill(ctx context.Context, d request.Destination, r *http.Reques
 	if found {
 		spots = append(spots, at)
 	}
-	if len(spots) == 0 {
-		return nil, nil //nolint:nilnil // there is nothing to do
-	}
-	var values []binding.Value
+	var of []sought
 	for _, s := range spots {
-		v, err := f.source.Value(ctx, Use{Name: s.of.Name, Method: r.Method, Path: r.URL.EscapedPath()})
+		of = append(of, s.of)
+	}
+	for _, g := range signings {
+		of = append(of, g.of)
+	}
+	values, err := f.values(ctx, of, r)
+	if err != nil {
+		return nil, err
+	}
+	var scrub request.Scrubber // what signs is in no request, and in no answer
+	if len(spots) > 0 {
+		scrub = fill(spots, values, r)
+	}
+	for i, g := range signings { // of what is sent, so at the end
+		if err := g.make(values[len(spots)+i].Reveal()); err != nil {
+			return nil, err
+		}
+	}
+	return scrub, nil
+}
+
+// values asks for the values that go into a request.
+func (f *Filler) values(ctx context.Context, of []sought, r *http.Request) (all []binding.Value, err error) {
+	for _, s := range of {
+		v, err := f.source.Value(ctx, Use{Name: s.Name, Method: r.Method, Path: r.URL.EscapedPath()})
 		if err != nil {
 			return nil, err
 		}
-		values = append(values, v)
+		if err := s.Binding.Fits(v); err != nil {
+			return nil, &request.Refused{Reason: Withdrawn, Words: "the secret " + s.Name + " is no longer of one line"}
+		}
+		all = append(all, v)
 	}
+	return all, nil
+}
+
+// fill puts values where they go.
+func fill(spots []spot, values []binding.Value, r *http.Request) request.Scrubber {
 	scrub := &scrubber{}
 	for i, s := range spots {
 		s.put(values[i].Reveal())
@@ -146,7 +188,7 @@ func (f *Filler) Fill(ctx context.Context, d request.Destination, r *http.Reques
 	// What comes back encoded could not be searched.
 	r.Header.Set("Accept-Encoding", "identity")
 	r.Header.Del("Sec-Websocket-Extensions")
-	return scrub, nil
+	return scrub
 }
 
 // A spot is where a value goes.

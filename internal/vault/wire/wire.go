@@ -164,8 +164,13 @@ func (c *Client) Value(name string) (e Entry, v binding.Value, err error) {
 	if e.Name != name || e.Binding.Check() != nil {
 		return Entry{}, v, errors.New("the process of the vault answered something else")
 	}
-	v, err = binding.NewValue(string(text))
-	return e, v, err
+	if v, err = binding.NewValue(string(text)); err == nil {
+		err = e.Binding.Fits(v)
+	}
+	if err != nil {
+		return e, binding.Value{}, err
+	}
+	return e, v, nil
 }
 
 // Set puts a secret in the place of one of that name, if there is one.
