@@ -47,6 +47,10 @@ func serveAsFirst() error {
 	if err := loadModules(); err != nil {
 		return err
 	}
+	// A program gets no user namespace, in which it would have capabilities again.
+	if err := os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0o600); err != nil {
+		return fmt.Errorf("forbid user namespaces: %w", err)
+	}
 	if err := mountImage(); err != nil {
 		return err
 	}
