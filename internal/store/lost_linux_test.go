@@ -161,7 +161,8 @@ func TestOneProcess(t *testing.T) {
 		l, err = db.OpenList(filepath.Join(dir, "sessions.db"))
 		must(t, err)
 	})
-	if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err != nil || len(env) > 0 {
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if len(env) > 0 || err != nil && !errors.Is(err, os.ErrPermission) { // what is undumpable may be looked at by root alone
 		t.Errorf("its environment: %q, %v", env, err)
 	}
 	if _, err := db.Open(filepath.Join(dir, "ambit.db")); err == nil || !strings.Contains(err.Error(), "open already") {
@@ -174,7 +175,7 @@ func TestOneProcess(t *testing.T) {
 	if _, err := l.Sessions(t.Context()); err != nil {
 		t.Error(err)
 	}
-	s, err := db.Open(filepath.Join(dir, "ambit.db"))
+	s, err = db.Open(filepath.Join(dir, "ambit.db"))
 	must(t, err, l.Close(), s.Close())
 	gone(t, pid)
 }
