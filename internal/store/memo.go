@@ -18,10 +18,9 @@ type memo struct {
 
 // now is the fingerprint of the open store, "" where it cannot be told.
 //
-// Security: see Fingerprint, of which this is the same for a store that this
-// process has open: a descriptor is kept for it, as closing one would give up the
-// locks that SQLite has on the file (fcntl(2)). A change that has returned has
-// changed it.
+// Security: see Fingerprint, of which this is the same for a store that is open:
+// of a file that is kept open, so that another one in its place is not taken for
+// it. A change that has returned has changed it.
 func (s *Store) now() string {
 	info, err := os.Lstat(s.path)
 	if err != nil {
