@@ -63,13 +63,10 @@ func bounded(out string) []suite {
 }
 
 // newest adds to what is left out what newer has.
-const newest = "|^TestAppArmor$|^TestSocketsAsked$"
+const newest = "|^TestAppArmor$"
 
 // newer is what only newer kernels can do.
-var newer = []suite{
-	{folder: checks, run: "^(TestAppArmor|TestSocketsAsked)$", limit: 5 * time.Minute},
-	{folder: checks, uid: user, run: "^TestSocketsAsked$", limit: 5 * time.Minute},
-}
+var newer = []suite{{folder: checks, run: "^TestAppArmor$", limit: 5 * time.Minute}}
 
 // Packages that both parts have suites of.
 const (

@@ -77,26 +77,6 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-// TestSocketsAsked: where Landlock closes them, nobody is asked about a socket
-// that was not granted, since no answer could open it: it is denied, and told.
-func TestSocketsAsked(t *testing.T) {
-	if landlockVersion(t) < 9 {
-		t.Skip("requires: Landlock version 9; below it the person is asked")
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp(home, "sockets-") //nolint:usetesting // t.TempDir lies in /tmp, which every view has of its own
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	serve(t, filepath.Join(dir, "hidden"))
-	s := ambit(t, nil, "run", "--ask", "queue", "--", "python3", "-c", connects, dir+"/hidden")
-	s.want(t, 0, "own connected", "hidden EACCES", "denied", dir+"/hidden")
-}
-
 // serve listens at a socket of the host.
 func serve(t *testing.T, name string) {
 	t.Helper()
