@@ -20,7 +20,7 @@ import (
 // setFlags are the flags of ambit secret set.
 type setFlags struct {
 	to, header, basic, query, field, as, form, prefix, env string
-	body                                               bool
+	body                                                   bool
 }
 
 func (a *app) secretSet() *cobra.Command {
