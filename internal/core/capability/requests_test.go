@@ -354,3 +354,29 @@ func FuzzTarget(f *testing.F) {
 		}
 	})
 }
+
+// TestDestination gives the one connection that something goes by; "" where it may
+// lead to several, or to none.
+func TestDestination(t *testing.T) {
+	for text, want := range map[string]string{
+		"net.connect:a.com:443":               "net.connect:a.com:443",
+		"net.connect:a.com:443/http:GET:/a":   "net.connect:a.com:443",
+		"net.stream:a.com:443/http:/a":        "net.connect:a.com:443",
+		"net.connect:a.com:53/udp":            "net.connect:a.com:53/udp",
+		"net.connect:10.0.0.1:80":             "net.connect:10.0.0.1:80",
+		"net.connect:[2001:db8::1]:443":       "net.connect:[2001:db8::1]:443",
+		"net.connect:a.com":                   "", // on two ports
+		"net.connect:a.com:1-2":               "",
+		"net.connect:*.a.com:443":             "",
+		"net.connect:*:443":                   "",
+		"net.connect:10.0.0.0/8:443":          "",
+		"net.connect:10.0.0.0/8:443/http:GET": "",
+		"fs.read:/a":                          "",
+		"process.spawn":                       "",
+	} {
+		got, ok := must(t, text).Destination()
+		if ok != (want != "") || ok && got != must(t, want) || !ok && !got.IsZero() {
+			t.Errorf("%s: got %s, %v, want %q", text, got.Display(), ok, want)
+		}
+	}
+}
