@@ -16,6 +16,7 @@ import (
 	"ambit.dev/ambit/internal/enforce/cgroup"
 	"ambit.dev/ambit/internal/enforce/gvisor/wire"
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 )
 
 // Platform is how the sentry runs the program's code.
@@ -75,7 +76,7 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, stdio enforce.Stdio) (e
 
 // start makes the process that becomes the agent.
 func (t Tier) start(p enforce.Plan, r *relay) (*session, error) {
-	group, err := makeGroup(p)
+	group, err := cgroup.ForPlan(p, ownPIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +166,7 @@ func (s *session) keep(list *namespace.List, started chan<- error) {
 
 // settle waits until the sentry is ready and reads the sandbox back.
 func (s *session) settle(t Tier) error {
-	if err := s.takeLink(t.Networker); err != nil {
+	if err := row.TakeLink(s.plan.Link, t.Networker, func() (int, error) { return descriptor(s.line) }); err != nil {
 		return err
 	}
 	go s.hear()
@@ -193,30 +194,6 @@ func (s *session) settle(t Tier) error {
 		return fmt.Errorf("a promised layer does not hold: %v", broken)
 	}
 	return nil
-}
-
-// makeGroup makes the control group for the bounds that the plan keeps by one.
-func makeGroup(p enforce.Plan) (*cgroup.Group, error) {
-	if len(p.Limits.Cgroup) == 0 {
-		return nil, nil
-	}
-	f, err := cgroup.Find()
-	if err != nil {
-		return nil, err
-	}
-	_ = cgroup.Sweep(f) // what killed launchers left; it is not this launch's fault
-	var l cgroup.Limits
-	for _, name := range p.Limits.Cgroup {
-		switch name {
-		case "memory":
-			l.MemoryBytes = p.Limits.Memory
-		case "pids":
-			l.PIDs = p.Limits.PIDs + ownPIDs
-		case "cpu":
-			l.CPUMilli = p.Limits.CPU
-		}
-	}
-	return cgroup.Create(f, p.Session, l)
 }
 
 func removeGroup(g *cgroup.Group) error {

@@ -13,6 +13,7 @@ import (
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/gvisor/wire"
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 )
 
 // stepProc is a step that explain looks for.
@@ -28,36 +29,36 @@ const noSlot = namespace.Slot(-1)
 // is mounted with its rights; all of them before anything is attached.
 func (b *builder) buildView(spec []byte) error {
 	l := b.list
-	b.root = b.newMount("make the outer view", "tmpfs", unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "64m"}, [2]string{"mode", "0755"})
-	view := b.newMount("make the view", "tmpfs", unix.MOUNT_ATTR_NOATIME, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
+	b.root = row.NewMount(b.list, "make the outer view", "tmpfs", unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "64m"}, [2]string{"mode", "0755"})
+	view := row.NewMount(b.list, "make the view", "tmpfs", unix.MOUNT_ATTR_NOATIME, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
 	b.nothing = b.emptyFile()
 	shown := onHost(b.plan.View)
 	mounts := make([]namespace.Slot, len(shown))
 	for i, e := range shown {
 		mounts[i] = b.detached(e)
 	}
-	null := b.bind(enforce.Entry{Op: enforce.OpBind, Source: "/dev/null", Device: true})
-	proc := b.newMount(stepProc, "proc", unix.MOUNT_ATTR_NOEXEC)
+	null := row.Bind(b.list, enforce.Entry{Op: enforce.OpBind, Source: "/dev/null", Device: true})
+	proc := row.NewMount(b.list, stepProc, "proc", unix.MOUNT_ATTR_NOEXEC)
 	// All sources are open: from here on the host's tree may be covered.
-	b.move("place the outer view", b.root, namespace.CWD, "/proc")
+	row.Move(b.list, "place the outer view", b.root, namespace.CWD, "/proc")
 	root := namespace.Result(b.root)
 	for _, d := range []string{"proc", "dev", "tmp", "etc", "run", rel(wire.Bundle), rel(wire.State), rel(wire.View)} {
 		l.Call("make /"+d, unix.SYS_MKDIRAT, root, l.Str(d), num(0o755))
 	}
 	b.file(root, rel(wire.Bundle)+"/config.json", 0o600, spec)
 	b.file(root, "dev/null", 0o644, nil)
-	b.move("show /dev/null", null, root, "dev/null")
-	b.move("show /proc", proc, root, "proc")
-	b.move("place the view", view, root, rel(wire.View))
+	row.Move(b.list, "show /dev/null", null, root, "dev/null")
+	row.Move(b.list, "show /proc", proc, root, "proc")
+	row.Move(b.list, "place the view", view, root, rel(wire.View))
 	for i, e := range shown {
 		b.place(e, view, mounts[i])
 	}
 	for i, e := range shown {
 		if e.Op == enforce.OpTmpfs && !e.Write {
-			b.readOnly("close "+e.Path, mounts[i])
+			row.ReadOnly(b.list, "close "+e.Path, mounts[i])
 		}
 	}
-	b.readOnly("close the view's root", view)
+	row.ReadOnly(b.list, "close the view's root", view)
 	l.Call("enter the outer view", unix.SYS_FCHDIR, root)
 	l.Call("enter the outer view", unix.SYS_PIVOT_ROOT, l.Str("."), l.Str("."))
 	l.Call("leave the host's tree", unix.SYS_UMOUNT2, l.Str("."), num(unix.MNT_DETACH))
@@ -88,19 +89,16 @@ func within(p, dir string) bool {
 	return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/") //nolint:forbidigo // the separator is part of the prefix
 }
 
-// mountAttrSize is MOUNT_ATTR_SIZE_VER0.
-const mountAttrSize = 32
-
 // detached makes the mount that e puts into the view, not yet attached.
 func (b *builder) detached(e enforce.Entry) namespace.Slot {
 	switch e.Op {
 	case enforce.OpBind:
-		return b.bind(e)
+		return row.Bind(b.list, e)
 	case enforce.OpTmpfs:
-		return b.newMount("make "+e.Path, "tmpfs", noExec(e), [2]string{"size", strconv.FormatInt(e.Size, 10)}, [2]string{"mode", fmt.Sprintf("%#o", e.Mode)})
+		return row.NewMount(b.list, "make "+e.Path, "tmpfs", row.NoExec(e), [2]string{"size", strconv.FormatInt(e.Size, 10)}, [2]string{"mode", fmt.Sprintf("%#o", e.Mode)})
 	case enforce.OpMask:
 		if e.Dir {
-			return b.newMount("mask "+e.Path, "tmpfs", unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "4k"}, [2]string{"mode", "0"})
+			return row.NewMount(b.list, "mask "+e.Path, "tmpfs", unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "4k"}, [2]string{"mode", "0"})
 		}
 		return b.clone("mask "+e.Path, b.nothing)
 	case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpOverlay:
@@ -114,7 +112,7 @@ func (b *builder) detached(e enforce.Entry) namespace.Slot {
 func (b *builder) emptyFile() namespace.Slot {
 	l := b.list
 	const what = "make a mask"
-	mount := b.newMount(what, "tmpfs", unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "4k"}, [2]string{"mode", "0"})
+	mount := row.NewMount(b.list, what, "tmpfs", unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "4k"}, [2]string{"mode", "0"})
 	b.file(namespace.Result(mount), "nothing", 0, nil)
 	file := l.NewSlot()
 	l.Call(what, unix.SYS_OPENAT, namespace.Result(mount), l.Str("nothing"), num(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)).Keep(file)
@@ -127,63 +125,8 @@ func (b *builder) clone(what string, of namespace.Slot) namespace.Slot {
 	fd := l.NewSlot()
 	l.Call(what, unix.SYS_OPEN_TREE, namespace.Result(of), l.Str(""), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))).Keep(fd)
 	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_RDONLY, Propagation: unix.MS_PRIVATE}
-	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(mountAttrSize))
+	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(row.AttrSize))
 	return fd
-}
-
-func noExec(e enforce.Entry) int {
-	if e.Exec {
-		return 0
-	}
-	return unix.MOUNT_ATTR_NOEXEC
-}
-
-// newMount makes a fresh file system, detached.
-func (b *builder) newMount(what, kind string, attr int, options ...[2]string) namespace.Slot {
-	l := b.list
-	fs, fd := l.NewSlot(), l.NewSlot()
-	l.Call(what, unix.SYS_FSOPEN, l.Str(kind), num(unix.FSOPEN_CLOEXEC)).Keep(fs)
-	for _, o := range options {
-		l.Call(what, unix.SYS_FSCONFIG, namespace.Result(fs), num(unix.FSCONFIG_SET_STRING), l.Str(o[0]), l.Str(o[1]), num(0))
-	}
-	l.Call(what, unix.SYS_FSCONFIG, namespace.Result(fs), num(unix.FSCONFIG_CMD_CREATE), num(0), num(0), num(0))
-	l.Call(what, unix.SYS_FSMOUNT, namespace.Result(fs), num(unix.FSMOUNT_CLOEXEC), num(attr|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)).Keep(fd)
-	l.Call(what, unix.SYS_CLOSE, namespace.Result(fs))
-	return fd
-}
-
-// bind clones the mounts at the host's object. Recursive: the mounts that a
-// less privileged namespace received are locked together, and a part of them
-// cannot be had alone.
-func (b *builder) bind(e enforce.Entry) namespace.Slot {
-	l := b.list
-	source, fd := l.NewSlot(), l.NewSlot()
-	what := "show " + e.Source
-	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
-	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(e.Source), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(source)
-	if e.Ino != 0 {
-		got, want := &unix.Stat_t{}, &unix.Stat_t{Dev: e.Dev, Ino: e.Ino}
-		l.Call(what, unix.SYS_FSTAT, namespace.Result(source), namespace.Pointer(l, got))
-		const identity = 16 // st_dev and st_ino stand first
-		l.Equal("show "+e.Source+", which was replaced while launching", namespace.Memory(got)[:identity], namespace.Memory(want)[:identity])
-	}
-	l.Call(what, unix.SYS_OPEN_TREE, namespace.Result(source), l.Str(""), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE))).Keep(fd)
-	l.Call(what, unix.SYS_CLOSE, namespace.Result(source))
-	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | uint64(noExec(e)), Propagation: unix.MS_PRIVATE}
-	if !e.Write {
-		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
-	}
-	if !e.Device {
-		attr.Attr_set |= unix.MOUNT_ATTR_NODEV
-	}
-	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE), namespace.Pointer(l, attr), num(mountAttrSize))
-	return fd
-}
-
-func (b *builder) readOnly(what string, fd namespace.Slot) {
-	l := b.list
-	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
-	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(mountAttrSize))
 }
 
 // place puts e at its path beneath the view's root.
@@ -199,7 +142,7 @@ func (b *builder) place(e enforce.Entry, view, fd namespace.Slot) {
 	case enforce.OpFile:
 		b.file(root, at, e.Mode, e.Content)
 	default:
-		b.move("show "+e.Path, fd, root, at)
+		row.Move(b.list, "show "+e.Path, fd, root, at)
 	}
 }
 
@@ -212,14 +155,4 @@ func (b *builder) file(dir namespace.Arg, at string, mode uint32, content []byte
 		l.Call(what, unix.SYS_WRITE, namespace.Result(file), l.Bytes(content), num(len(content))).MustYield(uintptr(len(content)))
 	}
 	l.Call(what, unix.SYS_CLOSE, namespace.Result(file))
-}
-
-// move attaches a detached mount at a path beneath dir.
-func (b *builder) move(what string, fd namespace.Slot, dir namespace.Arg, at string) {
-	l := b.list
-	point := l.NewSlot()
-	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
-	l.Call(what, unix.SYS_OPENAT2, dir, l.Str(at), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(point)
-	l.Call(what, unix.SYS_MOVE_MOUNT, namespace.Result(fd), l.Str(""), namespace.Result(point), l.Str(""), num(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
-	l.Call(what, unix.SYS_CLOSE, namespace.Result(point))
 }

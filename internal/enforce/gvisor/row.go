@@ -14,6 +14,7 @@ import (
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/gvisor/wire"
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 	"ambit.dev/ambit/internal/enforce/seccomp"
 )
 
@@ -57,7 +58,7 @@ func newBuilder(p enforce.Plan, runsc string, stdio [3]*os.File) (b *builder, er
 		b.open = append(b.open, fd)
 		*to = fd
 		if fd < 16 {
-			if *to, err = high(fd); err == nil {
+			if *to, err = row.High(fd); err == nil {
 				b.open = append(b.open, *to)
 			}
 		}
@@ -67,7 +68,7 @@ func newBuilder(p enforce.Plan, runsc string, stdio [3]*os.File) (b *builder, er
 	take(&b.runsc, "open "+runsc, func() (int, error) { return unix.Open(runsc, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	for i, f := range stdio {
 		fd := -1
-		take(&fd, fmt.Sprintf("hand over descriptor %d", i), func() (int, error) { return high(int(f.Fd())) })
+		take(&fd, fmt.Sprintf("hand over descriptor %d", i), func() (int, error) { return row.High(int(f.Fd())) })
 		b.stdio = append(b.stdio, fd)
 	}
 	if err != nil {
@@ -79,17 +80,8 @@ func newBuilder(p enforce.Plan, runsc string, stdio [3]*os.File) (b *builder, er
 	}
 	b.parent = pair[0]
 	b.open = append(b.open, pair[1])
-	take(&b.child, "make the line to the agent", func() (int, error) { return high(pair[1]) })
+	take(&b.child, "make the line to the agent", func() (int, error) { return row.High(pair[1]) })
 	return b, err
-}
-
-// high moves a descriptor out of the way of 0 to 3, which the agent gets.
-func high(fd int) (int, error) {
-	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 16)
-	if err != nil {
-		return -1, fmt.Errorf("duplicate a descriptor: %w", err)
-	}
-	return n, nil
 }
 
 // close closes what the launcher needs no longer.
@@ -120,7 +112,9 @@ func (b *builder) build(spec []byte, flags []string) error {
 	l.Call("make mounts private", unix.SYS_MOUNT, l.Str("none"), l.Str("/"), num(0), num(unix.MS_REC|unix.MS_PRIVATE), num(0))
 	mask := l.NewSlot()
 	l.Call("set umask", unix.SYS_UMASK, num(0)).Keep(mask)
-	if err := b.makeLink(); err != nil {
+	// The sentry uses the sockets of this network namespace; neither it nor the
+	// program has the link's other end.
+	if err := row.MakeLink(b.list, b.plan.Link, b.proc, b.child); err != nil {
 		return err
 	}
 	if err := b.buildView(spec); err != nil {

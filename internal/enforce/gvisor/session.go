@@ -193,23 +193,12 @@ func (s *session) Wait() (enforce.Result, error) {
 	r := s.result()
 	if s.group != nil {
 		if stats, e := s.group.Stats(); e == nil && r.Limit == "" {
-			r.Limit = hit(stats)
+			r.Limit = stats.Hit()
 			r.LimitText = strings.Join(stats.Reached(s.group.Limits()), "; ")
 		}
 		err = errors.Join(err, s.group.Remove())
 	}
 	return r, err
-}
-
-// hit names the bound that the group ran into.
-func hit(st cgroup.Stats) string {
-	switch {
-	case st.OOMKills > 0:
-		return "memory"
-	case st.PIDsRefused > 0:
-		return "pids"
-	}
-	return ""
 }
 
 // result reads what the agent said of the program's end.

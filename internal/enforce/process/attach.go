@@ -16,6 +16,7 @@ import (
 
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 	"ambit.dev/ambit/internal/enforce/trap"
 )
 
@@ -258,12 +259,12 @@ func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) (m
 		parts = append(parts, b.copyTree(p))
 	}
 	a.outside(b)
-	b.move("put together "+e.Path, tree, namespace.CWD, "/proc")
+	row.Move(b.list, "put together "+e.Path, tree, namespace.CWD, "/proc")
 	for i, w := range within {
-		b.move("put together "+e.Path, parts[i], namespace.CWD, "/proc"+strings.TrimPrefix(w.Path, e.Path))
+		row.Move(b.list, "put together "+e.Path, parts[i], namespace.CWD, "/proc"+strings.TrimPrefix(w.Path, e.Path))
 	}
 	for i, p := range kept {
-		b.move("put together "+e.Path, parts[len(within)+i], namespace.CWD, "/proc"+strings.TrimPrefix(p, e.Path))
+		row.Move(b.list, "put together "+e.Path, parts[len(within)+i], namespace.CWD, "/proc"+strings.TrimPrefix(p, e.Path))
 	}
 	whole := b.copyTree("/proc")
 	b.list.Call("put together "+e.Path, unix.SYS_UMOUNT2, b.list.Str("/proc"), num(unix.MNT_DETACH))
@@ -281,7 +282,7 @@ func (a *attacher) upgrade(b *builder, e enforce.Entry, within []enforce.Entry) 
 	}
 	a.inside(b)
 	for i := range parts {
-		b.move("show "+within[i].Path, parts[i], namespace.CWD, within[i].Path)
+		row.Move(b.list, "show "+within[i].Path, parts[i], namespace.CWD, within[i].Path)
 	}
 	l := b.list
 	point := l.NewSlot()
@@ -295,7 +296,7 @@ func (a *attacher) upgrade(b *builder, e enforce.Entry, within []enforce.Entry) 
 	if e.Exec {
 		attr.Attr_clr |= unix.MOUNT_ATTR_NOEXEC
 	}
-	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(point), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(mountAttrSize))
+	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(point), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(row.AttrSize))
 }
 
 // copyTree clones the mounts at a path of the namespace that the worker is in.

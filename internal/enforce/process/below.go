@@ -12,6 +12,7 @@ import (
 
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 )
 
 // A process may be in a directory of the trap itself, one that leads to a grant
@@ -98,7 +99,7 @@ func (a *attacher) attachBelow(p string, here spot) error {
 	if missing, err := a.skeleton.missing(name); err != nil {
 		return err
 	} else if len(missing) == 0 {
-		b.move("show "+name+" beneath", tree, num(firstBelow+i), first)
+		row.Move(b.list, "show "+name+" beneath", tree, num(firstBelow+i), first)
 	} else if made, err = a.showNew(b, tree, name, here.st.Mode&unix.S_IFMT == unix.S_IFDIR); err != nil {
 		return err
 	}

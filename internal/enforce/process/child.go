@@ -14,6 +14,7 @@ import (
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/landlock"
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 	"ambit.dev/ambit/internal/enforce/seccomp"
 )
 
@@ -64,7 +65,7 @@ func newBuilder(p enforce.Plan, io enforce.Stdio) (b *builder, err error) {
 		b.open = append(b.open, fd)
 		*to = fd
 		if fd < 16 {
-			if *to, err = high(fd); err == nil {
+			if *to, err = row.High(fd); err == nil {
 				b.open = append(b.open, *to)
 			}
 		}
@@ -88,7 +89,7 @@ func newBuilder(p enforce.Plan, io enforce.Stdio) (b *builder, err error) {
 	}
 	b.parent = pair[0]
 	b.open = append(b.open, pair[1])
-	take(&b.child, "make the line to init", func() (int, error) { return high(pair[1]) })
+	take(&b.child, "make the line to init", func() (int, error) { return row.High(pair[1]) })
 	return b, err
 }
 
@@ -174,7 +175,7 @@ func (b *builder) rest() error {
 	l.Grow(8*len(b.plan.View) + 128)
 	b.mask = b.setMask()
 	b.openAnew() // before the host's tree is left
-	if err := b.makeLink(); err != nil {
+	if err := row.MakeLink(b.list, b.plan.Link, b.proc, b.child); err != nil {
 		return err
 	}
 	b.openLater()

@@ -13,6 +13,7 @@ import (
 
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 )
 
 // detach takes the mounts at paths out of the running view, with all that is
@@ -220,5 +221,5 @@ func (b *builder) closeChanges(p string) {
 	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(p), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(point).May()
 	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
 	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(point), l.Str(""), num(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE),
-		namespace.Pointer(l, attr), num(mountAttrSize)).May()
+		namespace.Pointer(l, attr), num(row.AttrSize)).May()
 }

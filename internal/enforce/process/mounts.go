@@ -12,6 +12,7 @@ import (
 
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 )
 
 // buildView adds the calls that make the private view and enter it.
@@ -45,16 +46,16 @@ func (b *builder) buildView() error {
 		mounts[i] = fd
 	}
 	// All sources are open: from here on the host's tree may be covered.
-	b.move("place the view", b.root, namespace.CWD, "/proc")
+	row.Move(b.list, "place the view", b.root, namespace.CWD, "/proc")
 	for i, e := range entries {
 		b.place(e, mounts[i])
 	}
 	for i, e := range entries {
 		if e.Op == enforce.OpTmpfs && !e.Write {
-			b.readOnly("close "+e.Path, mounts[i])
+			row.ReadOnly(b.list, "close "+e.Path, mounts[i])
 		}
 	}
-	b.readOnly("close the view's root", b.root)
+	row.ReadOnly(b.list, "close the view's root", b.root)
 	l.Call("enter the view", unix.SYS_FCHDIR, namespace.Result(b.root))
 	l.Call("enter the view", unix.SYS_PIVOT_ROOT, l.Str("."), l.Str("."))
 	l.Call("leave the host's tree", unix.SYS_UMOUNT2, l.Str("."), num(unix.MNT_DETACH))
@@ -66,7 +67,7 @@ func (b *builder) buildView() error {
 func (b *builder) newRoot() namespace.Slot {
 	// Without times of access: on a read-only mount they would have to be
 	// written at each walk through a link, and that is no walk in memory.
-	return b.newMount("make the view", "tmpfs", unix.MOUNT_ATTR_NOATIME, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
+	return row.NewMount(b.list, "make the view", "tmpfs", unix.MOUNT_ATTR_NOATIME, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
 }
 
 // trapDevice is where the row holds the device of the trap: the number has to
@@ -86,16 +87,13 @@ func (b *builder) trapMount() namespace.Slot {
 	l.Call("open /dev/fuse", unix.SYS_OPENAT, namespace.CWD, l.Str("/dev/fuse"), num(unix.O_RDWR|unix.O_CLOEXEC)).Keep(dev)
 	l.Call(what, unix.SYS_DUP3, namespace.Result(dev), num(trapDevice), num(unix.O_CLOEXEC))
 	id := func(n int) string { return strconv.Itoa(n) }
-	root := b.newMount(what, "fuse", 0, [2]string{"fd", id(trapDevice)}, [2]string{"rootmode", "40000"},
+	root := row.NewMount(b.list, what, "fuse", 0, [2]string{"fd", id(trapDevice)}, [2]string{"rootmode", "40000"},
 		[2]string{"user_id", id(b.plan.UID)}, [2]string{"group_id", id(b.plan.GID)}, [2]string{"allow_other"})
 	l.Send("hand over the trap", b.child, dev)
 	l.Call(what, unix.SYS_CLOSE, namespace.Result(dev))
 	l.Call(what, unix.SYS_CLOSE, num(trapDevice))
 	return root
 }
-
-// mountAttrSize is MOUNT_ATTR_SIZE_VER0.
-const mountAttrSize = 32
 
 const noSlot = namespace.Slot(-1)
 
@@ -105,101 +103,28 @@ func (b *builder) detached(e enforce.Entry) (namespace.Slot, error) {
 	case enforce.OpDir, enforce.OpFile, enforce.OpLink:
 		return noSlot, nil
 	case enforce.OpBind:
-		return b.bind(e), nil
+		return row.Bind(b.list, e), nil
 	case enforce.OpOverlay:
 		return b.overlay(e), nil
 	case enforce.OpTmpfs:
-		return b.newMount("make "+e.Path, "tmpfs", noExec(e),
+		return row.NewMount(b.list, "make "+e.Path, "tmpfs", row.NoExec(e),
 			[2]string{"size", strconv.FormatInt(e.Size, 10)}, [2]string{"mode", fmt.Sprintf("%#o", e.Mode)}), nil
 	case enforce.OpProc:
 		// Read-only: to a uid 0 without capabilities the kernel still lets its
 		// settings be written by the file's mode alone.
-		return b.newMount(stepProc, "proc", unix.MOUNT_ATTR_NOEXEC|unix.MOUNT_ATTR_RDONLY), nil
+		return row.NewMount(b.list, stepProc, "proc", unix.MOUNT_ATTR_NOEXEC|unix.MOUNT_ATTR_RDONLY), nil
 	case enforce.OpDevpts:
-		return b.newMount("mount /dev/pts", "devpts", unix.MOUNT_ATTR_NOEXEC, [2]string{"mode", "0620"}, [2]string{"ptmxmode", "0666"}), nil
+		return row.NewMount(b.list, "mount /dev/pts", "devpts", unix.MOUNT_ATTR_NOEXEC, [2]string{"mode", "0620"}, [2]string{"ptmxmode", "0666"}), nil
 	case enforce.OpTrap:
 		return noSlot, errors.New("internal error: a trap beneath the view's root")
 	case enforce.OpMask:
 		if e.Dir {
-			return b.newMount("mask "+e.Path, "tmpfs", unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "4k"}, [2]string{"mode", "0"}), nil
+			return row.NewMount(b.list, "mask "+e.Path, "tmpfs", unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "4k"}, [2]string{"mode", "0"}), nil
 		}
 		// A device file on a mount without devices cannot be opened.
-		return b.bind(enforce.Entry{Op: enforce.OpBind, Path: e.Path, Source: "/dev/null"}), nil
+		return row.Bind(b.list, enforce.Entry{Op: enforce.OpBind, Path: e.Path, Source: "/dev/null"}), nil
 	}
 	return noSlot, fmt.Errorf("internal error: view entry %q at %q", e.Op, e.Path)
-}
-
-func noExec(e enforce.Entry) int {
-	if e.Exec {
-		return 0
-	}
-	return unix.MOUNT_ATTR_NOEXEC
-}
-
-// newMount makes a fresh file system, detached.
-func (b *builder) newMount(what, kind string, attr int, options ...[2]string) namespace.Slot {
-	l := b.list
-	fs, fd := l.NewSlot(), l.NewSlot()
-	l.Call(what, unix.SYS_FSOPEN, l.Str(kind), num(unix.FSOPEN_CLOEXEC)).Keep(fs)
-	for _, o := range options {
-		if o[1] == "" {
-			l.Call(what, unix.SYS_FSCONFIG, namespace.Result(fs), num(unix.FSCONFIG_SET_FLAG), l.Str(o[0]), num(0), num(0))
-			continue
-		}
-		l.Call(what, unix.SYS_FSCONFIG, namespace.Result(fs), num(unix.FSCONFIG_SET_STRING), l.Str(o[0]), l.Str(o[1]), num(0))
-	}
-	l.Call(what, unix.SYS_FSCONFIG, namespace.Result(fs), num(unix.FSCONFIG_CMD_CREATE), num(0), num(0), num(0))
-	attr |= unix.MOUNT_ATTR_NOSUID
-	if kind != "devpts" {
-		attr |= unix.MOUNT_ATTR_NODEV
-	}
-	l.Call(what, unix.SYS_FSMOUNT, namespace.Result(fs), num(unix.FSMOUNT_CLOEXEC), num(attr)).Keep(fd)
-	l.Call(what, unix.SYS_CLOSE, namespace.Result(fs))
-	return fd
-}
-
-// bind clones the mounts at the host's object. Recursive: the mounts that a
-// less privileged namespace received are locked together, and a part of them
-// cannot be had alone.
-func (b *builder) bind(e enforce.Entry) namespace.Slot {
-	l := b.list
-	fd := l.NewSlot()
-	what := "show " + e.Source
-	source := b.source(e)
-	l.Call(what, unix.SYS_OPEN_TREE, namespace.Result(source), l.Str(""), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE))).Keep(fd)
-	l.Call(what, unix.SYS_CLOSE, namespace.Result(source))
-	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | uint64(noExec(e)), Propagation: unix.MS_PRIVATE}
-	if !e.Write {
-		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
-	}
-	if !e.Device {
-		attr.Attr_set |= unix.MOUNT_ATTR_NODEV
-	}
-	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE), namespace.Pointer(l, attr), num(mountAttrSize))
-	return fd
-}
-
-// source opens the host's object of an entry, and makes sure that it is the one that
-// was decided about.
-func (b *builder) source(e enforce.Entry) namespace.Slot {
-	l := b.list
-	what := "show " + e.Source
-	source := b.hostPath(what, e.Source)
-	if e.Ino != 0 {
-		got, want := &unix.Stat_t{}, &unix.Stat_t{Dev: e.Dev, Ino: e.Ino}
-		l.Call(what, unix.SYS_FSTAT, namespace.Result(source), namespace.Pointer(l, got))
-		const identity = 16 // st_dev and st_ino stand first
-		l.Equal("show "+e.Source+", which was replaced while launching", namespace.Memory(got)[:identity], namespace.Memory(want)[:identity])
-	}
-	return source
-}
-
-// hostPath opens a path of the host without following links.
-func (b *builder) hostPath(what, at string) namespace.Slot {
-	fd := b.list.NewSlot()
-	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
-	b.list.Call(what, unix.SYS_OPENAT2, namespace.CWD, b.list.Str(at), namespace.Pointer(b.list, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(fd)
-	return fd
 }
 
 // overlayLower is where the row holds the source of an overlay; the directories for
@@ -216,24 +141,18 @@ const overlayLower = trapDevice + 1
 func (b *builder) overlay(e enforce.Entry) namespace.Slot {
 	l := b.list
 	what := "keep apart what is changed of " + e.Source
-	parts := []namespace.Slot{b.source(e), b.hostPath(what, e.Changes+"/"+enforce.Upper), b.hostPath(what, e.Changes+"/"+enforce.Work)}
+	parts := []namespace.Slot{row.Source(b.list, e), row.HostPath(b.list, what, e.Changes+"/"+enforce.Upper), row.HostPath(b.list, what, e.Changes+"/"+enforce.Work)}
 	options := [][2]string{{"userxattr"}}
 	for i, name := range []string{"lowerdir", "upperdir", "workdir"} {
 		l.Call(what, unix.SYS_DUP3, namespace.Result(parts[i]), num(overlayLower+i), num(unix.O_CLOEXEC))
 		l.Call(what, unix.SYS_CLOSE, namespace.Result(parts[i]))
 		options = append(options, [2]string{name, "/proc/self/fd/" + strconv.Itoa(overlayLower+i)})
 	}
-	fd := b.newMount(what, "overlay", noExec(e), options...)
+	fd := row.NewMount(b.list, what, "overlay", row.NoExec(e), options...)
 	for i := range parts {
 		l.Call(what, unix.SYS_CLOSE, num(overlayLower+i))
 	}
 	return fd
-}
-
-func (b *builder) readOnly(what string, fd namespace.Slot) {
-	l := b.list
-	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
-	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(mountAttrSize))
 }
 
 // place puts e at its path in the view.
@@ -254,16 +173,6 @@ func (b *builder) place(e enforce.Entry, fd namespace.Slot) {
 		}
 		l.Call(what, unix.SYS_CLOSE, namespace.Result(file))
 	default:
-		b.move("show "+e.Path, fd, root, rel)
+		row.Move(b.list, "show "+e.Path, fd, root, rel)
 	}
-}
-
-// move attaches a detached mount at a path beneath dir.
-func (b *builder) move(what string, fd namespace.Slot, dir namespace.Arg, path string) {
-	l := b.list
-	point := l.NewSlot()
-	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
-	l.Call(what, unix.SYS_OPENAT2, dir, l.Str(path), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(point)
-	l.Call(what, unix.SYS_MOVE_MOUNT, namespace.Result(fd), l.Str(""), namespace.Result(point), l.Str(""), num(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
-	l.Call(what, unix.SYS_CLOSE, namespace.Result(point))
 }

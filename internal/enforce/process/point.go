@@ -14,6 +14,7 @@ import (
 
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 )
 
 // openSkeleton has the worker keep a way to write to the view's root: a mount of
@@ -28,7 +29,7 @@ func (b *builder) openSkeleton() {
 	l.Call(what, unix.SYS_OPEN_TREE, namespace.CWD, l.Str("/"), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))).Keep(fd)
 	l.Call(what, unix.SYS_SETNS, num(hostMounts), num(unix.CLONE_NEWNS))
 	attr := &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}
-	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(mountAttrSize))
+	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(fd), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(row.AttrSize))
 	l.Call(what, unix.SYS_DUP3, namespace.Result(fd), num(skeletonRoot), num(unix.O_CLOEXEC))
 	l.Call(what, unix.SYS_CLOSE, namespace.Result(fd))
 }
@@ -69,7 +70,7 @@ func (a *attacher) show(b *builder, tree namespace.Slot, p string, dir bool) ([]
 		b.pointWithin(on.Path, p)
 	}
 	a.inside(b)
-	b.move("show "+p, tree, namespace.CWD, p)
+	row.Move(b.list, "show "+p, tree, namespace.CWD, p)
 	return nil, nil
 }
 
@@ -88,7 +89,7 @@ func (a *attacher) showNew(b *builder, tree namespace.Slot, p string, dir bool) 
 		b.makePoint(at, dir)
 	}
 	a.inside(b)
-	b.move("show "+p, tree, namespace.CWD, at)
+	row.Move(b.list, "show "+p, tree, namespace.CWD, at)
 	if at != p {
 		a.outside(b) // where it is no mount point
 		b.inSkeleton("show "+p, p, func(dir, name namespace.Arg) {

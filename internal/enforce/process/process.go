@@ -91,7 +91,7 @@ func (t Tier) start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (*ses
 		return t.begun.finish(p, attach, asking, t.Networker)
 	}
 	t.Discard()
-	group, err := makeGroup(p)
+	group, err := cgroup.ForPlan(p, 0)
 	if err != nil {
 		return nil, errors.Join(err, asking.end())
 	}
@@ -249,44 +249,11 @@ func explain(err error) error {
 	return err
 }
 
-// makeGroup makes the control group for the bounds that the plan keeps by one.
-func makeGroup(p enforce.Plan) (*cgroup.Group, error) {
-	if len(p.Limits.Cgroup) == 0 {
-		return nil, nil
-	}
-	f, err := cgroup.Find()
-	if err != nil {
-		return nil, err
-	}
-	_ = cgroup.Sweep(f) // what killed launchers left; it is not this launch's fault
-	var l cgroup.Limits
-	for _, name := range p.Limits.Cgroup {
-		switch name {
-		case "memory":
-			l.MemoryBytes = p.Limits.Memory
-		case "pids":
-			l.PIDs = p.Limits.PIDs
-		case "cpu":
-			l.CPUMilli = p.Limits.CPU
-		}
-	}
-	return cgroup.Create(f, p.Session, l)
-}
-
 func removeGroup(g *cgroup.Group) error {
 	if g == nil {
 		return nil
 	}
 	return g.Remove()
-}
-
-// high moves a descriptor out of the way of 0 to 3, which the sandbox gets.
-func high(fd int) (int, error) {
-	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 16)
-	if err != nil {
-		return -1, fmt.Errorf("duplicate a descriptor: %w", err)
-	}
-	return n, nil
 }
 
 // options translates the plan for the filter.

@@ -133,7 +133,7 @@ func (s *session) Wait() (enforce.Result, error) {
 	err := errors.Join(s.line.Close(), s.endAsking(), s.attach.close())
 	if s.group != nil {
 		if stats, e := s.group.Stats(); e == nil && r.Limit == "" {
-			r.Limit = hit(stats)
+			r.Limit = stats.Hit()
 			r.LimitText = strings.Join(stats.Reached(s.group.Limits()), "; ")
 		}
 		err = errors.Join(err, s.group.Remove())
@@ -152,17 +152,6 @@ func (s *session) takeOver() {
 	for _, p := range s.positions {
 		p.takeOver()
 	}
-}
-
-// hit names the bound that the group ran into.
-func hit(st cgroup.Stats) string {
-	switch {
-	case st.OOMKills > 0:
-		return "memory"
-	case st.PIDsRefused > 0:
-		return "pids"
-	}
-	return ""
 }
 
 // result reads what init said of the program's end.

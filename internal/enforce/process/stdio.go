@@ -11,6 +11,7 @@ import (
 
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 )
 
 // handed is a standard descriptor as it is handed over.
@@ -51,7 +52,7 @@ func handOver(f *os.File) (handed, error) {
 			return h, err
 		}
 	}
-	h.fd, err = high(fd)
+	h.fd, err = row.High(fd)
 	return h, err
 }
 
@@ -96,7 +97,7 @@ func (b *builder) openAnew() {
 		what := fmt.Sprintf("hand over descriptor %d, the file %s", i, e.Path)
 		fd, at, file := b.stdio[i], l.NewSlot(), l.NewSlot()
 		l.Call(what, unix.SYS_LSEEK, num(fd), num(0), num(unix.SEEK_CUR)).Keep(at)
-		tree := b.bind(*e)
+		tree := row.Bind(b.list, *e)
 		l.Call(what, unix.SYS_DUP3, namespace.Result(tree), num(fd), num(unix.O_CLOEXEC))
 		l.Call(what, unix.SYS_CLOSE, namespace.Result(tree))
 		l.Call(what, unix.SYS_OPENAT, num(b.proc), l.Str(fmt.Sprintf("self/fd/%d", fd)), num(unix.O_RDONLY|unix.O_CLOEXEC)).Keep(file)

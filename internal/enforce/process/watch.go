@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/row"
 	"ambit.dev/ambit/internal/enforce/seccomp"
 )
 
@@ -41,7 +42,7 @@ const (
 func (s *session) watch(listening chan<- error) {
 	defer close(s.watched)
 	defer close(s.denials)
-	if err := errors.Join(s.takeLink(), s.takeTrap()); err != nil || !options(s.plan.Filter).Holds() {
+	if err := errors.Join(row.TakeLink(s.plan.Link, s.network, s.line.descriptor), s.takeTrap()); err != nil || !options(s.plan.Filter).Holds() {
 		listening <- err
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 )
 
 // A place of the sandbox's own, such as its /tmp, may be where the host has a
@@ -30,7 +31,7 @@ func (b *builder) pointWithin(root, p string) {
 	l.Call(what, unix.SYS_OPENAT2, namespace.CWD, l.Str(root), namespace.Pointer(l, how), namespace.N(uint64(unix.SizeofOpenHow))).Keep(at)
 	l.Call(what, unix.SYS_OPEN_TREE, namespace.Result(at), l.Str(""), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))).Keep(mount)
 	attr := &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}
-	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(mount), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(mountAttrSize))
+	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(mount), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(row.AttrSize))
 	names := strings.Split(strings.TrimPrefix(p, root+"/"), "/")
 	dir := mount
 	below := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY,

@@ -1,6 +1,6 @@
 //go:build linux
 
-package process
+package row
 
 import (
 	"fmt"
@@ -13,7 +13,11 @@ import (
 	"ambit.dev/ambit/internal/enforce/namespace"
 )
 
-// setup lays out the link of a plan.
+// num is a number as an argument.
+func num(n int) namespace.Arg { return namespace.N(n) }
+
+// setup lays out the link of a plan; proc is a descriptor of the host's /proc, and
+// nothing where no calls are made.
 func setup(p enforce.LinkPlan, proc int) (link.Setup, error) {
 	c := link.Config{Guest: p.Guest, Gateway: p.Gateway, Guest6: p.Guest6, Gateway6: p.Gateway6, Proc: proc}
 	if p.Tun {
@@ -22,22 +26,20 @@ func setup(p enforce.LinkPlan, proc int) (link.Setup, error) {
 	return link.Veth(c)
 }
 
-// makeLink adds the calls that make the sandbox's link and hand its other end
-// over.
+// MakeLink adds the calls that make a sandbox's link and send its other end over the
+// line; proc is a descriptor of the host's /proc.
 //
 // Security: it happens in the sandbox's own network namespace, before the
-// capabilities that it takes are dropped. The program never has the other end:
-// it is closed here, and every descriptor above 3 once more before init is
-// executed.
-func (b *builder) makeLink() error {
-	if b.plan.Link == nil {
+// capabilities that it takes are dropped. The program never has the other end: it is
+// closed here, and every other descriptor once more before anything is executed.
+func MakeLink(l *namespace.List, p *enforce.LinkPlan, proc, line int) error {
+	if p == nil {
 		return nil
 	}
-	s, err := setup(*b.plan.Link, b.proc)
+	s, err := setup(*p, proc)
 	if err != nil {
 		return err
 	}
-	l := b.list
 	slots := make([]namespace.Slot, s.Slots)
 	for i := range slots {
 		slots[i] = l.NewSlot()
@@ -67,7 +69,7 @@ func (b *builder) makeLink() error {
 		}
 	}
 	for _, slot := range ends(s) {
-		l.Send("hand over the link", b.child, slots[slot])
+		l.Send("hand over the link", line, slots[slot])
 		l.Call("hand over the link", unix.SYS_CLOSE, namespace.Result(slots[slot]))
 	}
 	return nil
@@ -92,10 +94,9 @@ func hasIPv6() bool {
 	return unix.Close(fd) == nil
 }
 
-// takeLink takes the ends of the link off the line and gives them to whoever is
-// the network.
-func (s *session) takeLink() error {
-	p := s.plan.Link
+// TakeLink takes the ends of a link, each from next, and gives them to whoever is the
+// network.
+func TakeLink(p *enforce.LinkPlan, network enforce.Networker, next func() (int, error)) error {
 	if p == nil {
 		return nil
 	}
@@ -106,14 +107,14 @@ func (s *session) takeLink() error {
 	l := &enforce.Ends{Header: set.Header, Ether: set.Frames, MTU: link.MTU, Guest: link.GuestMAC[:]}
 	to := []**os.File{&l.Frames, &l.Diag, &l.Seeds[0], &l.Seeds[1], &l.Seeds[2], &l.Seeds[3]}
 	for i := range ends(set) {
-		fd, err := s.line.descriptor()
+		fd, err := next()
 		if err != nil {
 			_ = l.Close() // the launch has failed
 			return fmt.Errorf("receive the link: %w", err)
 		}
 		*to[i] = os.NewFile(uintptr(fd), "link")
 	}
-	if err := s.network.Linked(l); err != nil {
+	if err := network.Linked(l); err != nil {
 		return fmt.Errorf("set up the network: %w", err)
 	}
 	return nil
