@@ -63,21 +63,12 @@ func (a *app) shelf() (pack.Shelf, error) {
 func (s *prepared) protectShelf() error {
 	dir, err := s.app.shelfDir()
 	if err != nil {
-		return err
+		return nil //nolint:nilerr // a person without a home has installed none
 	}
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	c, err := capability.ForPath(capability.FSWrite, dir)
-	if err != nil {
-		return fmt.Errorf("protect the installed packs: %w", err)
-	}
-	closed, err := closing(c, s.base)
-	if err != nil {
-		return fmt.Errorf("protect the installed packs: %w", err)
-	}
-	s.policy.Forbid = append(s.policy.Forbid, closed...)
-	return nil
+	return s.protect("the installed packs", capability.FSWrite, dir)
 }
 
 // readPack reads the manifest of a pack that is named by its id, if it is

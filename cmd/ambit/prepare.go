@@ -142,35 +142,30 @@ func (s *prepared) protectState() error {
 	if err != nil {
 		return err
 	}
-	c, err := capability.ForPath(capability.FSRead, dir)
-	if err != nil {
-		return fmt.Errorf("protect the state directory: %w", err)
-	}
-	closed, err := closing(c, s.base)
-	if err != nil {
-		return fmt.Errorf("protect the state directory: %w", err)
+	if err := s.protect("the state directory", capability.FSRead, dir); err != nil {
+		return err
 	}
 	policy, err := capability.ForPath(capability.FSWrite, filepath.Dir(policyFile))
 	if err != nil {
 		return fmt.Errorf("protect the policy: %w", err)
 	}
-	s.policy.Forbid = append(append(s.policy.Forbid, closed...), policy)
-	return errors.Join(s.protectSecret(), s.protectShelf())
+	s.policy.Forbid = append(s.policy.Forbid, policy)
+	// What answers by URL are signed with.
+	if file := secretFile(); file != "" {
+		err = s.protect("the secret for questions", capability.FSRead, file)
+	}
+	return errors.Join(err, s.protectShelf())
 }
 
-// protectSecret forbids the secret that answers by URL are signed with.
-func (s *prepared) protectSecret() error {
-	file := secretFile()
-	if file == "" {
-		return nil
-	}
-	c, err := capability.ForPath(capability.FSRead, file)
+// protect forbids a path, by all the names of it, whatever is granted.
+func (s *prepared) protect(what string, k capability.Kind, path string) error {
+	c, err := capability.ForPath(k, path)
 	if err != nil {
-		return fmt.Errorf("protect the secret for questions: %w", err)
+		return fmt.Errorf("protect %s: %w", what, err)
 	}
 	closed, err := closing(c, s.base)
 	if err != nil {
-		return fmt.Errorf("protect the secret for questions: %w", err)
+		return fmt.Errorf("protect %s: %w", what, err)
 	}
 	s.policy.Forbid = append(s.policy.Forbid, closed...)
 	return nil
