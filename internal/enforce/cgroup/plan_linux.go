@@ -30,11 +30,11 @@ func ForPlan(p enforce.Plan, own int64) (*Group, error) {
 
 // Hit names the bound that the group ran into and that may have ended the program, ""
 // if there is none.
-func (st Stats) Hit() string {
+func (s Stats) Hit() string {
 	switch {
-	case st.OOMKills > 0:
+	case s.OOMKills > 0:
 		return "memory"
-	case st.PIDsRefused > 0:
+	case s.PIDsRefused > 0:
 		return "pids"
 	}
 	return ""
