@@ -63,6 +63,10 @@ exec "\$@"
 END
 chmod +x "$work/keep"
 
+# A program with the race detector sleeps a second before it ends, and tests start
+# programs by the hundred.
+export GORACE=atexit_sleep_ms=0
+
 # run adds the events of the tests in the given packages to those of the mode.
 # A failure does not stop it: the report at the end counts and shows them all.
 run() { CGO_ENABLED=1 go_test -race "$@"; }
@@ -101,7 +105,7 @@ as_user() {
 	setpriv --reuid="$user" --regid="$user" --clear-groups --inh-caps=-all \
 		env -i PATH="$PATH" HOME="$homes/user" TMPDIR="$work/user/t" USER="$user" LOGNAME="$user" SHELL=/bin/bash \
 		LANG=C.UTF-8 GOCACHE="$work/user/cache" GOPATH="$work/user/go" GOMODCACHE="$modules" GOPROXY=off GOFLAGS=-mod=readonly \
-		GOTOOLCHAIN=local AMBIT_BIN="$work/src/bin/ambit" AMBIT_TEST_NPM="$AMBIT_TEST_NPM" AMBIT_TEST_KERNEL="${AMBIT_TEST_KERNEL:-}" "$@" </dev/null 9>&-
+		GOTOOLCHAIN=local GORACE="$GORACE" AMBIT_BIN="$work/src/bin/ambit" AMBIT_TEST_NPM="$AMBIT_TEST_NPM" AMBIT_TEST_KERNEL="${AMBIT_TEST_KERNEL:-}" "$@" </dev/null 9>&-
 }
 
 # again runs one kept test program as the ordinary user. In the background of a
