@@ -94,6 +94,17 @@ func TestApart(t *testing.T) {
 		if mode == "cow" && after != before {
 			t.Errorf("the host's tree has changed:\n%s\nbefore\n%s", after, before)
 		}
+		// The kernel leaves a folder there that nobody may read: dropping removes it.
+		kept, err := filepath.Glob(filepath.Join(filepath.Dir(b.dir), "state", "changes", "*"))
+		if err != nil || len(kept) != map[string]int{"cow": 1}[mode] {
+			t.Errorf("kept apart %q, %v", kept, err)
+		}
+		for _, dir := range kept {
+			b.run("session", "drop", filepath.Base(dir)).want(t, 0)
+			if _, err := os.Lstat(dir); err == nil {
+				t.Errorf("%s is still there", dir)
+			}
+		}
 		if mode == "rw" && strings.Count(after, "\n") == strings.Count(before, "\n") {
 			t.Errorf("nothing changes a volume that can be written, so this shows nothing:\n%s", after)
 		}
