@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"ambit.dev/ambit/internal/companion/start"
 	"ambit.dev/ambit/internal/enforce/microvm/image"
 )
 
@@ -29,15 +30,6 @@ func (a *app) images() (string, error) {
 		return "", err
 	}
 	return filepath.Join(dir, imagesDir), nil
-}
-
-// beside is where a program that belongs to this one lies.
-func beside(name string) (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("find %s: %w", name, err)
-	}
-	return filepath.Join(filepath.Dir(self), name), nil
 }
 
 func (a *app) imageCommand() *cobra.Command {
@@ -87,7 +79,7 @@ func (a *app) buildImage(ctx context.Context, kernel string, with []string) erro
 	if err != nil {
 		return err
 	}
-	guest, err := beside(guestProgram)
+	guest, err := start.Path(guestProgram)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -146,19 +145,11 @@ func (a *app) completeSecrets(*cobra.Command, []string, string) ([]string, cobra
 // Security: the record is durable before the change; its body has no room for a
 // value.
 func (a *app) recordSecret(ctx context.Context, e wire.Entry, removed bool) error {
-	l, err := a.openLog()
-	if err != nil {
-		return err
-	}
-	defer l.Close() //nolint:errcheck // its writes are durable when they return
 	b := audit.SecretBody{Name: e.Name, Target: e.Binding.Target().String(), Place: audit.Text(e.Binding.Words()), Removed: removed}
 	r, err := audit.New(b)
 	if err != nil {
 		return err
 	}
 	r.ID, r.Principal = audit.NewID("v"), principal()
-	if _, err := l.Append(ctx, r); err != nil {
-		return errors.Join(errors.New("nothing was changed, since it could not be recorded"), err)
-	}
-	return nil
+	return a.recordOne(ctx, r)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"ambit.dev/ambit/internal/companion/start"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/microvm"
 	"ambit.dev/ambit/internal/enforce/microvm/channel"
@@ -79,7 +80,7 @@ func (a *app) machines(with machine.Accel) (microvm.Tier, error) {
 
 // driver is QEMU in the process tier's jail.
 func (a *app) driver(with machine.Accel) (qemu.Driver, error) {
-	guard, err := beside(guardProgram)
+	guard, err := start.Path(guardProgram)
 	if err != nil {
 		return qemu.Driver{}, err
 	}

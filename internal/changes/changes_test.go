@@ -234,6 +234,24 @@ func TestOutside(t *testing.T) {
 	}
 }
 
+// TestRename: nothing is renamed through a link, wherever it leads, nor out of the
+// directory: what was listed may have been replaced since.
+func TestRename(t *testing.T) {
+	p := newPlace(t)
+	outside := t.TempDir()
+	p.must(os.Symlink(outside, filepath.Join(p.source, "out")))
+	p.must(os.Symlink("d", filepath.Join(p.source, "in")))
+	for _, to := range []string{"out/x", "in/x", "../x", "d/../../x"} {
+		if err := changes.Rename(p.open(), "same", to); err == nil {
+			t.Errorf("it went to %s", to)
+		}
+	}
+	p.must(changes.Rename(p.open(), "same", "d/x"))
+	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
+		t.Errorf("outside: %v, %v", left, err)
+	}
+}
+
 // TestInterrupted: who is interrupted after any of the steps has changed nothing,
 // once the next looks.
 func TestInterrupted(t *testing.T) {

@@ -2,6 +2,8 @@
 
 package changes
 
+import "golang.org/x/sys/unix"
+
 // ApplyPart does what Apply does with everything, and ends after some steps as if
 // it were killed.
 func ApplyPart(s *Set, steps int) error {
@@ -23,4 +25,15 @@ func ApplyPart(s *Set, steps int) error {
 		}
 	}
 	return source.Close()
+}
+
+// Rename renames beneath the source as an application does.
+func Rename(s *Set, from, to string) error {
+	source, err := s.source()
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	a := application{set: s, source: source}
+	return a.rename(from, to, unix.RENAME_NOREPLACE)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
 )
 
 // Facts are what the host offers to this process.
@@ -87,16 +89,11 @@ func parseMounts(text string) (mounts []mount) {
 			continue
 		}
 		mounts = append(mounts, mount{
-			root: unescape(l[3]), point: unescape(l[4]),
+			root: enforce.Unescape(l[3]), point: enforce.Unescape(l[4]),
 			unified: r[0] == "cgroup2", options: strings.Split(r[2], ","),
 		})
 	}
 	return mounts
-}
-
-// unescape undoes the kernel's octal escapes for space, tab, newline and \.
-func unescape(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 
 // parseOwn returns our place in each hierarchy by controller; that of version

@@ -272,7 +272,7 @@ func viewHolds(agent int, view []enforce.Entry) error {
 		if len(f) < 7 {
 			return fmt.Errorf("mountinfo has the line %q", line)
 		}
-		at := unescape(f[4])
+		at := enforce.Unescape(f[4])
 		if !within(at, wire.View) {
 			if !slices.Contains([]string{"/", "/proc", "/dev/null"}, at) {
 				return fmt.Errorf("something is mounted at %q, outside of the view", at)
@@ -325,20 +325,4 @@ func holds(p, options string, e enforce.Entry) error {
 		}
 	}
 	return nil
-}
-
-// unescape undoes the octal escapes of mountinfo.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }

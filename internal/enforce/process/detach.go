@@ -81,8 +81,8 @@ func (a *attacher) mounted(paths []string) (at map[string]int, err error) {
 	}
 	for line := range strings.Lines(string(text)) {
 		if f := strings.SplitN(line, " ", 6); len(f) > 4 {
-			if n, ok := at[unescape(f[4])]; ok {
-				at[unescape(f[4])] = n + 1
+			if n, ok := at[enforce.Unescape(f[4])]; ok {
+				at[enforce.Unescape(f[4])] = n + 1
 			}
 		}
 	}

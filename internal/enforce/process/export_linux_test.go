@@ -18,7 +18,7 @@ func OnlyStandard(dir string) error                    { return onlyStandard(dir
 func Asks(dir string, p enforce.Plan, hears bool) (string, error) {
 	return asks(dir, p, hears)
 }
-func Unescape(s string) string { return unescape(s) }
+func Unescape(s string) string { return enforce.Unescape(s) }
 
 func StatusHolds(dir string) (capabilities, filter error) {
 	s, err := readStatus(dir)

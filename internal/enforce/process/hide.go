@@ -111,7 +111,7 @@ func mountsAt(init int, paths ...string) (ids [][]string, err error) {
 		if len(f) <= 4 {
 			continue
 		}
-		if i, ok := around(at, unescape(f[4])); ok {
+		if i, ok := around(at, enforce.Unescape(f[4])); ok {
 			ids[i] = append(ids[i], f[0])
 		}
 	}

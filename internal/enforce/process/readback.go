@@ -353,7 +353,7 @@ func viewHolds(dir string, view []enforce.Entry) error {
 		}
 		_, kind, _ := strings.Cut(line, " - ")
 		kind, _, _ = strings.Cut(kind, " ")
-		m := mountpoint{unescape(f[4]), f[5], kind}
+		m := mountpoint{enforce.Unescape(f[4]), f[5], kind}
 		last[m.path] = m
 		paths = append(paths, m.path)
 	}
@@ -418,20 +418,4 @@ func (m mountpoint) holds(e enforce.Entry) error {
 		}
 	}
 	return nil
-}
-
-// unescape undoes the octal escapes of mountinfo.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
