@@ -1,0 +1,66 @@
+package enforce
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// A Command is another program for a session that runs.
+type Command struct {
+	// Args are the program and its arguments. A program without a slash is looked
+	// for inside, in the directories that PATH in Env names.
+	Args  []string
+	Env   []string    // the whole environment
+	Dir   string      // in the view
+	Files [3]*os.File // standard input, output and error; copies are handed over
+	// Terminal says that the files which are terminals are one that nobody has yet:
+	// it becomes the program's controlling one.
+	Terminal bool
+}
+
+// An Enterer is a Session that other programs can be started in. It may be used
+// from when the program was let go until the session has ended, by several
+// goroutines.
+type Enterer interface {
+	// Enter starts a program beside the first one.
+	//
+	// Security: it gets the layers that the first one has, no right more, and no
+	// descriptor but its three; that was looked at before it runs. It ends with the
+	// session. Whether it may be started is decided before.
+	Enter(Command) (Entered, error)
+}
+
+// Entered is a program that was started in a session.
+type Entered interface {
+	PID() int // as the host sees it, or 0 where the host has no process for it
+	// Signal passes a signal on. SIGKILL ends the program with all that it started.
+	Signal(os.Signal) error
+	// Wait waits until it has ended. What it left running goes on, until the
+	// session ends. It is called once.
+	Wait() (Result, error)
+}
+
+// Enter starts a program in a session of a tier, if that can be done there.
+func Enter(s Session, tier string, c Command) (Entered, error) {
+	e, ok := s.(Enterer)
+	if !ok {
+		return nil, &CannotEnforce{"a second program in a session that runs", "the " + tier + " tier has no way to start one"}
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return e.Enter(c)
+}
+
+func (c Command) check() error {
+	if len(c.Args) == 0 || c.Args[0] == "" {
+		return errors.New("no command to start")
+	}
+	for i, f := range c.Files {
+		if f == nil {
+			return fmt.Errorf("internal error: standard descriptor %d of a command is missing", i)
+		}
+	}
+	return nil
+}
