@@ -11,7 +11,7 @@ has() { command -v "$1" >/dev/null; }
 
 need git:git python3:python3 make:make
 need_go "$root"
-! is_root || need bubblewrap:bwrap firejail:firejail runc:runc slirp4netns:slirp4netns passt:pasta mitmproxy:mitmdump
+! is_root || need bubblewrap:bwrap firejail:firejail runc:runc slirp4netns:slirp4netns passt:pasta mitmproxy:mitmdump qemu-system-x86:qemu-system-x86_64
 make --no-print-directory -s build
 
 work=$(mktemp -d)
@@ -22,4 +22,7 @@ srt=
 if has npm && has bwrap && has socat && has rg && npm install --silent --no-fund --no-audit --prefix "$work/srt" @anthropic-ai/sandbox-runtime >/dev/null 2>&1; then
 	srt=$work/srt/node_modules/.bin/srt
 fi
-"$work/bench" --root "$root" --srt "$srt" "$@"
+# gVisor's own runtime, of the version that ambit-runsc is made of: it is compiled from the same module.
+runsc=$work/runsc
+CGO_ENABLED=0 go build -trimpath -o "$runsc" gvisor.dev/gvisor/runsc || runsc=
+"$work/bench" --root "$root" --srt "$srt" --runsc "$runsc" "$@"

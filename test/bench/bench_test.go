@@ -75,6 +75,12 @@ func good() *results {
 			},
 			First: map[string][]float64{fixed: {2}, byTrap: {500}}, Second: map[string][]float64{fixed: {2}, byTrap: {2.2}},
 		},
+		Tiers: tierNumbers{
+			Ways:   []string{"plain", byGVisor, byEmulated},
+			Start:  map[string]samples{"plain": {1e6}, byGVisor: {200e6}, byEmulated: {600e6}},
+			First:  map[string]samples{"plain": {1e6}, byGVisor: {190e6}, byEmulated: {500e6}},
+			Memory: map[string]memory{byGVisor: {PSS: 50e6, Private: 40e6}, byEmulated: {PSS: 80e6, Private: 30e6}},
+		},
 		Audit:   auditNumbers{Durable: samples{1e6}, Grouped: []float64{10_000}, Verify: 9 * time.Second},
 		Left:    []string{"runc (not here)"},
 		Skipped: nil,
@@ -82,8 +88,8 @@ func good() *results {
 }
 
 func TestVerdicts(t *testing.T) {
-	if all := good().verdicts(); len(all) != 16 {
-		t.Errorf("got %d verdicts, want 16: %v", len(all), all)
+	if all := good().verdicts(); len(all) != 20 {
+		t.Errorf("got %d verdicts, want 20: %v", len(all), all)
 	}
 	for _, v := range good().verdicts() {
 		if !v.Met {
@@ -103,6 +109,10 @@ func TestVerdicts(t *testing.T) {
 		"tool":    func(r *results) { r.Asking.Jobs["go build"][byTrap] = samples{111e6} },
 		"first":   func(r *results) { r.Asking.First[byTrap] = []float64{501} },
 		"second":  func(r *results) { r.Asking.Second[byTrap] = []float64{2.3} },
+		"gvisor":  func(r *results) { r.Tiers.Start[byGVisor] = samples{201e6} },
+		"its":     func(r *results) { r.Tiers.Memory[byGVisor] = memory{PSS: 51e6} },
+		"machine": func(r *results) { r.Tiers.First[byEmulated] = samples{501e6} },
+		"private": func(r *results) { r.Tiers.Memory[byEmulated] = memory{Private: 31e6} },
 		"durable": func(r *results) { r.Audit.Durable = samples{2e6} },
 		"grouped": func(r *results) { r.Audit.Grouped = []float64{9_999} },
 		"verify":  func(r *results) { r.Audit.Verify = 10 * time.Second },

@@ -23,7 +23,7 @@ import (
 )
 
 // parts are what can be measured, in order; --only names some of them.
-var parts = []string{"start", "many", "memory", "jobs", "asking", "network", "requests", "audit"}
+var parts = []string{"start", "many", "memory", "jobs", "asking", "network", "requests", "tiers", "audit"}
 
 // results is everything that one run found.
 type results struct {
@@ -47,6 +47,8 @@ type results struct {
 	Ways   []string           // to fetch over TLS, those that were measured
 	Opened map[string]*opened // by name
 
+	Tiers tierNumbers // beside each other, and gVisor's own runtime
+
 	Audit   auditNumbers
 	Skipped []string
 }
@@ -69,6 +71,7 @@ func run() error {
 	budget := flag.Duration("budget", 5*time.Minute, "stop adding rounds after this long")
 	ambit := flag.String("ambit", "", "the ambit to measure (default bin/ambit of the checkout)")
 	srt := flag.String("srt", "", "Anthropic's sandbox-runtime, to measure its network beside the others")
+	runsc := flag.String("runsc", "", "gVisor's own runtime, to measure it beside the tiers")
 	write := flag.Bool("write", true, "write docs/bench")
 	flag.Parse()
 	wanted := strings.Split(*only, ",")
@@ -94,6 +97,7 @@ func run() error {
 		return err
 	}
 	defer p.remove()
+	p.runsc = *runsc
 	r := &results{Host: readHost(), Rounds: *rounds}
 	r.Peers, r.Left = p.peers()
 	for _, left := range r.Left {

@@ -43,7 +43,8 @@ type many struct {
 // memory is what the processes around one idle program take.
 type memory struct {
 	Processes int
-	PSS       int64 // bytes, shared memory counted once
+	PSS       int64 // bytes, shared memory counted once; -1: not readable
+	Private   int64 // bytes that were written and are nobody else's
 }
 
 type measurer struct {
@@ -70,6 +71,8 @@ func (m *measurer) measure(part string) error {
 		return m.opened()
 	case "asking":
 		return m.asking()
+	case "tiers":
+		return m.tiers()
 	default:
 		return m.audit()
 	}
@@ -353,18 +356,21 @@ func family(top int) []int {
 	return all
 }
 
-func pssOf(pid int) (int64, error) {
+func pssOf(pid int) (int64, error) { return smapsOf(pid, "Pss:") }
+
+// smapsOf is one line of what a process has mapped, in bytes.
+func smapsOf(pid int, name string) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "Pss:" {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == name {
 			kb, err := strconv.ParseInt(f[1], 10, 64)
 			return kb << 10, err
 		}
 	}
-	return 0, fmt.Errorf("no Pss in smaps_rollup of %d", pid)
+	return 0, fmt.Errorf("no %s in smaps_rollup of %d", name, pid)
 }
 
 // ------------------------------------------------------------------ jobs
@@ -433,17 +439,22 @@ func (m *measurer) jobs() (err error) {
 
 // timeJobs times each job in the way of each peer.
 func (m *measurer) timeJobs(peers []peer, jobs []job) (map[string]map[string]samples, error) {
+	return m.timeSome(peers, jobs, box{read: []string{m.one, m.gorot}, write: []string{m.out, m.tree}, dir: m.out}, max(m.rounds/3, 1), 2)
+}
+
+// timeSome is that with what the sandbox shows, some rounds long and each time
+// repeated.
+func (m *measurer) timeSome(peers []peer, jobs []job, b box, rounds, repeat int) (map[string]map[string]samples, error) {
 	times := map[string]map[string]samples{}
-	b := box{read: []string{m.one, m.gorot}, write: []string{m.out, m.tree}, dir: m.out}
 	for _, j := range jobs {
-		j.Repeat = 2
+		j.Repeat = repeat
 		text, err := json.Marshal(j)
 		if err != nil {
 			return nil, err
 		}
 		times[j.Name] = map[string]samples{}
 		say("  %s", j.Name)
-		err = m.turns(max(m.rounds/3, 1), len(peers), func(i int) error {
+		err = m.turns(rounds, len(peers), func(i int) error {
 			one := peers[i]
 			took, err := m.timeJob(one, b, string(text))
 			if err != nil {

@@ -59,9 +59,9 @@ func (m *measurer) program() (string, error) {
 	return to, os.WriteFile(to, text, 0o755)
 }
 
-func (m *measurer) ambitNetwork(self string, f *far) network {
+func (m *measurer) ambitNetwork(self string, f *far, flags ...string) network {
 	raw, web := f.ports()
-	head := []string{m.ambit, "run", "--allow", "fs.read:" + m.one}
+	head := slices.Concat([]string{m.ambit, "run", "--allow", "fs.read:" + m.one}, flags)
 	for _, port := range []string{raw, web} {
 		head = append(head, "--allow", "net.connect:"+grantedHost+":"+port)
 	}

@@ -141,19 +141,25 @@ func firejailArgv(b box, args []string) ([]string, error) {
 
 var runcNumber atomic.Int64
 
-// runcArgv writes a bundle for every start, because its arguments stand in it.
+// runcArgv runs a bundle.
 func (p *place) runcArgv(b box, args []string) ([]string, error) {
-	id := fmt.Sprintf("%s-%d", filepath.Base(p.dir), runcNumber.Add(1))
-	bundle := filepath.Join(p.dir, "runc", id)
+	bundle, id, err := p.bundle(b, args, false)
+	return []string{"runc", "--root", filepath.Join(p.dir, "runc", "state"), "run", "--bundle", bundle, id}, err
+}
+
+// bundle writes one for every start, because its arguments stand in it.
+func (p *place) bundle(b box, args []string, network bool) (bundle, id string, err error) {
+	id = fmt.Sprintf("%s-%d", filepath.Base(p.dir), runcNumber.Add(1))
+	bundle = filepath.Join(p.dir, "runc", id)
 	root := filepath.Join(p.dir, "runc", "root")
 	for _, dir := range []string{bundle, root} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, err
+			return "", "", err
 		}
 	}
 	for _, name := range usrLinks {
 		if err := os.Symlink("usr/"+name, filepath.Join(root, name)); err != nil && !os.IsExist(err) {
-			return nil, err
+			return "", "", err
 		}
 	}
 	type object = map[string]any // a document of the OCI runtime specification
@@ -173,7 +179,10 @@ func (p *place) runcArgv(b box, args []string) ([]string, error) {
 	for _, path := range b.write {
 		mounts = append(mounts, bind(path, "rw"))
 	}
-	spaces := []object{{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}}
+	spaces := []object{{"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}}
+	if !network { // with one, it is the host's
+		spaces = append(spaces, object{"type": "network"})
+	}
 	linux := object{}
 	if uid := os.Getuid(); uid != 0 {
 		spaces = append(spaces, object{"type": "user"})
@@ -189,12 +198,12 @@ func (p *place) runcArgv(b box, args []string) ([]string, error) {
 		"linux":      linux,
 	})
 	if err != nil {
-		return nil, err
+		return "", "", err
 	}
 	if err := os.WriteFile(filepath.Join(bundle, "config.json"), text, 0o600); err != nil {
-		return nil, err
+		return "", "", err
 	}
-	return []string{"runc", "--root", filepath.Join(p.dir, "runc", "state"), "run", "--bundle", bundle, id}, nil
+	return bundle, id, nil
 }
 
 // version is what a peer says of itself, in a few words.
@@ -202,6 +211,7 @@ func version(p *place, name string) string {
 	command := map[string][]string{
 		"ambit": {p.ambit, "version"}, "bubblewrap": {"bwrap", "--version"}, "runc": {"runc", "--version"}, "firejail": {"firejail", "--version"},
 		"srt": {p.srt, "--version"}, "slirp4netns": {"slirp4netns", "--version"}, "pasta": {"pasta", "--version"},
+		byRunsc: {p.runsc, "--version"},
 	}[name]
 	if command == nil {
 		return ""

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 const treeFiles = 20_000
@@ -17,6 +19,7 @@ type place struct {
 	root  string // of the checkout
 	ambit string
 	srt   string // "" where it is not measured
+	runsc string // likewise
 	dir   string // holds all that follows
 	one   string // a folder to read
 	two   string // another
@@ -53,6 +56,10 @@ func newPlace(root, ambit, srt string, full bool) (*place, error) {
 func (p *place) in(name string) string { return filepath.Join(p.dir, name) }
 
 func (p *place) remove() {
+	// As root runsc keeps a mount in its folder.
+	if err := syscall.Unmount(filepath.Join(p.in("runsc"), "null-netns"), 0); err != nil && !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.EINVAL) {
+		say("cannot take the mount of runsc away: %v", err)
+	}
 	if err := os.RemoveAll(p.dir); err != nil {
 		say("cannot remove %s: %v", p.dir, err)
 	}
