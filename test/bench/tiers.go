@@ -107,7 +107,7 @@ func (m *measurer) tiers() error {
 		m.deadline = end
 	}
 	say("  start")
-	err := m.turns(min(m.rounds, 6), len(peers), func(i int) error {
+	err := m.turns(min(m.rounds, 5), len(peers), func(i int) error {
 		took, err := m.time(peers[i], m.grants(), "/bin/true")
 		if err != nil {
 			return err
