@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,6 +23,13 @@ const imagesDir = "images"
 
 // guestProgram is process 1 of a machine, beside this program.
 const guestProgram = "ambit-guest"
+
+// imageProgram makes images, beside this program. It is given time to remove what
+// it has begun.
+const (
+	imageProgram = "ambit-image"
+	imageSettle  = 30 * time.Second
+)
 
 // images is the folder of images.
 func (a *app) images() (string, error) {
@@ -84,7 +92,7 @@ func (a *app) buildImage(ctx context.Context, kernel string, with []string) erro
 		return err
 	}
 	p := &progress{a: a, last: a.now(), now: a.now}
-	img, err := image.Build(ctx, image.Config{Store: store, Guest: guest, Kernel: kernel, Parts: with, Progress: p.tell})
+	img, err := a.orderImage(ctx, image.Order{Store: store, Guest: guest, Kernel: kernel, Parts: with}, p)
 	p.end()
 	if err != nil {
 		return err
@@ -96,6 +104,40 @@ func (a *app) buildImage(ctx context.Context, kernel string, with []string) erro
 	printf(a.err, "ambit: Linux %s, %s, %d packages, %s\n",
 		img.Release, strings.Join(img.Parts, ","), img.Packages, megabytes(img.Size))
 	return nil
+}
+
+// orderImage has the program beside this one make an image.
+func (a *app) orderImage(ctx context.Context, o image.Order, p *progress) (image.Image, error) {
+	none := image.Image{}
+	path, err := start.Path(imageProgram)
+	if err != nil {
+		return none, err
+	}
+	// It starts apt-get, which takes proxies and the like from its environment.
+	maker, err := start.Start(start.Config{Path: path, Env: os.Environ(), Stderr: a.err, Settle: imageSettle})
+	if err != nil {
+		return none, fmt.Errorf("images are made by %s: %w", path, err)
+	}
+	defer maker.Stop()
+	defer context.AfterFunc(ctx, maker.Stop)()
+	conn := maker.Conn(image.MaxMessage)
+	if err := conn.Send(o); err != nil {
+		return none, fmt.Errorf("order an image of %s: %w", imageProgram, err)
+	}
+	for {
+		var n image.News
+		switch err := conn.Receive(&n); {
+		case ctx.Err() != nil:
+			return none, errors.New("no image was made: it was interrupted")
+		case err != nil:
+			return none, fmt.Errorf("no image was made: %s has ended: %w", imageProgram, err)
+		case n.Error != "":
+			return none, errors.New(n.Error)
+		case n.Image != nil:
+			return *n.Image, nil
+		}
+		p.tell(n.What, n.Done)
+	}
 }
 
 func megabytes(n int64) string { return strconv.FormatInt((n+500_000)/1_000_000, 10) + " MB" }
@@ -112,7 +154,9 @@ type progress struct {
 
 const sayAfter = 2 * time.Second
 
-func (p *progress) tell(what string, done, all int) {
+// tell is told what goes on, and how much of it is done, in a hundred; 0 where
+// nobody knows.
+func (p *progress) tell(what string, done int) {
 	if p.a.json {
 		return
 	}
@@ -125,8 +169,8 @@ func (p *progress) tell(what string, done, all int) {
 	}
 	p.last, p.what = p.now(), what
 	text := "ambit: " + what + "…"
-	if all > 0 {
-		text += fmt.Sprintf(" %d%%", done*100/all)
+	if done > 0 {
+		text += fmt.Sprintf(" %d%%", done)
 	}
 	if tty {
 		printf(p.a.err, "\r\x1b[K%s", text)

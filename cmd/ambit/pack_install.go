@@ -67,7 +67,7 @@ func (a *app) installPack(ctx context.Context, f *installFlags, source string) e
 	if count(f.yes, f.lazy) > 1 || f.broad && !f.yes {
 		return errors.New("--yes allows what the pack asks for, --lazy nothing; --broad goes with --yes")
 	}
-	in, err := a.draft(source)
+	in, err := a.draft(ctx, source)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (a *app) installPack(ctx context.Context, f *installFlags, source string) e
 }
 
 // draft reads the pack and finds out whom its id belongs to.
-func (a *app) draft(source string) (in *installation, err error) {
+func (a *app) draft(ctx context.Context, source string) (in *installation, err error) {
 	shelf, err := a.shelf()
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (a *app) draft(source string) (in *installation, err error) {
 	if err != nil {
 		return nil, err
 	}
-	draft, err := shelf.Draft(source)
+	draft, err := shelf.Draft(func(dir string) error { return a.fill(ctx, source, dir) })
 	if err != nil {
 		return nil, fmt.Errorf("pack %s: %w", shellWord(source), err)
 	}

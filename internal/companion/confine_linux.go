@@ -16,6 +16,7 @@ import (
 type Files struct {
 	Read  []string
 	Write []string // and read, make, replace and remove
+	Make  []string // that, and make folders and links
 }
 
 // Confine takes from every thread of this process what it does not need.
@@ -46,10 +47,11 @@ func Confine(files Files) error {
 	read := uint64(unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR)
 	write := read | landlock.AllFS(abi)&(unix.LANDLOCK_ACCESS_FS_WRITE_FILE|unix.LANDLOCK_ACCESS_FS_TRUNCATE|
 		unix.LANDLOCK_ACCESS_FS_MAKE_REG|unix.LANDLOCK_ACCESS_FS_REMOVE_FILE)
+	mk := write | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_SYM
 	for _, w := range []struct {
 		paths  []string
 		rights uint64
-	}{{files.Read, read}, {files.Write, write}} {
+	}{{files.Read, read}, {files.Write, write}, {files.Make, mk}} {
 		for _, p := range w.paths {
 			if err := allow(ruleset, p, w.rights, landlock.FileRights(abi)); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("use %s: %w", p, err)

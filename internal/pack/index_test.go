@@ -105,7 +105,7 @@ func TestShelf(t *testing.T) {
 	shelf := pack.At(filepath.Join(t.TempDir(), "shelf"))
 	source := folder(t)
 	install := func() pack.Owner {
-		d, err := shelf.Draft(source)
+		d, err := shelf.Draft(func(dir string) error { return pack.Copy(source, dir) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +133,7 @@ func TestShelf(t *testing.T) {
 	if _, err := shelf.Verify(o); err != nil {
 		t.Error(err)
 	}
-	d, err := shelf.Draft(source)
+	d, err := shelf.Draft(func(dir string) error { return pack.Copy(source, dir) })
 	if err != nil {
 		t.Fatal(err)
 	}

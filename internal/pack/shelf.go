@@ -32,10 +32,12 @@ type Draft struct {
 	shelf Shelf
 }
 
-// Draft reads a pack from a folder or an archive (tar, or tar with gzip) into a
-// folder of its own on the shelf, and reads it back. Close removes what Keep has
-// not put into its place.
-func (s Shelf) Draft(source string) (d *Draft, err error) {
+// Draft makes a folder of its own on the shelf, has it filled, and reads the pack
+// in it back. Close removes what Keep has not put into its place.
+//
+// Security: whoever fills the folder may have done it for somebody hostile: what is
+// believed is what is read back.
+func (s Shelf) Draft(fill func(dir string) error) (d *Draft, err error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -44,40 +46,25 @@ func (s Shelf) Draft(source string) (d *Draft, err error) {
 		return nil, err
 	}
 	d = &Draft{dir: dir, shelf: s}
-	if err = d.fill(source); err != nil {
+	if err = fill(dir); err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err == nil {
+		d.Pack, err = Read(dir)
+	}
+	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
-func (d *Draft) fill(source string) error {
-	to, err := os.OpenRoot(d.dir)
+// Copy writes a pack's folder, with its signature, into another one, which is empty.
+func Copy(dir, into string) error {
+	to, err := os.OpenRoot(into)
 	if err != nil {
 		return err
 	}
-	defer to.Close() //nolint:errcheck // it was read, or every write of it was checked
-	info, err := os.Stat(source)
-	switch {
-	case err != nil:
-		return err
-	case info.IsDir():
-		err = fromFolder(source, to)
-	case info.Mode().IsRegular():
-		err = fromArchive(source, to)
-	default:
-		err = errors.New("it is neither a folder nor an archive")
-	}
-	if err != nil {
-		return err
-	}
-	if err := to.Chmod(".", 0o755); err != nil {
-		return err
-	}
-	d.Pack, err = read(to)
-	return err
-}
-
-func fromFolder(dir string, to *os.Root) error {
+	defer to.Close() //nolint:errcheck // every write was checked
 	from, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -101,15 +88,6 @@ func fromFolder(dir string, to *os.Root) error {
 		return err
 	}
 	return to.WriteFile(SignatureFile, text, 0o644)
-}
-
-func fromArchive(file string, to *os.Root) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return extract(f, to)
 }
 
 // Keep puts the pack into its place, durably, and answers that.

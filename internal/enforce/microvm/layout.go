@@ -43,7 +43,6 @@ func layOut(p enforce.Plan, img image.Image) (_ *layout, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer has.Close() //nolint:errcheck // it was read
 	for _, e := range p.View {
 		if err := l.add(e, p.View, img, has); err != nil {
 			return nil, err
@@ -64,7 +63,7 @@ func (l *layout) close() {
 	}
 }
 
-func (l *layout) add(e enforce.Entry, view []enforce.Entry, img image.Image, has *image.Contents) error {
+func (l *layout) add(e enforce.Entry, view []enforce.Entry, img image.Image, has image.Contents) error {
 	to := channel.Entry{Op: string(e.Op), Path: e.Path, Write: e.Write, Exec: e.Exec, Device: e.Device, Dir: e.Dir, Size: e.Size, Mode: e.Mode, Content: e.Content}
 	switch e.Op {
 	case enforce.OpTrap, enforce.OpOverlay:

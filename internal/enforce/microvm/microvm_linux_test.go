@@ -18,6 +18,7 @@ import (
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/landlock"
 	"ambit.dev/ambit/internal/enforce/microvm"
+	"ambit.dev/ambit/internal/enforce/microvm/build"
 	"ambit.dev/ambit/internal/enforce/microvm/image"
 	"ambit.dev/ambit/internal/enforce/microvm/machine"
 	"ambit.dev/ambit/internal/enforce/microvm/qemu"
@@ -48,8 +49,8 @@ var made = sync.OnceValues(func() (microvm.Tier, error) {
 	if err != nil {
 		return microvm.Tier{}, err
 	}
-	img, err := image.Build(ctx, image.Config{Store: filepath.Join(scratch, "images"), Guest: filepath.Join(programs, "ambit-guest"),
-		Kernel: kernel, Parts: []string{"python3"}, Progress: func(string, int, int) {}})
+	img, err := build.Image(ctx, build.Config{Order: image.Order{Store: filepath.Join(scratch, "images"), Guest: filepath.Join(programs, "ambit-guest"),
+		Kernel: kernel, Parts: []string{"python3"}}, Progress: func(string, int, int) {}})
 	if err != nil {
 		return microvm.Tier{}, errors.Join(errBuild, err)
 	}

@@ -32,41 +32,44 @@ type attempt struct {
 	try         func(Targets) error // nil: it got through
 }
 
-// sets are the attempts by scenario, in order.
-var sets = map[string][]attempt{
-	setBoundary: {
-		{layerFiles, "see a file that was not granted", func(t Targets) error { _, err := os.Lstat(t.Secret); return err }},
-		{layerFiles, "read a file that was not granted", func(t Targets) error { _, err := os.ReadFile(t.Secret); return err }},
-		{layerReadOnly, "change a file granted for reading", func(t Targets) error { return openFor(t.Granted, os.O_WRONLY) }},
-		{layerReadOnly, "create a file in a folder granted for reading", func(t Targets) error {
-			return openFor(filepath.Join(filepath.Dir(t.Granted), "new"), os.O_WRONLY|os.O_CREATE)
-		}},
-		{layerReadOnly, "create a file among the system's", func(Targets) error {
-			return openFor("/usr/.ambit-doctor", os.O_WRONLY|os.O_CREATE|os.O_EXCL)
-		}},
-		{layerLandlock, "open a file through a leaked descriptor", leaked},
-		{layerProcesses, "see a process of the host", hostProcess},
-		{layerNetwork, "connect to this computer", func(t Targets) error { return dial("tcp", t.Address) }},
-		{layerNetwork, "find a way to the internet", func(Targets) error { return dial("udp", "192.0.2.1:9") }},
-		{layerNetwork, "connect to an abstract socket of the host", func(t Targets) error { return dial("unix", t.Abstract) }},
-		{layerFilter, "make a user namespace", func(Targets) error { return startSelf(unix.CLONE_NEWUSER) }},
-		{layerFilter, "reach the session's keyring", func(Targets) error {
-			_, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
-			return err
-		}},
-		{layerFilter, "use io_uring", func(Targets) error { return reached(unix.SYS_IO_URING_SETUP) }},
-		{layerFilter, "use performance events", func(Targets) error { return reached(unix.SYS_PERF_EVENT_OPEN) }},
-		{layerPrivileges, "hold a capability of the kernel", holdsCapability},
-		{layerPrivileges, "gain privileges by exec", func(Targets) error { return status("NoNewPrivs", "0") }},
-		{layerDescriptors, "open more files than allowed", manyFiles},
-	},
-	setSpawn: {
-		{layerSpawn, "start a second program", func(Targets) error { return startSelf(0) }},
-	},
-	setMemory: {
-		{layerMemory, "use more memory than allowed", useMemory},
-	},
-	setNothing: nil,
+// sets are the attempts by scenario, in order. They are made when they are wanted,
+// which no run does.
+func sets() map[string][]attempt {
+	return map[string][]attempt{
+		setBoundary: {
+			{layerFiles, "see a file that was not granted", func(t Targets) error { _, err := os.Lstat(t.Secret); return err }},
+			{layerFiles, "read a file that was not granted", func(t Targets) error { _, err := os.ReadFile(t.Secret); return err }},
+			{layerReadOnly, "change a file granted for reading", func(t Targets) error { return openFor(t.Granted, os.O_WRONLY) }},
+			{layerReadOnly, "create a file in a folder granted for reading", func(t Targets) error {
+				return openFor(filepath.Join(filepath.Dir(t.Granted), "new"), os.O_WRONLY|os.O_CREATE)
+			}},
+			{layerReadOnly, "create a file among the system's", func(Targets) error {
+				return openFor("/usr/.ambit-doctor", os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+			}},
+			{layerLandlock, "open a file through a leaked descriptor", leaked},
+			{layerProcesses, "see a process of the host", hostProcess},
+			{layerNetwork, "connect to this computer", func(t Targets) error { return dial("tcp", t.Address) }},
+			{layerNetwork, "find a way to the internet", func(Targets) error { return dial("udp", "192.0.2.1:9") }},
+			{layerNetwork, "connect to an abstract socket of the host", func(t Targets) error { return dial("unix", t.Abstract) }},
+			{layerFilter, "make a user namespace", func(Targets) error { return startSelf(unix.CLONE_NEWUSER) }},
+			{layerFilter, "reach the session's keyring", func(Targets) error {
+				_, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
+				return err
+			}},
+			{layerFilter, "use io_uring", func(Targets) error { return reached(unix.SYS_IO_URING_SETUP) }},
+			{layerFilter, "use performance events", func(Targets) error { return reached(unix.SYS_PERF_EVENT_OPEN) }},
+			{layerPrivileges, "hold a capability of the kernel", holdsCapability},
+			{layerPrivileges, "gain privileges by exec", func(Targets) error { return status("NoNewPrivs", "0") }},
+			{layerDescriptors, "open more files than allowed", manyFiles},
+		},
+		setSpawn: {
+			{layerSpawn, "start a second program", func(Targets) error { return startSelf(0) }},
+		},
+		setMemory: {
+			{layerMemory, "use more memory than allowed", useMemory},
+		},
+		setNothing: nil,
+	}
 }
 
 // Attempt tries everything of a set and writes a line of JSON for each. It is
@@ -83,7 +86,7 @@ func Attempt(argument string, in io.Reader, out io.Writer) error {
 	case setMount:
 		return mountSomething(t.Outside)
 	}
-	list, ok := sets[t.Set]
+	list, ok := sets()[t.Set]
 	if !ok {
 		return fmt.Errorf("unknown set %q", t.Set)
 	}

@@ -28,7 +28,7 @@ const (
 
 // layers are the layers of a set, in order.
 func layers(set string) (names []string) {
-	for _, a := range sets[set] {
+	for _, a := range sets()[set] {
 		if len(names) == 0 || names[len(names)-1] != a.layer {
 			names = append(names, a.layer)
 		}
@@ -148,7 +148,7 @@ func judge(set string, o outcome) (all []Finding) {
 	for _, layer := range layers(set) {
 		f := Finding{Layer: layer, State: Holds, Needed: true}
 		var through, tried []string
-		for _, a := range sets[set] {
+		for _, a := range sets()[set] {
 			if a.layer != layer {
 				continue
 			}

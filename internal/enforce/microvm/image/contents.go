@@ -1,39 +1,38 @@
 package image
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
-	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
-
-	"github.com/erofs/go-erofs"
 )
 
-// Contents is an image's root file system, for looking.
-type Contents struct {
-	f    *os.File
-	root fs.FS
-}
+// Contents are the paths that an image's root file system has.
+type Contents struct{ names string } // each between two zero bytes
 
-// Contents opens the root file system.
-func (i Image) Contents() (*Contents, error) {
-	f, err := os.Open(i.Root())
+// Contents reads them.
+func (i Image) Contents() (Contents, error) {
+	text, err := os.ReadFile(i.names())
 	if err != nil {
-		return nil, fmt.Errorf("open the image %s: %w", i.ID, err)
+		return Contents{}, fmt.Errorf("open the image %s: %w", i.ID, err)
 	}
-	root, err := erofs.Open(f)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the image %s: %w", i.ID, err), f.Close())
-	}
-	return &Contents{f, root}, nil
+	return Contents{string(text)}, nil
 }
-
-// Close closes it.
-func (c *Contents) Close() error { return c.f.Close() }
 
 // Has reports whether the image has something at a path of the host without links.
-func (c *Contents) Has(path string) bool {
-	_, err := fs.Stat(c.root, strings.TrimPrefix(path, "/"))
-	return err == nil
+func (c Contents) Has(path string) bool { return strings.Contains(c.names, "\x00"+path+"\x00") }
+
+// Name writes the paths that the root file system has, in their order.
+func (i Image) Name(paths []string) error {
+	var text bytes.Buffer
+	text.WriteByte(0)
+	for _, p := range slices.Sorted(slices.Values(paths)) {
+		text.WriteString(p)
+		text.WriteByte(0)
+	}
+	return os.WriteFile(i.names(), text.Bytes(), 0o400)
 }
+
+func (i Image) names() string { return filepath.Join(i.Dir, namesFile) }

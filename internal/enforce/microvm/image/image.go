@@ -1,18 +1,17 @@
-// Package image makes and keeps what a machine is started from: a kernel, an
-// initramfs with the guest's first program, and a read-only root file system.
+// Package image keeps what a machine is started from: a kernel, an initramfs with
+// the guest's first program, and a read-only root file system. What makes these is
+// the package build.
 //
-// The kernel comes out of a Debian package that is unpacked and not installed;
-// everything else is made in Go. An image is a folder that is named by the digest
-// of what is in it, so that the same host makes the same image and a changed one
-// is another image. It is made aside and renamed: it is whole or absent.
+// An image is a folder that is named by the digest of what is in it, so that a
+// changed one is another image. It is made aside and renamed: it is whole or absent.
 //
-// It starts no machine. Layer: beneath the microVM tier; it imports nothing of ours.
+// It starts no machine, and links nothing that reads or makes file systems: each
+// run has it. Layer: beneath the microVM tier; it imports nothing of ours.
 package image
 
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -31,16 +30,20 @@ const (
 	kernelFile = "kernel"
 	initFile   = "initrd"
 	rootFile   = "root.erofs"
+	namesFile  = "names" // paths that the root file system has
 	aboutFile  = "image.json"
 	// defaultFile lies beside the images and names the one that is used.
 	defaultFile = "default"
 )
 
+// digested are the files that an image is named by.
+var digested = []string{kernelFile, initFile, rootFile, namesFile}
+
 // Image is one image. Its fields are in the order in which they are written.
 type Image struct {
 	ID       string            `json:"id"`
 	Release  string            `json:"release"`  // of the kernel
-	Parts    []string          `json:"parts"`    // Base and what was added
+	Parts    []string          `json:"parts"`    // as in an order
 	Packages int               `json:"packages"` // of Debian, whose files it has
 	Provides []string          `json:"provides"` // directories that a guest has from it
 	Digests  map[string]string `json:"digests"`  // SHA-256 of each file
@@ -58,106 +61,11 @@ func (i Image) Initrd() string { return filepath.Join(i.Dir, initFile) }
 // Root is the file of the root file system.
 func (i Image) Root() string { return filepath.Join(i.Dir, rootFile) }
 
-// Config says what to make.
-type Config struct {
-	Store  string   // the folder of images
-	Guest  string   // the guest's first program
-	Kernel string   // a .deb, a kernel or the folder of an unpacked package; "": fetched with apt-get
-	Parts  []string // beside Base
-	// Progress is told what goes on, and how much of it is done; all is 0 where
-	// nobody knows.
-	Progress func(what string, done, all int)
-}
-
-// Build makes an image and makes it the one that is used.
-func Build(ctx context.Context, c Config) (img Image, err error) {
-	if err := os.MkdirAll(c.Store, 0o700); err != nil {
-		return img, fmt.Errorf("make the folder of images: %w", err)
-	}
-	dir, err := os.MkdirTemp(c.Store, ".new-")
-	if err != nil {
-		return img, fmt.Errorf("make an image: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	work := filepath.Join(dir, "work")
-	if err := os.Mkdir(work, 0o700); err != nil {
-		return img, err
-	}
-	img = Image{Dir: dir, Parts: partNames(c.Parts)}
-	if err := img.boot(ctx, c, work); err != nil {
-		return img, err
-	}
-	if err := img.root(ctx, c); err != nil {
-		return img, err
-	}
-	if err := os.RemoveAll(work); err != nil {
-		return img, err
-	}
-	c.Progress("naming the image by its digest", 0, 0)
-	if err := img.name(); err != nil {
-		return img, err
-	}
-	return img, img.keep(c.Store)
-}
-
-// partNames sorts the parts, with Base before all others.
-func partNames(more []string) []string {
-	names := slices.DeleteFunc(slices.Clone(more), func(n string) bool { return n == Base })
-	slices.Sort(names)
-	return append([]string{Base}, slices.Compact(names)...)
-}
-
-// boot makes the kernel and the initramfs.
-func (i *Image) boot(ctx context.Context, c Config, work string) error {
-	k, err := findKernel(ctx, c, work)
-	if err != nil {
-		return err
-	}
-	i.Release = k.release
-	c.Progress("taking out Linux "+k.release, 0, 0)
-	packed, err := os.ReadFile(k.image)
-	if err != nil {
-		return fmt.Errorf("read the kernel: %w", err)
-	}
-	kernel, err := vmlinux(packed)
-	if err != nil {
-		return fmt.Errorf("take out the kernel %s: %w", k.release, err)
-	}
-	files, err := order(k.modules, wanted)
-	if err != nil {
-		return err
-	}
-	initrd, err := initramfs(c.Guest, files)
-	if err != nil {
-		return err
-	}
-	return errors.Join(os.WriteFile(i.Kernel(), kernel, 0o400), os.WriteFile(i.Initrd(), initrd, 0o400))
-}
-
-// root makes the root file system.
-func (i *Image) root(ctx context.Context, c Config) error {
-	c.Progress("listing the files of packages", 0, 0)
-	files, packages, err := packageFiles(ctx, i.Parts)
-	if err != nil {
-		return err
-	}
-	t, err := collect(files)
-	if err != nil {
-		return fmt.Errorf("collect the files of packages: %w", err)
-	}
-	i.Packages, i.Provides = packages, t.provides()
-	out, err := os.OpenFile(i.Root(), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o400)
-	if err != nil {
-		return err
-	}
-	err = t.write(ctx, out, func(done, all int) { c.Progress("packing files", done, all) })
-	return errors.Join(err, out.Close())
-}
-
-// name digests the files and derives the id from the digests.
-func (i *Image) name() error {
+// Seal names a finished image by the digests of its files, and writes what it says
+// of itself.
+func (i *Image) Seal() error {
 	i.Digests = map[string]string{}
-	for _, f := range []string{kernelFile, initFile, rootFile} {
+	for _, f := range digested {
 		sum, n, err := digest(filepath.Join(i.Dir, f))
 		if err != nil {
 			return err
@@ -175,7 +83,7 @@ func (i *Image) name() error {
 
 func (i *Image) identity() string {
 	h := sha256.New()
-	for _, f := range []string{kernelFile, initFile, rootFile} {
+	for _, f := range digested {
 		fmt.Fprintf(h, "%s %s\n", f, i.Digests[f])
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
@@ -192,8 +100,9 @@ func digest(path string) (sum string, n int64, err error) {
 	return hex.EncodeToString(h.Sum(nil)), n, err
 }
 
-// keep moves a finished image to its name. One that is there already stays.
-func (i *Image) keep(store string) error {
+// Keep moves a sealed image to its name, and makes it the one that is used. One
+// that is there already stays.
+func (i *Image) Keep(store string) error {
 	to := filepath.Join(store, i.ID)
 	if err := os.Rename(i.Dir, to); err != nil {
 		if _, there := Open(store, i.ID); there != nil {
@@ -250,6 +159,9 @@ func Open(store, id string) (Image, error) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&i); err != nil {
 		return Image{}, fmt.Errorf("open the image %s: %w", id, err)
+	}
+	if i.Digests[namesFile] == "" {
+		return Image{}, fmt.Errorf("the image %s was made by an older version: remove it with `ambit image rm %s` and build it anew", id, id)
 	}
 	if i.ID != id || i.identity() != id {
 		return Image{}, fmt.Errorf("the image in %q says that it is another one: remove it with `ambit image rm %s`", dir, id)

@@ -1,4 +1,4 @@
-package image
+package build
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -111,16 +112,15 @@ func (t tree) provides() (dirs []string) {
 	return dirs
 }
 
+// names are the paths, directories before what is in them.
+func (t tree) names() []string { return slices.Sorted(maps.Keys(t)) }
+
 // write makes a read-only file system (erofs) of the objects. Everything belongs
 // to root, nothing is setuid, and times are the host's: the same host makes the
 // same image.
 func (t tree) write(ctx context.Context, out *os.File, tell func(done, all int)) error {
 	w := erofs.Create(out, erofs.WithBuildTime(0, 0), erofs.WithTempDir(filepath.Dir(out.Name())))
-	names := make([]string, 0, len(t))
-	for p := range t {
-		names = append(names, p)
-	}
-	slices.Sort(names) // directories before what is in them
+	names := t.names()
 	for i, p := range names {
 		if err := ctx.Err(); err != nil {
 			return err
