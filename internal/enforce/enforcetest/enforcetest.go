@@ -25,6 +25,7 @@ type Differences struct {
 	OwnKernel bool
 	NoFilter  bool // no system call filter of ours is inside: its kernel does for itself what only that forbids
 	NoHide    bool // what was granted cannot be taken away while the program runs
+	NoEnter   bool // no program can be started in a session that runs
 	TextOnly  bool // arguments that are not text are refused
 	// OwnHome: HOME is set where the environment has none, and the variables come in
 	// any order.
@@ -52,6 +53,9 @@ func RunWith(t *testing.T, tier enforce.Tier, f enforce.Facts, d Differences) {
 	if !d.NoHide {
 		t.Run("Hidden", s.hidden)
 		t.Run("Within", s.within)
+	}
+	if !d.NoEnter {
+		t.Run("Entered", s.entered)
 	}
 	t.Run("Paused", s.paused)
 	t.Run("Refused", s.refused)

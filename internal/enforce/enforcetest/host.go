@@ -101,13 +101,17 @@ func (p place) input(t testing.TB, argv ...string) enforce.Input {
 	in := enforce.Input{
 		Session: p.session(), Objects: map[string][]enforce.Object{}, Base: base(t), AdHoc: true,
 		HomePath: home, Home: enforce.HomeEphemeral,
-		Program: enforce.Program{Path: argv[0], Argv: argv, Dir: p.work, Env: []string{
-			"PATH=/usr/local/go/bin:/usr/local/bin:/usr/bin:/bin", "HOME=" + home, "TMPDIR=/tmp", "LANG=C.UTF-8",
-			"WORK=" + p.work, "READ=" + p.read, "HIDDEN=" + p.hidden, mark + "=" + p.dir}},
+		Program: enforce.Program{Path: argv[0], Argv: argv, Dir: p.work, Env: p.env()},
 	}
 	grant(t, &in, capability.FSWrite, p.work)
 	grant(t, &in, capability.FSRead, p.read)
 	return in
+}
+
+// env is the environment of what is started.
+func (p place) env() []string {
+	return []string{"PATH=/usr/local/go/bin:/usr/local/bin:/usr/bin:/bin", "HOME=" + home, "TMPDIR=/tmp", "LANG=C.UTF-8",
+		"WORK=" + p.work, "READ=" + p.read, "HIDDEN=" + p.hidden, mark + "=" + p.dir}
 }
 
 func grant(t testing.TB, in *enforce.Input, k capability.Kind, path string) {

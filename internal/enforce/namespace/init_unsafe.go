@@ -23,7 +23,7 @@ func initStart() uintptr
 
 const (
 	initEnd     = "AMBITEND"
-	initMax     = 1024
+	initMax     = 2048
 	initBase    = 0x400000
 	elfHeader   = 64
 	elfSegment  = 56
