@@ -57,6 +57,9 @@ func serve(ctx context.Context, line *net.UnixConn, opens bool) error {
 		}
 		return err
 	case <-frames.Done():
+		if hello.Far && errors.Is(frames.Err(), frame.ErrClosed) {
+			return <-ended // its machine has ended, which the launcher hears of; what came out of it goes on its way
+		}
 		return frames.Err() // the sandbox is gone
 	}
 }
@@ -115,8 +118,8 @@ func (l *launcher) plane(ctx context.Context, h wire.Hello, fds []int) (*egress.
 	if err != nil {
 		return nil, nil, err
 	}
-	sockets, err := inside.OpenSockets(fds[1])
-	if err != nil {
+	cfg := egress.Config{Link: frames, Subject: h.Subject, Checker: l, Known: l.known, Lookups: l.lookups, Recorder: l, Rules: l.rules, Told: l.made}
+	if err := l.look(&cfg, h, fds[1:]); err != nil {
 		return nil, nil, err
 	}
 	l.setKnown(h.Known, h.Any)
@@ -131,15 +134,28 @@ func (l *launcher) plane(ctx context.Context, h wire.Hello, fds []int) (*egress.
 	if requests.Filler, err = l.filler(h); err != nil {
 		return nil, nil, err
 	}
-	seeds := [4]int{-1, -1, -1, -1}
-	copy(seeds[:], fds[2:])
-	cfg := egress.Config{Link: frames, Subject: h.Subject, Checker: l, Known: l.known, Lookups: l.lookups, Recorder: l, Sockets: sockets,
-		Program: l.program, Insider: inside.NewDialer(seeds), Rules: l.rules, Requests: requests, Told: l.made}
+	cfg.Requests = requests
 	if h.CanAsk {
 		cfg.Asker = l
 	}
 	plane, err := egress.New(ctx, cfg)
 	return plane, frames, err
+}
+
+// look has the plane look into the sandbox's network namespace, where that is the
+// host's.
+func (l *launcher) look(cfg *egress.Config, h wire.Hello, fds []int) error {
+	if h.Far {
+		return nil
+	}
+	sockets, err := inside.OpenSockets(fds[0])
+	if err != nil {
+		return err
+	}
+	seeds := [4]int{-1, -1, -1, -1}
+	copy(seeds[:], fds[1:])
+	cfg.Sockets, cfg.Program, cfg.Insider = sockets, l.program, inside.NewDialer(seeds)
+	return nil
 }
 
 // buffer reads from memory, and is never written.

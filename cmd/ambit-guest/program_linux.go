@@ -25,6 +25,7 @@ type program struct {
 	ends   [3]*os.File // this side of its descriptors; the terminal's is the first
 	tty    bool
 	group  string
+	wire   *wire // nil: it has no network
 }
 
 // said is what process 1 of the sandbox says: once that it is ready, or what went
@@ -45,6 +46,11 @@ func (a *agent) prepare(r *channel.Prepare) (err error) {
 	p := &program{tty: r.Terminal}
 	if p.group, err = makeGroup(r.Limits); err != nil {
 		return err
+	}
+	if r.Link != nil {
+		if p.wire, err = makeLink(*r.Link); err != nil {
+			return fmt.Errorf("make the link: %w", err)
+		}
 	}
 	files, err := p.descriptors(r)
 	if err != nil {
@@ -177,6 +183,7 @@ func (p *program) begin() (a channel.Answer, err error) {
 		a.Exit = 0
 	}
 	a.Limit = reached(p.group)
+	p.wire.linger()
 	return a, nil
 }
 

@@ -40,10 +40,13 @@ func (a *agent) handle(c *yamux.Stream) {
 	if err := s.Receive(&r); err != nil {
 		return
 	}
-	if r.Op == channel.OpStream {
-		if p := a.prepared(); p != nil {
-			p.connect(r.FD, c)
-		}
+	switch p := a.prepared(); {
+	case p == nil:
+	case r.Op == channel.OpStream:
+		p.connect(r.FD, c)
+		return
+	case r.Op == channel.OpFrames:
+		p.wire.carry(c)
 		return
 	}
 	answer, err := a.do(s, r)
@@ -64,7 +67,7 @@ func (a *agent) do(s *channel.Stream, r channel.Request) (channel.Answer, error)
 		return none, a.collect(s, r.Tree)
 	case channel.OpPrepare:
 		return none, a.prepare(r.Prepare)
-	case channel.OpStream:
+	case channel.OpStream, channel.OpFrames:
 	case channel.OpGo, channel.OpSignal, channel.OpSize:
 		p := a.prepared()
 		if p == nil {

@@ -169,7 +169,7 @@ func (n *network) Linked(l *enforce.Ends) error {
 // handOver tells the egress process what it is for.
 func (n *network) handOver(l *enforce.Ends, grants []grant.Grant) error {
 	defer l.Close() //nolint:errcheck // copies of it are in the egress process
-	h := wire.Hello{Subject: n.s.subject, CanAsk: n.asks != nil, Header: l.Header, Ether: l.Ether, IPv6: l.Seeds[2] != nil,
+	h := wire.Hello{Subject: n.s.subject, CanAsk: n.asks != nil, Header: l.Header, Ether: l.Ether, IPv6: l.Seeds[2] != nil, Far: l.Diag == nil,
 		MTU: l.MTU, Guest: l.Guest, Opens: n.s.trusted != nil}
 	h.Known, h.Any = n.knows(grants)
 	for _, o := range n.s.secrets {

@@ -39,8 +39,9 @@ func (a *app) machineRow(name string, with machine.Accel) tierRow {
 			}
 			return nil
 		},
-		make: func(enforce.Networker) enforce.Tier {
+		make: func(n enforce.Networker) enforce.Tier {
 			t, _ := a.machines(with) // lacking has found it
+			t.Networker = n
 			return t
 		},
 	}

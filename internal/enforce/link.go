@@ -48,11 +48,12 @@ func records(c capability.Capability) error {
 }
 
 // Ends is the other end of a sandbox's link, as descriptors that are bound to
-// the sandbox's network namespace. Whoever is given one closes it.
+// the sandbox's network namespace, where that is the host's. Whoever is given one
+// closes it.
 type Ends struct {
 	Frames *os.File    // what the sandbox sends, and where answers go
-	Diag   *os.File    // tells which sockets the sandbox has
-	Seeds  [4]*os.File // unconnected TCP sockets of the sandbox, two for IPv4 and two for IPv6; nil without it
+	Diag   *os.File    // tells which sockets the sandbox has; nil where its kernel is another one
+	Seeds  [4]*os.File // unconnected TCP sockets of the sandbox, two for IPv4 and two for IPv6; nil without it, and without Diag
 	Header bool        // a virtio_net header goes before each frame
 	Ether  bool        // frames are Ethernet's
 	MTU    uint32      // of the link, in bytes

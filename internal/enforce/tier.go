@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"ambit.dev/ambit/internal/core/capability"
 )
 
 // The tiers, by what a plan promises. What a Report says is what really runs: it
@@ -24,6 +26,7 @@ type carries struct {
 	overlay  bool // what is changed of a volume can go elsewhere
 	some     bool // single programs may be started, and no others
 	link     bool // a network that decides about each flow
+	listen   bool // ports inside can be reached from the host
 	sockets  bool // sockets of the host can be connected to
 	pids     bool // a bound on processes that somebody asked for
 	weaker   bool // bounds may be kept by process, where no control group can be had
@@ -34,11 +37,11 @@ type carries struct {
 func carriedBy(tier string) (carries, bool) {
 	switch tier {
 	case TierProcess:
-		return carries{landlock: true, watch: true, ask: true, overlay: true, some: true, link: true, sockets: true, pids: true, weaker: true}, true
+		return carries{landlock: true, watch: true, ask: true, overlay: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
-		return carries{link: true}, true
+		return carries{link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:
-		return carries{pids: true, bounds: true}, true
+		return carries{link: true, pids: true, bounds: true}, true
 	}
 	return carries{}, false
 }
@@ -62,6 +65,8 @@ func Watches(tier string) bool {
 	c, _ := carriedBy(tier)
 	return c.watch
 }
+
+func listens(c capability.Capability) bool { return c.Kind() == capability.NetListen }
 
 // required refuses a host on which nothing of a tier would be a boundary.
 func (c carries) required(tier string, f Facts) error {
@@ -92,6 +97,8 @@ func (c carries) refuse(in Input, set *effective, l LimitPlan) error {
 		return cannot("reporting files that were not there", "does not hear of what its kernel refuses; use --watch-files off, or --tier process")
 	case in.Link != nil && !c.link:
 		return cannot("a network", "has no link to one yet; use --tier process")
+	case !c.listen && slices.ContainsFunc(in.Effective, listens):
+		return cannot("net.listen", "has no way in from outside yet; leave it out, or use --tier process")
 	case set.limitExec() && !set.noSpawn() && !c.some:
 		return cannot("process.spawn of single programs", "cannot tell programs apart; grant process.spawn, or none of it, or use --tier process")
 	case len(set.sockets) > 0 && !c.sockets:

@@ -114,7 +114,10 @@ func (p *streamPort) write() {
 
 func streamError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the other end has closed the link")
+		return ErrClosed
 	}
 	return err
 }
+
+// ErrClosed says that whoever had the other end of a link has closed it.
+var ErrClosed = errors.New("the other end has closed the link")

@@ -7,7 +7,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
-// tunPort is a tun device: one packet in each read and write.
+// tunPort is a tun device, or a socket that is the other end of one: one packet in
+// each read and write.
 type tunPort struct {
 	conn *file
 	opt  Options
@@ -35,6 +36,8 @@ func (p *tunPort) receive(take func(*stack.PacketBuffer)) error {
 			continue
 		case errno != 0:
 			return os.NewSyscallError("read", errno)
+		case n == 0: // a device has no packet without bytes
+			return ErrClosed
 		}
 		if pkt := s.take(n); pkt != nil {
 			take(pkt)

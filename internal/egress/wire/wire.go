@@ -43,6 +43,7 @@ type Hello struct {
 	Header bool // a virtio_net header goes before each frame
 	Ether  bool // frames are Ethernet's
 	IPv6   bool // two seeds more are there
+	Far    bool `json:",omitempty"` // the sandbox has a kernel of its own: nothing is there but the link
 	MTU    uint32
 	Guest  []byte // link address of the sandbox's end
 	// Secrets are those that the sandbox may use, without a value among them.
@@ -57,9 +58,13 @@ type Placeholder struct {
 }
 
 // Descriptors is how many go with Hello: the link, a socket that tells of the
-// sandbox's sockets, and seeds for IPv4 and, where there is IPv6, for IPv6.
+// sandbox's sockets, and seeds for IPv4 and, where there is IPv6, for IPv6; of one
+// that is far only the link.
 func (h Hello) Descriptors() int {
-	if h.IPv6 {
+	switch {
+	case h.Far:
+		return 1
+	case h.IPv6:
 		return 6
 	}
 	return 4

@@ -23,6 +23,7 @@ type Differences struct {
 	// OwnKernel: the program has a kernel of its own. What it may do to that is no
 	// attempt on the host, and its processes are none of the host's.
 	OwnKernel bool
+	OwnLink   bool // its link is a device of its own kernel, with no other end there
 	NoFilter  bool // no system call filter of ours is inside: its kernel does for itself what only that forbids
 	NoHide    bool // what was granted cannot be taken away while the program runs
 	NoEnter   bool // no program can be started in a session that runs

@@ -58,3 +58,13 @@ func TestRuns(t *testing.T) {
 func TestDenied(t *testing.T) {
 	enforcetest.RunDenied(t, tier(t), facts(), enforcetest.Differences{Tier: enforce.TierEmulated, OwnKernel: true, NoFilter: true})
 }
+
+// TestLink: one interface beside lo, and what the program sends comes out of the
+// other end.
+func TestLink(t *testing.T) {
+	tr := tier(t)
+	enforcetest.RunLinkWith(t, func(n enforce.Networker) enforce.Tier {
+		tr.Networker = n
+		return tr
+	}, facts(), enforcetest.Differences{Tier: enforce.TierEmulated, OwnLink: true})
+}

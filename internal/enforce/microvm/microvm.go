@@ -44,6 +44,8 @@ const (
 type Tier struct {
 	Driver machine.Driver
 	Image  image.Image
+	// Networker takes the other end of the link; needed for plans with one.
+	Networker enforce.Networker
 	// Say is told what takes long; nil: nobody listens.
 	Say func(string)
 }
@@ -66,6 +68,9 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enfo
 	}
 	if p.Tier != t.Name() {
 		return nil, fmt.Errorf("the plan promises %q, and here is %s", p.Tier, t.Name())
+	}
+	if p.Link != nil && t.Networker == nil {
+		return nil, errors.New("internal error: a plan with a link and nobody at its other end")
 	}
 	if err := refuse(p); err != nil {
 		return nil, err
@@ -112,6 +117,9 @@ func (t Tier) build(ctx context.Context, s *session, shown *layout) error {
 	if err := s.connect(); err != nil {
 		return err
 	}
+	if err := s.attach(t.Networker); err != nil {
+		return err
+	}
 	s.report = t.report(s, tpl, shown, boot)
 	if broken := s.report.Broken(); broken != nil {
 		return fmt.Errorf("a promised layer does not hold: %v", broken)
@@ -142,8 +150,6 @@ func refuse(p enforce.Plan) error {
 	switch {
 	case p.Asks():
 		return cannot("asking at the first touch (--ask)", "a machine has copies of what was granted at its start, and nothing in it waits for an answer; use --ask none")
-	case p.Link != nil:
-		return cannot("the network (net.connect, net.listen, dns.lookup)", "a machine of this version has no link to the egress process")
 	case p.Filter.NoSpawn || p.Filter.LimitExec || p.Landlock.LimitExecute:
 		return cannot("a limit of what may be started (a pack without process.spawn)", "a machine of this version lets a program start others; grant process.spawn")
 	case len(p.Landlock.Connect) > 0:
@@ -174,6 +180,9 @@ func (t Tier) report(s *session, tpl machine.Template, shown *layout, boot strin
 	layer("view", fmt.Sprintf("the image's programs, and %d copies of what was granted", len(shown.trees)))
 	if shown.left > 0 {
 		r.Layers = append(r.Layers, enforce.Layer{Name: "files", Holds: true, Detail: fmt.Sprintf("%d sockets, pipes, devices or names that are not UTF-8 do not cross", shown.left)})
+	}
+	if s.plan.Link != nil {
+		layer("network", "one interface, whose packets go over the channel to the process that decides; QEMU has no network")
 	}
 	layer("limits", "memory and processes are bound by the guest's kernel, and all of it by the machine's memory")
 	return r

@@ -38,6 +38,7 @@ type session struct {
 	denials chan enforce.Denial
 	trees   []*tree // that are brought back
 	stdio   *stdio
+	carrier *carrier       // of the network's frames; nil: there is none
 	pumps   sync.WaitGroup // of what the program writes
 
 	ended    chan struct{} // closed when the program has ended, or the machine
@@ -96,6 +97,9 @@ func (s *session) prepare(l *layout) *channel.Prepare {
 		Limits: channel.Limits{Memory: p.Limits.Memory, PIDs: p.Limits.PIDs, CPU: p.Limits.CPU, File: p.Limits.Disk, FDs: p.Limits.FDs}}
 	if r.Limits.PIDs == 0 {
 		r.Limits.PIDs = enforce.DefaultPIDs
+	}
+	if l := p.Link; l != nil {
+		r.Link = &channel.Link{Guest: l.Guest, Gateway: l.Gateway, Guest6: l.Guest6, Gateway6: l.Gateway6}
 	}
 	for _, a := range p.Program.Argv {
 		r.Argv = append(r.Argv, []byte(a))
@@ -232,6 +236,7 @@ func (s *session) abandon() {
 	if s.machine != nil {
 		s.end()
 	}
+	s.carrier.end()
 	s.pumps.Wait()
 	s.stdio.close()
 	for _, t := range s.trees {
@@ -300,6 +305,7 @@ func (s *session) finish(atOnce bool) {
 	s.stdio.stop()
 	_ = s.channel.Close() // nothing more is said
 	<-passed
+	s.carrier.end()
 	_ = s.machine.Close(closeIn) // its program has ended
 	s.stdio.close()
 	for _, t := range s.trees {

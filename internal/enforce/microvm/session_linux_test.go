@@ -275,7 +275,7 @@ func TestRefused(t *testing.T) {
 	good := plan(t, input(t, "true"))
 	for want, change := range map[string]func(*enforce.Plan){
 		"asking at the first touch": func(p *enforce.Plan) { p.Filter.HoldChanges = true },
-		"the network":               func(p *enforce.Plan) { p.Link = &enforce.LinkPlan{} },
+		"nobody at its other end":   func(p *enforce.Plan) { p.Link = &enforce.LinkPlan{} },
 		"what may be started":       func(p *enforce.Plan) { p.Filter.NoSpawn = true },
 		"the host's socket":         func(p *enforce.Plan) { p.Landlock.Connect = []string{"/run/s"} },
 		"limit of memory":           func(p *enforce.Plan) { p.Limits.Memory = 1 << 40 },

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// wanted are the modules without which the guest has no disk, no channel and no
-// image. What is built into a kernel has no file, and needs none.
-var wanted = []string{"virtio_mmio", "virtio_blk", "virtio_console", "virtio_rng", "virtio_net", "erofs"}
+// wanted are the modules without which the guest has no disk, no channel, no
+// image, no link and nobody to tell which sockets it has. What is built into a kernel has no file, and needs none.
+var wanted = []string{"virtio_mmio", "virtio_blk", "virtio_console", "virtio_rng", "erofs", "tun", "tcp_diag", "udp_diag"}
 
 // resolver puts modules into the order in which they have to be loaded. A package
 // that was not installed has no modules.dep, so the order comes from the modules

@@ -192,3 +192,27 @@ func FuzzStream(f *testing.F) {
 		}
 	})
 }
+
+// FuzzFrames reads what a guest might send as frames: each has a size that frames
+// have, and what a launcher writes is read back.
+func FuzzFrames(f *testing.F) {
+	f.Add(channel.AppendFrame(channel.AppendFrame(nil, []byte("one")), []byte("two")))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
+	f.Add([]byte{0, 0, 0, 0, 1})
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, back := channel.NewFrameReader(bytes.NewReader(text)), []byte(nil)
+		for {
+			frame, err := r.Next()
+			if err != nil {
+				break
+			}
+			if len(frame) == 0 || len(frame) > channel.LargestFrame {
+				t.Fatalf("a frame of %d bytes", len(frame))
+			}
+			back = channel.AppendFrame(back, frame)
+		}
+		if !bytes.HasPrefix(text, back) {
+			t.Errorf("%d bytes were read otherwise than they came", len(back))
+		}
+	})
+}

@@ -31,6 +31,7 @@ const (
 	OpCollect  Op = "collect"  // files come, of the folder Tree
 	OpPrepare  Op = "prepare"  // builds the view and leaves the program at its threshold
 	OpStream   Op = "stream"   // becomes the program's descriptor FD
+	OpFrames   Op = "frames"   // becomes the other end of the guest's link
 	OpGo       Op = "go"       // lets it begin; the answer is its end
 	OpSignal   Op = "signal"   // to the program
 	OpSize     Op = "size"     // of its terminal
@@ -69,6 +70,7 @@ type Prepare struct {
 	Rows     uint16   `json:"rows,omitempty"`
 	Columns  uint16   `json:"columns,omitempty"`
 	Limits   Limits   `json:"limits"`
+	Link     *Link    `json:"link,omitempty"` // nil: no network
 }
 
 // Limits are bounds that the guest keeps; zero means none.
