@@ -91,8 +91,6 @@ run_plain ./cmd/ambit-egress ./cmd/ambit-store ./internal/companion/start
 for folder in test/report test/bench; do
 	[ ! -f "$folder/go.mod" ] || (cd "$folder" && run ./...)
 done
-results=("$mode=$work/$mode.json")
-left=
 # The tier once more, on the kernel that a stock Debian 12 boots. It is the same
 # for every user of this host, so root does it for all.
 if is_root; then
@@ -108,16 +106,36 @@ as_user() {
 		GOTOOLCHAIN=local GORACE="$GORACE" AMBIT_BIN="$work/src/bin/ambit" AMBIT_TEST_NPM="$AMBIT_TEST_NPM" AMBIT_TEST_KERNEL="${AMBIT_TEST_KERNEL:-}" "$@" </dev/null 9>&-
 }
 
-# again runs one kept test program as the ordinary user. In the background of a
+# program runs one kept test program as the ordinary user. In the background of a
 # shell, and by the go command, it would start with interrupts ignored; what a
 # shell was started with ignored it cannot trap, and tests of signals would wait
 # for ever.
-again() {
+program() {
 	local folder=$1 program=$2 package
+	shift 2
 	package=$(cd "$folder" && go list .)
 	cd "$work/src${folder#"$root"}"
 	as_user go tool test2json -t -p "$package" \
-		env --default-signal=HUP,INT,QUIT,PIPE "$program" -test.v=test2json -test.paniconexit0 -test.timeout=10m >"$program.json" 2>&1 || true
+		env --default-signal=HUP,INT,QUIT,PIPE "$program" -test.v=test2json -test.paniconexit0 -test.timeout=10m "$@" 2>&1 || true
+}
+
+# again runs the few tests of a mode that failed once more, one at a time with
+# nothing beside them, where test/again.txt allows it. The report says so.
+again() {
+	local mode=$1 package test folder kept
+	"$work/bin/report" -again test/again.txt "$work/$mode.json" >"$work/$mode.failed"
+	[ -s "$work/$mode.failed" ] || return 0
+	while read -r package test; do
+		say "Once more, as $mode: $package $test" >&2
+		folder=$(go list -f '{{.Dir}}' "$package")
+		kept=$(sed -n "s|^$folder\t||p" "$work/list" | head -n 1)
+		if [ "$mode" = user ] && is_root; then
+			(program "$folder" "$kept" -test.run "^$test\$")
+		else
+			(cd "$folder" && HOME=$homes/own TMPDIR=$work/t go tool test2json -t -p "$package" \
+				env --default-signal=HUP,INT,QUIT,PIPE "$kept" -test.v=test2json -test.paniconexit0 -test.timeout=10m -test.run "^$test\$" </dev/null 2>&1) || true
+		fi
+	done <"$work/$mode.failed" >"$work/$mode.again.json"
 }
 
 if is_root; then
@@ -146,17 +164,25 @@ if is_root; then
 	as_user go version >/dev/null || die "The user $user cannot run $(command -v go)."
 	while IFS=$'\t' read -r folder program; do
 		while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
-		again "$folder" "$program" &
+		program "$folder" "$program" >"$program.json" &
 	done <"$work/list"
 	wait
 	cat "$work"/tests/*.json >"$work/user.json"
-	results+=("user=$work/user.json")
+fi
+
+results=() left=
+for run in "$work"/{root,user}.json; do
+	[ -e "$run" ] || continue
+	mode=$(basename "$run" .json)
+	again "$mode"
+	results+=("$mode=$run$([ ! -e "$work/$mode.again.json" ] || echo ",$work/$mode.again.json")")
+done
+if is_root; then
 	# Nothing that a test started may outlive it. What has ended waits for process 1
 	# to take note, which may take it a while.
 	sleep 0.5
 	left=$(ps -o pid=,stat=,args= -u "$user" | awk '$2 !~ /^Z/') || true
 	[ -z "$left" ] || pkill -KILL -u "$user" || true
 fi
-
 "$work/bin/report" -skips test/skips.txt "${cover[@]}" "${results[@]}"
 [ -z "$left" ] || die "Still running after the tests of $user:" "$left"

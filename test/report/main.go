@@ -5,12 +5,14 @@
 // It is a module of its own so that it can never be linked into the product or
 // import from it.
 //
-//	report -skips test/skips.txt [-cover core.out] root=root.json user=user.json
+//	report -skips test/skips.txt [-cover core.out] root=root.json[,again.json] user=user.json
+//	report -again test/again.txt root.json
+//
+// The second prints which of the failed tests may be run once more, alone; what
+// that came to is the second file of a mode.
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -20,32 +22,18 @@ import (
 	"strings"
 )
 
-// event is one line of `go test -json`; see `go doc test2json`.
-type event struct {
-	Action, Package, ImportPath, FailedBuild, Test, Output string
-	Elapsed                                                float64 // seconds
-}
-
-// tally is what one run of the tests came to.
-type tally struct {
-	passed, failed, skipped int
-	failures                []string // name and output
-	skips                   []string // name and requirement
-	unstated                []string // skipped without saying what is missing
-	slow                    []string // packages that took long
-}
-
-// test is what is known of one test while its events arrive.
-type test struct {
-	output  strings.Builder
-	parent  bool // has subtests, which are counted in its place
-	failing bool // a subtest failed
-}
-
 func main() {
 	skips := flag.String("skips", "", "file with the recorded number of skips for each mode")
 	cover := flag.String("cover", "", "coverage profile in which every statement must be covered")
+	again := flag.String("again", "", "file with the packages whose tests may be run again; prints those that failed")
 	flag.Parse()
+	if *again != "" {
+		if err := listAgain(os.Stdout, *again, flag.Args()); err != nil {
+			fmt.Fprintln(os.Stderr, "report:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ok, err := judge(os.Stdout, *skips, *cover, flag.Args())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
@@ -64,16 +52,16 @@ func judge(w io.Writer, skips, cover string, runs []string) (bool, error) {
 	}
 	var all tally
 	var faults []string
+	unsteady := 0
 	for _, run := range runs {
-		mode, name, _ := strings.Cut(run, "=")
-		f, err := os.Open(name)
+		mode, files, _ := strings.Cut(run, "=")
+		name, second, again := strings.Cut(files, ",")
+		t, err := countFile(name)
+		if err == nil && again {
+			err = t.runAgain(second)
+		}
 		if err != nil {
 			return false, err
-		}
-		t, err := count(f)
-		f.Close()
-		if err != nil {
-			return false, fmt.Errorf("read %q: %w", name, err)
 		}
 		fmt.Fprintf(w, "\n%s: %d passed, %d failed, %d skipped\n", mode, t.passed, t.failed, t.skipped)
 		for _, s := range t.slow {
@@ -82,11 +70,15 @@ func judge(w io.Writer, skips, cover string, runs []string) (bool, error) {
 		for _, s := range t.skips {
 			fmt.Fprintln(w, "  skipped", s)
 		}
-		for _, s := range t.failures {
-			fmt.Fprintln(w, "  FAILED", s)
+		for _, f := range t.unsteady {
+			fmt.Fprintf(w, "  UNSTEADY (passed when it was run again, alone) %s\n%s\n", f.name, f.output)
+		}
+		for _, f := range t.failures {
+			fmt.Fprintf(w, "  FAILED %s\n%s\n", f.name, f.output)
 		}
 		faults = append(faults, t.faults(mode, recorded)...)
 		all.passed, all.failed, all.skipped = all.passed+t.passed, all.failed+t.failed, all.skipped+t.skipped
+		unsteady += len(t.unsteady)
 	}
 	if cover != "" {
 		missed, total, err := uncovered(cover)
@@ -101,6 +93,9 @@ func judge(w io.Writer, skips, cover string, runs []string) (bool, error) {
 	fmt.Fprintln(w)
 	for _, f := range faults {
 		fmt.Fprintln(w, f)
+	}
+	if unsteady > 0 {
+		fmt.Fprintf(w, "%d of the passed failed at first, beside the others; see UNSTEADY above\n", unsteady)
 	}
 	fmt.Fprintf(w, "%d passed, %d failed, %d skipped\n", all.passed, all.failed, all.skipped)
 	return len(faults) == 0, nil
@@ -126,96 +121,6 @@ func (t tally) faults(mode string, recorded map[string]int) (lines []string) {
 			mode, t.skipped, want))
 	}
 	return lines
-}
-
-// count reads the events of one run. A test with subtests counts as its
-// subtests; it counts itself only if it failed and none of them did.
-func count(r io.Reader) (tally, error) {
-	var t tally
-	tests := map[string]*test{}
-	builds := map[string]*strings.Builder{}
-	failed := map[string]bool{} // packages with a failed test
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 64<<20)
-	for lines.Scan() {
-		if len(lines.Bytes()) == 0 {
-			continue
-		}
-		var e event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return t, fmt.Errorf("%w in %q", err, lines.Text())
-		}
-		name := strings.TrimSpace(e.Package + " " + e.Test)
-		if tests[name] == nil {
-			tests[name] = &test{}
-		}
-		at := tests[name]
-		switch e.Action {
-		case "build-output":
-			if builds[e.ImportPath] == nil {
-				builds[e.ImportPath] = &strings.Builder{}
-			}
-			builds[e.ImportPath].WriteString(e.Output)
-		case "build-fail":
-			t.failed++
-			t.failures = append(t.failures, e.ImportPath+" does not build\n"+indent(builds[e.ImportPath]))
-		case "output":
-			at.output.WriteString(e.Output)
-		case "run":
-			if i := strings.LastIndex(e.Test, "/"); i > 0 {
-				if up := tests[e.Package+" "+e.Test[:i]]; up != nil {
-					up.parent = true
-				}
-			}
-		case "pass", "fail", "skip":
-			if e.Test == "" && e.Elapsed > 30 {
-				t.slow = append(t.slow, fmt.Sprintf("%s: %.0f s", e.Package, e.Elapsed))
-			}
-			t.end(e, name, at, tests, failed)
-		}
-	}
-	return t, lines.Err()
-}
-
-// end counts a test that has ended; e.Test is empty for a whole package.
-func (t *tally) end(e event, name string, at *test, tests map[string]*test, failed map[string]bool) {
-	switch {
-	case e.Action == "fail" && e.Test == "" && e.FailedBuild == "" && !failed[e.Package]:
-		// Outside every test: a panic, an exit, a timeout.
-		t.failed++
-		t.failures = append(t.failures, name+"\n"+indent(&at.output))
-	case e.Test == "":
-	case e.Action == "fail":
-		failed[e.Package] = true
-		if i := strings.LastIndex(e.Test, "/"); i > 0 {
-			if up := tests[e.Package+" "+e.Test[:i]]; up != nil {
-				up.failing = true
-			}
-		}
-		if !at.failing {
-			t.failed++
-			t.failures = append(t.failures, name+"\n"+indent(&at.output))
-		}
-	case e.Action == "skip":
-		t.skipped++
-		if _, what, ok := strings.Cut(at.output.String(), "requires: "); ok {
-			what, _, _ = strings.Cut(what, "\n")
-			t.skips = append(t.skips, name+", requires: "+what)
-		} else {
-			t.skips = append(t.skips, name)
-			t.unstated = append(t.unstated, name)
-		}
-	case !at.parent:
-		t.passed++
-	}
-	at.output.Reset()
-}
-
-func indent(b *strings.Builder) string {
-	if b == nil {
-		return ""
-	}
-	return "    " + strings.ReplaceAll(strings.TrimRight(b.String(), "\n"), "\n", "\n    ")
 }
 
 // readSkips reads lines of "mode number"; # begins a comment.

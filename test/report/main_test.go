@@ -98,6 +98,81 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// unsteady is a run with one failed test, and steady what it came to alone.
+const unsteady = run + `
+{"Action":"run","Package":"m/b","Test":"TestParent"}
+{"Action":"run","Package":"m/b","Test":"TestParent/bad"}
+{"Action":"output","Package":"m/b","Test":"TestParent/bad","Output":"    b_test.go:3: got 1, want 2\n"}
+{"Action":"fail","Package":"m/b","Test":"TestParent/bad"}
+{"Action":"fail","Package":"m/b","Test":"TestParent"}
+{"Action":"fail","Package":"m/b"}
+`
+
+const steady = `
+{"Action":"run","Package":"m/b","Test":"TestParent"}
+{"Action":"run","Package":"m/b","Test":"TestParent/bad"}
+{"Action":"pass","Package":"m/b","Test":"TestParent/bad"}
+{"Action":"pass","Package":"m/b","Test":"TestParent"}
+{"Action":"pass","Package":"m/b"}
+`
+
+// TestAgain: what failed passes only if it was run again, as a whole, and passed.
+func TestAgain(t *testing.T) {
+	for _, tc := range []struct {
+		name, first, second string
+		told, ok            bool
+	}{
+		{"passed alone", unsteady, steady, true, true},
+		{"failed again", unsteady, strings.ReplaceAll(steady, "pass", "fail"), false, false},
+		{"another part of it failed", unsteady, strings.Replace(steady, `"pass","Package":"m/b","Test":"TestParent"}`, `"fail","Package":"m/b","Test":"TestParent"}`, 1), false, false},
+		{"skipped alone", unsteady, strings.ReplaceAll(steady, "pass", "skip"), false, false},
+		{"it did not run", unsteady, `{"Action":"start","Package":"m/b"}`, false, false},
+		{"a package failed", broken, steady, true, false},
+	} {
+		dir := t.TempDir()
+		for name, text := range map[string]string{"skips": "root 1\n", "first": tc.first, "second": tc.second} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.TrimLeft(text, "\n")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out strings.Builder
+		ok, err := judge(&out, filepath.Join(dir, "skips"), "", []string{"root=" + filepath.Join(dir, "first") + "," + filepath.Join(dir, "second")})
+		if err != nil || ok != tc.ok {
+			t.Errorf("%s: got %v, %v, want %v\n%s", tc.name, ok, err, tc.ok, out.String())
+		}
+		if told := strings.Contains(out.String(), "UNSTEADY") && strings.Contains(out.String(), "1 of the passed failed at first"); told != tc.told {
+			t.Errorf("%s: told as unsteady: %v\n%s", tc.name, told, out.String())
+		}
+	}
+}
+
+// TestWhatMayRunAgain: few tests, of packages that are named, and no package as a whole.
+func TestWhatMayRunAgain(t *testing.T) {
+	many := unsteady
+	for _, name := range []string{"TestB", "TestC", "TestD"} {
+		many += `{"Action":"fail","Package":"m/b","Test":"` + name + "\"}\n"
+	}
+	for _, tc := range []struct{ name, packages, first, want string }{
+		{"one", "# why\nm/a\nm/b # too\n", unsteady, "m/b TestParent\n"},
+		{"none", "m/b", run, ""},
+		{"not named", "m/a", unsteady, ""},
+		{"one is not named", "m/b", unsteady + `{"Action":"fail","Package":"m/x","Test":"TestX"}`, ""},
+		{"too many", "m/b", many, ""},
+		{"a package", "m/b m/c m/d", broken, ""},
+	} {
+		dir := t.TempDir()
+		for name, text := range map[string]string{"packages": tc.packages, "first": tc.first} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.TrimLeft(text, "\n")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out strings.Builder
+		if err := listAgain(&out, filepath.Join(dir, "packages"), []string{filepath.Join(dir, "first")}); err != nil || out.String() != tc.want {
+			t.Errorf("%s: got %q, %v, want %q", tc.name, out.String(), err, tc.want)
+		}
+	}
+}
+
 func TestBadInput(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {

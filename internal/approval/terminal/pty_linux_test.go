@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,13 +39,16 @@ func sit(t *testing.T, p play, w, h int, command ...string) *desk {
 	if d.master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
 		t.Fatal(err)
 	}
-	fd := int(d.master.Fd())
-	n, err := unix.IoctlGetUint32(fd, unix.TIOCGPTN)
+	var n uint32
+	err = d.control(func(fd int) error {
+		var err error
+		if n, err = unix.IoctlGetUint32(fd, unix.TIOCGPTN); err != nil {
+			return err
+		}
+		return unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	})
 	if err == nil {
-		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
-	}
-	if err == nil {
-		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(w), Row: uint16(h)})
+		err = d.resize(w, h)
 	}
 	if err == nil {
 		d.slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
@@ -78,6 +82,35 @@ func sit(t *testing.T, p play, w, h int, command ...string) *desk {
 	return d
 }
 
+// control does something to the terminal. Its descriptor is not taken out of the
+// file: that would make reads block, and closing it would not end them.
+func (d *desk) control(do func(fd int) error) error {
+	conn, err := d.master.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var did error
+	if err := conn.Control(func(fd uintptr) { did = do(int(fd)) }); err != nil {
+		return err
+	}
+	return did
+}
+
+func (d *desk) resize(w, h int) error {
+	return d.control(func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(w), Row: uint16(h)})
+	})
+}
+
+// foreground is the process group that the terminal belongs to.
+func (d *desk) foreground() (group int, err error) {
+	err = d.control(func(fd int) (err error) {
+		group, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+		return err
+	})
+	return group, err
+}
+
 func (d *desk) watch() {
 	defer close(d.ended)
 	buf := make([]byte, 4096)
@@ -94,6 +127,8 @@ func (d *desk) leave() {
 	if d.t.Failed() {
 		d.t.Logf("the terminal shows:\n%s", d.vt.text())
 	}
+	// What it started may stand still, and nobody would wake it.
+	_ = exec.Command("pkill", "-KILL", "-s", strconv.Itoa(d.cmd.Process.Pid)).Run()
 	_ = unix.Kill(d.cmd.Process.Pid, unix.SIGKILL)
 	_ = d.cmd.Wait()
 	_ = d.slave.Close()
@@ -394,12 +429,12 @@ func TestToldToEnd(t *testing.T) {
 func TestResize(t *testing.T) {
 	d := sit(t, play{}, 80, 24)
 	d.asks()
-	if err := unix.IoctlSetWinsize(int(d.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 60, Row: 8}); err != nil {
+	if err := d.resize(60, 8); err != nil {
 		t.Fatal(err)
 	}
 	d.sees("too small to show")
 	d.types("a", "\r", "\r")
-	if err := unix.IoctlSetWinsize(int(d.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 70, Row: 20}); err != nil {
+	if err := d.resize(70, 20); err != nil {
 		t.Fatal(err)
 	}
 	d.sees("> n  No")
