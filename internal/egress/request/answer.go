@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// answer passes a response on. An error means that nothing of it was.
+// answer passes a response on. An error but errBroken means that nothing of it was.
 func (x *exchange) answer(ctx context.Context, resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return x.switched(ctx, resp)
@@ -36,7 +36,7 @@ func (x *exchange) answer(ctx context.Context, resp *http.Response) error {
 	x.trailer(resp)
 	if err != nil {
 		x.record.Why = "the response broke off: " + x.scrubbed(err.Error())
-		panic(http.ErrAbortHandler) // so that the program sees that it is not whole
+		return errBroken
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ type exchange struct {
 	out    http.ResponseWriter
 	record Record
 	path   string // as it is sent, without its query
+	plain  *talk  // that the request is plain in; nil: net/http's server has read it
 
 	received, sent atomic.Uint64 // bytes of bodies: to the program, from it
 	release        []func()
@@ -41,15 +42,31 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	s.requests.Add(1)
 	defer s.requests.Done()
 	x := &exchange{conn: s, in: r, out: w, record: Record{Method: short(r.Method), Begun: time.Now()}}
-	defer x.end()
 	// The end of the connection is the end of what it asked for, whatever the
 	// server of requests makes of it.
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	if err := x.run(ctx); err != nil {
+	if !x.do(ctx) {
+		panic(http.ErrAbortHandler) // so that the program sees that it is not whole
+	}
+}
+
+// errBroken is that the response broke off after it had begun.
+var errBroken = errors.New("the response broke off")
+
+// do has a request decided, made and answered, and reports whether the answer is
+// whole.
+func (x *exchange) do(ctx context.Context) (whole bool) {
+	defer x.end()
+	err := x.run(ctx)
+	if errors.Is(err, errBroken) {
+		return false
+	}
+	if err != nil {
 		x.refuse(faultOf(err))
 	}
+	return true
 }
 
 // maxTold bounds each text of a record and of a refusal. Programs choose them.
@@ -71,8 +88,8 @@ func (x *exchange) end() {
 	x.conn.flow.Told(x.record)
 }
 
-// run has a request decided and makes it. An error means that nothing was
-// answered yet.
+// run has a request decided and makes it. An error but errBroken means that nothing
+// was answered yet.
 func (x *exchange) run(ctx context.Context) error {
 	upgrade := upgrades(x.in)
 	if err := x.check(); err != nil {
@@ -96,7 +113,7 @@ func (x *exchange) run(ctx context.Context) error {
 			return refused(err)
 		}
 	}
-	resp, err := x.conn.send(r)
+	resp, err := x.send(r)
 	x.final()
 	if err != nil {
 		f := faultOf(err)
@@ -104,6 +121,14 @@ func (x *exchange) run(ctx context.Context) error {
 		return f
 	}
 	return x.answer(ctx, resp)
+}
+
+// send sends a request by the connection that belongs to its program's.
+func (x *exchange) send(r *http.Request) (*http.Response, error) {
+	if x.plain == nil {
+		return x.conn.send(r)
+	}
+	return x.plain.send(r, x.before)
 }
 
 // scrubbed is a text without what must not be seen.
@@ -177,10 +202,16 @@ func (x *exchange) write(ctx context.Context, upgrade bool) (*http.Request, erro
 	if _, ok := r.Header["User-Agent"]; !ok {
 		r.Header.Set("User-Agent", "") // none, instead of Go's
 	}
+	if x.plain != nil {
+		return r.WithContext(ctx), nil
+	}
 	if in.ProtoMajor == 1 {
 		_ = http.NewResponseController(x.out).EnableFullDuplex() // where it cannot, a response waits for the request
 	}
-	return r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: x.before})), nil
+	return r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+		x.before(code, http.Header(h))
+		return nil
+	}})), nil
 }
 
 // query writes a query so that no reader takes its end for the end of the request
@@ -199,20 +230,19 @@ func query(raw string) string {
 }
 
 // before passes a response on that comes before the one that counts.
-func (x *exchange) before(code int, header textproto.MIMEHeader) error {
+func (x *exchange) before(code int, header http.Header) {
 	x.early.Lock()
 	defer x.early.Unlock()
 	if x.answered {
-		return nil
+		return
 	}
 	h := x.out.Header()
-	maps.Copy(h, without(http.Header(header)))
+	maps.Copy(h, without(header))
 	if x.scrub != nil {
 		x.scrub.Header(h)
 	}
 	x.out.WriteHeader(code)
 	clear(h)
-	return nil
 }
 
 // final ends what comes before the response that counts.

@@ -120,12 +120,15 @@ type Engine struct {
 	shaken tls.ClientSessionCache // with servers, whose certificates were verified
 	server *http.Server
 	queue  *queue
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
 
 // New starts an engine.
 func New(ctx context.Context, cfg Config) *Engine {
-	e := &Engine{cfg: cfg, queue: newQueue(), shaken: tls.NewLRUClientSessionCache(maxShaken)}
+	ctx, cancel := context.WithCancel(ctx)
+	e := &Engine{ctx: ctx, cancel: cancel, cfg: cfg, queue: newQueue(), shaken: tls.NewLRUClientSessionCache(maxShaken)}
 	e.tls = &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		// What goes between the program and this process leaves no machine, so nobody
@@ -151,6 +154,7 @@ func New(ctx context.Context, cfg Config) *Engine {
 // Close ends every connection. Those that Serve was called for have ended when
 // it has returned.
 func (e *Engine) Close() {
+	e.cancel()
 	_ = e.server.Close() // the queue says nothing else
 	e.done.Wait()
 }
@@ -164,12 +168,19 @@ type End struct{ Reason, Why string }
 func (e *Engine) Serve(ctx context.Context, c net.Conn, to Destination, f Flow) End {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &conn{Conn: c, engine: e, ctx: ctx, to: to, flow: f, over: make(chan struct{})}
+	s := &conn{Conn: c, engine: e, ctx: ctx, cancel: cancel, to: to, flow: f, over: make(chan struct{})}
 	defer s.up.close()
 	defer s.Close() //nolint:errcheck // it may be closed
+	defer context.AfterFunc(e.ctx, func() { _ = c.Close() })()
 	server, end := s.accept()
 	if end.Reason != "" || server == nil {
 		return end
+	}
+	if !s.two {
+		server = s.converse(server)
+	}
+	if server == nil {
+		return s.ended()
 	}
 	if !e.queue.put(server) {
 		return End{}
@@ -185,6 +196,7 @@ type conn struct {
 	net.Conn
 	engine *Engine
 	ctx    context.Context
+	cancel context.CancelFunc // of ctx
 	to     Destination
 	flow   Flow
 	two    bool // it speaks HTTP/2
@@ -202,6 +214,7 @@ type conn struct {
 func (s *conn) Close() (err error) {
 	s.once.Do(func() {
 		err = s.Conn.Close()
+		s.cancel()
 		close(s.over)
 	})
 	return err
@@ -226,8 +239,11 @@ type connKey struct{}
 
 // withConn gives the requests of a connection the conn that they came by.
 func withConn(ctx context.Context, c net.Conn) context.Context {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
+	switch in := c.(type) {
+	case *tls.Conn:
+		c = in.NetConn()
+	case *handed:
+		c = in.of
 	}
 	return context.WithValue(ctx, connKey{}, c)
 }

@@ -399,7 +399,7 @@ func TestSmuggling(t *testing.T) {
 
 // TestBrokenChunks: a body that breaks off is broken off at the server too.
 func TestBrokenChunks(t *testing.T) {
-	got := make(chan error, 1)
+	got := make(chan error, 9)
 	w := start(t, false, func(_ http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		got <- err
@@ -785,4 +785,14 @@ func TestQuery(t *testing.T) {
 	if got, want := w.served(), []string{`GET far.test /a?x%20HTTP/1.1%C3%A9"%23`}; !slices.Equal(got, want) {
 		t.Errorf("the server saw %q, want %q", got, want)
 	}
+}
+
+// speak is a program's connection, with TLS where the server has it.
+func (w *world) speak() net.Conn {
+	w.t.Helper()
+	c := w.connect()
+	if !w.tls {
+		return c
+	}
+	return tls.Client(c, &tls.Config{ServerName: "far.test", RootCAs: w.ours})
 }

@@ -107,9 +107,6 @@ func (s *conn) connect(ctx context.Context) (Destination, error) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.carrier == nil {
-		u.carrier = s.transport()
-	}
 	d := s.to
 	d.Loopback = u.loopback
 	return d, nil
@@ -122,6 +119,18 @@ func (u *upstream) take() net.Conn {
 	c := u.first
 	u.first = nil
 	return c
+}
+
+// give has the next connection that is wanted be this one, and reports whether it
+// will be.
+func (u *upstream) give(c net.Conn) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.first != nil || u.over {
+		return false
+	}
+	u.first = c
+	return true
 }
 
 // transport makes a transport that knows no other server than this one. It speaks
@@ -149,6 +158,9 @@ func (s *conn) transport() *http.Transport {
 // send sends a request and returns the head of its response.
 func (s *conn) send(r *http.Request) (*http.Response, error) {
 	s.up.mu.Lock()
+	if s.up.carrier == nil {
+		s.up.carrier = s.transport()
+	}
 	t, over := s.up.carrier, s.up.over
 	s.up.mu.Unlock()
 	if over {
