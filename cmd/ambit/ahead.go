@@ -29,7 +29,22 @@ func (s *prepared) ahead(t process.Tier) {
 	if o, err := view.Resolve(who().Home); err == nil {
 		in.HomePath, in.Base.Links = o.Path, append(in.Base.Links, o.Links...)
 	}
-	t.Ahead(enforce.Ahead(in))
+	link, err := s.linkAhead(&in)
+	if err != nil {
+		return // arrange will say so
+	}
+	t.Ahead(enforce.Ahead(in), link)
+}
+
+// linkAhead is the link that a command without a pack will probably have: what it
+// reaches for can be asked about.
+func (s *prepared) linkAhead(in *enforce.Input) (*enforce.LinkPlan, error) {
+	if !in.AdHoc || !in.Ask || s.flags.offline || !egressThere() {
+		return nil, nil
+	}
+	l := linkPlan
+	l.Tun = tunOpens()
+	return &l, linked(in, nil)
 }
 
 // readBase is what every program sees of this host, as it is now.

@@ -53,22 +53,34 @@ func (s *prepared) link(in *enforce.Input) error {
 	asked := in.Ask && !s.flags.offline && (s.manifest.Open || slices.ContainsFunc(s.wants(), networks))
 	granted := slices.ContainsFunc(in.Effective, networks)
 	if asked && !granted {
-		path, err := start.Path(egressProgram)
-		if err == nil {
-			_, err = os.Stat(path)
-		}
-		asked = err == nil // without its program there is no network to ask about
+		asked = egressThere() // without its program there is no network to ask about
 	}
 	s.trusted = nil
 	if !asked && !granted {
 		return nil
 	}
 	in.Link, in.AskListen = &linkPlan, asked && s.asksToListen()
-	in.Base.Files = append(slices.Clone(in.Base.Files), enforce.File{Path: "/etc/resolv.conf", Content: []byte(nameserver)})
 	if err := s.trust(in); err != nil {
 		return err
 	}
-	return browsers(in, s.trusted)
+	return linked(in, s.trusted)
+}
+
+// linked adds the files of a view that has a link: who knows names, and what browsers
+// are told.
+func linked(in *enforce.Input, trusted []byte) error {
+	in.Base.Files = append(slices.Clone(in.Base.Files), enforce.File{Path: "/etc/resolv.conf", Content: []byte(nameserver)})
+	return browsers(in, trusted)
+}
+
+// egressThere reports whether the program of the network is where it is looked for.
+func egressThere() bool {
+	path, err := start.Path(egressProgram)
+	if err != nil {
+		return false
+	}
+	_, err = os.Stat(path)
+	return err == nil
 }
 
 // wants are the capabilities that the manifest asks for.
@@ -156,7 +168,6 @@ const networkReady = 10 * time.Second
 // are any.
 func (n *network) Linked(l *enforce.Ends) error {
 	if n.first.begin != nil {
-		n.live.serve()
 		return n.awaitFirst(l)
 	}
 	if err := n.handOver(l, n.s.grants()); err != nil {
@@ -263,8 +274,9 @@ func (n *network) stop() {
 		cancel()
 	}
 	n.mu.Unlock()
+	running := n.endWait()
 	n.live.close()
-	if n.endWait() {
+	if running {
 		n.Stop()
 		<-n.ended
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -20,8 +19,7 @@ import (
 // begun.
 type first struct {
 	begin func(*enforce.Ends) error // nil: it begins with the sandbox
-	waits sync.WaitGroup            // whoever waits for a packet
-	wake  int                       // an eventfd that ends the wait; set before anybody waits
+	waits sync.WaitGroup            // whoever waits for a packet, or closes a link that nobody used
 
 	mu   sync.Mutex    // held while it begins
 	link *enforce.Ends // guarded by mu; nil before there is a link, and once it was given away
@@ -29,28 +27,30 @@ type first struct {
 	err  error         // guarded by mu; why there is none
 }
 
-// awaitFirst keeps the link until its first packet comes.
-func (n *network) awaitFirst(l *enforce.Ends) (err error) {
-	f := &n.first
-	if f.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return errors.Join(fmt.Errorf("make eventfd: %w", err), l.Close())
+// awaitFirst keeps the link until its first packet comes. That is waited for by no
+// thread of its own.
+func (n *network) awaitFirst(l *enforce.Ends) error {
+	frames, err := l.Frames.SyscallConn()
+	if err != nil {
+		return errors.Join(fmt.Errorf("wait for a packet: %w", err), l.Close())
 	}
-	frames := int32(l.Frames.Fd()) // stays open until it has begun
+	f := &n.first
 	f.mu.Lock()
 	f.link = l
 	f.mu.Unlock()
 	f.waits.Go(func() {
-		p := []unix.PollFd{{Fd: frames, Events: unix.POLLIN}, {Fd: int32(f.wake), Events: unix.POLLIN}}
-		for {
-			if _, err := unix.Poll(p, -1); !errors.Is(err, unix.EINTR) {
-				break
-			}
-		}
-		if p[1].Revents == 0 {
+		if frames.Read(packetThere) == nil {
 			_ = n.begin() // the sandbox is ended where it fails
 		}
 	})
 	return nil
+}
+
+// packetThere reports whether a packet can be read, and leaves it.
+func packetThere(fd uintptr) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n > 0 && p[0].Revents&unix.POLLIN != 0
 }
 
 // begin has the network begin, if it has not.
@@ -88,7 +88,11 @@ func (n *network) beginLate(ctx context.Context, l *enforce.Ends, start func() e
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	return n.handOver(l, grants)
+	if err := n.handOver(l, grants); err != nil {
+		return err
+	}
+	n.live.serve() // before it there is nothing to tell
+	return nil
 }
 
 // running reports whether the process is there to be told something. It waits
@@ -100,23 +104,23 @@ func (n *network) running() bool {
 }
 
 // endWait ends the wait for a first packet. It reports whether there is a process
-// to be ended.
+// to be ended. It may be called again, and then waits until a link that nobody used
+// is closed: the kernel takes half a millisecond for that.
 func (n *network) endWait() bool {
 	f := &n.first
 	if f.begin == nil {
 		return true
 	}
-	if f.wake > 0 {
-		_, _ = unix.Write(f.wake, binary.NativeEndian.AppendUint64(nil, 1)) // there is room for one
-		f.waits.Wait()
-		_ = unix.Close(f.wake) // nothing was written that is missed
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.done = true
-	if f.link != nil {
-		_ = f.link.Close() // nobody has anything of it
+	if l := f.link; l != nil {
 		f.link, f.err = nil, errors.New("the session has ended")
+		f.waits.Go(func() { _ = l.Close() }) // nobody has anything of it
+		return false
 	}
+	f.mu.Unlock()
+	f.waits.Wait()
+	f.mu.Lock()
 	return n.egress != nil
 }

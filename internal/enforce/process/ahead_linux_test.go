@@ -1,7 +1,9 @@
 package process_test
 
 import (
+	"context"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +47,11 @@ func aheadInput(t *testing.T, folder, script string) enforce.Input {
 // the program said.
 func runAhead(t *testing.T, p enforce.Plan, ahead []enforce.Entry) string {
 	t.Helper()
+	return runAheadLinked(t, p, ahead, nil)
+}
+
+func runAheadLinked(t *testing.T, p enforce.Plan, ahead []enforce.Entry, link *enforce.LinkPlan) string {
+	t.Helper()
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +65,8 @@ func runAhead(t *testing.T, p enforce.Plan, ahead []enforce.Entry) string {
 	stdio := enforce.Stdio{In: null, Out: w, Err: w}
 	tier := process.Begin(enforce.Outline(facts(t)), stdio)
 	defer tier.Discard()
-	tier.Ahead(ahead)
+	tier.Asker, tier.Networker = refuser{}, &closer{}
+	tier.Ahead(ahead, link)
 	inside, err := tier.Start(t.Context(), p, stdio)
 	if err != nil {
 		t.Fatal(err)
@@ -158,6 +166,123 @@ func TestAheadIsUsed(t *testing.T) {
 			t.Errorf("made again: %+v", e)
 		}
 	}
+	in.Ask = true
+	f := facts(t)
+	f.FUSE = true
+	if plan, err = enforce.Compile(in, f); err != nil {
+		t.Fatal(err)
+	}
+	root, left, mounts = process.TakeAhead(enforce.Ahead(in), plan)
+	if !root || mounts != 0 {
+		t.Errorf("where it asks, the root is used: %v; %d mounts are made and not used", root, mounts)
+	}
+	for _, e := range left {
+		if e.Op == enforce.OpFile && plan.Has(filepath.Dir(e.Path)) {
+			t.Errorf("where it asks, made again: %+v", e)
+		}
+	}
+}
+
+// A refuser answers every touch with no, and a closer is a network that nothing
+// comes through.
+type (
+	refuser struct{}
+	closer  struct{}
+)
+
+func (refuser) Touched(context.Context, enforce.Touch) enforce.Answer { return enforce.Answer{} }
+func (refuser) NotShown(context.Context, enforce.Touch, error)        {}
+func (closer) Linked(l *enforce.Ends) error                           { return l.Close() }
+
+// ends are the addresses of a link.
+func ends(tun bool) *enforce.LinkPlan {
+	return &enforce.LinkPlan{Guest: netip.MustParsePrefix("198.19.255.100/24"), Gateway: netip.MustParsePrefix("198.19.255.2/24"),
+		Guest6: netip.MustParsePrefix("2001:2::100/64"), Gateway6: netip.MustParsePrefix("2001:2::2/64"), Tun: tun}
+}
+
+// TestAheadAsking: the same where the root is a trap, or the sandbox has a link.
+// What was sent ahead and does not belong to the plan is of no use to anybody.
+func TestAheadAsking(t *testing.T) {
+	f := asking(t)
+	folder := t.TempDir()
+	if err := os.WriteFile(folder+"/file", []byte("content\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const look = `find /etc /dev -xdev -printf '%p %l %m\n' | sort; find /etc -xdev -type f | sort | xargs sha256sum; ls -l / | cut -c1-10
+cut -d' ' -f5,6,8,10- /proc/self/mountinfo | sort; cut -c1-30 /proc/net/route /proc/net/if_inet6 | sort; cat "$1/file"`
+	in := aheadInput(t, folder, look)
+	in.Program.Argv = append(in.Program.Argv, "sh", folder)
+	layOut := func(change func(*enforce.Input)) (enforce.Plan, []enforce.Entry) {
+		one := in
+		change(&one)
+		p, err := enforce.Compile(one, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one.Effective, one.Objects = nil, nil
+		return p, enforce.Ahead(one)
+	}
+	link, other := ends(false), ends(false)
+	other.Guest = netip.MustParsePrefix("198.19.255.101/24")
+	plain, usual := layOut(func(*enforce.Input) {})
+	linked, _ := layOut(func(in *enforce.Input) { in.Link = link })
+	plans, views := map[string]enforce.Plan{"plain": plain, "linked": linked}, map[string][]enforce.Entry{"the usual view": usual}
+	plans["by notification"], _ = layOut(func(in *enforce.Input) { in.Ask, in.Notify, in.Link = true, true, link })
+	if f.FUSE {
+		plans["trapped"], views["a trap"] = layOut(func(in *enforce.Input) { in.Ask, in.Quiet = true, []string{"/run"} })
+		plans["trapped and linked"], _ = layOut(func(in *enforce.Input) { in.Ask, in.Link = true, link })
+	}
+	for name, p := range plans {
+		want := runAhead(t, p, nil)
+		if !strings.Contains(want, "content\n") || p.Link != nil != strings.Contains(want, "eth0") || p.Trapped() != strings.Contains(want, "user_id=") {
+			t.Fatalf("%s: it said:\n%s", name, want)
+		}
+		for what, view := range views {
+			for how, l := range map[string]*enforce.LinkPlan{"no link": nil, "a link": link, "another link": other} {
+				t.Run(name+" after "+what+" and "+how, func(t *testing.T) {
+					if got := runAheadLinked(t, p, view, l); got != want {
+						t.Error(cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")))
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestAheadNames: names lie in a mount that was made for them only where the plan
+// has exactly these in it.
+func TestAheadNames(t *testing.T) {
+	dir := func(p string) enforce.Entry { return enforce.Entry{Op: enforce.OpDir, Path: p, Mode: 0o755} }
+	tmpfs := func(p string) enforce.Entry {
+		return enforce.Entry{Op: enforce.OpTmpfs, Path: p, Dir: true, Size: 4096}
+	}
+	bind := func(p string) enforce.Entry {
+		return enforce.Entry{Op: enforce.OpBind, Path: p, Source: "/usr", Dir: true}
+	}
+	root := enforce.Entry{Op: enforce.OpTrap, Path: "/", Dir: true}
+	made := []enforce.Entry{root, dir("/a"), tmpfs("/a"), dir("/a/b"), dir("/a/b/c"), bind("/a/b/c")}
+	for name, c := range map[string]struct {
+		plan []enforce.Entry
+		left []string // to be made, by path
+	}{
+		"the same":             {made, []string{"/a", "/a/b/c"}},
+		"a name more":          {append(slices.Clone(made), dir("/a/d")), []string{"/a", "/a/b/c", "/a/d"}},
+		"a name less":          {made[:4], []string{"/a", "/a/b"}},
+		"another kind":         {append(slices.Clone(made[:4]), enforce.Entry{Op: enforce.OpLink, Path: "/a/b/c", Source: "/"}), []string{"/a", "/a/b", "/a/b/c"}},
+		"in another mount":     {[]enforce.Entry{root, dir("/a"), tmpfs("/a"), dir("/a/b"), bind("/a/b"), dir("/a/b/c")}, []string{"/a", "/a/b", "/a/b", "/a/b/c"}},
+		"a mount on the mount": {append(slices.Clone(made[:3]), tmpfs("/a"), dir("/a/b"), dir("/a/b/c")), []string{"/a", "/a", "/a/b", "/a/b/c"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, left, _ := process.TakeAhead(made, enforce.Plan{View: c.plan})
+			var paths []string
+			for _, e := range left {
+				paths = append(paths, e.Path)
+			}
+			if slices.Sort(paths); !slices.Equal(paths, c.left) {
+				t.Errorf("left are %q, want %q", paths, c.left)
+			}
+		})
+	}
 }
 
 // TestAheadDiscarded: what was made ahead goes with its process.
@@ -175,7 +300,7 @@ func TestAheadDiscarded(t *testing.T) {
 	}
 	for range 5 {
 		tier := process.Begin(enforce.Outline(facts(t)), enforce.Stdio{In: null, Out: null, Err: null})
-		tier.Ahead(enforce.Ahead(in))
+		tier.Ahead(enforce.Ahead(in), ends(false))
 		tier.Discard()
 	}
 	if after, err := os.ReadFile("/proc/self/mountinfo"); err != nil || string(after) != string(before) {

@@ -175,7 +175,7 @@ func (b *builder) rest() error {
 	l.Grow(8*len(b.plan.View) + 128)
 	b.mask = b.setMask()
 	b.openAnew() // before the host's tree is left
-	if err := row.MakeLink(b.list, b.plan.Link, b.proc, b.child); err != nil {
+	if err := b.reachOut(); err != nil {
 		return err
 	}
 	b.openLater()
@@ -206,6 +206,23 @@ func (b *builder) rest() error {
 	argv := append([]string{"ambit-init", b.plan.Program.Path}, b.plan.Program.Argv...)
 	l.Exec(b.init, argv, b.plan.Program.Env)
 	return nil
+}
+
+// reachOut makes what the launcher answers from outside, and sends it there in the
+// order in which it is taken: the trap, which the row itself is about to walk in,
+// and the link.
+func (b *builder) reachOut() error {
+	if b.plan.Trapped() {
+		made, ok := b.ahead.trapped(b.list)
+		if !ok {
+			made = b.trapMount()
+		}
+		b.root = made
+	}
+	if b.ahead != nil && b.ahead.link != nil {
+		return nil // sent already
+	}
+	return row.MakeLink(b.list, b.plan.Link, b.proc, b.child)
 }
 
 // standard puts a descriptor at its number. /dev/null is the view's own.

@@ -102,12 +102,17 @@ func Wants(call int, args [6]uint64) (kind enforce.TouchKind, follow, anew bool)
 // TakeAhead is what a plan takes of a view that was made ahead: whether its root,
 // what is put into that, and how many mounts are left.
 func TakeAhead(view []enforce.Entry, p enforce.Plan) (root bool, left []enforce.Entry, mounts int) {
-	a, l := newAhead(&builder{}, view), &namespace.List{}
-	_, left, root = a.root(l, p)
-	for _, e := range left {
-		a.mount(l, e)
+	a, l := newAhead(&builder{}, view, nil), &namespace.List{}
+	if _, root = a.trapped(l); root {
+		_, left = p.Skeleton()
+	} else {
+		_, left, root = a.root(l, p)
 	}
-	return root, left, len(a.mounts)
+	within := namesWithin(left)
+	for _, e := range left {
+		a.mount(l, e, within[e.Path])
+	}
+	return root, slices.DeleteFunc(left, a.has), len(a.mounts)
 }
 
 // Calls that not every architecture has.

@@ -25,17 +25,16 @@ import (
 func (b *builder) buildView() error {
 	l := b.list
 	entries := b.plan.View
-	if b.plan.Trapped() {
-		b.root = b.trapMount()
+	if b.plan.Trapped() { // its root is there
 		_, entries = b.plan.Skeleton()
 	} else if root, left, ok := b.ahead.root(b.list, b.plan); ok {
 		b.root, entries = root, left
 	} else {
 		b.root = b.newRoot()
 	}
-	mounts := make([]namespace.Slot, len(entries))
+	mounts, within := make([]namespace.Slot, len(entries)), namesWithin(entries)
 	for i, e := range entries {
-		if fd, ok := b.ahead.mount(b.list, e); ok {
+		if fd, ok := b.ahead.mount(b.list, e, within[e.Path]); ok {
 			mounts[i] = fd
 			continue
 		}
@@ -48,7 +47,9 @@ func (b *builder) buildView() error {
 	// All sources are open: from here on the host's tree may be covered.
 	row.Move(b.list, "place the view", b.root, namespace.CWD, "/proc")
 	for i, e := range entries {
-		b.place(e, mounts[i])
+		if !b.ahead.has(e) {
+			b.place(e, mounts[i])
+		}
 	}
 	for i, e := range entries {
 		if e.Op == enforce.OpTmpfs && !e.Write {
@@ -157,8 +158,12 @@ func (b *builder) overlay(e enforce.Entry) namespace.Slot {
 
 // place puts e at its path in the view.
 func (b *builder) place(e enforce.Entry, fd namespace.Slot) {
-	l := b.list
-	root, rel := namespace.Result(b.root), strings.TrimPrefix(e.Path, "/")
+	b.placeIn(b.root, strings.TrimPrefix(e.Path, "/"), e, fd)
+}
+
+// placeIn puts e at a path beneath the root of a mount.
+func (b *builder) placeIn(mount namespace.Slot, rel string, e enforce.Entry, fd namespace.Slot) {
+	l, root := b.list, namespace.Result(mount)
 	what := "make " + e.Path
 	switch e.Op {
 	case enforce.OpDir:

@@ -151,7 +151,7 @@ func (bg *begun) fits(p enforce.Plan, io enforce.Stdio) bool {
 	}
 	o := bg.b.plan
 	return slices.Equal(o.Namespaces, p.Namespaces) && o.UID == p.UID && o.GID == p.GID && o.Hostname == p.Hostname &&
-		o.Landlock.ABI == p.Landlock.ABI && o.Limits.PIDMax == p.Limits.PIDMax
+		o.Landlock.ABI == p.Landlock.ABI && o.Limits.PIDMax == p.Limits.PIDMax && bg.b.ahead.fits(p)
 }
 
 // discard ends the waiting process: its line closes, and its row stops there.
