@@ -50,7 +50,7 @@ func networkKind(k capability.Kind) bool {
 // link gives the sandbox a network if something of it is granted or can be asked
 // for.
 func (s *prepared) link(in *enforce.Input) error {
-	asked := in.Ask && !s.flags.offline && (s.manifest.Open || slices.ContainsFunc(s.wants(), networks))
+	asked := s.flags.asks() && !s.flags.offline && (s.manifest.Open || slices.ContainsFunc(s.wants(), networks))
 	granted := slices.ContainsFunc(in.Effective, networks)
 	if asked && !granted {
 		asked = egressThere() // without its program there is no network to ask about

@@ -100,7 +100,10 @@ func chooseTier(all []tierRow, k manifest.Kind, named string) (tierRow, error) {
 // settleAsking has nobody asked by a tier that cannot ask, where nobody said that
 // it should.
 func (s *prepared) settleAsking() {
-	if s.flags.askAuto && !enforce.Asks(s.tier.name) {
+	switch {
+	case s.flags.askAuto && !enforce.Asks(s.tier.name) && !enforce.AsksFlows(s.tier.name):
 		s.flags.ask = askNone
+	case s.asksFlowsOnly() && !s.flags.askAuto && !s.app.json:
+		printf(s.app.err, "ambit: in the %s tier connections are asked about, and files are not: what it may use of them is granted before it begins\n", s.tier.name)
 	}
 }

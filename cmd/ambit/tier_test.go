@@ -44,3 +44,31 @@ func TestChoose(t *testing.T) {
 		})
 	}
 }
+
+// TestAsksFlowsOnly: where files cannot be asked about, connections are, and who
+// learns hears of both or is refused.
+func TestAsksFlowsOnly(t *testing.T) {
+	for name, c := range map[string]struct {
+		tier, ask string
+		auto      bool
+		flows     bool // connections alone
+		touches   bool // files, or the tier refuses it
+	}{
+		"the process tier":         {enforce.TierProcess, askQueue, false, false, true},
+		"a machine":                {enforce.TierEmulated, askQueue, false, true, false},
+		"a machine, by itself":     {enforce.TierEmulated, askTTY, true, true, false},
+		"a machine, nobody":        {enforce.TierEmulated, askNone, false, false, false},
+		"a machine that is learnt": {enforce.TierEmulated, askRule, false, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &prepared{app: &app{json: true}, flags: &runFlags{ask: c.ask, askAuto: c.auto}, tier: tierRow{name: c.tier}}
+			s.settleAsking()
+			if got := s.asksFlowsOnly(); got != c.flows {
+				t.Errorf("connections alone: %v", got)
+			}
+			if got := s.asksTouches(); got != c.touches {
+				t.Errorf("files too: %v", got)
+			}
+		})
+	}
+}

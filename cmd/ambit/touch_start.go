@@ -15,7 +15,7 @@ import (
 // answer is no: the command is started there and finds it empty.
 func (s *prepared) touchStart(ctx context.Context, t *toucher) error {
 	dir := s.base.Dir
-	if s.packDir != "" || s.spec.Plan.Program.Dir != dir || s.shows(dir) || s.spec.Plan.Has(dir) {
+	if s.asksFlowsOnly() || s.packDir != "" || s.spec.Plan.Program.Dir != dir || s.shows(dir) || s.spec.Plan.Has(dir) {
 		return nil
 	}
 	o, err := view.Resolve(dir)

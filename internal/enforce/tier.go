@@ -23,6 +23,7 @@ type carries struct {
 	landlock bool // the host's kernel runs the program, so Landlock is required
 	watch    bool // connects and opens that the plan does not have are told of
 	ask      bool // first touches can be asked about
+	askFlows bool // flows of the network can be asked about, whatever of touches
 	overlay  bool // what is changed of a volume can go elsewhere
 	some     bool // single programs may be started, and no others
 	link     bool // a network that decides about each flow
@@ -37,11 +38,11 @@ type carries struct {
 func carriedBy(tier string) (carries, bool) {
 	switch tier {
 	case TierProcess:
-		return carries{landlock: true, watch: true, ask: true, overlay: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
+		return carries{landlock: true, watch: true, ask: true, askFlows: true, overlay: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
 		return carries{link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:
-		return carries{link: true, pids: true, bounds: true}, true
+		return carries{askFlows: true, link: true, pids: true, bounds: true}, true
 	}
 	return carries{}, false
 }
@@ -58,6 +59,13 @@ func (in Input) promises() string {
 func Asks(tier string) bool {
 	c, _ := carriedBy(tier)
 	return c.ask
+}
+
+// AsksFlows reports whether a tier can ask about flows of the network. They wait
+// in the process that decides about them, and nothing inside has to take part.
+func AsksFlows(tier string) bool {
+	c, _ := carriedBy(tier)
+	return c.askFlows
 }
 
 // Watches reports whether a tier can tell of files that were not there.
