@@ -1,0 +1,57 @@
+//go:build linux && (amd64 || arm64)
+
+package thread
+
+import (
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Entry is where a program begins that is linked with
+// -E=ambit.dev/ambit/internal/thread.Entry: where its first argument is "run", it has
+// its timers be up to a millisecond late before Go starts. Threads have that of
+// the thread that made them, and so have programs. It goes on where Go programs
+// begin, and cannot be called.
+func Entry()
+
+// before is the slack that this process was started with, in nanoseconds; 0 where
+// Entry has not changed it. It is written before Go starts, and not again.
+var before uintptr
+
+// Before is the slack of timers that whatever is started from here should have, in
+// nanoseconds; 0 where this process has it, too.
+func Before() uintptr { return before }
+
+// Exact has the timers of every thread be as exact as they were when the process was
+// started. It is for sessions in which others wait for what this process does.
+//
+// It may be called only while no thread waits for a row of calls (package namespace):
+// it waits for every thread, and such a one answers nothing before its row has ended.
+func Exact() { exact() }
+
+var exact = sync.OnceFunc(func() {
+	if before != 0 {
+		// Where C code is linked this cannot be done, and timers stay late.
+		_, _, _ = syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, before, 0)
+	}
+})
+
+// Exactly does something on a thread whose timers are exact. What it starts has that
+// from it.
+func Exactly(do func() error) error {
+	if before == 0 {
+		return do()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	now, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil {
+		return do()
+	}
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, before, 0, 0, 0) // it never fails
+	defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(now), 0, 0, 0) }()
+	return do()
+}
