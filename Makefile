@@ -5,6 +5,8 @@ LINT    := .tools/golangci-lint-v2.15.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 # The version of gVisor that ambit-runsc reports: that of go.mod.
 GVISOR  = $(shell go list -m -f '{{.Version}}' gvisor.dev/gvisor 2>/dev/null)
+# Where ambit begins: internal/thread says why. The others begin where Go programs do.
+BEGIN   := -E=ambit.dev/ambit/internal/thread.Entry
 # Modules beside the main one: tools that the product must never contain.
 BESIDE  := test/report test/bench test/guest
 FUZZTIME ?= 60s
@@ -23,7 +25,9 @@ help: ## show this list
 
 build: ## build bin/ambit, and what it starts, beside it
 	@[ -e bin/ambit-runsc ] || echo "The first build has a second kernel (gVisor) to compile: two to three minutes of processor time." >&2
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-X main.version=$(VERSION) -X gvisor.dev/gvisor/runsc/version.version=$(GVISOR)" -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+		-ldflags "-X main.version=$(VERSION) -X gvisor.dev/gvisor/runsc/version.version=$(GVISOR)" \
+		-ldflags "ambit.dev/ambit/cmd/ambit=-X main.version=$(VERSION) $(BEGIN)" -o bin/ ./cmd/...
 
 demo: ## run a program that misbehaves, see what it could not do, read what it wrote
 	@scripts/demo.sh

@@ -18,6 +18,7 @@ import (
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/gate"
 	"ambit.dev/ambit/internal/session"
+	"ambit.dev/ambit/internal/thread"
 )
 
 // Addresses of the link, and of the one name server behind it. They lie in
@@ -257,6 +258,7 @@ func (n *network) begun(inside enforce.Session) {
 	if n == nil {
 		return
 	}
+	thread.Exact() // each new connection waits for this process
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.lost = func() { _ = inside.Kill() } // it may have ended by itself

@@ -18,6 +18,7 @@ import (
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/process"
 	"ambit.dev/ambit/internal/session"
+	"ambit.dev/ambit/internal/thread"
 )
 
 // runFlags are the flags of ambit run.
@@ -90,6 +91,9 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	}
 	if err := errors.Join(f.readAsk(), a.resolveAsk(f), a.readURL(ctx, f)); err != nil {
 		return err
+	}
+	if f.asks() {
+		thread.Exact() // calls will wait for answers from here
 	}
 	s := a.begin(f, argv)
 	var tier process.Tier

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ambit.dev/ambit/internal/stopping"
+	"ambit.dev/ambit/internal/thread"
 )
 
 // patience is after how long somebody who waits for the lock says so.
@@ -83,7 +84,7 @@ func release(f *os.File) {
 // flock locks f, or closes it and fails.
 func flock(ctx context.Context, asked <-chan struct{}, f *os.File, how int, told func(Holder)) error {
 	fd := int(f.Fd())
-	err := retryLock(fd, how|syscall.LOCK_NB)
+	err := retryLock(fd, how|syscall.LOCK_NB, syscall.Flock)
 	if !errors.Is(err, syscall.EWOULDBLOCK) {
 		if err != nil {
 			f.Close()
@@ -91,7 +92,7 @@ func flock(ctx context.Context, asked <-chan struct{}, f *os.File, how int, told
 		return err
 	}
 	locked := make(chan error, 1)
-	go func() { locked <- retryLock(fd, how) }()
+	go func() { locked <- retryLock(fd, how, thread.Flock) }()
 	long := time.NewTimer(patience)
 	defer long.Stop()
 	for {
@@ -119,9 +120,9 @@ func flock(ctx context.Context, asked <-chan struct{}, f *os.File, how int, told
 	}
 }
 
-func retryLock(fd, how int) error {
+func retryLock(fd, how int, flock func(fd, how int) error) error {
 	for {
-		if err := syscall.Flock(fd, how); !errors.Is(err, syscall.EINTR) {
+		if err := flock(fd, how); !errors.Is(err, syscall.EINTR) {
 			return err
 		}
 	}

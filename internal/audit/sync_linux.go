@@ -1,9 +1,12 @@
 package audit
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/thread"
 )
 
 // syncData makes the content of f and its length durable. fdatasync(2) flushes
@@ -11,7 +14,7 @@ import (
 // and spares the journal the times of the inode.
 func syncData(f *os.File) error {
 	for {
-		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {
+		if err := thread.Fdatasync(int(f.Fd())); !errors.Is(err, unix.EINTR) {
 			return os.NewSyscallError("fdatasync", err)
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"ambit.dev/ambit/internal/companion"
+	"ambit.dev/ambit/internal/thread"
 )
 
 // Path is where a companion lies: beside this program.
@@ -81,7 +82,7 @@ func Start(cfg Config) (*Process, error) {
 	if p.settle == 0 {
 		p.settle = 2 * time.Second
 	}
-	if err := p.cmd.Start(); err != nil {
+	if err := thread.Exactly(p.cmd.Start); err != nil {
 		_ = p.Line.Close()
 		return nil, err
 	}

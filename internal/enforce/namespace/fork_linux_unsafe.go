@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/thread"
 )
 
 const (
@@ -21,8 +23,8 @@ const (
 // These five are not public API. The runtime's source names them as used by
 // others (gVisor) and promises to keep their signatures.
 
-//go:linkname entersyscall runtime.entersyscall
-func entersyscall()
+//go:linkname entersyscallblock runtime.entersyscallblock
+func entersyscallblock()
 
 //go:linkname exitsyscall runtime.exitsyscall
 func exitsyscall()
@@ -40,10 +42,12 @@ func afterForkInChild()
 func vforkClone(flags uintptr) uintptr
 
 // forkExec tells the scheduler that this thread is in a system call for as long
-// as the child needs. Without that the thread keeps its P: a collection that
-// starts meanwhile waits for it, it waits for the child, and the child may wait
-// for an answer (seccomp notification) from a goroutine that the collection has
-// stopped. All three would wait for ever.
+// as the child needs, and gives up its P for that. Without that the thread keeps its P: a
+// collection that starts meanwhile waits for it, it waits for the child, and the child
+// may wait for an answer (seccomp notification) from a goroutine that the collection
+// has stopped. All three would wait for ever.
+//
+// The child's timers are as exact as those of whoever started this process.
 //
 // In the child it may not allocate, grow the stack, take a lock or store a
 // pointer: the memory is the parent's, and its collector may be running.
@@ -51,7 +55,8 @@ func vforkClone(flags uintptr) uintptr
 //go:norace
 //go:nosplit
 func forkExec(l *List) (int, syscall.Errno) {
-	entersyscall()
+	slack := thread.Before()
+	entersyscallblock()
 	beforeFork()
 	r := vforkClone(l.Flags | syscall.CLONE_VM | syscall.CLONE_VFORK | uintptr(syscall.SIGCHLD))
 	if r != 0 {
@@ -63,6 +68,9 @@ func forkExec(l *List) (int, syscall.Errno) {
 		return int(r), 0
 	}
 	afterForkInChild()
+	if slack != 0 {
+		_, _, _ = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, slack, 0)
+	}
 	for {
 		for i := 0; i < len(l.steps); i++ {
 			if !l.do(&l.steps[i]) {

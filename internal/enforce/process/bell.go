@@ -6,6 +6,8 @@ import (
 	"errors"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/thread"
 )
 
 // A bell wakes one thread, which waits for it in the kernel. To wake a goroutine
@@ -37,7 +39,7 @@ func (b bell) wait() {
 	}
 	var count [8]byte
 	for {
-		if _, err := unix.Read(int(b), count[:]); !errors.Is(err, unix.EINTR) {
+		if err := thread.Read(int(b), count[:]); !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"ambit.dev/ambit/internal/enforce/landlock"
 	"ambit.dev/ambit/internal/enforce/namespace"
 	"ambit.dev/ambit/internal/enforce/seccomp"
+	"ambit.dev/ambit/internal/thread"
 )
 
 // Tier is the process tier. The zero value is ready.
@@ -223,7 +224,7 @@ func (s *session) keep(b bell, rows <-chan *namespace.List, started chan<- error
 		return
 	}
 	for {
-		if _, err := unix.Wait4(pid, &s.status, 0, nil); !errors.Is(err, unix.EINTR) {
+		if err := thread.Wait4(pid, &s.status); !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}
