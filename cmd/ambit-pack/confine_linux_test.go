@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 func unpackTask(dir string) wire.Task {
-	return wire.Task{Unpack: &wire.Unpack{Source: filepath.Join(dir, "archive"), Into: filepath.Join(dir, "draft")}}
+	return wire.Task{Unpack: &wire.Unpack{Source: filepath.Join(dir, "archive"), Into: filepath.Join(dir, "draft"), Spool: filepath.Join(dir, "draft")}}
 }
 
 // attempts are what somebody would try who has taken over the process that reads

@@ -22,7 +22,7 @@ import (
 func (a *app) packCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "pack",
-		Short: "Install, sign and look at packs",
+		Short: "Install, sign, share and look at packs",
 		Long: `A pack is a folder with a manifest. It can be run where it lies, or be installed,
 and then run by its id. What was granted to an id belongs to the folder that ran
 first under it, or to the pack that was installed; another one that claims the
@@ -32,8 +32,8 @@ same id is refused.`,
   ambit run --pack org.example.words
   ambit pack ls`,
 	})
-	cmd.AddCommand(a.packCheck(), a.packInstall(), a.packList(), a.packRemove(), a.packVerify(), a.packAdopt(),
-		a.packKey(), a.packSign(), a.packExport())
+	cmd.AddCommand(a.packCheck(), a.packInstall(), a.packUpdate(), a.packList(), a.packRemove(), a.packVerify(), a.packAdopt(),
+		a.packKey(), a.packSign(), a.packExport(), a.packPush())
 	return cmd
 }
 

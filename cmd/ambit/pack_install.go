@@ -23,10 +23,12 @@ type installFlags struct {
 func (a *app) packInstall() *cobra.Command {
 	f := &installFlags{}
 	cmd := &cobra.Command{
-		Use:   "install [flags] FOLDER|ARCHIVE",
+		Use:   "install [flags] FOLDER|ARCHIVE|oci://REFERENCE",
 		Short: "Install a pack, or another version of it, with what it may do",
-		Long: `Copy a pack from a folder or an archive (tar, tar.gz) to where no sandbox can
-change it, and say exactly what it asks for. What you allow is granted; the rest
+		Long: `Copy a pack to where no sandbox can change it, and say exactly what it asks for.
+It comes from a folder, an archive (tar, tar.gz), an OCI layout (a folder or an
+archive of one) or a registry: oci://REGISTRY/NAME:TAG or @sha256:DIGEST, with the
+credentials in Docker's config.json. What you allow is granted; the rest
 can be asked about when the pack first touches it (ambit run --ask), or granted
 later.
 
@@ -35,18 +37,23 @@ One that asks for more shows that, and asks for that alone. What a version does
 not ask for any more is taken back. A pack that was signed is updated only by what
 the same key signed.`,
 		Example: `  ambit pack install words-1.2.tar.gz
+  ambit pack install oci://registry.example.org/words:1.2
   ambit pack install --lazy ./words          allow nothing yet
   ambit pack install --yes ./words           allow what it asks for, but for what is broad
   ambit pack install --signer "$(cat example.org.pub)" words-1.2.tar.gz`,
-		Args: exactly(1, "the folder or the archive of a pack"),
+		Args: exactly(1, "the folder or the archive of a pack, or oci:// and a registry's reference"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.installPack(cmd.Context(), f, args[0]) },
 	}
+	f.add(cmd)
+	return cmd
+}
+
+func (f *installFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.BoolVar(&f.yes, "yes", false, "allow what it asks for without a question, but for what is broad")
 	fl.BoolVar(&f.broad, "broad", false, "with --yes, also what is broad, such as a whole home")
 	fl.BoolVar(&f.lazy, "lazy", false, "allow nothing now")
 	fl.StringVar(&f.signer, "signer", "", "install only what this `KEY` signed, and let it take over from another key")
-	return cmd
 }
 
 // an installation is a pack that is being installed.
@@ -90,7 +97,7 @@ func (a *app) installPack(ctx context.Context, f *installFlags, source string) e
 
 // draft reads the pack and finds out whom its id belongs to.
 func (a *app) draft(ctx context.Context, source string) (in *installation, err error) {
-	shelf, err := a.shelf()
+	parcel, err := a.parcel(source)
 	if err != nil {
 		return nil, err
 	}
@@ -98,11 +105,11 @@ func (a *app) draft(ctx context.Context, source string) (in *installation, err e
 	if err != nil {
 		return nil, err
 	}
-	draft, err := shelf.Draft(func(dir string) error { return a.fill(ctx, source, dir) })
+	draft, err := parcel.shelf.Draft(func(dir string) error { return parcel.fill(ctx, dir) })
 	if err != nil {
 		return nil, fmt.Errorf("pack %s: %w", shellWord(source), err)
 	}
-	in = &installation{app: a, draft: draft, source: absolute(source), folder: shelf.Folder(draft.Digest)}
+	in = &installation{app: a, draft: draft, source: parcel.from, folder: parcel.shelf.Folder(draft.Digest)}
 	if in.before, in.known, err = packs.Owner(draft.Manifest.ID); err != nil {
 		return nil, errors.Join(err, draft.Close())
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -50,6 +51,52 @@ func (a *app) packList() *cobra.Command {
 			return table(a.out, []string{"ID", "VERSION", "STATE", "FOLDER", "SIGNER"}, rows)
 		},
 	}
+}
+
+func (a *app) packUpdate() *cobra.Command {
+	f := &installFlags{}
+	cmd := &cobra.Command{
+		Use:   "update [flags] ID",
+		Short: "Install what the source of a pack has now",
+		Long: `Install a pack once more from where it was installed from: a folder, an archive, or
+the tag of a registry. What it asks for beyond what was allowed is asked about, as
+with ambit pack install.`,
+		Example:           "  ambit pack update org.example.words\n  ambit pack update --lazy org.example.words",
+		Args:              exactly(1, "the id of a pack that is installed; `ambit pack ls` lists them"),
+		ValidArgsFunction: a.completePacks,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			source, err := a.packSource(args[0])
+			if err != nil {
+				return err
+			}
+			return a.installPack(cmd.Context(), f, source)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// packSource is what an installed pack came from: of a registry the tag, if it was
+// a tag.
+func (a *app) packSource(id string) (string, error) {
+	packs, err := a.packs()
+	if err != nil {
+		return "", err
+	}
+	o, ok, err := packs.Owner(id)
+	if err != nil {
+		return "", err
+	}
+	if !ok || o.Digest == "" {
+		return "", fmt.Errorf("there is no pack %s that is installed; `ambit pack ls` lists them", shellWord(id))
+	}
+	ref, _, exact := strings.Cut(o.Source, "@sha256:")
+	if remote, ok := strings.CutPrefix(ref, registryPrefix); ok && exact {
+		if strings.Contains(remote[strings.LastIndexByte(remote, '/')+1:], ":") {
+			return ref, nil
+		}
+	}
+	return o.Source, nil
 }
 
 func (a *app) packRemove() *cobra.Command {

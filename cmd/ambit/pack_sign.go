@@ -1,16 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/pack"
-	"ambit.dev/ambit/internal/pack/wire"
 )
 
 func (a *app) packKey() *cobra.Command {
@@ -65,57 +61,4 @@ updates it only by what the same key signed.`,
 	}
 	cmd.Flags().StringVar(&key, "key", "", "the private key is in this `FILE`")
 	return cmd
-}
-
-func (a *app) packExport() *cobra.Command {
-	return &cobra.Command{
-		Use:   "export FOLDER|ID FILE",
-		Short: "Write a pack as an archive",
-		Long: `Write a pack as an archive (tar, gzip), with its signature. The same pack gives the
-same bytes, whoever writes it and when.`,
-		Example:           "  ambit pack export ./words words-1.2.tar.gz\n  ambit pack export org.example.words words.tar.gz",
-		Args:              exactly(2, "a pack and a file"),
-		ValidArgsFunction: a.completePacks,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.exportPack(cmd.Context(), args[0], args[1]) },
-	}
-}
-
-// exportPack writes a whole archive or none.
-func (a *app) exportPack(ctx context.Context, name, file string) (err error) {
-	dir, err := a.packFolder(name)
-	if err != nil {
-		return err
-	}
-	p, err := pack.Read(dir)
-	if err != nil {
-		return fmt.Errorf("export %s: %w", shellWord(name), err)
-	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	if err = f.Close(); err == nil {
-		_, err = a.carry(ctx, wire.Task{Export: &wire.Export{Folder: absolute(dir), File: absolute(file)}})
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("export %s: %w", shellWord(name), err), os.Remove(file))
-	}
-	if a.json {
-		return a.printJSON(packIdentity{p.Manifest.ID, p.Manifest.Version, p.Digest, p.Signer})
-	}
-	printf(a.out, "%s is %s, %s, %s.\n", capability.Printable(file), packName(p.Manifest), p.Digest, signedBy(p.Signer))
-	return nil
-}
-
-// packFolder is where a pack lies that is named by its id, if it is installed, or
-// by its folder.
-func (a *app) packFolder(name string) (string, error) {
-	packs, err := a.packs()
-	if err != nil {
-		return "", err
-	}
-	if o, ok, err := packs.Owner(name); err != nil || ok && o.Digest != "" {
-		return o.Folder, err
-	}
-	return name, nil
 }

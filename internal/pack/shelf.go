@@ -32,6 +32,18 @@ type Draft struct {
 	shelf Shelf
 }
 
+// Spool makes an empty folder on the shelf, for what is on its way, and has it used.
+func (s Shelf) Spool(use func(dir string) error) error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(s.dir, draftPrefix)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(dir), os.RemoveAll(dir))
+}
+
 // Draft makes a folder of its own on the shelf, has it filled, and reads the pack
 // in it back. Close removes what Keep has not put into its place.
 //

@@ -24,9 +24,6 @@ type Writer struct {
 // NewWriter writes beneath a folder.
 func NewWriter(root *os.Root) *Writer { return &Writer{root: root, room: MaxBytes} }
 
-// Count is how much was written.
-func (w *Writer) Count() int { return w.count }
-
 // begin checks a name, and makes the folders that it lies in. What is no part of a
 // pack is skipped.
 func (w *Writer) begin(name string) (skip bool, err error) {

@@ -21,9 +21,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
+	"ambit.dev/ambit/internal/core/manifest"
 	"ambit.dev/ambit/internal/pack"
 )
 
@@ -49,6 +51,23 @@ func Write(dir string, to io.Writer) (p pack.Pack, err error) {
 		}
 	}
 	return p, errors.Join(w.Close(), z.Close())
+}
+
+// WriteFolder writes the files and folders beneath root, which is no pack, as an
+// archive (tar).
+func WriteFolder(root *os.Root, to io.Writer) error {
+	w := tar.NewWriter(to)
+	err := fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == "." {
+			return err
+		}
+		mode := fs.FileMode(0o644)
+		if d.IsDir() {
+			mode = fs.ModeDir | 0o755
+		}
+		return write(w, root, pack.Entry{Path: name, Mode: mode})
+	})
+	return errors.Join(err, w.Close())
 }
 
 func write(w *tar.Writer, root *os.Root, e pack.Entry) error {
@@ -82,8 +101,59 @@ func writeFile(w *tar.Writer, root *os.Root, h *tar.Header) error {
 	return err
 }
 
-// Read writes what an archive has (tar, or tar with gzip) beneath root, which is empty.
-func Read(archive io.Reader, root *os.Root) error {
+// maxStream bounds what an archive has when it is unpacked: the files, and the
+// headers of as many as there may be.
+const maxStream = pack.MaxBytes + pack.MaxFiles*8<<10
+
+// Read writes what an archive has (tar, or tar with gzip).
+func Read(archive io.Reader, w *pack.Writer) error {
+	return each(archive, maxStream, func(h *tar.Header, content io.Reader) error { return put(w, h, content) })
+}
+
+// whiteout begins the names by which a layer of an OCI image takes away what one
+// beneath it has.
+const whiteout = ".wh."
+
+// Whiteout reports whether a name is one.
+func Whiteout(name string) bool { return strings.HasPrefix(path.Base(name), whiteout) }
+
+// ReadLayer is Read for one of several layers. A pack's layers lie side by side:
+// none takes away or replaces what another has.
+func ReadLayer(archive io.Reader, w *pack.Writer) error {
+	return each(archive, maxStream, func(h *tar.Header, content io.Reader) error {
+		if Whiteout(path.Clean(h.Name)) {
+			return fmt.Errorf("the layer has %q, which takes away what other layers have", h.Name)
+		}
+		return put(w, h, content)
+	})
+}
+
+// IsLayout reports whether an archive has an OCI layout in it, and no pack.
+func IsLayout(archive io.Reader) (yes bool, err error) {
+	err = each(archive, maxStream, func(h *tar.Header, _ io.Reader) error {
+		switch strings.TrimPrefix(h.Name, "./") {
+		case manifest.File, manifest.ForeignFile:
+			return io.EOF
+		case LayoutFile:
+			yes = true
+			return io.EOF
+		}
+		return nil
+	})
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return yes, err
+}
+
+// LayoutFile is what every OCI layout has.
+const LayoutFile = "oci-layout"
+
+// each does something with each entry, until that says otherwise.
+//
+// Security: what is unpacked is bounded before anything looks at it: headers that
+// nobody counts come to an end too.
+func each(archive io.Reader, bound int64, do func(h *tar.Header, content io.Reader) error) error {
 	in := bufio.NewReader(archive)
 	if head, _ := in.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) { // shorter than that is no archive either
 		z, err := gzip.NewReader(in)
@@ -93,16 +163,18 @@ func Read(archive io.Reader, root *os.Root) error {
 		defer z.Close() //nolint:errcheck // it was read
 		in = bufio.NewReader(z)
 	}
-	w := pack.NewWriter(root)
-	for t := tar.NewReader(in); ; {
+	bounded := &io.LimitedReader{R: in, N: bound}
+	for t := tar.NewReader(bounded); ; {
 		h, err := t.Next()
-		if err == io.EOF && w.Count() > 0 {
+		switch {
+		case err == io.EOF:
 			return nil
-		}
-		if err != nil {
+		case err != nil && bounded.N == 0:
+			return fmt.Errorf("the archive has more than %d bytes", bound)
+		case err != nil:
 			return fmt.Errorf("read the archive: %w", err)
 		}
-		if err := put(w, h, t); err != nil {
+		if err := do(h, t); err != nil {
 			return err
 		}
 	}

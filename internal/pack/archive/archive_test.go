@@ -51,7 +51,7 @@ func draft(shelf, file string) (*pack.Draft, error) {
 			return err
 		}
 		defer f.Close()
-		return archive.Read(f, root)
+		return archive.Read(f, pack.NewWriter(root))
 	})
 }
 

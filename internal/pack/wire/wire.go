@@ -21,22 +21,42 @@ const maxMessage = 64 << 10
 type Task struct {
 	Unpack *Unpack `json:"unpack,omitempty"`
 	Export *Export `json:"export,omitempty"`
+	Fetch  *Fetch  `json:"fetch,omitempty"`
+	Push   *Push   `json:"push,omitempty"`
 }
 
-// Unpack writes what an archive has into a folder, which is empty.
+// Unpack writes what an archive, an OCI layout or an archive of one has into a
+// folder, which is empty.
 type Unpack struct {
 	Source string `json:"source"`
 	Into   string `json:"into"`
+	Spool  string `json:"spool"` // an empty folder to work in
 }
 
 // Export writes a pack's folder as an archive, into a file that is there and empty.
 type Export struct {
 	Folder string `json:"folder"`
 	File   string `json:"file"`
+	OCI    bool   `json:"oci,omitempty"` // as an OCI layout, in an archive
+	Spool  string `json:"spool"`
+}
+
+// Fetch writes what a registry has into a folder, which is empty, as an OCI layout.
+type Fetch struct {
+	Ref  string `json:"ref"`
+	Into string `json:"into"`
+}
+
+// Push uploads a pack's folder to a registry.
+type Push struct {
+	Folder string `json:"folder"`
+	Ref    string `json:"ref"`
+	Spool  string `json:"spool"`
 }
 
 // Done is what came of a task.
 type Done struct {
+	Ref   string `json:"ref,omitempty"` // of exactly what was fetched or pushed
 	Fault string `json:"fault,omitempty"`
 }
 
