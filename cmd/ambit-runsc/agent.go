@@ -47,7 +47,8 @@ type agent struct {
 	c    *container.Container
 
 	mu      sync.Mutex
-	started bool // guarded by mu
+	started bool           // guarded by mu
+	entered map[int32]bool // guarded by mu: programs beside the first one that run, and whether each has a terminal
 }
 
 func (*agent) Name() string           { return "agent" }
@@ -81,11 +82,19 @@ func (a *agent) Execute(_ context.Context, f *flag.FlagSet, args ...any) subcomm
 	}
 	for {
 		var q wire.Request
-		if err := wire.Receive(wire.Descriptor, &q); err != nil {
+		files, err := wire.ReceiveFiles(wire.Descriptor, &q)
+		if err != nil {
 			return subcommands.ExitFailure // the launcher is gone, and so is all of this
 		}
-		if err := wire.Send(wire.Descriptor, a.answer(q)); err != nil {
+		r := a.answer(q, files)
+		for _, f := range files {
+			_ = f.Close() // who wanted it has a copy
+		}
+		if err := wire.Send(wire.Descriptor, r); err != nil {
 			return subcommands.ExitFailure
+		}
+		if r.PID > 0 { // not before the launcher knows of it
+			go a.leave(r.PID)
 		}
 	}
 }
@@ -114,7 +123,7 @@ func lastWords() string {
 	return ": " + string(text)
 }
 
-func (a *agent) answer(q wire.Request) wire.Reply {
+func (a *agent) answer(q wire.Request, files []*os.File) wire.Reply {
 	r := wire.Reply{Kind: wire.Done}
 	var err error
 	switch q.Op {
@@ -123,7 +132,13 @@ func (a *agent) answer(q wire.Request) wire.Reply {
 		if err != nil {
 			r.Errno = errnoOf(err)
 		}
+	case wire.OpEnter:
+		r.PID, r.Errno, err = a.enter(q.Command, files)
 	case wire.OpSignal:
+		if q.PID > 0 {
+			err = a.signalEntered(q.PID, unix.Signal(q.Signal))
+			break
+		}
 		err = a.signal(unix.Signal(q.Signal))
 	case wire.OpPause:
 		err = a.c.Sandbox.Pause(a.c.ID)

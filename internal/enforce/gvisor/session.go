@@ -37,6 +37,9 @@ type session struct {
 	done  chan wire.Reply // the answer to a request
 	one   sync.Mutex      // one request at a time
 
+	mu     sync.Mutex
+	inside map[int32]*entered // guarded by mu: programs beside the first one that run
+
 	last       wire.Reply    // how the program ended; valid when heard is closed
 	heard      chan struct{} // closed when the agent says no more
 	cannotExec syscall.Errno // why there is no program
@@ -54,6 +57,7 @@ func (s *session) Denials() <-chan enforce.Denial { return s.denials }
 // and one of another kind than is waited for is dropped.
 func (s *session) hear() {
 	defer close(s.heard)
+	defer s.allLeft()
 	for {
 		var r wire.Reply
 		if err := wire.Receive(s.line, &r); err != nil {
@@ -66,6 +70,13 @@ func (s *session) hear() {
 			return
 		case wire.Ready:
 			to = s.first
+		case wire.Left:
+			s.left(r)
+			continue
+		case wire.Done:
+			if r.PID > 0 { // before it can be said that it has ended
+				s.entered(r.PID)
+			}
 		}
 		select {
 		case to <- r:
@@ -75,7 +86,7 @@ func (s *session) hear() {
 }
 
 // ask has the agent carry a request out.
-func (s *session) ask(q wire.Request) (wire.Reply, error) {
+func (s *session) ask(q wire.Request, files ...int) (wire.Reply, error) {
 	s.one.Lock()
 	defer s.one.Unlock()
 	select {
@@ -83,7 +94,9 @@ func (s *session) ask(q wire.Request) (wire.Reply, error) {
 		return wire.Reply{}, wire.ErrGone
 	default:
 	}
-	if err := wire.Send(s.line, q); err != nil {
+	if err := wire.Send(s.line, q, files...); errors.Is(err, wire.ErrLong) {
+		return wire.Reply{}, err
+	} else if err != nil {
 		return wire.Reply{}, wire.ErrGone
 	}
 	select {

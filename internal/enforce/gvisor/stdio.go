@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,13 @@ type relay struct {
 	own  []*os.File  // of give, what is ours to close
 	out  sync.WaitGroup
 	stop []*os.File // ends of ours that are closed when the program has ended
+	all  []*pump
+}
+
+// A pump passes on what a program writes.
+type pump struct {
+	in, out *os.File
+	busy    sync.Mutex // held while something is on its way
 }
 
 // isTerminal reports whether a descriptor is one.
@@ -82,27 +90,81 @@ func asItIs(f *os.File) (bool, error) {
 	return false, nil
 }
 
-// between puts a pipe between f and the program's descriptor i.
+// between puts a pipe between f and the program's descriptor i. f stays the
+// caller's: what goes on is a copy.
 func (r *relay) between(i int, f *os.File) error {
+	own, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("copy descriptor %d: %w", i, err)
+	}
+	far := os.NewFile(uintptr(own), f.Name())
 	in, out, err := os.Pipe()
 	if err != nil {
-		return fmt.Errorf("make a pipe: %w", err)
+		return errors.Join(fmt.Errorf("make a pipe: %w", err), far.Close())
 	}
 	if i == 0 {
 		r.give[i], r.own, r.stop = in, append(r.own, in), append(r.stop, out)
 		go func() {
-			_, _ = io.Copy(out, f) // the program need not read it
-			_ = out.Close()
+			_, _ = io.Copy(out, far) // the program need not read it
+			_ = errors.Join(out.Close(), far.Close())
 		}()
 		return nil
 	}
 	r.give[i], r.own = out, append(r.own, out)
-	r.out.Go(func() {
-		_, _ = io.Copy(f, in)          // a full disk shows to nobody else either
-		_, _ = io.Copy(io.Discard, in) // and must not stop the program
-		_ = in.Close()
-	})
+	p := &pump{in: in, out: far}
+	r.all = append(r.all, p)
+	r.out.Go(p.run)
 	return nil
+}
+
+// run passes on until nobody has the other end any more.
+func (p *pump) run() {
+	defer func() { _ = errors.Join(p.in.Close(), p.out.Close()) }()
+	conn, err := p.in.SyscallConn()
+	if err != nil {
+		return
+	}
+	buf := make([]byte, 32<<10)
+	for more := true; more; {
+		err := conn.Read(func(fd uintptr) bool {
+			p.busy.Lock()
+			defer p.busy.Unlock()
+			n, err := unix.Read(int(fd), buf)
+			switch {
+			case errors.Is(err, unix.EINTR):
+				return true
+			case errors.Is(err, unix.EAGAIN):
+				return false
+			case n <= 0:
+				more = false
+				return true
+			}
+			_, _ = p.out.Write(buf[:n]) // a full disk shows to nobody else either, and must not stop the program
+			return true
+		})
+		more = more && err == nil
+	}
+}
+
+// settle waits until all that was written so far has been passed on.
+func (r *relay) settle() {
+	for _, p := range r.all {
+		for !p.idle() {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func (p *pump) idle() bool {
+	p.busy.Lock()
+	defer p.busy.Unlock()
+	conn, err := p.in.SyscallConn()
+	if err != nil {
+		return true
+	}
+	waiting := 0
+	err = conn.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) // of a pipe it does not fail
+	return err != nil || waiting == 0                                                             // or it has ended
 }
 
 // handed closes what the program has now.
@@ -111,6 +173,16 @@ func (r *relay) handed() {
 		_ = f.Close() // a copy is with the program
 	}
 	r.own = nil
+}
+
+// leave ends the relay of a program that has ended, whatever it left behind: what
+// that writes is passed on until the session ends.
+func (r *relay) leave() {
+	r.handed()
+	r.settle()
+	for _, f := range r.stop {
+		_ = f.Close() // nobody reads it any more
+	}
 }
 
 // close ends the relay once nobody has the program's ends any more, when all that
