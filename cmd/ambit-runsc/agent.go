@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"sync"
@@ -47,8 +48,8 @@ type agent struct {
 	c    *container.Container
 
 	mu      sync.Mutex
-	started bool           // guarded by mu
-	entered map[int32]bool // guarded by mu: programs beside the first one that run, and whether each has a terminal
+	started bool                // guarded by mu
+	entered map[int32]*exec.Cmd // guarded by mu: programs beside the first one that run, and who sits at the terminal of each, if it has one
 }
 
 func (*agent) Name() string           { return "agent" }

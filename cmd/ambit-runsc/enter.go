@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 
@@ -31,8 +32,16 @@ func (a *agent) enter(c *wire.Command, files []*os.File) (pid int32, errno sysca
 		StdioIsPty: c.Terminal, SupportTTYs: true,
 		FilePayload: control.NewFilePayload(map[int]*os.File{0: files[0], 1: files[1], 2: files[2]}, nil),
 	}
+	var at *exec.Cmd
+	var line *os.File
+	if c.Terminal {
+		if at, line, err = sit(files[0]); err != nil {
+			return 0, 0, err
+		}
+	}
 	pid, err = a.c.Execute(a.conf, args)
 	if err != nil {
+		leaveTerminal(at)
 		if strings.Contains(err.Error(), "working directory") {
 			return 0, 0, fmt.Errorf("the directory %q is not there", c.Dir)
 		}
@@ -41,18 +50,31 @@ func (a *agent) enter(c *wire.Command, files []*os.File) (pid int32, errno sysca
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.entered == nil {
-		a.entered = map[int32]bool{}
+		a.entered = map[int32]*exec.Cmd{}
 	}
-	a.entered[pid] = c.Terminal
+	a.entered[pid] = at
+	if line != nil {
+		go a.hearTerminal(pid, line)
+	}
 	return pid, 0, nil
+}
+
+// leaveTerminal ends who sits at a terminal.
+func leaveTerminal(at *exec.Cmd) {
+	if at != nil {
+		_ = at.Process.Kill() // it may have ended with its terminal
+		_ = at.Wait()
+	}
 }
 
 // leave says how an entered program ended.
 func (a *agent) leave(pid int32) {
 	ws, err := a.c.WaitPID(pid)
 	a.mu.Lock()
+	at := a.entered[pid]
 	delete(a.entered, pid)
 	a.mu.Unlock()
+	leaveTerminal(at)
 	if err != nil {
 		return // the sandbox has ended, and the launcher hears of that
 	}
@@ -65,7 +87,7 @@ func (a *agent) leave(pid int32) {
 // goes to who is in the foreground of its terminal.
 func (a *agent) signalEntered(pid int32, sig unix.Signal) error {
 	a.mu.Lock()
-	terminal, runs := a.entered[pid]
+	at, runs := a.entered[pid]
 	a.mu.Unlock()
 	switch {
 	case !runs:
@@ -74,7 +96,7 @@ func (a *agent) signalEntered(pid int32, sig unix.Signal) error {
 		return a.killAll(pid)
 	}
 	fromKeyboard := sig == unix.SIGINT || sig == unix.SIGQUIT || sig == unix.SIGTSTP || sig == unix.SIGWINCH
-	return a.c.Sandbox.SignalProcess(a.c.ID, pid, sig, terminal && fromKeyboard)
+	return a.c.Sandbox.SignalProcess(a.c.ID, pid, sig, at != nil && fromKeyboard)
 }
 
 // killAll kills a program with all that come from it or are in their process

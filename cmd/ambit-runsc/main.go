@@ -22,6 +22,6 @@ var version string
 func main() {
 	cli.Run(nil, map[util.SubCommand]string{
 		new(agent): "internal", new(sentrycmd.Boot): "internal", new(cmd.Gofer): "internal", new(sentrycmd.Umount): "internal",
-		new(ours): "",
+		new(sitter): "internal", new(ours): "",
 	}, nil)
 }

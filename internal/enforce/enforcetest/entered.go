@@ -171,7 +171,7 @@ func (s suite) enteredKilled(t *testing.T) {
 	p := newPlace(t)
 	r := s.host(t, p, "")
 	g := s.enter(t, r, nil, p.env(), "sh", "-c",
-		`(setsid sh -c 'sleep 601 & : > "$WORK/away"; sleep 602' &); sleep 603 & while ! test -e "$WORK/away"; do sleep 0.01; done; : > "$WORK/all"; sleep 604`)
+		`(setsid sh -c 'sleep 601 & : > "$WORK/away"; sleep 602' > /dev/null 2>&1 &); sleep 603 & while ! test -e "$WORK/away"; do sleep 0.01; done; : > "$WORK/all"; sleep 604`)
 	p.await(t, "all")
 	if err := g.Signal(syscall.SIGKILL); err != nil {
 		t.Error(err)
@@ -181,7 +181,10 @@ func (s suite) enteredKilled(t *testing.T) {
 	}
 	got := s.enter(t, r, nil, p.env(), "python3", "-c", `import glob
 for p in glob.glob("/proc/[0-9]*/cmdline"): print(open(p).read().replace("\0", " "))`).wait(t)
-	for _, left := range []string{"sleep 601", "sleep 602", "sleep 603", "sleep 604"} {
+	for i, left := range []string{"sleep 603", "sleep 604", "sleep 601", "sleep 602"} {
+		if i >= 2 && s.differs.Strays {
+			break
+		}
 		if strings.Contains(got.out, left) {
 			t.Errorf("%q runs on", left)
 		}

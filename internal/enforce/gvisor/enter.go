@@ -19,9 +19,8 @@ import (
 
 // entered is a program that was started beside the first one.
 type entered struct {
-	s     *session
-	pid   int32 // in its own kernel
-	relay *relay
+	s   *session
+	pid int32 // in its own kernel
 
 	gone       chan struct{} // closed when it has ended, or the session has
 	told       bool          // valid when gone is closed: the agent said how
@@ -42,7 +41,7 @@ func (s *session) Enter(c enforce.Command) (enforce.Entered, error) {
 	if err := filtered(s.sentry, s.pid); err != nil {
 		return nil, fmt.Errorf("start another program: the sandbox's kernel: %w", err)
 	}
-	r, err := newRelay(enforce.Stdio{In: c.Files[0], Out: c.Files[1], Err: c.Files[2]})
+	r, err := newRelayOf(c.Files)
 	if err != nil {
 		return nil, err
 	}
@@ -52,26 +51,22 @@ func (s *session) Enter(c enforce.Command) (enforce.Entered, error) {
 		fds[i] = int(f.Fd())
 		terminal = terminal && isTerminal(fds[i])
 	}
+	s.entering.Lock()
+	defer s.entering.Unlock()
 	reply, err := s.ask(wire.Request{Op: wire.OpEnter, Command: &wire.Command{Args: c.Args, Env: c.Env, Dir: c.Dir, Terminal: terminal}}, fds...)
 	r.handed()
 	switch {
 	case err != nil:
-		r.close()
 		return nil, fmt.Errorf("start another program: %w", err)
 	case reply.Errno != 0:
-		e := &entered{s: s, relay: r, gone: make(chan struct{}), cannotExec: reply.Errno}
+		e := &entered{s: s, gone: make(chan struct{}), cannotExec: reply.Errno}
 		close(e.gone)
 		return e, nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.inside[reply.PID]
-	if e == nil {
-		r.close()
-		return nil, errors.New("start another program: its kernel does not say which it is")
+	if e := s.newest.Swap(nil); e != nil {
+		return e, nil
 	}
-	e.relay = r
-	return e, nil
+	return nil, errors.New("start another program: its kernel does not say which it is")
 }
 
 // sayable refuses what JSON would change on its way.
@@ -84,14 +79,16 @@ func (s *session) sayable(c enforce.Command) error {
 	return nil
 }
 
-// entered notes that a program was started.
-func (s *session) entered(pid int32) {
+// began notes that a program was started, before its end can be heard of.
+func (s *session) began(pid int32) {
+	e := &entered{s: s, pid: pid, gone: make(chan struct{})}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.inside == nil {
 		s.inside = map[int32]*entered{}
 	}
-	s.inside[pid] = &entered{s: s, pid: pid, gone: make(chan struct{})}
+	s.inside[pid] = e
+	s.newest.Store(e)
 }
 
 // left notes that one has ended.
@@ -149,13 +146,12 @@ func (e *entered) Signal(sig os.Signal) error {
 	}
 }
 
-// Wait waits until it has ended, and until what it wrote has been passed on.
+// Wait waits until it has ended.
 func (e *entered) Wait() (enforce.Result, error) {
 	<-e.gone
 	if !e.told && e.cannotExec == 0 { // with the session
 		<-e.s.ended
 	}
-	e.relay.leave()
 	if e.cannotExec != 0 {
 		return enforce.Result{CannotExec: e.cannotExec, Exit: 127}, nil
 	}

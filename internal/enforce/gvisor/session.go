@@ -37,8 +37,10 @@ type session struct {
 	done  chan wire.Reply // the answer to a request
 	one   sync.Mutex      // one request at a time
 
-	mu     sync.Mutex
-	inside map[int32]*entered // guarded by mu: programs beside the first one that run
+	entering sync.Mutex              // one program is started at a time
+	newest   atomic.Pointer[entered] // that was started last
+	mu       sync.Mutex
+	inside   map[int32]*entered // guarded by mu: programs beside the first one that run
 
 	last       wire.Reply    // how the program ended; valid when heard is closed
 	heard      chan struct{} // closed when the agent says no more
@@ -75,7 +77,7 @@ func (s *session) hear() {
 			continue
 		case wire.Done:
 			if r.PID > 0 { // before it can be said that it has ended
-				s.entered(r.PID)
+				s.began(r.PID)
 			}
 		}
 		select {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,13 +22,6 @@ type relay struct {
 	own  []*os.File  // of give, what is ours to close
 	out  sync.WaitGroup
 	stop []*os.File // ends of ours that are closed when the program has ended
-	all  []*pump
-}
-
-// A pump passes on what a program writes.
-type pump struct {
-	in, out *os.File
-	busy    sync.Mutex // held while something is on its way
 }
 
 // isTerminal reports whether a descriptor is one.
@@ -90,81 +82,81 @@ func asItIs(f *os.File) (bool, error) {
 	return false, nil
 }
 
-// between puts a pipe between f and the program's descriptor i. f stays the
-// caller's: what goes on is a copy.
+// between puts a pipe between f and the program's descriptor i.
 func (r *relay) between(i int, f *os.File) error {
-	own, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("copy descriptor %d: %w", i, err)
-	}
-	far := os.NewFile(uintptr(own), f.Name())
 	in, out, err := os.Pipe()
 	if err != nil {
-		return errors.Join(fmt.Errorf("make a pipe: %w", err), far.Close())
+		return fmt.Errorf("make a pipe: %w", err)
 	}
 	if i == 0 {
 		r.give[i], r.own, r.stop = in, append(r.own, in), append(r.stop, out)
 		go func() {
-			_, _ = io.Copy(out, far) // the program need not read it
-			_ = errors.Join(out.Close(), far.Close())
+			_, _ = io.Copy(out, f) // the program need not read it
+			_ = out.Close()
 		}()
 		return nil
 	}
 	r.give[i], r.own = out, append(r.own, out)
-	p := &pump{in: in, out: far}
-	r.all = append(r.all, p)
-	r.out.Go(p.run)
+	r.out.Go(func() {
+		_, _ = io.Copy(f, in)          // a full disk shows to nobody else either
+		_, _ = io.Copy(io.Discard, in) // and must not stop the program
+		_ = in.Close()
+	})
 	return nil
 }
 
-// run passes on until nobody has the other end any more.
-func (p *pump) run() {
-	defer func() { _ = errors.Join(p.in.Close(), p.out.Close()) }()
-	conn, err := p.in.SyscallConn()
-	if err != nil {
-		return
-	}
-	buf := make([]byte, 32<<10)
-	for more := true; more; {
-		err := conn.Read(func(fd uintptr) bool {
-			p.busy.Lock()
-			defer p.busy.Unlock()
-			n, err := unix.Read(int(fd), buf)
-			switch {
-			case errors.Is(err, unix.EINTR):
-				return true
-			case errors.Is(err, unix.EAGAIN):
-				return false
-			case n <= 0:
-				more = false
-				return true
-			}
-			_, _ = p.out.Write(buf[:n]) // a full disk shows to nobody else either, and must not stop the program
-			return true
-		})
-		more = more && err == nil
-	}
-}
-
-// settle waits until all that was written so far has been passed on.
-func (r *relay) settle() {
-	for _, p := range r.all {
-		for !p.idle() {
-			time.Sleep(time.Millisecond)
+// newRelayOf makes what a program gets that is started later: pipes, sockets and
+// terminals as they are, and for /dev/null what comes to the same.
+//
+// Security: a file of the host is refused, whatever it was opened for, as a
+// directory and a path are. Whoever has one hands over a pipe.
+func newRelayOf(files [3]*os.File) (r *relay, err error) {
+	r = &relay{}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	for i, f := range files {
+		direct, err := asItIs(f)
+		if err != nil {
+			return r, fmt.Errorf("hand over descriptor %d: %w", i, err)
+		}
+		if direct {
+			r.give[i] = f
+			continue
+		}
+		var st unix.Stat_t
+		if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+			return r, fmt.Errorf("hand over descriptor %d: %w", i, err)
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(1, 3) {
+			return r, fmt.Errorf("hand over descriptor %d: it is a file or a device of the host; hand over a pipe", i)
+		}
+		if err := r.nothing(i); err != nil {
+			return r, err
 		}
 	}
+	return r, nil
 }
 
-func (p *pump) idle() bool {
-	p.busy.Lock()
-	defer p.busy.Unlock()
-	conn, err := p.in.SyscallConn()
+// nothing gives the program an input that has ended, or an output that nobody
+// reads.
+func (r *relay) nothing(i int) error {
+	in, out, err := os.Pipe()
 	if err != nil {
-		return true
+		return fmt.Errorf("make a pipe: %w", err)
 	}
-	waiting := 0
-	err = conn.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) // of a pipe it does not fail
-	return err != nil || waiting == 0                                                             // or it has ended
+	if i == 0 {
+		r.give[i], r.own = in, append(r.own, in)
+		return out.Close()
+	}
+	r.give[i], r.own = out, append(r.own, out)
+	go func() { // until nobody has its other end, at the latest when the session has ended
+		_, _ = io.Copy(io.Discard, in)
+		_ = in.Close()
+	}()
+	return nil
 }
 
 // handed closes what the program has now.
@@ -173,16 +165,6 @@ func (r *relay) handed() {
 		_ = f.Close() // a copy is with the program
 	}
 	r.own = nil
-}
-
-// leave ends the relay of a program that has ended, whatever it left behind: what
-// that writes is passed on until the session ends.
-func (r *relay) leave() {
-	r.handed()
-	r.settle()
-	for _, f := range r.stop {
-		_ = f.Close() // nobody reads it any more
-	}
 }
 
 // close ends the relay once nobody has the program's ends any more, when all that
