@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 )
 
 // Plan is a sandbox as data. The zero Plan permits nothing and starts nothing.
@@ -143,23 +144,24 @@ func (p Plan) Trapped() bool { return len(p.View) > 0 && p.View[0].Op == OpTrap 
 // Skeleton splits the view of a plan that asks: names are what the root itself
 // shows, mounted is everything else.
 func (p Plan) Skeleton() (names, mounted []Entry) {
-	on := map[string]bool{} // what is mounted, by path
 	view := p.View
 	if p.Trapped() {
 		view = view[1:]
 	}
+	on := make(map[string]bool, len(view)) // what is mounted, by path
 	names, mounted = make([]Entry, 0, len(view)), make([]Entry, 0, len(view))
-	for _, e := range view {
+	for i := range view { // an entry is large
+		e := &view[i]
 		switch e.Op {
 		case OpDir, OpFile, OpLink:
 			if !beneathAny(e.Path, on) {
-				names = append(names, e)
+				names = append(names, *e)
 				continue
 			}
 		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpTrap, OpOverlay:
 			on[e.Path] = true
 		}
-		mounted = append(mounted, e)
+		mounted = append(mounted, *e)
 	}
 	return names, mounted
 }
@@ -176,13 +178,25 @@ func (p Plan) Has(at string) bool {
 	})
 }
 
+// beneathAny reports whether one of the directories above p, without the root, is
+// in on.
 func beneathAny(p string, on map[string]bool) bool {
-	for _, d := range parents(p) {
+	for d := above(p); d != "/"; d = above(d) {
 		if on[d] {
 			return true
 		}
 	}
 	return false
+}
+
+// above is the directory that a path of a view is in. Such paths are absolute and
+// clean, so that it is the same text without its end.
+func above(p string) string {
+	i := strings.LastIndexByte(p, '/')
+	if i <= 0 {
+		return "/"
+	}
+	return p[:i]
 }
 
 // LimitPlan says how each bound is kept.

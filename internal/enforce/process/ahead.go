@@ -201,7 +201,8 @@ func namesWithin(entries []enforce.Entry) map[string][]enforce.Entry {
 		}
 	}
 	within := make(map[string][]enforce.Entry, 4)
-	for _, e := range entries {
+	for i := range entries {
+		e := entries[i]
 		if !isName(e) {
 			continue
 		}

@@ -66,12 +66,11 @@ func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker, attach 
 
 // newTrap makes the trap that knows the names of the plan.
 func (a *asking) newTrap(p enforce.Plan) *trap.Trap {
-	_, mounted := p.Skeleton()
 	c := trap.Config{Host: a.host, UID: uint32(p.UID), GID: uint32(p.GID), Touch: a.touched, PID: a.hostPID, Quiet: p.Quiet}
 	if o, ok := a.asker.(enforce.Observer); ok {
 		c.Linked = o.Linked
 	}
-	for _, e := range ownNames(p) {
+	for _, e := range a.attach.names {
 		n := trap.Name{Path: e.Path, Mode: e.Mode}
 		switch e.Op {
 		case enforce.OpDir:
@@ -84,7 +83,12 @@ func (a *asking) newTrap(p enforce.Plan) *trap.Trap {
 		c.Names = append(c.Names, n)
 	}
 	t := trap.New(c)
-	for _, e := range mounted {
+	_, mounted := p.Skeleton()
+	for i := range mounted {
+		e := &mounted[i]
+		if isName(*e) {
+			continue // beneath a mount, where nobody comes to the trap
+		}
 		t.Shown(e.Path, e.Dir || e.Op == enforce.OpTmpfs || e.Op == enforce.OpProc || e.Op == enforce.OpDevpts)
 	}
 	return t
@@ -94,9 +98,11 @@ func (a *asking) newTrap(p enforce.Plan) *trap.Trap {
 // is mounted on is none: taken away again, what is there is the host's.
 func ownNames(p enforce.Plan) []enforce.Entry {
 	names, mounted := p.Skeleton()
-	granted := map[string]bool{}
-	for _, e := range mounted {
-		granted[e.Path] = granted[e.Path] || e.Op == enforce.OpBind && e.Source == e.Path
+	granted := make(map[string]bool, len(mounted))
+	for i := range mounted {
+		if e := &mounted[i]; e.Op == enforce.OpBind && e.Source == e.Path {
+			granted[e.Path] = true
+		}
 	}
 	return slices.DeleteFunc(names, func(e enforce.Entry) bool { return granted[e.Path] })
 }
