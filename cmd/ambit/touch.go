@@ -39,10 +39,11 @@ type toucher struct {
 	say    func(func()) // prints the line of a denial when it does not disturb
 
 	mu      sync.Mutex
-	refused map[known]bool // guarded by mu; denied in this session
-	room    room           // guarded by mu
-	used    []grant.Grant  // guarded by mu; grants for once that this session has used
-	made    []grant.Grant  // guarded by mu; grants that end with this session
+	refused map[known]bool                   // guarded by mu; denied in this session
+	room    room                             // guarded by mu
+	spoken  map[capability.Capability]string // guarded by mu; to run a program, by what was answered about reading it
+	used    []grant.Grant                    // guarded by mu; grants for once that this session has used
+	made    []grant.Grant                    // guarded by mu; grants that end with this session
 
 	showing sync.Mutex
 	in      enforce.Input // guarded by showing: the view as it is
@@ -67,7 +68,7 @@ const maxRefused = 10_000
 
 // newToucher makes the one of a launch that was prepared.
 func (s *prepared) newToucher(tally *session.Tally, say func(func())) *toucher {
-	t := &toucher{s: s, tally: tally, say: say, refused: map[known]bool{}, room: room{at: s.app.now(), left: roomSize}}
+	t := &toucher{s: s, tally: tally, say: say, refused: map[known]bool{}, spoken: map[capability.Capability]string{}, room: room{at: s.app.now(), left: roomSize}}
 	t.compiled(s.input)
 	t.gate = s.gateOver(s.manifest, t.grants, s)
 	t.desk = approval.New(s.asking(t))
@@ -230,6 +231,12 @@ func (t *toucher) decide(ctx context.Context, touch enforce.Touch, c capability.
 		v.d, v.as = t.check(ctx, gate, r), run
 		return v
 	}
+	if text, ok := t.spokenFor(c); ok { // the gate refuses what nobody is asked about
+		v.said = text
+		r.ID, r.CanAsk, r.Why = audit.NewID("d"), false, r.Why+"; "+text
+		v.d = t.check(ctx, gate, r)
+		return v
+	}
 	a, err := t.answer(ctx, touch, r, o)
 	if ctx.Err() != nil {
 		return verdict{gone: true}
@@ -255,7 +262,11 @@ func (t *toucher) askPeople(ctx context.Context, touch enforce.Touch, r decision
 	if err != nil {
 		return approval.Answer{}, err
 	}
-	return t.desk.Ask(ctx, q)
+	a, err := t.desk.Ask(ctx, q)
+	if err == nil && !a.Busy && ctx.Err() == nil {
+		t.speak(q, a)
+	}
+	return a, err
 }
 
 // said puts an answer in words.

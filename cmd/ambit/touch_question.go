@@ -60,6 +60,9 @@ func (t *toucher) question(ctx context.Context, touch enforce.Touch, r decision.
 			q.Offers = append(q.Offers, offer)
 		}
 	}
+	if _, ok := offeredToRun(q); ok { // its answer is about both
+		q.Offers[0].Words = "only this file, to read it and not to run it"
+	}
 	return q, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -16,7 +17,8 @@ import (
 // Programs are looked at before they are run: a shell looks for them, an installer
 // reads them. Looking is one right and running another, and each is asked about.
 // So the question about looking at a program offers to run it as well, and who may
-// run a program may read it: what the view has of it is the same.
+// run a program may read it: what the view has of it is the same. An answer about
+// that program, and no more than it, is one about both: nobody is asked twice.
 
 // running is the right to run what c lets be read, if that is a program.
 func running(c capability.Capability) (capability.Capability, bool) {
@@ -73,4 +75,44 @@ func (t *toucher) mayRun(ctx context.Context, c capability.Capability) (run capa
 func runOffer(q approval.Question) (approval.Offer, bool) {
 	run, ok := running(q.Capability)
 	return approval.Offer{Capability: run, Scope: approval.ScopeRun, Words: "this program, to read it and to run it", Broad: run.Broad()}, ok && q.Sensitive == ""
+}
+
+// offeredToRun is the right to run what a question is about reading, if that was
+// offered.
+func offeredToRun(q approval.Question) (capability.Capability, bool) {
+	i := slices.IndexFunc(q.Offers, func(o approval.Offer) bool { return o.Scope == approval.ScopeRun })
+	if i < 0 {
+		return capability.Capability{}, false
+	}
+	return q.Offers[i].Capability, true
+}
+
+// speak remembers an answer that was about running the program too: no, or to read
+// it alone. Who allows more than this program, as its directory, has said nothing of
+// running it.
+func (t *toucher) speak(q approval.Question, a approval.Answer) {
+	run, ok := offeredToRun(q)
+	if !ok || a.Allowed() && a.Capability != q.Capability {
+		return
+	}
+	text := "asked as " + q.ID + " with reading it: " + said(a, nil)
+	if a.Allowed() {
+		text = "asked as " + q.ID + " with reading it, which alone was allowed: " + a.By
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.spoken) < maxRefused { // beyond it one more question is put
+		t.spoken[run] = text
+	}
+}
+
+// spokenFor is what was answered about running a program when it was to be read.
+//
+// Security: it only spares a question, whose answer is no. A grant that was made
+// since is looked at before it.
+func (t *toucher) spokenFor(c capability.Capability) (text string, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text, ok = t.spoken[c]
+	return text, ok
 }

@@ -22,8 +22,9 @@ func (tc *touching) script(name string) enforce.Touch {
 	return tc.touch(enforce.TouchRead, name)
 }
 
-// TestTouchLookedAtAndRun: a program that is looked at and then run is one question
-// where the answer was about both, and two where it was not.
+// TestTouchLookedAtAndRun: a program that is looked at and then run is one question,
+// unless the answer was about more than that program. An answer to read it alone, as
+// a no, lets nobody run it; a grant that is made later does.
 func TestTouchLookedAtAndRun(t *testing.T) {
 	for _, tc := range []struct {
 		name        string
@@ -34,12 +35,12 @@ func TestTouchLookedAtAndRun(t *testing.T) {
 	}{
 		{"for both", []func(approval.Question) approval.Answer{yes(1, grant.Always)}, "bind bin/script x", "bind bin/script x", 1,
 			"allow process.spawn:HOME/bin/script"},
-		{"to read it", []func(approval.Question) approval.Answer{yes(0, grant.Always), no(grant.Always)}, "bind bin/script", "", 2,
-			"allow fs.read:HOME/bin/script; deny process.spawn:HOME/bin/script"},
-		{"to read it, and then to run it", []func(approval.Question) approval.Answer{yes(0, grant.Session), yes(0, grant.Session)}, "bind bin/script", "bind bin/script x", 2,
-			"allow fs.read:HOME/bin/script; allow process.spawn:HOME/bin/script"},
-		{"not at all", []func(approval.Question) approval.Answer{no(grant.Session), no(grant.Session)}, "", "", 2,
-			"deny fs.read:HOME/bin/script; deny process.spawn:HOME/bin/script"},
+		{"to read it", []func(approval.Question) approval.Answer{yes(0, grant.Always)}, "bind bin/script", "", 1,
+			"allow fs.read:HOME/bin/script"},
+		{"not at all", []func(approval.Question) approval.Answer{no(grant.Session)}, "", "", 1,
+			"deny fs.read:HOME/bin/script"},
+		{"to read its directory, and to run it", []func(approval.Question) approval.Answer{yes(2, grant.Session), yes(0, grant.Session)}, "bind bin", "bind bin/script x", 2,
+			"allow fs.read:HOME/bin; allow process.spawn:HOME/bin/script"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			n := 0
@@ -69,6 +70,16 @@ func TestTouchLookedAtAndRun(t *testing.T) {
 			}
 			if got := strings.Join(stored, "; "); got != tc.stored {
 				t.Errorf("stored %q, want %q", got, tc.stored)
+			}
+			if tc.run != "" {
+				return
+			}
+			if said := to.said(); strings.Count(said, "denied process.spawn:") != 1 || !strings.Contains(said, "with reading it") {
+				t.Errorf("said %s", said)
+			}
+			to.store("process.spawn:~/bin/script", grant.Allow, grant.Always)
+			if a := to.Touched(t.Context(), run); !a.Allow || to.p.asked.Load() != tc.asked {
+				t.Errorf("granted since: allowed %v, %d questions; said %s", a.Allow, to.p.asked.Load(), to.said())
 			}
 		})
 	}
