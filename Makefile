@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/.tools/go/bin:$(PATH)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-guest check lint bench fuzz clean
+.PHONY: help build demo test test-guest test-microvm check lint bench fuzz clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ demo: ## run a program that misbehaves, see what it could not do, read what it w
 
 test: ## run every test, as root and as an ordinary user, and count what was skipped
 	@scripts/test.sh
+
+test-microvm: ## try in machines of their own what CI tries in one
+	AMBIT_TEST_MICROVM=all go test -count=1 -timeout 30m -run 'TestDenied' ./internal/enforce/microvm
 
 test-guest: ## boot Debian's kernels in an emulator, as root, and run the tests of the tier there
 	@scripts/guest.sh

@@ -19,6 +19,7 @@ const (
 	statusFD = 3 + iota
 	goFD
 	ordersFD
+	lineFD
 )
 
 // inside is process 1 of the sandbox: it builds the view, starts the program when
@@ -31,7 +32,7 @@ const (
 func inside() error {
 	runtime.LockOSThread() // what is taken from this thread, the program does not get
 	status, orders, goes := os.NewFile(statusFD, "status"), os.NewFile(ordersFD, "orders"), os.NewFile(goFD, "go")
-	for _, fd := range []int{statusFD, goFD, ordersFD} {
+	for _, fd := range []int{statusFD, goFD, ordersFD, lineFD} {
 		unix.CloseOnExec(fd)
 	}
 	say := json.NewEncoder(status)
@@ -52,14 +53,21 @@ func inside() error {
 	}
 	pid, err := start(r)
 	if err != nil {
-		var errno syscall.Errno
-		if !errors.As(err, &errno) {
-			return say.Encode(said{Error: err.Error()})
-		}
-		return say.Encode(said{Errno: int(errno)})
+		return say.Encode(failed(err))
 	}
-	go pass(signals, pid)
-	return say.Encode(reap(pid))
+	calls := make(chan called)
+	go hear(lineFD, calls)
+	k := keeper{uid: r.UID, gid: r.GID, first: pid, others: map[int]*guest{}}
+	return say.Encode(k.keep(signals, calls))
+}
+
+// failed says why a program was not started.
+func failed(err error) said {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return said{Error: err.Error()}
+	}
+	return said{Errno: int(errno)}
 }
 
 func build(r channel.Prepare) error {
@@ -120,30 +128,4 @@ func texts(all [][]byte) []string {
 		out[i] = string(b)
 	}
 	return out
-}
-
-// pass passes signals on to the program.
-func pass(signals <-chan os.Signal, pid int) {
-	for s := range signals {
-		if n, ok := s.(syscall.Signal); ok && n != unix.SIGCHLD && n != unix.SIGURG && n != unix.SIGPIPE {
-			_ = unix.Kill(pid, n) // it may have ended
-		}
-	}
-}
-
-// reap takes note of all that end here, until the program does.
-func reap(program int) said {
-	for {
-		var ws unix.WaitStatus
-		pid, err := unix.Wait4(-1, &ws, 0, nil)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return said{Error: err.Error()}
-		case pid == program && ws.Signaled():
-			return said{Signal: int(ws.Signal())}
-		case pid == program && ws.Exited():
-			return said{Exit: ws.ExitStatus()}
-		}
-	}
 }

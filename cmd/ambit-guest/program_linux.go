@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -20,12 +21,17 @@ import (
 // program is the one that the machine is for, behind its process 1.
 type program struct {
 	cmd    *exec.Cmd
-	status *os.File    // what process 1 says
-	goes   *os.File    // a byte there lets the program begin
-	ends   [3]*os.File // this side of its descriptors; the terminal's is the first
-	tty    bool
-	group  string
-	wire   *wire // nil: it has no network
+	status *os.File // what process 1 says
+	goes   *os.File // a byte there lets the program begin
+	line   *os.File // by which process 1 is told to start others
+	standard
+	group string
+	wire  *wire // nil: it has no network
+	uid   int
+	gid   int
+
+	mu     sync.Mutex
+	others map[int]*other // guarded by mu; that have entered, or are about to
 }
 
 // said is what process 1 of the sandbox says: once that it is ready, or what went
@@ -43,7 +49,7 @@ func (a *agent) prepare(r *channel.Prepare) (err error) {
 	if r == nil || a.prepared() != nil {
 		return errors.New("there is one program to a machine")
 	}
-	p := &program{tty: r.Terminal}
+	p := &program{uid: r.UID, gid: r.GID, others: map[int]*other{}}
 	if p.group, err = makeGroup(r.Limits); err != nil {
 		return err
 	}
@@ -52,9 +58,14 @@ func (a *agent) prepare(r *channel.Prepare) (err error) {
 			return fmt.Errorf("make the link: %w", err)
 		}
 	}
-	files, err := p.descriptors(r)
+	files, path, err := p.open(shape{r.Terminal, r.Rows, r.Columns, r.UID, r.GID})
 	if err != nil {
 		return err
+	}
+	for i, e := range r.Entries {
+		if path != "" && e.Path == "/dev/console" && e.Op == "bind" {
+			r.Entries[i].From = path
+		}
 	}
 	if err := p.start(r, files); err != nil {
 		return err
@@ -77,39 +88,6 @@ type oneAtATime struct{ f *os.File }
 
 func (o oneAtATime) Read(b []byte) (int, error) { return o.f.Read(b[:min(1, len(b))]) }
 
-// descriptors makes the program's three.
-func (p *program) descriptors(r *channel.Prepare) (files []*os.File, err error) {
-	if r.Terminal {
-		master, slave, path, err := terminal(r)
-		if err != nil {
-			return nil, fmt.Errorf("make a terminal: %w", err)
-		}
-		for i, e := range r.Entries {
-			if e.Path == "/dev/console" && e.Op == "bind" {
-				r.Entries[i].From = path
-			}
-		}
-		p.ends[0] = master
-		return []*os.File{slave, slave, slave}, nil
-	}
-	for i := range p.ends {
-		read, write, err := os.Pipe()
-		if err != nil {
-			return nil, err
-		}
-		ours, theirs := read, write
-		if i == 0 {
-			ours, theirs = write, read
-		}
-		p.ends[i] = ours
-		if err := theirs.Chown(r.UID, r.GID); err != nil { // it opens it by its name too
-			return nil, err
-		}
-		files = append(files, theirs)
-	}
-	return files, nil
-}
-
 func (p *program) start(r *channel.Prepare, files []*os.File) error {
 	status, theirStatus, err := os.Pipe()
 	if err != nil {
@@ -123,9 +101,14 @@ func (p *program) start(r *channel.Prepare, files []*os.File) error {
 	if err != nil {
 		return err
 	}
-	p.status, p.goes = status, goes
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	theirLine := os.NewFile(uintptr(pair[1]), "line")
+	p.status, p.goes, p.line = status, goes, os.NewFile(uintptr(pair[0]), "line")
 	p.cmd = &exec.Cmd{Path: "/proc/self/exe", Args: []string{insideName}, Stdin: files[0], Stdout: files[1], Stderr: files[2],
-		ExtraFiles: []*os.File{theirStatus, theirGo, theirs},
+		ExtraFiles: []*os.File{theirStatus, theirGo, theirs, theirLine},
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true,
 			Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS}}
 	group, err := os.Open(p.group)
@@ -137,30 +120,16 @@ func (p *program) start(r *channel.Prepare, files []*os.File) error {
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
-	for _, f := range append(files, theirStatus, theirGo, theirs) {
+	for _, f := range append(files, theirStatus, theirGo, theirs, theirLine) {
 		_ = f.Close() // process 1 has its own; a terminal is there three times
 	}
 	err = json.NewEncoder(orders).Encode(r)
 	return errors.Join(err, orders.Close())
 }
 
-// connect makes a stream one of the program's descriptors, until either ends.
-func (p *program) connect(fd int, c io.ReadWriteCloser) {
-	switch {
-	case fd < 0 || fd > 2 || p.ends[fd] == nil:
-	case p.tty:
-		go func() { _, _ = io.Copy(p.ends[0], c) }() // it ends with either
-		_, _ = io.Copy(c, p.ends[0])                 // EIO, when the last one closes the terminal
-	case fd == 0:
-		_, _ = io.Copy(p.ends[0], c) // the program need not read
-		_ = p.ends[0].Close()        // nothing is kept
-	default:
-		_, _ = io.Copy(c, p.ends[fd]) // the launcher need not read
-		_ = p.ends[fd].Close()        // the program meets a broken pipe
-	}
-}
-
 // begin lets the program go and answers how it ended.
+//
+// What entered ends with it: the kernel ends all of the namespace.
 func (p *program) begin() (a channel.Answer, err error) {
 	if _, err := p.goes.Write([]byte{1}); err != nil {
 		return a, err
@@ -193,36 +162,6 @@ func (p *program) signal(sig unix.Signal) error {
 		return err
 	}
 	return nil
-}
-
-func (p *program) size(rows, columns uint16) error {
-	if !p.tty {
-		return errors.New("there is no terminal")
-	}
-	return unix.IoctlSetWinsize(int(p.ends[0].Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: columns})
-}
-
-// terminal makes a pair of them.
-func terminal(r *channel.Prepare) (master, slave *os.File, path string, err error) {
-	if master, err = os.OpenFile("/dev/pts/ptmx", os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
-		return nil, nil, "", err
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		return nil, nil, "", err
-	}
-	path = "/dev/pts/" + strconv.Itoa(n)
-	if err := errors.Join(os.Chown(path, r.UID, r.GID), os.Chmod(path, 0o600)); err != nil {
-		return nil, nil, "", err
-	}
-	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: r.Rows, Col: r.Columns}); err != nil {
-		return nil, nil, "", err
-	}
-	slave, err = os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
-	return master, slave, path, err
 }
 
 // makeGroup makes the control group that keeps the program's bounds.

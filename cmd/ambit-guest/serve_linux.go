@@ -43,7 +43,7 @@ func (a *agent) handle(c *yamux.Stream) {
 	switch p := a.prepared(); {
 	case p == nil:
 	case r.Op == channel.OpStream:
-		p.connect(r.FD, c)
+		p.connectTo(r.Program, r.FD, c)
 		return
 	case r.Op == channel.OpFrames:
 		p.wire.carry(c)
@@ -68,21 +68,47 @@ func (a *agent) do(s *channel.Stream, r channel.Request) (channel.Answer, error)
 	case channel.OpPrepare:
 		return none, a.prepare(r.Prepare)
 	case channel.OpStream, channel.OpFrames:
-	case channel.OpGo, channel.OpSignal, channel.OpSize:
+	case channel.OpEnter, channel.OpGo, channel.OpSignal, channel.OpSize:
 		p := a.prepared()
 		if p == nil {
 			return none, errors.New("nothing was prepared")
 		}
-		switch r.Op {
-		case channel.OpGo:
-			return p.begin()
-		case channel.OpSignal:
-			return none, p.signal(unix.Signal(r.Signal))
-		default:
-			return none, p.size(r.Rows, r.Columns)
-		}
+		return p.do(r)
 	}
 	return none, fmt.Errorf("there is no request %q", r.Op)
+}
+
+// do answers a request about one of the programs.
+func (p *program) do(r channel.Request) (a channel.Answer, err error) {
+	first := r.Program == 0
+	switch {
+	case r.Op == channel.OpEnter:
+		return a, p.enter(r.Program, r.Enter)
+	case r.Op == channel.OpGo && first:
+		return p.begin()
+	case r.Op == channel.OpGo:
+		return p.beginOther(r.Program)
+	case r.Op == channel.OpSignal && first:
+		return a, p.signal(unix.Signal(r.Signal))
+	case r.Op == channel.OpSignal:
+		return a, p.signalOther(r.Program, unix.Signal(r.Signal))
+	case first:
+		return a, p.size(r.Rows, r.Columns)
+	}
+	o, err := p.entered(r.Program)
+	if err != nil {
+		return a, nil //nolint:nilerr // it has ended
+	}
+	return a, o.size(r.Rows, r.Columns)
+}
+
+// connectTo makes a stream a descriptor of one of the programs.
+func (p *program) connectTo(number, fd int, c *yamux.Stream) {
+	if number == 0 {
+		p.connect(fd, c)
+	} else if o, err := p.entered(number); err == nil {
+		o.connect(fd, c)
+	}
 }
 
 func (a *agent) prepared() *program {

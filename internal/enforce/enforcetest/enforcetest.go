@@ -28,6 +28,7 @@ type Differences struct {
 	NoHide    bool // what was granted cannot be taken away while the program runs
 	NoEnter   bool // no program can be started in a session that runs
 	Strays    bool // what a later program has put out of its own tree ends with the session, and not with it
+	OwnGroups bool // what enters has a control group of its own, beneath that of the first program
 	TextOnly  bool // arguments that are not text are refused
 	// OwnHome: HOME is set where the environment has none, and the variables come in
 	// any order.
@@ -35,9 +36,14 @@ type Differences struct {
 }
 
 // RunDenied runs the part of the suite that tries what must not be, for a tier in
-// which each attempt takes a second and more.
-func RunDenied(t *testing.T, tier enforce.Tier, f enforce.Facts, d Differences) {
-	t.Run("Denied", suite{tier, f, d}.denied)
+// which each attempt takes a second and more: those that are named, or all.
+func RunDenied(t *testing.T, tier enforce.Tier, f enforce.Facts, d Differences, names ...string) {
+	t.Run("Denied", func(t *testing.T) { suite{tier, f, d}.denied(t, names...) })
+}
+
+// RunEntered runs the part of the suite about programs that enter.
+func RunEntered(t *testing.T, tier enforce.Tier, f enforce.Facts, d Differences) {
+	suite{tier, f, d}.entered(t)
 }
 
 // Run runs the suite.
@@ -46,7 +52,7 @@ func Run(t *testing.T, tier enforce.Tier, f enforce.Facts) { RunWith(t, tier, f,
 // RunWith runs the suite for a tier that differs.
 func RunWith(t *testing.T, tier enforce.Tier, f enforce.Facts, d Differences) {
 	s := suite{tier, f, d}
-	t.Run("Denied", s.denied)
+	t.Run("Denied", func(t *testing.T) { s.denied(t) })
 	t.Run("Works", s.works)
 	t.Run("Streams", s.streams)
 	t.Run("Ends", s.ends)

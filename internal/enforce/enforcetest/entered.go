@@ -139,6 +139,9 @@ func (s suite) enteredSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s.differs.OwnGroups {
+		out.out = strings.Replace(out.out, "0::/program/entered-1\n", "0::/program\n", 1)
+	}
 	if string(first) != out.out || len(first) < 500 {
 		t.Errorf("the first program sees\n%s\nand the second one\n%s%s", first, out.out, out.err)
 	}

@@ -54,9 +54,18 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// TestDenied tries what no tier lets happen.
+// differs is how the tier differs from others.
+var differs = enforcetest.Differences{Tier: enforce.TierEmulated, OwnKernel: true, OwnLink: true, OwnGroups: true, NoFilter: true}
+
+// TestDenied tries what no tier lets happen, some of it in machines of its own: all
+// of it is tried by programs that enter one (TestEntered). `make test-microvm` tries
+// all here too.
 func TestDenied(t *testing.T) {
-	enforcetest.RunDenied(t, tier(t), facts(), enforcetest.Differences{Tier: enforce.TierEmulated, OwnKernel: true, NoFilter: true})
+	some := []string{"write what is hidden", "link it", "a setuid program", "the host's loopback", "a signal to it"}
+	if os.Getenv("AMBIT_TEST_MICROVM") == "all" {
+		some = nil
+	}
+	enforcetest.RunDenied(t, tier(t), facts(), differs, some...)
 }
 
 // TestLink: one interface beside lo, and what the program sends comes out of the
@@ -66,5 +75,10 @@ func TestLink(t *testing.T) {
 	enforcetest.RunLinkWith(t, func(n enforce.Networker) enforce.Tier {
 		tr.Networker = n
 		return tr
-	}, facts(), enforcetest.Differences{Tier: enforce.TierEmulated, OwnLink: true})
+	}, facts(), differs)
+}
+
+// TestEntered: another program in a machine that runs.
+func TestEntered(t *testing.T) {
+	enforcetest.RunEntered(t, tier(t), facts(), differs)
 }

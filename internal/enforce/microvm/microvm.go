@@ -114,7 +114,7 @@ func (t Tier) build(ctx context.Context, s *session, shown *layout) error {
 	if _, err := s.channel.Ask(channel.Request{Op: channel.OpPrepare, Prepare: s.prepare(shown)}, soon(answerIn)); err != nil {
 		return err
 	}
-	if err := s.connect(); err != nil {
+	if err := s.connect(0, s.stdio, &s.pumps); err != nil {
 		return err
 	}
 	if err := s.attach(t.Networker); err != nil {

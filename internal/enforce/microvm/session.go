@@ -39,6 +39,7 @@ type session struct {
 	trees   []*tree // that are brought back
 	stdio   *stdio
 	carrier *carrier       // of the network's frames; nil: there is none
+	guests  guests         // that have entered
 	pumps   sync.WaitGroup // of what the program writes
 
 	ended    chan struct{} // closed when the program has ended, or the machine
@@ -111,21 +112,21 @@ func (s *session) prepare(l *layout) *channel.Prepare {
 	return r
 }
 
-// connect makes streams of the program's descriptors.
-func (s *session) connect() error {
+// connect makes streams of a program's descriptors.
+func (s *session) connect(program int, d *stdio, pumps *sync.WaitGroup) error {
 	for fd := range 3 {
-		if s.stdio.terminal && fd > 0 {
+		if d.terminal && fd > 0 {
 			break
 		}
-		st, err := s.channel.Stream(channel.Request{Op: channel.OpStream, FD: fd})
+		st, err := s.channel.Stream(channel.Request{Op: channel.OpStream, Program: program, FD: fd})
 		if err != nil {
 			return err
 		}
 		if fd == 0 {
-			s.stdio.readers.Go(func() { s.stdio.in(st.Conn()) })
+			d.readers.Go(func() { d.in(st.Conn()) })
 		}
-		if fd > 0 || s.stdio.terminal {
-			s.pumps.Go(func() { s.stdio.out(max(fd, 1), st.Conn()) })
+		if fd > 0 || d.terminal {
+			pumps.Go(func() { d.out(max(fd, 1), st.Conn()) })
 		}
 	}
 	return nil
@@ -303,8 +304,10 @@ func (s *session) finish(atOnce bool) {
 		<-passed
 	}
 	s.stdio.stop()
+	s.guests.end()
 	_ = s.channel.Close() // nothing more is said
 	<-passed
+	s.guests.left.Wait()
 	s.carrier.end()
 	_ = s.machine.Close(closeIn) // its program has ended
 	s.stdio.close()
@@ -316,15 +319,11 @@ func (s *session) finish(atOnce bool) {
 
 // result is the program's end.
 func (s *session) result(limit string, killed bool) enforce.Result {
-	r := enforce.Result{Exit: s.answer.Exit, Signal: s.answer.Signal, Limit: s.answer.Limit}
+	r := resultOf(s.answer, s.lost)
 	if limit != "" {
 		r.Limit = limit
 	}
-	if s.lost != nil {
-		r.Signal = int(unix.SIGKILL)
-	}
-	if cause := s.answer.CannotExec(); cause != nil {
-		r.CannotExec, r.Exit = cause, 127
+	if r.CannotExec != nil {
 		return r
 	}
 	if killed && r.Exit == 0 && r.Signal == 0 && limit == "" {
@@ -332,6 +331,20 @@ func (s *session) result(limit string, killed bool) enforce.Result {
 	}
 	if r.Signal == int(unix.SIGXFSZ) && s.plan.Limits.Disk > 0 && r.Limit == "" {
 		r.Limit, r.LimitText = "disk", "a file would have grown beyond it"
+	}
+	return r
+}
+
+// resultOf is what an answer says of a program's end; where it is lost, the
+// program was ended.
+func resultOf(a channel.Answer, lost error) enforce.Result {
+	r := enforce.Result{Exit: a.Exit, Signal: a.Signal, Limit: a.Limit}
+	if lost != nil {
+		r.Signal = int(unix.SIGKILL)
+	}
+	if cause := a.CannotExec(); cause != nil {
+		r.CannotExec, r.Exit = cause, 127
+		return r
 	}
 	if r.Signal != 0 {
 		r.Exit = 128 + r.Signal

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -84,6 +85,33 @@ func (d *stdio) resized(tell func(rows, columns uint16)) {
 				tell(d.size())
 			case <-d.over:
 				return
+			}
+		}
+	})
+}
+
+// looks is how often a terminal is looked at whose changes nobody is told of.
+const looks = 200 * time.Millisecond
+
+// watched tells when the terminal has another size, which is found by looking, until
+// it is stopped.
+func (d *stdio) watched(tell func(rows, columns uint16)) {
+	if !d.terminal {
+		return
+	}
+	d.readers.Go(func() {
+		tick := time.NewTicker(looks)
+		defer tick.Stop()
+		rows, columns := d.size()
+		for {
+			select {
+			case <-tick.C:
+			case <-d.over:
+				return
+			}
+			if r, c := d.size(); r != rows || c != columns {
+				rows, columns = r, c
+				tell(r, c)
 			}
 		}
 	})

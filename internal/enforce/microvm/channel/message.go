@@ -32,6 +32,7 @@ const (
 	OpPrepare  Op = "prepare"  // builds the view and leaves the program at its threshold
 	OpStream   Op = "stream"   // becomes the program's descriptor FD
 	OpFrames   Op = "frames"   // becomes the other end of the guest's link
+	OpEnter    Op = "enter"    // leaves another program beside the first one at its threshold
 	OpGo       Op = "go"       // lets it begin; the answer is its end
 	OpSignal   Op = "signal"   // to the program
 	OpSize     Op = "size"     // of its terminal
@@ -43,6 +44,8 @@ type Request struct {
 	Identity *Identity `json:"identity,omitempty"`
 	Tree     int       `json:"tree,omitempty"`
 	Prepare  *Prepare  `json:"prepare,omitempty"`
+	Enter    *Enter    `json:"enter,omitempty"`
+	Program  int       `json:"program,omitempty"` // that is meant: 0 is the first one, others have entered
 	FD       int       `json:"fd,omitempty"`
 	Signal   int       `json:"signal,omitempty"`
 	Rows     uint16    `json:"rows,omitempty"`
@@ -71,6 +74,17 @@ type Prepare struct {
 	Columns  uint16   `json:"columns,omitempty"`
 	Limits   Limits   `json:"limits"`
 	Link     *Link    `json:"link,omitempty"` // nil: no network
+}
+
+// Enter is another program in the sandbox inside the guest. Its number is that of
+// its request.
+type Enter struct {
+	Argv     [][]byte `json:"argv"` // a program without a slash is looked for
+	Dir      string   `json:"dir"`
+	Env      [][]byte `json:"env"`
+	Terminal bool     `json:"terminal,omitempty"`
+	Rows     uint16   `json:"rows,omitempty"`
+	Columns  uint16   `json:"columns,omitempty"`
 }
 
 // Limits are bounds that the guest keeps; zero means none.
