@@ -135,6 +135,8 @@ func (a *agent) answer(q wire.Request, files []*os.File) wire.Reply {
 		}
 	case wire.OpEnter:
 		r.PID, r.Errno, err = a.enter(q.Command, files)
+	case wire.OpOpen:
+		r.Open, err = a.open(q.Paths)
 	case wire.OpSignal:
 		if q.PID > 0 {
 			err = a.signalEntered(q.PID, unix.Signal(q.Signal))

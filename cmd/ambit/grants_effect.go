@@ -110,7 +110,7 @@ func effectWords(b *audit.EffectBody) string {
 	text := capability.Printable(string(b.Capability)) + " is taken away (" + b.Reason + ")"
 	var held []string
 	for _, h := range b.Open[:min(len(b.Open), maxHeldSaid)] {
-		held = append(held, fmt.Sprintf("%s of %s, process %d, %s", h.What, capability.Printable(string(h.Program)), h.PID, capability.Printable(string(h.Path))))
+		held = append(held, capability.Printable(heldWords(h)))
 	}
 	if more := len(b.Open) - len(held) + b.More; more > 0 {
 		held = append(held, fmt.Sprintf("and %d more", more))
@@ -122,4 +122,13 @@ func effectWords(b *audit.EffectBody) string {
 		text += "; " + capability.Printable(string(b.Error))
 	}
 	return text
+}
+
+// heldWords is what a program still holds. One with a kernel of its own is no
+// process of the host's.
+func heldWords(h audit.HeldBody) string {
+	if h.PID == 0 {
+		return fmt.Sprintf("%s of %s, %s", h.What, h.Program, h.Path)
+	}
+	return fmt.Sprintf("%s of %s, process %d, %s", h.What, h.Program, h.PID, h.Path)
 }

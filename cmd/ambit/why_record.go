@@ -246,7 +246,7 @@ func (acc *account) effect(b *audit.EffectBody) {
 		acc.rows = append(acc.rows, []string{"leads nowhere", string(p)})
 	}
 	for _, h := range b.Open {
-		acc.rows = append(acc.rows, []string{"still open", fmt.Sprintf("%s of %s, process %d, %s", h.What, h.Program, h.PID, h.Path)})
+		acc.rows = append(acc.rows, []string{"still open", heldWords(h)})
 	}
 	if b.Error != "" {
 		acc.rows = append(acc.rows, []string{"note", string(b.Error)})

@@ -1,7 +1,11 @@
 package script_test
 
 import (
+	"errors"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,5 +72,34 @@ func TestGVisorSignals(t *testing.T) {
 	_ = cmd.Wait() // its status is looked at
 	if got := cmd.ProcessState.ExitCode(); got != 128+15 {
 		t.Errorf("exit status %d, want 143", got)
+	}
+}
+
+// What is revoked while the program runs is gone from its view, with what lies in
+// it, and what was granted beside it stays.
+func TestGVisorRevoked(t *testing.T) {
+	b := newBench(t)
+	for _, name := range []string{"one", "two"} {
+		dir := filepath.Join(b.dir, name)
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "file"), []byte(name+"\n"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		b.run("grants", "add", "fs.read:"+dir).want(t, 0)
+	}
+	x := b.begin("run", "--tier", "gvisor", "--", "sh", "-c",
+		`cd "$1"; cat file; while cat "$1/file" >/dev/null 2>&1; do sleep 0.02; done; cat file ../one/file 2>/dev/null; ls "$1" 2>/dev/null; cat "$2/file"; echo over`, "-", filepath.Join(b.dir, "one"), filepath.Join(b.dir, "two"))
+	x.until("one")
+	var id string
+	for line := range strings.Lines(b.run("grants", "ls").out) {
+		if strings.Contains(line, filepath.Join(b.dir, "one")) {
+			id = strings.Fields(line)[0]
+		}
+	}
+	b.run("grants", "revoke", id).want(t, 0)
+	x.until("over")
+	x.ends("it goes on")
+	lines := slices.DeleteFunc(strings.Split(x.said(), "\n"), func(line string) bool { return strings.Contains(line, "ambit: ") })
+	if got := strings.Join(lines, " "); got != "one two over " || !strings.Contains(x.said(), " is taken away (not granted); still open: working directory of ") {
+		t.Errorf("it said %q", x.said())
 	}
 }

@@ -27,6 +27,7 @@ type Differences struct {
 	NoFilter  bool // no system call filter of ours is inside: its kernel does for itself what only that forbids
 	NoHide    bool // what was granted cannot be taken away while the program runs
 	NoEnter   bool // no program can be started in a session that runs
+	Cuts      bool // what a program has open of what is taken away it cannot read any more
 	Strays    bool // what a later program has put out of its own tree ends with the session, and not with it
 	OwnGroups bool // what enters has a control group of its own, beneath that of the first program
 	TextOnly  bool // arguments that are not text are refused

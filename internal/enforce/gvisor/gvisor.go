@@ -184,7 +184,7 @@ func (s *session) settle(t Tier) error {
 		return fmt.Errorf("start the sandbox's kernel: it was not ready within %v", readyWithin)
 	}
 	var err error
-	if s.report, s.sentry, err = readBack(s.pid, s.plan, t.Name(), s.group); err != nil {
+	if s.report, s.sentry, s.gofer, err = readBack(s.pid, s.plan, t.Name(), s.group); err != nil {
 		return fmt.Errorf("read the sandbox back: %w", err)
 	}
 	if err := s.load(); err != nil {

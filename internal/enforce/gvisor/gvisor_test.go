@@ -41,7 +41,7 @@ func TestLink(t *testing.T) {
 	}, facts(), differences)
 }
 
-var differences = enforcetest.Differences{Tier: enforce.TierGVisor, OwnKernel: true, NoHide: true, Strays: true, TextOnly: true, OwnHome: true}
+var differences = enforcetest.Differences{Tier: enforce.TierGVisor, OwnKernel: true, Cuts: true, Strays: true, TextOnly: true, OwnHome: true}
 
 // facts are those of a host with nothing but namespaces: the tier needs no more.
 func facts() enforce.Facts {

@@ -23,7 +23,7 @@ import (
 // readBack asks the host's kernel what holds for the sandbox at its threshold. It
 // looks at three processes from outside: the agent, the sentry, and the gofer,
 // which opens files.
-func readBack(agent int, p enforce.Plan, label string, group *cgroup.Group) (r enforce.Report, sentry int, err error) {
+func readBack(agent int, p enforce.Plan, label string, group *cgroup.Group) (r enforce.Report, sentry, gofer int, err error) {
 	r.Tier = label
 	add := func(name, detail string, err error) {
 		l := enforce.Layer{Name: name, Promised: true, Holds: err == nil, Detail: detail}
@@ -32,9 +32,9 @@ func readBack(agent int, p enforce.Plan, label string, group *cgroup.Group) (r e
 		}
 		r.Layers = append(r.Layers, l)
 	}
-	sentry, gofer, err := kernelOf(agent)
+	sentry, gofer, err = kernelOf(agent)
 	if err != nil {
-		return r, 0, err
+		return r, 0, 0, err
 	}
 	for name, file := range namespaceFile {
 		if name != "user" || slices.Contains(p.Namespaces, name) {
@@ -60,7 +60,7 @@ func readBack(agent int, p enforce.Plan, label string, group *cgroup.Group) (r e
 	r.Layers = append(r.Layers, limit,
 		enforce.Layer{Name: "landlock", Detail: "not used: the program makes no system call of the host's"},
 		enforce.Layer{Name: "denials", Detail: "what its own kernel refuses is not told"})
-	return r, sentry, nil
+	return r, sentry, gofer, nil
 }
 
 func limitWords(l enforce.LimitPlan) string {

@@ -27,6 +27,7 @@ type session struct {
 	plan    enforce.Plan
 	pid     int // of the agent, as the host sees it
 	sentry  int // of the program's kernel
+	gofer   int // of what opens files for it
 	line    int
 	relay   *relay
 	group   *cgroup.Group
@@ -36,6 +37,9 @@ type session struct {
 	first chan wire.Reply // whether it is ready
 	done  chan wire.Reply // the answer to a request
 	one   sync.Mutex      // one request at a time
+
+	hiding sync.Mutex
+	hidden map[string]bool // guarded by hiding: what was taken away
 
 	entering sync.Mutex              // one program is started at a time
 	newest   atomic.Pointer[entered] // that was started last
@@ -240,12 +244,6 @@ func (s *session) result() (r enforce.Result) {
 	}
 	r.Exit = 128 + r.Signal
 	return r
-}
-
-// Hide is not carried out by this tier yet: what a program was granted stays until
-// it ends.
-func (s *session) Hide(paths ...string) ([][]enforce.Open, error) {
-	return nil, fmt.Errorf("the %s tier cannot take %q away while a program runs; end the session", s.plan.Tier, paths)
 }
 
 // Pause stops the program and all it started, by its own kernel.

@@ -34,6 +34,7 @@ const (
 	OpSignal = "signal"
 	OpPause  = "pause"
 	OpResume = "resume" // let it run, first or again
+	OpOpen   = "open"   // say what programs have open beneath some paths
 	OpEnter  = "enter"  // start another program; its descriptors come along
 )
 
@@ -43,6 +44,7 @@ type Request struct {
 	Signal  int      `json:",omitempty"`
 	PID     int32    `json:",omitempty"` // of signal: of one that was started by enter; 0: the program
 	Command *Command `json:",omitempty"` // of enter
+	Paths   []string `json:",omitempty"` // of open
 }
 
 // A Command is another program. Its three descriptors come with the request.
@@ -67,7 +69,13 @@ type Reply struct {
 	Status  uint32        `json:",omitempty"` // with Ended and Left: the wait status
 	PID     int32         `json:",omitempty"` // with Done, of enter, and Left: of the program, in its own kernel
 	Errno   syscall.Errno `json:",omitempty"` // with Done, of start and enter: the program cannot be executed
+	Open    []Open        `json:",omitempty"` // with Done, of open
 	Error   string        `json:",omitempty"`
+}
+
+// An Open is something that a program has open.
+type Open struct {
+	Program, What, Path string
 }
 
 // longest is the largest message, and longestError the largest text in one.
