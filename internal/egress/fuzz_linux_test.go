@@ -72,7 +72,7 @@ func FuzzPackets(f *testing.F) {
 		if _, err := theirs.Write(append(make([]byte, 10), ping...)); err != nil {
 			t.Fatal(err)
 		}
-		_ = theirs.SetReadDeadline(time.Now().Add(2 * time.Second))
+		_ = theirs.SetReadDeadline(time.Now().Add(30 * time.Second))
 		for {
 			in := make([]byte, 70_000)
 			n, err := theirs.Read(in)

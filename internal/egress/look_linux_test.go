@@ -42,7 +42,7 @@ func dialTLS(ctx context.Context, args []string) (string, error) {
 		return tell(begun, "", err)
 	}
 	defer raw.Close()
-	_ = raw.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = raw.SetDeadline(time.Now().Add(30 * time.Second))
 	c := tls.Client(raw, &tls.Config{ServerName: args[1], InsecureSkipVerify: true})
 	if _, err := io.WriteString(c, "hello"); err != nil {
 		return tell(begun, "", err)
@@ -129,7 +129,7 @@ func dribble(ctx context.Context, args []string) (string, error) {
 		return tell(begun, "", err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	for len(b) > 0 {
 		k := min(n, len(b))
 		if _, err := c.Write(b[:k]); err != nil {
@@ -194,7 +194,7 @@ func listenFirst(ctx context.Context, args []string) (string, error) {
 		return "", err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	b := make([]byte, 9)
 	_, err = io.ReadFull(c, b)
 	return string(b), err

@@ -279,7 +279,7 @@ func dialUDP(ctx context.Context, args []string) (string, error) {
 		return tell(begun, "", err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(3 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	var got []string
 	for _, text := range args[1:] {
 		if _, err := io.WriteString(c, text); err != nil {

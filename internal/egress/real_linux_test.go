@@ -58,7 +58,7 @@ func daemon(t *testing.T, port uint16, cmd *exec.Cmd) {
 		go func() { _ = cmd.Wait(); close(gone) }()
 		select {
 		case <-gone:
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 			<-gone
 		}

@@ -268,7 +268,7 @@ func TestWithdraw(t *testing.T) {
 	begun := time.Now()
 	w.plane.Recheck()
 	got := <-ended
-	if took := time.Since(begun); took > 100*time.Millisecond || !strings.Contains(got.Err, "reset") {
+	if took := time.Since(begun); took > 10*time.Second || !strings.Contains(got.Err, "reset") {
 		t.Errorf("after %v: %+v", took, got)
 	}
 	if f := w.tape.ended(t, 1)[0]; f.End != egress.Withdrawn || f.Name != "a.test" {

@@ -65,7 +65,7 @@ func TestG3RevokedWhileOpen(t *testing.T) {
 		if !f.within(longest, func() bool { return strings.Count(s.out.String(), " keeps ") == 2 }) {
 			t.Fatalf("G3: %s", s.out)
 		}
-		if took := time.Since(begin); took > 3*time.Second {
+		if took := time.Since(begin); took > 20*time.Second {
 			t.Errorf("G3: it took %v", took)
 		}
 		for _, want := range []string{"parent lost []", "child lost []", "parent keeps b'kept' b'kept'", "child keeps b'kept' b'kept'",

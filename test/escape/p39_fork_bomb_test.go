@@ -21,7 +21,7 @@ func TestP39ForkBomb(t *testing.T) {
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		most = max(most, len(f.marked()))
 		begin := time.Now()
-		if err := exec.Command("/bin/true").Run(); err != nil || time.Since(begin) > 2*time.Second {
+		if err := exec.Command("/bin/true").Run(); err != nil || time.Since(begin) > 10*time.Second {
 			t.Errorf("P39: the host is not usable: %v", err)
 		}
 	}

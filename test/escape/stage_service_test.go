@@ -100,7 +100,7 @@ func (s stage) guarded(v service, w http.ResponseWriter, r *http.Request) {
 // tell gives a client the token. With TLS it counts who has said what he wants.
 func (s stage) tell(v service, c net.Conn) {
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	if t, ok := c.(*tls.Conn); ok && t.Handshake() != nil {
 		return
 	}
@@ -128,7 +128,7 @@ func (s stage) hidden(v service, l net.Listener) {
 		}
 		go func() {
 			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 			t := tls.Server(c, cfg)
 			if t.Handshake() != nil || t.ConnectionState().ServerName != "other.test" {
 				return
@@ -161,7 +161,7 @@ func (f *field) dialHidden(address, name string) error {
 		return err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	_, config := hiddenKey()
 	list := append([]byte{byte(len(config) >> 8), byte(len(config))}, config...)
 	t := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true, EncryptedClientHelloConfigList: list,
@@ -199,7 +199,7 @@ func (f *field) dialTLS(address, name string) error {
 		return err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	t := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true})
 	buf := make([]byte, 64)
 	n, err := t.Read(buf)

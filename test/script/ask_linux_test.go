@@ -373,7 +373,7 @@ func TestRevokeRunning(t *testing.T) {
 	begin := time.Now()
 	r := b.run("grants", "revoke", "--kill", "--all")
 	r.want(t, 0)
-	if took := time.Since(begin); took > 3*time.Second {
+	if took := time.Since(begin); took > 15*time.Second {
 		t.Errorf("the revocation took %v", took)
 	}
 	for _, want := range []string{"is taken away", "descriptor 5 of sh", "the session is ended"} {

@@ -97,7 +97,7 @@ func TestKilledLauncher(t *testing.T) {
 	}
 	signal(t, cmd, syscall.SIGKILL)
 	_ = cmd.Wait()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		left := processes(t, mark)
 		if len(left) == 0 {
 			return

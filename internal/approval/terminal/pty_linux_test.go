@@ -178,7 +178,7 @@ func (d *desk) again(key string, done func() bool) {
 	d.t.Helper()
 	for range 10 {
 		d.types(key)
-		for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 			if done() {
 				return
 			}
@@ -238,7 +238,7 @@ func (d *desk) keep() kept { return kept{d.modes(), d.vt.text(), d.vt.cursor()} 
 // same waits until all is as it was.
 func (d *desk) same(k kept) {
 	d.t.Helper()
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		is := d.keep()
 		if is == k && !d.vt.alternate() {
 			return

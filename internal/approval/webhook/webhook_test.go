@@ -366,7 +366,7 @@ func TestPollEnds(t *testing.T) {
 		defer end()
 		begun := time.Now()
 		a, err := s.front().Ask(ctx, question())
-		if !errors.Is(err, context.DeadlineExceeded) || a != (approval.Answer{}) || time.Since(begun) > 3*time.Second {
+		if !errors.Is(err, context.DeadlineExceeded) || a != (approval.Answer{}) || time.Since(begun) > 30*time.Second {
 			t.Errorf("hold %v: got %+v, %v after %s", hold, a, err, time.Since(begun))
 		}
 	}

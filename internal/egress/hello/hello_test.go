@@ -24,7 +24,7 @@ func greet(t testing.TB, cfg *tls.Config) []byte {
 		_ = tls.Client(theirs, cfg).Handshake()
 		_ = theirs.Close()
 	}()
-	_ = ours.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = ours.SetDeadline(time.Now().Add(30 * time.Second))
 	b := make([]byte, 16<<10)
 	n, err := ours.Read(b)
 	if err != nil {

@@ -244,14 +244,14 @@ func TestFindAtOnce(t *testing.T) {
 
 func ask(t *testing.T, d *inside.Dialer, port uint16, line string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	c, err := d.Dial(ctx, port)
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	if _, err := fmt.Fprintln(c, line); err != nil {
 		return "", err
 	}
