@@ -82,6 +82,10 @@ func auditSummary(r audit.Record) string {
 		return fmt.Sprintf("%d bytes of an unfinished write were cut off %s", b.Bytes, b.Segment)
 	case *audit.LaunchBody:
 		return auditJoin(b.Tier, "runs", auditWords(b.Argv), auditIn(b.Dir))
+	case *audit.EnterBody:
+		return auditJoin("runs there", auditWords(b.Argv), auditIn(b.Dir))
+	case *audit.CopyBody:
+		return auditJoin(map[bool]string{false: "copied out:", true: "copied in:"}[b.In], string(b.Path))
 	case *audit.EndBody:
 		text := auditJoin(b.Status, b.Signal, string(b.Error))
 		if b.Signal == "" {

@@ -18,13 +18,14 @@ const listAfter = 200 * time.Millisecond
 
 // list keeps the list of sessions: what runs, and how it ended. It is for people
 // to look at; what is evidence stands in the log.
-func (s *prepared) list(ctx context.Context, ended <-chan session.Result) {
+func (s *prepared) list(ctx context.Context, c *control, ended <-chan session.Result) {
 	row := store.Session{ID: s.spec.ID, Principal: s.spec.Principal, Pack: s.spec.Pack, Digest: s.spec.Digest,
 		Program: s.spec.Plan.Program.Path, PID: os.Getpid(), Tier: s.spec.Plan.Tier, Started: s.app.now()}
 	var res session.Result
 	select {
 	case res = <-ended:
 	case <-time.After(listAfter):
+		c.serve(ctx) // whoever finds it on the list can reach it
 		if _, err := s.app.noteSession(row); err != nil {
 			printf(s.app.err, "ambit: the session is not listed: %v\n", err)
 		}

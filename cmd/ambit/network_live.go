@@ -70,16 +70,19 @@ const liveDir = "live"
 // liveTime is how long whoever asks may take.
 const liveTime = 2 * time.Second
 
-// openLive makes the folder of the sockets, or with make unset only finds it.
+func (a *app) openLive(create bool) (*os.File, error) { return a.openSockets(liveDir, create) }
+
+// openSockets makes a folder of sockets in the state, or with create unset only
+// finds it.
 //
 // Security: it is of this user and nobody else goes into it; no sandbox sees the
 // state.
-func (a *app) openLive(create bool) (*os.File, error) {
+func (a *app) openSockets(name string, create bool) (*os.File, error) {
 	dir, err := a.state()
 	if err != nil {
 		return nil, err
 	}
-	dir = filepath.Join(dir, liveDir)
+	dir = filepath.Join(dir, name)
 	if create {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err

@@ -12,6 +12,7 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.learnCommand(),
 		a.netCommand(),
 		a.psCommand(),
+		a.execCommand(),
 		a.sessionCommand(),
 		a.stopCommand(),
 		a.imageCommand(),

@@ -294,11 +294,16 @@ func (s *prepared) give(c capability.Capability, o grant.Outcome, origin string)
 	if slices.ContainsFunc(s.given, func(g grant.Grant) bool { return g.Capability == c && g.Outcome == o && g.Origin == origin }) {
 		return
 	}
-	s.given = append(s.given, grant.Grant{
+	s.given = append(s.given, s.forSession(c, o, origin))
+}
+
+// forSession is a grant for this session alone.
+func (s *prepared) forSession(c capability.Capability, o grant.Outcome, origin string) grant.Grant {
+	return grant.Grant{
 		ID: audit.NewID("g"), Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest,
 		Capability: c, Outcome: o, Lifespan: grant.Lifespan{Span: grant.Session, Session: s.subject.Session},
 		Origin: origin, Created: s.app.now(),
-	})
+	}
 }
 
 // readGrants asks the store only where it has changed since it was read last.

@@ -29,6 +29,7 @@ type rechecker struct {
 	// shown are the objects that are in the view, by their capability.
 	shown   func() map[capability.Capability][]enforce.Object
 	network *network // nil: the sandbox has none
+	asks    *toucher // nil: nobody is asked
 	// grants are those that stand now.
 	grants func(context.Context) ([]grant.Grant, error)
 	// forget is told of what is no longer in the view.

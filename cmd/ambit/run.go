@@ -125,7 +125,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		if err := unlessEnded(ctx, func(ctx context.Context) error { return s.touchStart(ctx, t) }); err != nil {
 			return errors.Join(err, s.recordRefusal(ctx, err))
 		}
-		re.shown, re.forget, re.replaced, re.grants = t.shown, t.forget, t.replaced, t.grants
+		re.asks, re.shown, re.forget, re.replaced, re.grants = t, t.shown, t.forget, t.replaced, t.grants
 		s.deno.serve(ctx, s, t)
 	}
 	if s.spec.Plan.Link != nil {
@@ -184,8 +184,11 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 	r := session.Runner{Tier: tier, Log: s, Now: a.now, Ready: sigs.wait, Tally: tally,
 		Denied: func(id string, d enforce.Denial) { on.told.tell(func() { s.denied(id, d) }) }}
 	ended, listed := make(chan session.Result, 1), make(chan struct{})
+	c := &control{s: s, tally: tally, asks: re.asks, grants: re.grants}
+	defer c.close()
 	defer re.stop()
 	r.Started = func(inside enforce.Session, rep enforce.Report) {
+		c.inside = inside
 		sigs.apart = s.tier.name == enforce.TierMicroVM || s.tier.name == enforce.TierEmulated
 		go sigs.pass(inside)
 		on.begun(inside)
@@ -195,7 +198,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 		re.start(ctx, inside)
 		go func() {
 			defer close(listed)
-			s.list(ctx, ended)
+			s.list(ctx, c, ended)
 		}()
 	}
 	r.Settle = func() {

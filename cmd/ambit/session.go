@@ -22,7 +22,7 @@ import (
 func (a *app) sessionCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "session",
-		Short: "Look at what a session changed, apply it or drop it",
+		Short: "Look at a session, and at what it changed; apply that or drop it",
 		Long: `A volume that is shown with cow (copy on write) stays as it is on the host,
 whatever the program does: what it changes is kept apart. Look at that when it has
 ended, and apply it, all of it or some, or drop it.`,
@@ -31,7 +31,7 @@ ended, and apply it, all of it or some, or drop it.`,
   ambit session apply s-7f3ak2mq5x src/main.go
   ambit session drop s-7f3ak2mq5x`,
 	})
-	cmd.AddCommand(a.sessionDiff(), a.sessionApply(), a.sessionDrop())
+	cmd.AddCommand(a.sessionShow(), a.sessionDiff(), a.sessionApply(), a.sessionDrop())
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strings"
 
@@ -33,6 +34,10 @@ func reason(d decision.Decision) string {
 
 // refusal prints the line of a denial that stops the launch.
 func (s *prepared) refusal(r decision.Request, d decision.Decision) {
+	printf(s.app.err, "%s\n", s.refusalLine(r, d))
+}
+
+func (s *prepared) refusalLine(r decision.Request, d decision.Decision) string {
 	fix := ""
 	if len(d.Reasons) > 0 {
 		fix = s.remedy(r, d.Reasons[0])
@@ -40,7 +45,7 @@ func (s *prepared) refusal(r decision.Request, d decision.Decision) {
 	if fix != "" {
 		fix = " to change it: " + fix
 	}
-	printf(s.app.err, "ambit: denied %s (%s) [%s]%s\n", r.Capability.Display(), reason(d), r.ID, fix)
+	return fmt.Sprintf("ambit: denied %s (%s) [%s]%s", r.Capability.Display(), reason(d), r.ID, fix)
 }
 
 // leads tells of a link that was followed: somebody may have left it there.

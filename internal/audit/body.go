@@ -32,6 +32,21 @@ type LaunchBody struct {
 	Capabilities []Text `json:"capabilities,omitempty"` // the effective set
 }
 
+// EnterBody tells what is about to be started in a session that runs.
+type EnterBody struct {
+	Argv     []Text `json:"argv"`
+	Dir      Text   `json:"dir,omitempty"`
+	Decision string `json:"decision"` // the record of the answer
+	PID      int    `json:"pid"`      // of who asked for it
+}
+
+// CopyBody tells what is about to be copied into or out of a session that runs.
+type CopyBody struct {
+	Path Text `json:"path"` // in the view
+	In   bool `json:"in,omitempty"`
+	PID  int  `json:"pid"` // of who asked for it
+}
+
 // EndBody tells how a session ended.
 type EndBody struct {
 	Status   string        `json:"status"` // "exited", "killed", "refused", …
@@ -206,6 +221,8 @@ type LayerBody struct {
 func (OpenBody) kind() Kind     { return LogOpen }
 func (RepairBody) kind() Kind   { return LogRepair }
 func (LaunchBody) kind() Kind   { return SessionStart }
+func (EnterBody) kind() Kind    { return SessionExec }
+func (CopyBody) kind() Kind     { return SessionCopy }
 func (EndBody) kind() Kind      { return SessionEnd }
 func (DecisionBody) kind() Kind { return Decision }
 func (DenialBody) kind() Kind   { return Denial }

@@ -16,6 +16,8 @@ const (
 	LogOpen      Kind = "log.open"      // OpenBody: first record of every log
 	LogRepair    Kind = "log.repair"    // RepairBody: a torn commit was cut off
 	SessionStart Kind = "session.start" // LaunchBody
+	SessionExec  Kind = "session.exec"  // EnterBody
+	SessionCopy  Kind = "session.copy"  // CopyBody
 	SessionEnd   Kind = "session.end"   // EndBody
 	Decision     Kind = "decision"      // DecisionBody: what the gate answered
 	Denial       Kind = "denial"        // DenialBody: what a layer of the sandbox stopped
@@ -40,6 +42,8 @@ var kinds = []struct {
 	{LogOpen, func() Body { return &OpenBody{} }},
 	{LogRepair, func() Body { return &RepairBody{} }},
 	{SessionStart, func() Body { return &LaunchBody{} }},
+	{SessionExec, func() Body { return &EnterBody{} }},
+	{SessionCopy, func() Body { return &CopyBody{} }},
 	{SessionEnd, func() Body { return &EndBody{} }},
 	{Decision, func() Body { return &DecisionBody{} }},
 	{Denial, func() Body { return &DenialBody{} }},

@@ -41,6 +41,17 @@ type Entered interface {
 	Wait() (Result, error)
 }
 
+// An Opener is a Session in which files can be opened from outside as its programs
+// open them.
+type Opener interface {
+	// Open opens a path of the view. It takes the flags and the mode of open(2); with
+	// O_DIRECTORY and O_CREAT a directory is made where there is none.
+	//
+	// Security: the path is walked inside, with the rights that the program has, by
+	// the links that are there. What comes out is what the program could open.
+	Open(path string, flags int, mode uint32) (*os.File, error)
+}
+
 // Enter starts a program in a session of a tier, if that can be done there.
 func Enter(s Session, tier string, c Command) (Entered, error) {
 	e, ok := s.(Enterer)

@@ -123,3 +123,17 @@ func grant(t testing.TB, in *enforce.Input, k capability.Kind, path string) {
 	in.Effective = append(in.Effective, c)
 	in.Objects[c.String()] = []enforce.Object{object(t, path)}
 }
+
+// A Place is a plan's input for tests of one tier alone, with the folder that its
+// program may write.
+type Place struct {
+	enforce.Input
+	Work string
+}
+
+// Input is a plan's input as the suite has it.
+func Input(t testing.TB, argv ...string) Place {
+	t.Helper()
+	p := newPlace(t)
+	return Place{p.input(t, argv...), p.work}
+}

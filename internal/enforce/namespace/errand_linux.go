@@ -130,3 +130,15 @@ func (e *Errand) Failed(told []byte) (err *StepError, last bool) {
 	err.What = e.what[i]
 	return err, i == uint64(len(e.what)-1)
 }
+
+// Send adds the sending of a descriptor over a socket, with one byte (SCM_RIGHTS).
+func (e *Errand) Send(what string, sock, fd int) {
+	ne := binary.NativeEndian
+	control := e.Bytes(unix.UnixRights(fd))
+	iov := e.Bytes(ne.AppendUint64(ne.AppendUint64(nil, e.Str(".")), 1))
+	var m []byte // struct msghdr: no name, one piece, the control message
+	for _, v := range []uint64{0, 0, iov, 1, control, uint64(unix.CmsgSpace(4)), 0} {
+		m = ne.AppendUint64(m, v)
+	}
+	e.Want(what, 1, unix.SYS_SENDMSG, uint64(sock), e.Bytes(m), unix.MSG_NOSIGNAL)
+}

@@ -46,33 +46,48 @@ func (s *session) enter(c enforce.Command) (_ *entered, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entered{s: s, errand: s.errandFor(c, stdio), pidfd: -1, keeper: -1}
-	blob, size, err := e.errand.Open()
+	e, err := s.send(errandFor(c, stdio), [3]int{stdio[0].fd, stdio[1].fd, stdio[2].fd})
+	if err == nil {
+		if err = e.begin(); err != nil {
+			e.abandon()
+		}
+	}
+	return e, err
+}
+
+// send has init begin with an errand. Without descriptors of its own it is handed
+// its line in their place.
+func (s *session) send(errand *namespace.Errand, stdio [3]int) (*entered, error) {
+	blob, size, err := errand.Open()
 	if err != nil {
 		return nil, err
 	}
+	defer unix.Close(blob) //nolint:errcheck // init has a copy
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make a line: %w", err), unix.Close(blob))
+		return nil, fmt.Errorf("make a line: %w", err)
 	}
+	defer unix.Close(pair[1]) //nolint:errcheck // as above
+	for i, fd := range stdio {
+		if fd < 0 {
+			stdio[i] = pair[1]
+		}
+	}
+	e := &entered{s: s, errand: errand, pidfd: -1, keeper: -1}
 	err = errors.Join(unix.SetsockoptInt(pair[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1), unix.SetNonblock(pair[0], true))
 	e.line = os.NewFile(uintptr(pair[0]), "line to a program")
-	if err == nil {
-		err = s.tell(size, blob, pair[1], stdio)
-	}
-	if err = errors.Join(err, unix.Close(pair[1]), unix.Close(blob)); err == nil {
-		err = e.begin()
+	if err = errors.Join(err, e.line.SetReadDeadline(time.Now().Add(enterWithin))); err == nil {
+		err = s.tell(size, unix.UnixRights(blob, pair[1], stdio[0], stdio[1], stdio[2]))
 	}
 	if err != nil {
-		e.abandon()
+		e.close()
 		return nil, err
 	}
 	return e, nil
 }
 
 // tell sends an errand to init, and wakes it: it waits for signals.
-func (s *session) tell(size uint64, blob, line int, stdio [3]standard) error {
-	rights := unix.UnixRights(blob, line, stdio[0].fd, stdio[1].fd, stdio[2].fd)
+func (s *session) tell(size uint64, rights []byte) error {
 	conn, err := s.line.f.SyscallConn()
 	if err != nil {
 		return err
@@ -137,7 +152,7 @@ const (
 )
 
 // errandFor lays out what the new process does.
-func (s *session) errandFor(c enforce.Command, stdio [3]standard) *namespace.Errand {
+func errandFor(c enforce.Command, stdio [3]standard) *namespace.Errand {
 	e := &namespace.Errand{}
 	all := ^uint64(0) >> 32
 	cwd := unix.AT_FDCWD
@@ -228,22 +243,11 @@ type entered struct {
 
 // begin waits until the program is at its threshold, looks at it, and lets it go.
 func (e *entered) begin() error {
-	if err := e.line.SetReadDeadline(time.Now().Add(enterWithin)); err != nil {
+	said, err := e.first()
+	if err != nil {
 		return err
 	}
-	told, pid, err := e.hear()
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("it did not get to its threshold in %v", enterWithin)
-	case err != nil:
-		return err
-	case len(told) == 0:
-		return e.s.why()
-	case len(told) != 1:
-		failed, _ := e.errand.Failed(told)
-		return failed
-	}
-	e.pid = pid
+	e.pid = said.pid
 	if err := e.readBack(); err != nil {
 		return fmt.Errorf("read it back: %w", err)
 	}
@@ -252,6 +256,23 @@ func (e *entered) begin() error {
 	}
 	_, err = e.line.Write([]byte{1})
 	return err
+}
+
+// first takes the first word off the line, which says that all went well.
+func (e *entered) first() (word, error) {
+	said, err := e.hear()
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return said, fmt.Errorf("it did not get to its threshold in %v", enterWithin)
+	case err != nil:
+		return said, err
+	case len(said.text) == 0:
+		return said, e.s.why()
+	case len(said.text) != 1:
+		failed, _ := e.errand.Failed(said.text)
+		return said, failed
+	}
+	return said, nil
 }
 
 // why is why nothing came: init made no process, or there is none any more.
@@ -264,13 +285,20 @@ func (s *session) why() error {
 	}
 }
 
-// hear takes one message off the line, and who sent it; nothing is the end.
-func (e *entered) hear() (told []byte, pid int, err error) {
+// A word is what came over the line, and from whom; without text it has ended.
+type word struct {
+	text []byte
+	pid  int
+	fd   int // that came with it, or -1
+}
+
+func (e *entered) hear() (said word, err error) {
+	said.fd = -1
 	conn, err := e.line.SyscallConn()
 	if err != nil {
-		return nil, 0, err
+		return said, err
 	}
-	buf, oob := make([]byte, 32), make([]byte, unix.CmsgSpace(unix.SizeofUcred))
+	buf, oob := make([]byte, 32), make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4))
 	var n, oobn int
 	var failed error
 	err = conn.Read(func(fd uintptr) bool {
@@ -281,18 +309,22 @@ func (e *entered) hear() (told []byte, pid int, err error) {
 		n, failed = 0, nil
 	}
 	if err = errors.Join(err, failed); err != nil || n == 0 {
-		return nil, 0, err
+		return said, err
 	}
 	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
 	if err != nil {
-		return nil, 0, err
+		return said, err
 	}
+	said.text = buf[:n]
 	for _, m := range messages {
 		if c, err := unix.ParseUnixCredentials(&m); err == nil {
-			pid = int(c.Pid)
+			said.pid = int(c.Pid)
+		}
+		if fds, err := unix.ParseUnixRights(&m); err == nil && len(fds) == 1 {
+			said.fd = fds[0]
 		}
 	}
-	return buf[:n], pid, nil
+	return said, nil
 }
 
 func (e *entered) PID() int { return e.pid }
@@ -303,13 +335,13 @@ func (e *entered) Signal(sig os.Signal) error {
 	if !ok {
 		return fmt.Errorf("signal %v: not a signal of this system", sig)
 	}
-	if n == unix.SIGKILL {
-		return e.end()
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.over {
-		return nil
+		return nil // what it left running is no longer its own
+	}
+	if n == unix.SIGKILL {
+		return e.end()
 	}
 	if err := unix.PidfdSendSignal(e.pidfd, n, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("signal the program: %w", err)
@@ -319,9 +351,9 @@ func (e *entered) Signal(sig os.Signal) error {
 
 // Wait waits for the program's end.
 func (e *entered) Wait() (r enforce.Result, err error) {
-	told, _, err := e.hear()
+	said, err := e.hear()
 	defer e.close()
-	switch len(told) {
+	switch told := said.text; len(told) {
 	case 4:
 		ws := unix.WaitStatus(binary.NativeEndian.Uint32(told))
 		if !ws.Signaled() {
