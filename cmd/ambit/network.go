@@ -18,7 +18,6 @@ import (
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/gate"
 	"ambit.dev/ambit/internal/session"
-	"ambit.dev/ambit/internal/thread"
 )
 
 // Addresses of the link, and of the one name server behind it. They lie in
@@ -258,7 +257,6 @@ func (n *network) begun(inside enforce.Session) {
 	if n == nil {
 		return
 	}
-	thread.Exact() // each new connection waits for this process
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.lost = func() { _ = inside.Kill() } // it may have ended by itself

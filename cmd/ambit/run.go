@@ -76,6 +76,16 @@ is no such command; 128+N: signal N ended it.`,
 	return cmd
 }
 
+// serves reports whether others may wait for this process while the program runs:
+// held calls for answers, new connections for decisions. What a pack needs is not
+// known yet.
+func (f *runFlags) serves() bool {
+	return f.asks() || f.pack != "" || slices.ContainsFunc(f.allow, func(text string) bool {
+		c, err := capability.Parse(text)
+		return err == nil && (c.Kind() == capability.NetConnect || c.Kind() == capability.NetListen || c.Kind() == capability.NetStream)
+	})
+}
+
 // launch goes from words to a running program: read, decide, compile, run.
 func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if f.tier != tierAuto {
@@ -92,8 +102,8 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if err := errors.Join(f.readAsk(), a.resolveAsk(f), a.readURL(ctx, f)); err != nil {
 		return err
 	}
-	if f.asks() {
-		thread.Exact() // calls will wait for answers from here
+	if f.serves() {
+		thread.Exact() // before any row begins
 	}
 	s := a.begin(f, argv)
 	var tier process.Tier

@@ -28,8 +28,9 @@ func Before() uintptr { return before }
 // Exact has the timers of every thread be as exact as they were when the process was
 // started. It is for sessions in which others wait for what this process does.
 //
-// It may be called only while no thread waits for a row of calls (package namespace):
-// it waits for every thread, and such a one answers nothing before its row has ended.
+// It is to be called before anything is launched: it waits for every thread to take a
+// signal, and one that waits for a row of calls (package namespace), or serves held calls
+// with its signals blocked, takes none. Everything would stand still with it.
 func Exact() { exact() }
 
 var exact = sync.OnceFunc(func() {
