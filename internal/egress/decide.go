@@ -189,7 +189,7 @@ func (p *Plane) check(ctx context.Context, f *flow, r decision.Request, m permis
 //
 // Security: what is remembered is asked the same questions as what is answered now.
 func (p *Plane) judge(ctx context.Context, r decision.Request, m permission, n string) (d decision.Decision, use uint64, ok bool) {
-	if d, use, ok = p.memory.find(r.Capability); ok && allows(d, m, n) {
+	if d, by, use, ok := p.memory.find(r.Capability); ok && by.allows(m, n) {
 		return d, use, true
 	}
 	if p.cfg.Checker == nil {
@@ -211,8 +211,23 @@ func (p *Plane) judge(ctx context.Context, r decision.Request, m permission, n s
 // to: a wildcard no name beyond a boundary of registration, and "any host" no
 // address that has to be granted itself.
 func allows(d decision.Decision, m permission, n string) bool {
-	by := covering(d)
-	return d.Outcome == decision.Allow && (n == "" || honoured(by, n)) && !(m.addr && anyHost(by))
+	return d.Outcome == decision.Allow && placeOf(covering(d)).allows(m, n)
+}
+
+// A place is where a capability leads to, without ports and requests.
+type place struct {
+	host string
+	any  bool // any host, or it is not known
+}
+
+func placeOf(c capability.Capability) place {
+	host := hostOf(c)
+	return place{host: host, any: c.IsZero() || host == "*"}
+}
+
+// allows reports whether what leads there allows means a flow or request too.
+func (l place) allows(m permission, n string) bool {
+	return (n == "" || standsFor(l.host, n)) && !(m.addr && l.any)
 }
 
 // covering is the capability that an answer rests on. The zero capability, where
@@ -228,7 +243,7 @@ func covering(d decision.Decision) capability.Capability {
 
 // anyHost reports whether a capability is for any host, or not known.
 func anyHost(c capability.Capability) bool {
-	return c.IsZero() || hostOf(c) == "*"
+	return placeOf(c).any
 }
 
 // honoured reports whether a capability that covers a name may stand for it.

@@ -38,6 +38,7 @@ type memory struct {
 // held is an answer that is remembered.
 type held struct {
 	answer decision.Decision
+	by     place     // that it rests on
 	over   time.Time // of its lease
 }
 
@@ -52,8 +53,9 @@ func (m *memory) init(now func() time.Time) {
 	m.forget()
 }
 
-// find returns an answer that covers c, and the number of this use of it.
-func (m *memory) find(c capability.Capability) (d decision.Decision, use uint64, ok bool) {
+// find returns an answer that covers c, what that rests on, and the number of this
+// use of it.
+func (m *memory) find(c capability.Capability) (d decision.Decision, by place, use uint64, ok bool) {
 	now := m.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -61,11 +63,11 @@ func (m *memory) find(c capability.Capability) (d decision.Decision, use uint64,
 	if h == nil || !h.stands(now) {
 		delete(m.same, c)
 		if h = m.covering(c, now); h == nil {
-			return d, 0, false
+			return d, by, 0, false
 		}
 		m.put(c, h)
 	}
-	return h.answer, m.uses.Add(1), true
+	return h.answer, h.by, m.uses.Add(1), true
 }
 
 // covering looks for an answer that covers more than one request, and lets go of
@@ -115,7 +117,7 @@ func (m *memory) keep(turn uint64, c capability.Capability, d decision.Decision)
 	if !leads || d.Outcome != decision.Allow || d.Stands == nil {
 		return
 	}
-	h := &held{answer: d, over: m.now().Add(lease)}
+	h := &held{answer: d, by: placeOf(covering(d)), over: m.now().Add(lease)}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.turn != turn {

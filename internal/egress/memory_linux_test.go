@@ -68,12 +68,12 @@ func TestMemoryCovers(t *testing.T) {
 			m.keep(m.begin(), c, d)
 			for range 2 { // the second time it is the same again
 				for _, text := range tc.yes {
-					if got, use, ok := m.find(parsed(t, text)); !ok || got.Request != d.Request || use == 0 {
+					if got, _, use, ok := m.find(parsed(t, text)); !ok || got.Request != d.Request || use == 0 {
 						t.Errorf("%s is not remembered", text)
 					}
 				}
 				for _, text := range tc.no {
-					if got, _, ok := m.find(parsed(t, text)); ok {
+					if got, _, _, ok := m.find(parsed(t, text)); ok {
 						t.Errorf("%s is answered with %+v", text, got)
 					}
 				}
@@ -104,11 +104,11 @@ func TestMemoryEnds(t *testing.T) {
 			m.init(func() time.Time { return now })
 			c, d := decided(t, "net.connect:a.com:443/http:GET:/a", tc.span, "net.connect:a.com")
 			m.keep(m.begin(), c, d)
-			if _, _, ok := m.find(parsed(t, text)); !ok {
+			if _, _, _, ok := m.find(parsed(t, text)); !ok {
 				t.Fatal("it is not remembered at all")
 			}
 			now = now.Add(tc.after)
-			if _, _, ok := m.find(parsed(t, text)); ok != tc.ok {
+			if _, _, _, ok := m.find(parsed(t, text)); ok != tc.ok {
 				t.Errorf("%s, %s: remembered %v", name, text, ok)
 			}
 		}
@@ -119,11 +119,11 @@ func TestMemoryEnds(t *testing.T) {
 	before := m.begin()
 	m.keep(before, c, d)
 	m.forget()
-	if _, _, ok := m.find(c); ok {
+	if _, _, _, ok := m.find(c); ok {
 		t.Error("it is remembered though grants have changed")
 	}
 	m.keep(before, c, d)
-	if _, _, ok := m.find(c); ok {
+	if _, _, _, ok := m.find(c); ok {
 		t.Error("an answer of before the change is remembered")
 	}
 }

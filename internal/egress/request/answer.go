@@ -3,7 +3,6 @@ package request
 import (
 	"context"
 	"io"
-	"maps"
 	"mime"
 	"net/http"
 	"strings"
@@ -51,7 +50,7 @@ func events(resp *http.Response) bool {
 // head writes the header of a response.
 func (x *exchange) head(resp *http.Response) {
 	h := x.out.Header()
-	maps.Copy(h, without(resp.Header))
+	copyWithout(h, resp.Header)
 	// It leads to QUIC, which is not opened, or to another host.
 	h.Del("Alt-Svc")
 	for _, name := range []string{"Date", "Content-Type"} {

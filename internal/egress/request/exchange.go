@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -237,7 +236,7 @@ func (x *exchange) before(code int, header http.Header) {
 		return
 	}
 	h := x.out.Header()
-	maps.Copy(h, without(header))
+	copyWithout(h, header)
 	if x.scrub != nil {
 		x.scrub.Header(h)
 	}

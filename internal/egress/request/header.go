@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,19 +18,24 @@ var hop = []string{"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authen
 
 // without copies a header but for what is about one connection.
 func without(h http.Header) http.Header {
-	out := h.Clone()
-	if out == nil {
-		out = http.Header{}
+	out := make(http.Header, len(h))
+	copyWithout(out, h)
+	return out
+}
+
+// copyWithout is without, into a header. Values are shared: whoever changes one puts
+// another list in its place.
+func copyWithout(out, h http.Header) {
+	for name, values := range h {
+		if !slices.Contains(hop, name) {
+			out[name] = slices.Clip(values)
+		}
 	}
 	for _, v := range h["Connection"] {
 		for name := range strings.SplitSeq(v, ",") {
 			out.Del(strings.TrimSpace(name))
 		}
 	}
-	for _, name := range hop {
-		out.Del(name)
-	}
-	return out
 }
 
 // token reports whether one of a list's words is there, in whatever case.

@@ -176,7 +176,9 @@ func (e *Engine) Serve(ctx context.Context, c net.Conn, to Destination, f Flow) 
 	if end.Reason != "" || server == nil {
 		return end
 	}
-	if !s.two {
+	if s.two {
+		s.Conn = newCork(s.Conn)
+	} else {
 		server = s.converse(server)
 	}
 	if server == nil {

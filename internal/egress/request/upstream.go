@@ -42,6 +42,9 @@ func (s *conn) dial(ctx context.Context) (net.Conn, error) {
 		return nil, err
 	}
 	s.up.reached(c)
+	if s.two {
+		c = newCork(c)
+	}
 	if s.to.Scheme != "https" {
 		return c, nil
 	}

@@ -28,7 +28,7 @@ type watch struct {
 
 	mu       sync.Mutex
 	doing    doing         // guarded by mu
-	since    time.Time     // it does so; guarded by mu
+	seen     time.Time     // that it does so; zero: not yet; guarded by mu
 	timer    *time.Timer   // guarded by mu
 	soon     bool          // the timer will look within a glance; guarded by mu
 	listener chan struct{} // closed when the one who listens to the program has ended; nil: nobody does; guarded by mu
@@ -37,7 +37,7 @@ type watch struct {
 func (w *watch) begin(t *talk) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.talk, w.since, w.soon = t, time.Now(), true
+	w.talk, w.soon = t, true
 	w.timer = time.AfterFunc(glance, w.look)
 }
 
@@ -52,10 +52,9 @@ func (w *watch) end() {
 
 // turn notes what is done from now on.
 func (w *watch) turn(to doing) {
-	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.doing, w.since = to, now
+	w.doing, w.seen = to, time.Time{} // reading the clock each time would show
 	if to != idle && !w.soon {
 		w.soon = true
 		w.timer.Reset(glance)
@@ -69,7 +68,12 @@ func (w *watch) look() {
 	if w.timer == nil {
 		return
 	}
-	passed, next := time.Since(w.since), glance
+	if w.seen.IsZero() {
+		w.seen, w.soon = time.Now(), true
+		w.timer.Reset(glance)
+		return
+	}
+	passed, next := time.Since(w.seen), glance
 	switch w.doing {
 	case idle:
 		if next = idleTime - passed; next <= 0 {
@@ -82,7 +86,7 @@ func (w *watch) look() {
 			return
 		}
 	case busy:
-		if w.listener == nil && passed >= glance/2 {
+		if w.listener == nil {
 			w.listener = make(chan struct{})
 			go w.listen(w.listener)
 		}
