@@ -2,6 +2,7 @@
 
 SHELL   := /bin/bash
 LINT    := .tools/golangci-lint-v2.15.0
+BUF     := .tools/buf-v1.75.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 # The version of gVisor that ambit-runsc reports: that of go.mod.
 GVISOR  = $(shell go list -m -f '{{.Version}}' gvisor.dev/gvisor 2>/dev/null)
@@ -18,7 +19,7 @@ export PATH := $(CURDIR)/.tools/go/bin:$(PATH)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-guest test-microvm check lint bench fuzz clean
+.PHONY: help build demo test test-guest test-microvm check lint api bench fuzz clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +62,20 @@ $(LINT):
 	@mkdir -p .tools
 	CGO_ENABLED=0 GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT:.tools/golangci-lint-%=%)
 	@mv .tools/golangci-lint $@
+
+api: $(BUF) ## check the API's contract, also against main's, and generate its code anew
+	cd api && PATH=$(CURDIR)/.tools:$$PATH $(CURDIR)/$(BUF) lint
+	@if git cat-file -e main:api/buf.yaml 2>/dev/null; then \
+		cd api && $(CURDIR)/$(BUF) breaking --against '$(shell git rev-parse --path-format=absolute --git-common-dir)#branch=main,subdir=api'; fi
+	cd api && PATH=$(CURDIR)/.tools:$$PATH $(CURDIR)/$(BUF) generate
+
+# The pinned generator with its plugins, built once. This takes some minutes.
+$(BUF):
+	@mkdir -p .tools
+	CGO_ENABLED=0 GOBIN=$(CURDIR)/.tools go install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+	CGO_ENABLED=0 GOBIN=$(CURDIR)/.tools go install connectrpc.com/connect/cmd/protoc-gen-connect-go@v1.21.1
+	CGO_ENABLED=0 GOBIN=$(CURDIR)/.tools go install github.com/bufbuild/buf/cmd/buf@$(BUF:.tools/buf-%=%)
+	@mv .tools/buf $@
 
 bench: ## measure beside other sandboxes and write docs/bench (ARGS="--only start --rounds 5")
 	@scripts/bench.sh $(ARGS)

@@ -15,6 +15,7 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.execCommand(),
 		a.sessionCommand(),
 		a.stopCommand(),
+		a.serveCommand(),
 		a.imageCommand(),
 		a.packCommand(),
 		a.secretCommand(),

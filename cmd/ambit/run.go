@@ -33,6 +33,7 @@ type runFlags struct {
 	webhook                   approval.Front // for askURL
 	askAuto                   bool           // nobody said whether to ask
 	offline                   bool           // nobody is asked about the network
+	sessionID                 string         // of whoever has to know it before; "": it is made
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -73,6 +74,8 @@ is no such command; 128+N: signal N ended it.`,
 	fl.StringVar(&f.deno, "deno", "auto", "with --ask, have Deno programs ask here before they do something, in the place of their own permissions: `auto` (where the command is Deno), on or off")
 	fl.BoolVar(&f.plan, "plan", false, "print the plan and start nothing")
 	fl.StringVar(&f.watch, "watch-files", "auto", "report files that were not there for the program: `auto` (for packs), on or off; it costs some microseconds for each file opened")
+	fl.StringVar(&f.sessionID, "session-id", "", "the id of this session, one that no other has")
+	_ = fl.MarkHidden("session-id") // for ambit serve, which tells it before the session is there
 	return cmd
 }
 
@@ -98,6 +101,9 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	}
 	if f.deno != "auto" && f.deno != "on" && f.deno != "off" {
 		return fmt.Errorf("--deno %q: want auto, on or off", f.deno)
+	}
+	if f.sessionID != "" && !isSessionID(f.sessionID) {
+		return fmt.Errorf("--session-id %q: want an id such as %s", f.sessionID, audit.NewID("s"))
 	}
 	if err := errors.Join(f.readAsk(), a.resolveAsk(f), a.readURL(ctx, f)); err != nil {
 		return err

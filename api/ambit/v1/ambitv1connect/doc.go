@@ -1,0 +1,3 @@
+// Package ambitv1connect has the clients and the handlers of the API's services, as
+// Connect: made by `make api`.
+package ambitv1connect

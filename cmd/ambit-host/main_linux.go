@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/companion/start"
+	"ambit.dev/ambit/internal/server"
+)
+
+// version is set when the binary is linked.
+var version string
+
+// exitFailed is the status of every program of Ambit's that could not do what it
+// was started for.
+const exitFailed = 125
+
+func main() {
+	if len(os.Args) != 2 || !filepath.IsAbs(os.Args[1]) {
+		fmt.Fprintln(os.Stderr, "ambit-host: started by ambit serve, with the state folder")
+		os.Exit(exitFailed)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	err := serve(ctx, os.Args[1], slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "ambit: %v\n", err)
+		os.Exit(exitFailed)
+	}
+}
+
+// Bounds of connections: who is served is this user, but may be broken.
+const (
+	maxConnections = 512
+	maxHeader      = 32 << 10
+	headerWithin   = 10 * time.Second
+	idleWithin     = 5 * time.Minute
+	closeWithin    = 5 * time.Second
+)
+
+// serve serves until ctx ends.
+func serve(ctx context.Context, state string, log *slog.Logger) (err error) {
+	unlock, err := alone(state)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	cfg, err := config(state)
+	if err != nil {
+		return err
+	}
+	s, err := server.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	l, err := listen(state)
+	if err != nil {
+		return err
+	}
+	own, err := ownNamespaces()
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	h := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerWithin, IdleTimeout: idleWithin, MaxHeaderBytes: maxHeader, Protocols: protocols(),
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return server.WithCaller(ctx, server.Caller{Principal: principal(), Role: server.Admin})
+		}}
+	failed := make(chan error, 1)
+	go func() {
+		failed <- h.Serve(netutil.LimitListener(&ownListener{Listener: l, own: own, log: log}, maxConnections))
+	}()
+	log.InfoContext(ctx, "serving", "socket", filepath.Join(state, socketName), "version", version)
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		ends, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
+		defer cancel()
+		if err = h.Shutdown(ends); errors.Is(err, context.DeadlineExceeded) {
+			err = h.Close()
+		}
+		if ended := <-failed; !errors.Is(ended, http.ErrServerClosed) {
+			err = errors.Join(err, ended)
+		}
+	}
+	return err
+}
+
+func protocols() *http.Protocols {
+	p := &http.Protocols{}
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true) // gRPC; nobody is between on this socket
+	return p
+}
+
+func config(state string) (cfg server.Config, err error) {
+	cfg = server.Config{State: state, Version: version, Now: time.Now}
+	if cfg.Home, err = os.UserHomeDir(); err != nil || !filepath.IsAbs(cfg.Home) {
+		cfg.Home = "/"
+	}
+	if cfg.Ambit, err = start.Path("ambit"); err != nil {
+		return cfg, err
+	}
+	cfg.Keeper, err = start.Path("ambit-keeper")
+	return cfg, err
+}
+
+// principal names the person, as ambit does.
+func principal() string { return fmt.Sprintf("uid:%d", os.Getuid()) }
+
+// alone holds the folder for this host, until unlock.
+//
+// Security: whoever can write the folder can put a socket of theirs there, and a
+// store; one that others may write is refused.
+func alone(state string) (unlock func(), err error) {
+	info, err := os.Lstat(state)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() || info.Mode().Perm()&0o022 != 0 || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) { //nolint:forcetypeassert // what Lstat gives on Linux
+		return nil, fmt.Errorf("the state folder %q is another user's, or others may write it", state)
+	}
+	if err := os.MkdirAll(filepath.Join(state, "host"), 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(state, "host", "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = f.Close() // nothing was written
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another ambit serve has the state folder %q", state)
+		}
+		return nil, fmt.Errorf("lock the state folder %q: %w", state, err)
+	}
+	return func() { _ = f.Close() }, nil // and the lock with it
+}
+
+// socketName is the socket in the state folder.
+const socketName = "host.sock"
+
+// listen makes the socket. The folder is held, so one that is there is of a host
+// that was killed.
+func listen(state string) (net.Listener, error) {
+	// By descriptor: the name of a socket has at most 107 bytes, a folder's more.
+	dir, err := os.Open(state)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	name := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), socketName)
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	// Never open to others, not even until a chmod. Nothing else runs yet that makes
+	// files, and sessions are to have the person's own mask.
+	mask := unix.Umask(0o177)
+	l, err := net.Listen("unix", name)
+	unix.Umask(mask)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %q: %w", filepath.Join(state, socketName), err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false) //nolint:forcetypeassert // it was made as one above; its name leads nowhere now
+	return l, nil
+}

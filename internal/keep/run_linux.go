@@ -1,0 +1,87 @@
+package keep
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// MaxOutput bounds what is kept of one session.
+const MaxOutput = 16 << 20
+
+// ErrBegun says that a job was begun before.
+var ErrBegun = errors.New("it was begun before")
+
+// Run runs the job of a folder, keeps its output and how it ended, and returns when
+// it has. ErrBegun if it was begun before.
+//
+// Security: it is for a process of its own that does nothing else. What it starts
+// is told to end when this process does, however that ends: nothing runs on
+// whose output nobody takes and whose end nobody would write down.
+func Run(dir string, most int64) error {
+	j, err := Load(dir)
+	if err != nil {
+		return err
+	}
+	begun, err := begin(dir)
+	if err != nil {
+		return err
+	}
+	defer begun.Close()
+	out, err := newOutput(dir, most)
+	if err != nil {
+		return err
+	}
+	end := j.run(out)
+	dropped, err := out.end()
+	end.Dropped, end.Ended = dropped, time.Now().UnixNano()
+	aside := filepath.Join(dir, ".end")
+	return errors.Join(err, writeJSON(aside, end), os.Rename(aside, filepath.Join(dir, endFile)))
+}
+
+// begin claims the job, until this process ends.
+func begin(dir string) (*os.File, error) {
+	aside, err := os.CreateTemp(dir, ".begun-")
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(aside.Fd()), syscall.LOCK_EX)
+	if err == nil { // locked before it has its name: nobody finds it without the lock
+		err = os.Link(aside.Name(), filepath.Join(dir, begunFile))
+	}
+	if err = errors.Join(err, os.Remove(aside.Name())); err != nil {
+		_ = aside.Close() // nothing was written
+		if errors.Is(err, os.ErrExist) {
+			return nil, ErrBegun
+		}
+		return nil, err
+	}
+	return aside, nil
+}
+
+func (j Job) run(out *Output) End {
+	runtime.LockOSThread() // the child is told when the thread ends that made it: not before this process
+	cmd := &exec.Cmd{Path: j.Path, Args: append([]string{filepath.Base(j.Path)}, j.Args...), Dir: j.Dir, Env: os.Environ(),
+		Stdout: out.stream(Stdout), Stderr: out.stream(Stderr),
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}}
+	if len(j.Stdin) > 0 {
+		cmd.Stdin = bytes.NewReader(j.Stdin)
+	}
+	err := cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			return End{Exit: 128 + int(status.Signal()), Error: fmt.Sprintf("the launcher was ended by %s", status.Signal())}
+		}
+		return End{Exit: exit.ExitCode()}
+	}
+	if err != nil && cmd.ProcessState == nil {
+		return End{Exit: 125, Error: err.Error()}
+	}
+	return End{} // what is left is about its standard input, which it need not read
+}

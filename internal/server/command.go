@@ -1,0 +1,86 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+)
+
+// patience is how long one run of the command line may take.
+const patience = time.Minute
+
+// A commandError is what the command line said when it refused.
+type commandError struct {
+	status int
+	said   string
+}
+
+func (e *commandError) Error() string {
+	if e.said == "" {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.said
+}
+
+// code: the command line understood what was asked, and does not do it.
+func (e *commandError) code() connect.Code {
+	if e.status < 0 {
+		return connect.CodeUnavailable
+	}
+	return connect.CodeFailedPrecondition
+}
+
+// command runs the command line, and reads its JSON into answer. Where it says
+// something and fails, both are returned.
+//
+// Security: arguments reach it one by one, without a shell. What callers name
+// stands behind "--" or in the place of a flag's value.
+func (s *Server) command(ctx context.Context, answer any, args ...string) error {
+	select {
+	case s.running <- struct{}{}:
+		defer func() { <-s.running }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	// A change that has begun is not broken off when its caller leaves.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	for _, a := range args {
+		if strings.ContainsRune(a, 0) {
+			return invalid("a text has a NUL in it")
+		}
+	}
+	cmd := exec.CommandContext(ctx, s.cfg.Ambit, append([]string{"--state-dir=" + s.cfg.State, "--json"}, args...)...)
+	cmd.Dir = "/"
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	err := cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		err = &commandError{exit.ExitCode(), complaint(said.String())}
+	}
+	if err != nil && out.Len() == 0 {
+		return err
+	}
+	if bad := json.Unmarshal(out.Bytes(), answer); bad != nil {
+		return errors.Join(err, fmt.Errorf("read what ambit %s printed: %w", args[0], bad))
+	}
+	return err
+}
+
+// complaint is the last line that ambit itself said.
+func complaint(said string) string {
+	last := ""
+	for line := range strings.Lines(said) {
+		if rest, ok := strings.CutPrefix(line, "ambit: "); ok {
+			last = strings.TrimSpace(rest)
+		}
+	}
+	return last
+}

@@ -1,0 +1,128 @@
+package server
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+// tokens makes and reads page tokens: where a list goes on, and of which list.
+//
+// Security: a token is good for the caller and the request that it was made for,
+// and for this process: another one's, or one that somebody made up, is refused.
+type tokens struct{ key []byte }
+
+func newTokens() tokens {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // it never fails
+	return tokens{key}
+}
+
+const macSize = 16
+
+// of names a list: whose it is, and the request without the page.
+func (t tokens) mac(caller Caller, list, after string) []byte {
+	m := hmac.New(sha256.New, t.key)
+	for _, part := range []string{caller.Principal, list, after} {
+		sum := sha256.Sum256([]byte(part)) // so that no part goes over into the next
+		m.Write(sum[:])
+	}
+	return m.Sum(nil)[:macSize]
+}
+
+func (t tokens) make(caller Caller, list, after string) string {
+	if after == "" {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(append(t.mac(caller, list, after), after...))
+}
+
+func (t tokens) read(caller Caller, list, token string) (after string, err error) {
+	if token == "" {
+		return "", nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(b) <= macSize || !hmac.Equal(b[:macSize], t.mac(caller, list, string(b[macSize:]))) {
+		return "", connect.NewError(connect.CodeInvalidArgument, errors.New("the page token is not of this request, or from before the host was started; begin with the first page"))
+	}
+	return string(b[macSize:]), nil
+}
+
+// paged is a request for one page.
+type paged interface {
+	proto.Message
+	GetPageSize() int32
+	GetPageToken() string
+}
+
+// listOf names the list that a request is for: all of it but the page.
+func listOf(r paged) (string, error) {
+	c := proto.Clone(r).ProtoReflect()
+	for _, name := range []string{"page_size", "page_token"} {
+		for i := range c.Descriptor().Fields().Len() {
+			if f := c.Descriptor().Fields().Get(i); string(f.Name()) == name {
+				c.Clear(f)
+			}
+		}
+	}
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(c.Interface())
+	return string(c.Descriptor().FullName()) + "\x00" + string(b), err
+}
+
+func pageSize(r paged) (int, error) {
+	switch n := int(r.GetPageSize()); {
+	case n < 0:
+		return 0, connect.NewError(connect.CodeInvalidArgument, errors.New("page_size: expected how many, or 0"))
+	case n == 0:
+		return defaultPage, nil
+	default:
+		return min(n, maxPage), nil
+	}
+}
+
+// page is the page of all that a request is for, and the token of the next one.
+// Items are put into the order of their keys, each of which is another.
+func page[T any](t tokens, caller Caller, r paged, all []T, key func(T) string, newestFirst bool) (some []T, next string, err error) {
+	list, err := listOf(r)
+	if err != nil {
+		return nil, "", err
+	}
+	after, err := t.read(caller, list, r.GetPageToken())
+	if err != nil {
+		return nil, "", err
+	}
+	most, err := pageSize(r)
+	if err != nil {
+		return nil, "", err
+	}
+	order := func(a, b string) int {
+		if newestFirst {
+			return strings.Compare(b, a)
+		}
+		return strings.Compare(a, b)
+	}
+	slices.SortFunc(all, func(a, b T) int { return order(key(a), key(b)) })
+	if after != "" {
+		i := slices.IndexFunc(all, func(it T) bool { return order(key(it), after) > 0 })
+		if i < 0 {
+			return nil, "", nil
+		}
+		all = all[i:]
+	}
+	if len(all) > most {
+		return all[:most], t.make(caller, list, key(all[most-1])), nil
+	}
+	return all, "", nil
+}

@@ -1,0 +1,136 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"connectrpc.com/connect"
+
+	api "ambit.dev/ambit/api/ambit/v1/ambitv1connect"
+)
+
+// A Role is what a caller may do. Each has what those before it have. The zero
+// value may do nothing.
+type Role int
+
+// The roles.
+const (
+	Nobody   Role = iota
+	Viewer        // sees what is there and what was done
+	Approver      // answers questions, and takes back what was granted
+	Operator      // starts and ends sessions, and sees what they write
+	Admin         // grants
+)
+
+// String is the role as people and programs are told.
+func (r Role) String() string {
+	if r < Nobody || r > Admin {
+		return "nobody"
+	}
+	return [...]string{"nobody", "viewer", "approver", "operator", "admin"}[r]
+}
+
+// A Caller is who sent a request, found out by whoever listens.
+type Caller struct {
+	Principal string
+	Role      Role
+}
+
+type callerKey struct{}
+
+// WithCaller returns a context for the requests of one caller.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// callerOf is who sent the request; the zero value where nobody said.
+func callerOf(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c
+}
+
+// A Route is one procedure and who may call it.
+type Route struct {
+	Procedure string
+	Least     Role
+	most      int64 // bytes of a request; 0: small
+}
+
+// Bounds of what is sent here: a process that asks must not fill this one.
+const (
+	small      = 64 << 10
+	maxMessage = 2 << 20
+)
+
+// routes is every route there is. What is not here is not served.
+var routes = []Route{
+	{Procedure: api.QuestionServiceListQuestionsProcedure, Least: Viewer},
+	{Procedure: api.QuestionServiceWatchQuestionsProcedure, Least: Viewer},
+	{Procedure: api.QuestionServiceAnswerQuestionProcedure, Least: Approver},
+	{Procedure: api.SessionServiceListSessionsProcedure, Least: Viewer},
+	{Procedure: api.SessionServiceGetSessionProcedure, Least: Viewer},
+	{Procedure: api.SessionServiceCreateSessionProcedure, Least: Operator, most: maxMessage},
+	{Procedure: api.SessionServiceStopSessionProcedure, Least: Operator},
+	{Procedure: api.SessionServiceStreamOutputProcedure, Least: Operator},
+	{Procedure: api.GrantServiceListGrantsProcedure, Least: Viewer},
+	{Procedure: api.GrantServiceAddGrantsProcedure, Least: Admin},
+	{Procedure: api.GrantServiceRevokeGrantsProcedure, Least: Approver},
+	{Procedure: api.AuditServiceListRecordsProcedure, Least: Viewer},
+	{Procedure: api.AuditServiceGetRecordProcedure, Least: Viewer},
+	{Procedure: api.AuditServiceStreamRecordsProcedure, Least: Viewer},
+	{Procedure: api.AuditServiceVerifyLogProcedure, Least: Viewer},
+	{Procedure: api.PackServiceListPacksProcedure, Least: Viewer},
+	{Procedure: api.PackServiceGetPackProcedure, Least: Viewer},
+	{Procedure: api.HostServiceGetVersionProcedure, Least: Viewer},
+	{Procedure: api.HostServiceCheckHealthProcedure, Least: Viewer},
+	{Procedure: api.HostServiceDiagnoseProcedure, Least: Operator},
+}
+
+// Routes returns the table.
+func Routes() []Route { return append([]Route(nil), routes...) }
+
+func routeOf(path string) (Route, bool) {
+	for _, r := range routes {
+		if r.Procedure == path {
+			return r, true
+		}
+	}
+	return Route{}, false
+}
+
+// guard lets through what the table has, to those who may.
+//
+// Security: it stands before everything that reads a request: what is not
+// allowed is not parsed. A browser says where a page is from that makes it send
+// something; no page is from here.
+func guard(next http.Handler) http.Handler {
+	refuse := connect.NewErrorWriter()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		route, ok := routeOf(r.URL.Path)
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		caller := callerOf(r.Context())
+		var err error
+		switch {
+		case r.Header.Get("Origin") != "":
+			err = connect.NewError(connect.CodePermissionDenied, errors.New("requests of web pages are not served"))
+		case caller.Principal == "" || caller.Role == Nobody:
+			err = connect.NewError(connect.CodeUnauthenticated, errors.New("nobody is known to have sent this"))
+		case caller.Role < route.Least:
+			err = connect.NewError(connect.CodePermissionDenied, errors.New("the role "+caller.Role.String()+" may not call this; it takes "+route.Least.String()))
+		}
+		if err != nil {
+			_ = refuse.Write(w, r, err) // a caller that is gone has nobody to tell
+			return
+		}
+		most := route.most
+		if most == 0 {
+			most = small
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, most)
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,198 @@
+// Package server is the API of a host: it translates between the messages of
+// api/ambit/v1 and what the command line does, on the same store and the same log.
+//
+// It decides nothing and grants nothing by itself:
+//
+//   - What it shows it reads: questions, sessions and grants from the store,
+//     records from the log.
+//   - An answer to a question goes to the store, and the launcher that asked makes
+//     a grant of it and puts its request to its gate again, as with any answer.
+//   - What changes grants, ends sessions, or looks at packs and at the host is a
+//     run of ambit's own command line. So is each session: internal/keep, `ambit run`.
+//
+// Invariants:
+//
+//   - A route that is not in the table (routes) is not served, and each in it is
+//     only for callers with its role (TestEveryRoute, TestRoles).
+//   - Callers see and change what is their principal's, and nothing else: of
+//     anything else there is none (TestServeSomebodyElses in test/serve, TestTokens).
+//   - It keeps nothing that would be lost with it: a host that is killed and started
+//     again answers the same (TestServeKilled in test/serve).
+//
+// Who the caller is, whoever listens has found out (WithCaller). Layer: a front
+// door, above core, audit, store and keep.
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"ambit.dev/ambit/api/ambit/v1/ambitv1connect"
+	"ambit.dev/ambit/internal/store"
+)
+
+// Config is what a Server is made of.
+type Config struct {
+	State   string // the folder of grants and log
+	Ambit   string // path of the command line
+	Keeper  string // path of ambit-keeper
+	Version string
+	Home    string // where sessions are started that name no folder
+	Now     func() time.Time
+}
+
+// A Server serves the API. It is safe for concurrent use.
+type Server struct {
+	cfg     Config
+	base    *store.Database
+	list    *opened[*store.List]
+	grants  *opened[*store.Store]
+	tokens  tokens
+	started time.Time
+	running chan struct{} // one place for each command line at once
+
+	mu     sync.Mutex
+	active map[string]bool // guarded by mu; jobs that may not have ended, and whether they are known to have begun
+
+	verifying, diagnosing sync.Mutex // one each at a time
+}
+
+// maxCommands bounds how many command lines run at once for the API.
+const maxCommands = 8
+
+// New makes a server on a state folder, which must be there.
+func New(cfg Config) (*Server, error) {
+	s := &Server{cfg: cfg, base: &store.Database{}, tokens: newTokens(), started: cfg.Now(),
+		running: make(chan struct{}, maxCommands), active: map[string]bool{}}
+	s.list = &opened[*store.List]{open: func() (*store.List, error) { return s.base.OpenList(filepath.Join(cfg.State, "sessions.db")) }}
+	s.grants = &opened[*store.Store]{open: func() (*store.Store, error) { return s.base.Open(filepath.Join(cfg.State, "ambit.db")) }}
+	for _, dir := range []string{s.jobs(), s.keys()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.findJobs()
+}
+
+// Close closes the store. Sessions go on.
+func (s *Server) Close() error { return errors.Join(s.list.close(), s.grants.close()) }
+
+// log is the folder of the audit log.
+func (s *Server) log() string { return filepath.Join(s.cfg.State, "audit") }
+
+// Handler serves the routes of the table.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	opts := connect.WithHandlerOptions(connect.WithRecover(recovered), connect.WithReadMaxBytes(maxMessage))
+	for _, add := range []func(...connect.HandlerOption) (string, http.Handler){
+		func(o ...connect.HandlerOption) (string, http.Handler) {
+			return ambitv1connect.NewQuestionServiceHandler(questions{s}, o...)
+		},
+		func(o ...connect.HandlerOption) (string, http.Handler) {
+			return ambitv1connect.NewSessionServiceHandler(sessions{s}, o...)
+		},
+		func(o ...connect.HandlerOption) (string, http.Handler) {
+			return ambitv1connect.NewGrantServiceHandler(grants{s}, o...)
+		},
+		func(o ...connect.HandlerOption) (string, http.Handler) {
+			return ambitv1connect.NewAuditServiceHandler(records{s}, o...)
+		},
+		func(o ...connect.HandlerOption) (string, http.Handler) {
+			return ambitv1connect.NewPackServiceHandler(packs{s}, o...)
+		},
+		func(o ...connect.HandlerOption) (string, http.Handler) {
+			return ambitv1connect.NewHostServiceHandler(host{s}, o...)
+		},
+	} {
+		mux.Handle(add(opts))
+	}
+	return guard(mux)
+}
+
+func recovered(context.Context, connect.Spec, http.Header, any) error {
+	return connect.NewError(connect.CodeInternal, errors.New("internal error: the request ended in a panic"))
+}
+
+// opened is something that is opened when it is first used, and anew after an
+// error: what it rests on is a process that may be lost.
+type opened[T interface{ Close() error }] struct {
+	open func() (T, error)
+
+	mu   sync.RWMutex
+	it   T    // guarded by mu
+	have bool // guarded by mu
+}
+
+// use does something with it. An error that is no answer closes it.
+func (o *opened[T]) use(do func(T) error) error {
+	o.mu.RLock()
+	if !o.have {
+		o.mu.RUnlock()
+		if err := o.ready(); err != nil {
+			return err
+		}
+		o.mu.RLock()
+	}
+	if !o.have {
+		o.mu.RUnlock()
+		return errors.New("the store was closed meanwhile")
+	}
+	err := do(o.it)
+	o.mu.RUnlock()
+	if err != nil && !answers(err) {
+		err = errors.Join(err, o.close())
+	}
+	return err
+}
+
+func (o *opened[T]) ready() (err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.have {
+		o.it, err = o.open()
+		o.have = err == nil
+	}
+	return err
+}
+
+func (o *opened[T]) close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.have {
+		return nil
+	}
+	o.have = false
+	return o.it.Close()
+}
+
+// answers reports whether an error is what the store had to say.
+func answers(err error) bool {
+	for _, known := range []error{store.ErrNotFound, store.ErrRevoked, store.ErrEnded, store.ErrExists, store.ErrAnswered, store.ErrExpired, store.ErrWithdrawn} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// read does something with it that may be done twice: where a process was lost
+// since, the next one is asked.
+func read[T interface{ Close() error }, R any](o *opened[T], do func(T) (R, error)) (r R, err error) {
+	for range 2 {
+		err = o.use(func(it T) (err error) {
+			r, err = do(it)
+			return err
+		})
+		if err == nil || answers(err) {
+			break
+		}
+	}
+	return r, err
+}
