@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -89,8 +90,18 @@ func (w *Worker) run(head *List) {
 	_ = w.line.Close()
 }
 
+// hearSoon is how long a row is waited for by the thread that ordered it, which the
+// kernel wakes up directly. After it the waiting is left to the runtime, whose own
+// way there is longer than most rows.
+const hearSoon = 2 * time.Millisecond
+
 // hear waits until the row is done.
 func (w *Worker) hear() error {
+	if c, err := w.line.SyscallConn(); err == nil {
+		_ = c.Control(func(fd uintptr) { // what it finds the read finds too
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(hearSoon.Milliseconds()))
+		})
+	}
 	n, err := w.line.Read(make([]byte, 1))
 	if err == nil && n == 0 {
 		err = errWorkerGone

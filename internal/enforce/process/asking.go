@@ -33,6 +33,7 @@ type asking struct {
 	host   int           // O_PATH descriptor of the host's root
 	view   atomic.Int64  // the same of the view's, where there is no trap; -1 before it is there
 	room   chan struct{} // one token for each held call that may wait
+	ids    ids           // of its processes
 
 	apart  sync.WaitGroup  // held calls that are answered in a goroutine
 	ctx    context.Context // ends with the sandbox
@@ -66,7 +67,7 @@ func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker, attach 
 
 // newTrap makes the trap that knows the names of the plan.
 func (a *asking) newTrap(p enforce.Plan) *trap.Trap {
-	c := trap.Config{Host: a.host, UID: uint32(p.UID), GID: uint32(p.GID), Touch: a.touched, PID: a.hostPID, Quiet: p.Quiet}
+	c := trap.Config{Host: a.host, UID: uint32(p.UID), GID: uint32(p.GID), Touch: a.touched, PID: a.hostPID, Process: a.ids.process, Quiet: p.Quiet}
 	if o, ok := a.asker.(enforce.Observer); ok {
 		c.Linked = o.Linked
 	}
@@ -145,6 +146,7 @@ func (a *asking) end() error {
 		if fd := int(a.view.Load()); fd >= 0 {
 			a.failed = errors.Join(a.failed, unix.Close(fd))
 		}
+		a.failed = errors.Join(a.failed, a.ids.close())
 	})
 	return a.failed
 }
@@ -238,7 +240,7 @@ func arguments(text []byte) (argv []string) {
 // hostPID translates a process id of the sandbox, as the trap is told, to the
 // host's; 0 where there is none any more.
 func (a *asking) hostPID(pid int) int {
-	return pidOutside(int(a.attach.init.Load()), pid)
+	return a.ids.outside(int(a.attach.init.Load()), pid)
 }
 
 // patience is how often it is looked whether a held call still waits.

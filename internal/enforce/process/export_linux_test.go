@@ -124,3 +124,17 @@ const (
 	CallReadlink = callReadlink
 	CallLchown   = callLchown
 )
+
+// ProcessOf asks the kernel for the process of a thread; 0 where it does not tell.
+func ProcessOf(thread int) (pid int, failed error) {
+	i := &ids{}
+	pid = i.process(thread)
+	return pid, i.close()
+}
+
+// Outside asks for an id of a process's pid namespace, again and again.
+func Outside(init, pid int) (got [2]int, failed error) {
+	i := &ids{}
+	got[0], got[1] = i.outside(init, pid), i.outside(init, pid)
+	return got, i.close()
+}

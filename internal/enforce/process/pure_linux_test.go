@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -382,5 +383,36 @@ func TestArguments(t *testing.T) {
 	}
 	if got := process.Arguments([]byte(strings.Repeat("x\x00", 1000))); len(got) != 64 {
 		t.Errorf("of a thousand words %d are kept, want 64", len(got))
+	}
+}
+
+// TestIDs: a thread is told as its process, and an id of a namespace as ours; what is
+// not there is 0.
+func TestIDs(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	thread := make(chan int)
+	go func() {
+		runtime.LockOSThread() // another thread than that of the test
+		defer runtime.UnlockOSThread()
+		thread <- unix.Gettid()
+		<-thread
+	}()
+	id := <-thread
+	defer close(thread)
+	if id == os.Getpid() { // the first thread; then this is another one
+		id = unix.Gettid()
+	}
+	const none = 1 << 22 // beyond the highest that there can be
+	for of, want := range map[int]int{id: os.Getpid(), os.Getpid(): os.Getpid(), none: 0} {
+		got, err := process.ProcessOf(of)
+		if err != nil || got != want && got != 0 { // the kernel may be older
+			t.Errorf("the process of %d is %d, want %d; %v", of, got, want, err)
+		}
+	}
+	for of, want := range map[int]int{id: id, none: 0} {
+		if got, err := process.Outside(os.Getpid(), of); err != nil || got != [2]int{want, want} {
+			t.Errorf("outside, %d is %v, want %d; %v", of, got, want, err)
+		}
 	}
 }

@@ -113,6 +113,11 @@ func field(status []byte, name string) string {
 
 // process returns the process of a thread, or the thread where that cannot be read.
 func (t *Trap) process(thread int) int {
+	if t.config.Process != nil {
+		if pid := t.config.Process(thread); pid > 0 {
+			return pid
+		}
+	}
 	status, err := t.proc(thread, "status")
 	if err != nil {
 		return thread

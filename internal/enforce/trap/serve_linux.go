@@ -40,6 +40,9 @@ type Config struct {
 	// namespace of whoever mounted has it, to that of the host's /proc; 0 where
 	// there is none. Nil leaves it.
 	PID func(thread int) int
+	// Process answers the process of a thread, both as the host's /proc has them; 0
+	// where it cannot tell, and then it is read there. Nil never can.
+	Process func(thread int) int
 }
 
 // Touched is a first contact. The caller waits in its system call.
