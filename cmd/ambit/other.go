@@ -13,6 +13,7 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.netCommand(),
 		a.psCommand(),
 		a.execCommand(),
+		a.cpCommand(),
 		a.sessionCommand(),
 		a.stopCommand(),
 		a.serveCommand(),
