@@ -18,6 +18,20 @@ func OnlyStandard(dir string) error                    { return onlyStandard(dir
 func Asks(dir string, p enforce.Plan, hears bool) (string, error) {
 	return asks(dir, p, hears)
 }
+func OwnNamespaces() map[string]string { return ownNamespaces() }
+
+// OtherNamespaces is why each of these namespaces does not hold; "" where it does.
+func OtherNamespaces(dir string, names []string, outside map[string]string) ([]string, error) {
+	var why []string
+	err := otherNamespaces(dir, names, outside, func(_, _ string, err error) {
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		why = append(why, text)
+	})
+	return why, err
+}
 func Unescape(s string) string { return enforce.Unescape(s) }
 
 func StatusHolds(dir string) (capabilities, filter error) {

@@ -22,7 +22,7 @@ import (
 // readBack asks the kernel what holds for the process at the threshold and
 // compares it with the plan; outside are the launcher's namespaces. What cannot be asked (Landlock, the filter's
 // table) was tried by the process itself, which would not be there otherwise.
-func readBack(pid int, p enforce.Plan, outside map[string]uint64, group *cgroup.Group, hears bool) (enforce.Report, error) {
+func readBack(pid int, p enforce.Plan, outside map[string]string, group *cgroup.Group, hears bool) (enforce.Report, error) {
 	r := enforce.Report{Tier: p.Tier}
 	dir := "/proc/" + strconv.Itoa(pid)
 	add := func(name string, detail string, err error) {
@@ -117,20 +117,28 @@ func limitWords(l enforce.LimitPlan) string {
 
 var namespaceFile = map[string]string{"user": "user", "mount": "mnt", "pid": "pid", "net": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup"}
 
-// ownNamespaces are the numbers of this process's namespaces, by name. One that
-// cannot be told is missing.
-func ownNamespaces() map[string]uint64 {
-	own := map[string]uint64{}
+// ownNamespaces are the names that the kernel has for this process's namespaces, such
+// as mnt:[4026531841], by the names of a plan. One that cannot be told is missing.
+func ownNamespaces() map[string]string {
+	own := make(map[string]string, len(namespaceFile))
 	for name, file := range namespaceFile {
-		var st unix.Stat_t
-		if err := unix.Stat("/proc/self/ns/"+file, &st); err == nil {
-			own[name] = st.Ino
-		}
+		own[name], _ = namespaceOf(unix.AT_FDCWD, "/proc/self/ns/"+file) // "" is none
 	}
 	return own
 }
 
-func otherNamespaces(dir string, names []string, outside map[string]uint64, add func(name, detail string, err error)) error {
+// namespaceOf reads what a link in /proc/PID/ns says. Nothing is opened for it: to look
+// at what it leads to, the kernel makes an inode, in ten times the time.
+func namespaceOf(dir int, link string) (string, error) {
+	var text [64]byte
+	n, err := unix.Readlinkat(dir, link, text[:])
+	if err != nil {
+		return "", err
+	}
+	return string(text[:n]), nil
+}
+
+func otherNamespaces(dir string, names []string, outside map[string]string, add func(name, detail string, err error)) error {
 	ns, err := unix.Open(dir+"/ns", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("look at its namespaces: %w", err)
@@ -142,15 +150,20 @@ func otherNamespaces(dir string, names []string, outside map[string]uint64, add 
 	return nil
 }
 
-func otherNamespace(ns int, name string, outside uint64) error {
-	var inside unix.Stat_t
-	if err := unix.Fstatat(ns, namespaceFile[name], &inside, 0); err != nil {
+// otherNamespace reports whether a process is in another namespace than the launcher.
+//
+// Security: the name of a namespace has its number, which no other one has while either
+// lives; whoever may not look at a process reads nothing.
+func otherNamespace(ns int, name, outside string) error {
+	inside, err := namespaceOf(ns, namespaceFile[name])
+	switch {
+	case err != nil:
 		return fmt.Errorf("look at its %s namespace: %w", name, err)
-	}
-	switch outside {
-	case 0:
+	case inside == "":
+		return fmt.Errorf("its %s namespace has no name", name)
+	case outside == "":
 		return fmt.Errorf("the host's %s namespace cannot be looked at", name)
-	case inside.Ino:
+	case inside == outside:
 		return fmt.Errorf("it is in the host's %s namespace", name)
 	}
 	return nil

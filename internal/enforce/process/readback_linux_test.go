@@ -202,6 +202,42 @@ func TestOnlyStandard(t *testing.T) {
 	holds(t, process.OnlyStandard(t.TempDir()), "no such file") // what cannot be asked does not hold
 }
 
+// TestOtherNamespaces: a namespace is another one where it has another name, and only
+// where both can be told.
+func TestOtherNamespaces(t *testing.T) {
+	dir, names := t.TempDir(), []string{"user", "mount", "pid", "net", "ipc", "uts", "cgroup"}
+	own := process.OwnNamespaces()
+	for _, name := range names {
+		if !strings.Contains(own[name], ":[") {
+			t.Errorf("the %s namespace of this process is %q", name, own[name])
+		}
+	}
+	check := func(dir string, outside map[string]string, want string) {
+		t.Helper()
+		why, err := process.OtherNamespaces(dir, names, outside)
+		if err != nil || len(why) != len(names) {
+			t.Fatalf("got %q, %v", why, err)
+		}
+		for i, got := range why {
+			if want == "" && got != "" || !strings.Contains(got, want) {
+				t.Errorf("%s namespace: got %q, want %q", names[i], got, want)
+			}
+		}
+	}
+	check("/proc/self", own, "it is in the host's")
+	check("/proc/self", nil, "cannot be looked at")
+	if err := os.Mkdir(filepath.Join(dir, "ns"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	check(dir, own, "look at its")
+	for _, file := range []string{"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"} {
+		if err := os.Symlink(file+":[1]", filepath.Join(dir, "ns", file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(dir, own, "")
+}
+
 // TestStatus: each set of capabilities has to be empty, and what is not said
 // does not hold.
 func TestStatus(t *testing.T) {

@@ -30,7 +30,7 @@ type session struct {
 	line    *line
 	group   *cgroup.Group
 	report  enforce.Report
-	outside map[string]uint64 // the launcher's namespaces
+	outside map[string]string // the launcher's namespaces
 	denials chan enforce.Denial
 	missed  atomic.Int64 // denials that nobody took in time
 	attach  *attacher
