@@ -129,5 +129,34 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	for _, c := range effective {
 		s.spec.Effective = append(s.spec.Effective, c.String())
 	}
+	s.spec.Watched = watched(in, plan)
 	return nil
+}
+
+// watched finds the capabilities whose use is seen by what is opened: those of files
+// whose objects are entries of the view of their own. One that lies in what is
+// shown anyway is not told from that.
+func watched(in enforce.Input, plan enforce.Plan) (all []session.Watched) {
+	if !plan.Filter.WatchOpens || in.Ask {
+		return nil
+	}
+	own := map[string]bool{}
+	for _, e := range plan.View {
+		own[e.Path] = e.Op == enforce.OpBind && !e.Pin
+	}
+	for _, c := range in.Effective {
+		if c.Kind() != capability.FSRead && c.Kind() != capability.FSWrite {
+			continue
+		}
+		w := session.Watched{Capability: c.String()}
+		for _, o := range in.Objects[w.Capability] {
+			if own[o.Path] {
+				w.Paths = append(w.Paths, o.Path)
+			}
+		}
+		if len(w.Paths) > 0 && len(w.Paths) == len(in.Objects[w.Capability]) {
+			all = append(all, w)
+		}
+	}
+	return all
 }

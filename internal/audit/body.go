@@ -61,6 +61,14 @@ type EndBody struct {
 	Refused  int           `json:"refused,omitempty"` // and those that were not to be
 	In       int64         `json:"in,omitempty"`      // bytes to the sandbox
 	Out      int64         `json:"out,omitempty"`     // bytes from it
+	Uses     []UseBody     `json:"uses,omitempty"`    // of what was watched
+}
+
+// UseBody says whether a session used a capability that it had and that could be
+// watched: files were opened or not.
+type UseBody struct {
+	Capability Text `json:"capability"`
+	Used       bool `json:"used,omitempty"`
 }
 
 // CountBody says how often a session was allowed and denied one kind of

@@ -69,6 +69,10 @@ func (e EndBody) appendTo(o *object) {
 	o.number("refused", int64(e.Refused), true)
 	o.number("in", e.In, true)
 	o.number("out", e.Out, true)
+	list(o, "uses", e.Uses, func(u UseBody) {
+		o.text("capability", u.Capability, false)
+		o.bool("used", u.Used, true)
+	})
 }
 
 func (f FlowBody) appendTo(o *object) {

@@ -222,6 +222,14 @@ type Result struct {
 	CannotExec error
 }
 
+// A Witness is a Session that can say, when it has ended, which entries of its view
+// something was opened or started beneath, by their paths, where its plan watches
+// opens (Input.WatchOpens) and nothing is asked about; nil where nobody watched.
+// What only looks at names opens nothing.
+type Witness interface {
+	Opened() map[string]bool
+}
+
 // Report says what a tier promised and whether each layer holds.
 type Report struct {
 	Tier   string  `json:"tier"`

@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,9 @@ type Spec struct {
 	Pack      string // id, "" for an ad hoc run
 	Digest    string
 	Effective []string // the effective set, as text
+	// Watched are capabilities whose use can be seen: each with the paths of the
+	// view's entries that are its own.
+	Watched []Watched
 	// Decide puts the requests on which Plan rests to the gate and makes the
 	// answers durable, and the record of the launch behind them. An error, or an
 	// answer that the Plan does not rest on, ends the launch; then there is no
@@ -47,6 +51,12 @@ type Spec struct {
 	Decide func(ctx context.Context, launch audit.Record) error
 	Plan   enforce.Plan
 	Stdio  enforce.Stdio
+}
+
+// Watched is a capability whose use can be seen by what is opened.
+type Watched struct {
+	Capability string
+	Paths      []string
 }
 
 // Runner runs sessions.
@@ -78,7 +88,31 @@ type Result struct {
 	Denials  int
 	Counts   []Count // of the Tally, by kind of capability
 	Traffic  Traffic // of the Tally
+	Uses     []Use   // of what was watched
 	Duration time.Duration
+}
+
+// Use says whether a capability was used.
+type Use struct {
+	Capability string
+	Used       bool
+}
+
+// uses says of each capability that is watched whether it was used, if the tier
+// can tell.
+func (s Spec) uses(inside enforce.Session) (all []Use) {
+	w, ok := inside.(enforce.Witness)
+	if !ok || len(s.Watched) == 0 {
+		return nil
+	}
+	opened := w.Opened()
+	if opened == nil {
+		return nil
+	}
+	for _, c := range s.Watched {
+		all = append(all, Use{c.Capability, slices.ContainsFunc(c.Paths, func(p string) bool { return opened[p] })})
+	}
+	return all
 }
 
 // Run builds the sandbox, records, lets the program begin, and waits.
@@ -130,6 +164,7 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 	if r.Settle != nil {
 		r.Settle()
 	}
+	res.Uses = s.uses(inside)
 	res.Result, res.Duration, res.Counts, res.Traffic = ended, r.Now().Sub(begin), r.Tally.Counts(), r.Tally.Traffic()
 	if r.Ended != nil {
 		wg.Go(func() { r.Ended(res) })
@@ -204,6 +239,9 @@ func end(res Result) audit.EndBody {
 	}
 	if res.Limit != "" {
 		b.Status = "limit " + res.Limit
+	}
+	for _, u := range res.Uses {
+		b.Uses = append(b.Uses, audit.UseBody{Capability: audit.Text(u.Capability), Used: u.Used})
 	}
 	if res.CannotExec != nil {
 		b.Status, b.Error = "refused", audit.Text(res.CannotExec.Error())

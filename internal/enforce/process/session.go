@@ -39,6 +39,7 @@ type session struct {
 	letGo   func()        // of the mounts; nil before they are held
 	hears   bool          // the filter's listener was taken over
 	watched chan struct{} // closed when held calls are no longer answered
+	uses    *uses         // nil where opens are not watched; of the watcher until watched is closed
 
 	positions []position // in files that are handed over
 

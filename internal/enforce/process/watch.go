@@ -60,6 +60,9 @@ func (s *session) watch(listening chan<- error) {
 	}
 	defer l.Close() //nolint:errcheck // nothing is held any more
 	w := &watcher{s: s, listener: l}
+	if s.plan.Filter.WatchOpens && s.asking == nil {
+		s.uses = newUses(s.plan.View)
+	}
 	_ = l.Serve(w.handle) // whatever ended it, what is held fails
 }
 
@@ -177,9 +180,13 @@ func (w *watcher) opened(n seccomp.Notification) seccomp.Verdict {
 	if err != nil || !w.listener.Valid(n.ID) {
 		return seccomp.Go()
 	}
-	if p, ok := absolute(n, string(name)); ok && w.s.hidden(path.Clean(p)) {
+	if p, ok := absolute(n, string(name)); ok {
 		p = path.Clean(p)
-		w.report(n, "fs.read", p, "open")
+		if w.s.hidden(p) {
+			w.report(n, "fs.read", p, "open")
+		} else if w.s.uses != nil {
+			w.s.uses.opened(p)
+		}
 	}
 	return seccomp.Go()
 }
