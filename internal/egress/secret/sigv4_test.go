@@ -282,3 +282,58 @@ func hexMAC(key, text string) string {
 	_, _ = h.Write([]byte(text)) // it never fails
 	return hex.EncodeToString(h.Sum(nil))
 }
+
+// signed is a request with a session token beside its key, signed as Signature
+// Version 4 has it, written down for this one request.
+func signedWithToken(key, token string) *http.Request {
+	const scope = "20150830/us-east-1/service/aws4_request"
+	sum := func(text string) string {
+		b := sha256.Sum256([]byte(text))
+		return hex.EncodeToString(b[:])
+	}
+	mac := func(key []byte, text string) []byte {
+		h := hmac.New(sha256.New, key)
+		_, _ = h.Write([]byte(text))
+		return h.Sum(nil)
+	}
+	canonical := "GET\n/\n\nhost:" + suite.host + "\nx-amz-date:20150830T123600Z\nx-amz-security-token:" + token + "\n\nhost;x-amz-date;x-amz-security-token\n" + empty
+	k := []byte("AWS4" + key)
+	for part := range strings.SplitSeq(scope, "/") {
+		k = mac(k, part)
+	}
+	v := vector{method: "GET", target: "/", headers: "X-Amz-Date: 20150830T123600Z\nX-Amz-Security-Token: " + token, scope: scope, signed: "host;x-amz-date;x-amz-security-token"}
+	return v.request(suite, hex.EncodeToString(mac(k, "AWS4-HMAC-SHA256\n20150830T123600Z\n"+scope+"\n"+sum(canonical))))
+}
+
+// TestSignAWSToken: the session token that belongs to a key is a secret of its own,
+// in its header, and what is signed is the request with it.
+func TestSignAWSToken(t *testing.T) {
+	const placeholder, token = "a placeholder of a token, of enough characters", "FwoGZXIvYXdzEXAMPLE"
+	key := binding.Binding{Scheme: "https", Host: suite.host, Port: 443, Place: binding.AWS, Key: suite.id}.Default("aws")
+	beside := binding.Binding{Scheme: "https", Host: suite.host, Port: 443, Place: binding.Header, Key: "X-Amz-Security-Token", Form: "{}"}.Default("token")
+	f, err := secret.New([]secret.Placeholder{{Name: "aws", Text: mine, Binding: key}, {Name: "token", Text: placeholder, Binding: beside}},
+		byName{"aws": suite.key, "token": token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := signedWithToken(mine, placeholder)
+	if err := suite.fill(f, r); err != nil {
+		t.Fatal(err)
+	}
+	want := signedWithToken(suite.key, token)
+	for _, name := range []string{"Authorization", "X-Amz-Security-Token"} {
+		if got, want := r.Header.Get(name), want.Header.Get(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	if err := suite.fill(f, signedWithToken(mine, "x"+placeholder)); err == nil {
+		t.Error("a token that is no placeholder alone went out")
+	}
+}
+
+// byName is a source of values by their names.
+type byName map[string]string
+
+func (b byName) Value(_ context.Context, u secret.Use) (binding.Value, error) {
+	return binding.NewValue(b[u.Name])
+}
