@@ -47,12 +47,19 @@ type app struct {
 	out, err *os.File
 	stateDir string
 	json     bool
+	kept     *kept // of the output of a run; nil: it is not
 	now      func() time.Time
 	database store.Database
 }
 
-// stdio are the program's standard descriptors: ambit's own.
-func (a *app) stdio() enforce.Stdio { return enforce.Stdio{In: a.in, Out: a.out, Err: a.err} }
+// stdio are the program's standard descriptors: ambit's own, or what is kept goes
+// through.
+func (a *app) stdio() enforce.Stdio {
+	if a.kept != nil {
+		return a.kept.stdio
+	}
+	return enforce.Stdio{In: a.in, Out: a.out, Err: a.err}
+}
 
 // run runs one command line and answers the exit status.
 func run(args []string, in, out, errOut *os.File) int {

@@ -32,6 +32,8 @@ type control struct {
 	listener *net.UnixListener // guarded by mu
 	dir      *os.File          // guarded by mu
 	closed   bool              // guarded by mu
+	over     chan struct{}     // closed when the session has ended
+	end      ending            // valid then
 	done     sync.WaitGroup
 }
 
@@ -80,6 +82,7 @@ func (c *control) close() {
 	}
 	c.mu.Lock()
 	c.closed = true
+	close(c.over)
 	if c.listener != nil {
 		_ = c.listener.Close() // and removes the socket
 	}
@@ -117,6 +120,8 @@ func (c *control) answer(ctx context.Context, conn *net.UnixConn) {
 		failed = c.exec(ctx, w, pid, o, files[1:])
 	case verbOpen:
 		failed = c.open(ctx, w, pid, o)
+	case verbWait:
+		failed = w.wait(c.over, &c.end)
 	case verbShow:
 		failed = c.show(w)
 	default:
@@ -210,6 +215,23 @@ func (w controlConn) follow(e enforce.Entered) error {
 		end.Errno = int(errno)
 	}
 	return w.send(controlAnswer{Ended: end})
+}
+
+// wait says how the session has ended, when it has.
+func (w controlConn) wait(over <-chan struct{}, end *ending) error {
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		var nothing struct{}
+		files, _ := w.receive(&nothing) // it ends when who waits goes away
+		closeAll(files)
+	}()
+	select {
+	case <-gone:
+		return nil
+	case <-over:
+		return w.send(controlAnswer{Ended: end})
+	}
 }
 
 // record makes a record of this session durable.

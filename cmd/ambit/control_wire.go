@@ -38,6 +38,7 @@ const (
 	verbExec = "exec"
 	verbOpen = "open"
 	verbShow = "show"
+	verbWait = "wait"
 )
 
 // A sign is told to a program that was started: a signal.

@@ -14,6 +14,8 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.psCommand(),
 		a.execCommand(),
 		a.cpCommand(),
+		a.logsCommand(),
+		a.attachCommand(),
 		a.sessionCommand(),
 		a.stopCommand(),
 		a.serveCommand(),

@@ -27,7 +27,7 @@ type runFlags struct {
 	deno                      string
 	allow, deny, volumes, env []string
 	limits                    []string
-	plan                      bool
+	plan, keep                bool
 	ask, askBy, askURL        string
 	askTimeout                time.Duration
 	webhook                   approval.Front // for askURL
@@ -73,6 +73,7 @@ is no such command; 128+N: signal N ended it.`,
 	fl.DurationVar(&f.askTimeout, "ask-timeout", defaultAskTimeout, "how long a question waits; then, and at once with 0, the answer is no: `TIME`")
 	fl.StringVar(&f.deno, "deno", "auto", "with --ask, have Deno programs ask here before they do something, in the place of their own permissions: `auto` (where the command is Deno), on or off")
 	fl.BoolVar(&f.plan, "plan", false, "print the plan and start nothing")
+	fl.BoolVar(&f.keep, "keep-output", false, "keep what the program writes, for ambit logs and attach; it writes to pipes then, and to no terminal")
 	fl.StringVar(&f.watch, "watch-files", "auto", "report files that were not there for the program: `auto` (for packs), on or off; it costs some microseconds for each file opened")
 	fl.StringVar(&f.sessionID, "session-id", "", "the id of this session, one that no other has")
 	_ = fl.MarkHidden("session-id") // for ambit serve, which tells it before the session is there
@@ -111,6 +112,11 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if f.serves() {
 		thread.Exact() // before any row begins
 	}
+	if f.keep && !f.plan {
+		if err := a.keepOutput(); err != nil {
+			return err
+		}
+	}
 	s := a.begin(f, argv)
 	var tier process.Tier
 	if !f.plan && (f.tier == tierAuto || f.tier == enforce.TierProcess) {
@@ -126,7 +132,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		_, err := a.out.Write(s.spec.Plan.Text())
 		return err
 	}
-	if err := errors.Join(s.own(ctx), s.keepApart()); err != nil {
+	if err := errors.Join(s.own(ctx), s.keepApart(), a.kept.keep(a, s.subject.Session)); err != nil {
 		return errors.Join(err, s.recordRefusal(ctx, err))
 	}
 	defer s.tellChanges()
@@ -200,7 +206,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 	r := session.Runner{Tier: tier, Log: s, Now: a.now, Ready: sigs.wait, Tally: tally,
 		Denied: func(id string, d enforce.Denial) { on.told.tell(func() { s.denied(id, d) }) }}
 	ended, listed := make(chan session.Result, 1), make(chan struct{})
-	c := &control{s: s, tally: tally, asks: re.asks, grants: re.grants}
+	c := &control{s: s, tally: tally, asks: re.asks, grants: re.grants, over: make(chan struct{})}
 	defer c.close()
 	defer re.stop()
 	r.Started = func(inside enforce.Session, rep enforce.Report) {
@@ -226,6 +232,8 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 		<-listed
 	}
 	res, err := r.Run(ctx, spec)
+	a.kept.end()
+	c.end.Exit = res.Exit
 	on.told.flush()
 	if err != nil {
 		return err

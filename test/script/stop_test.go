@@ -26,8 +26,15 @@ func (b *bench) listed(cmd *exec.Cmd) (id string, ended chan error) {
 		b.t.Fatal(err)
 	}
 	ended = make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	b.t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended
+	over := make(chan struct{})
+	go func() {
+		ended <- cmd.Wait()
+		close(over)
+	}()
+	b.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		<-over                 // before its folders are removed
+	})
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		var rows []struct {
 			Session string
