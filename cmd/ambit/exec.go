@@ -134,12 +134,15 @@ func (a *app) enter(ctx context.Context, session string, o order) error {
 	}
 	defer io.restore()
 	o.Terminals = io.terminals
+	caught := catchSignals() // before anything is there to be ended by one
 	w, err := a.reach(ctx, session, o, io.hand...)
 	io.handed()
 	if err != nil {
 		return err
 	}
 	defer w.c.Close() //nolint:errcheck // it has ended, or ends with it
+	stop := io.signals(w, caught)
+	defer stop()
 	var began controlAnswer
 	files, err := w.receive(&began)
 	if err != nil {
@@ -151,8 +154,7 @@ func (a *app) enter(ctx context.Context, session string, o order) error {
 	if len(files) > 0 {
 		io.on(files[0])
 	}
-	stop := io.signals(w)
-	defer stop()
+	io.began.Store(true)
 	var last controlAnswer
 	more, err := w.receive(&last)
 	closeAll(more)
@@ -193,12 +195,13 @@ func (e *ending) err(program string) error {
 type loan struct {
 	app       *app
 	terminals [3]bool
-	hand      []*os.File // to be handed over
-	ends      []*os.File // of those, what was made for it
-	master    *os.File   // the other end of the terminal
+	hand      []*os.File              // to be handed over
+	ends      []*os.File              // of those, what was made for it
+	master    atomic.Pointer[os.File] // the other end of the terminal
 	was       *term.State
 	outs      []chan struct{}           // closed when all was passed on
 	pipes     []*os.File                // that are read for it
+	began     atomic.Bool               // it is there
 	until     atomic.Pointer[time.Time] // when nothing is passed on any more; nil while it runs
 }
 
@@ -283,7 +286,7 @@ func (l *loan) on(master *os.File) {
 			master = os.NewFile(uintptr(fd), "terminal")
 		}
 	}
-	l.master = master
+	l.master.Store(master)
 	l.resize()
 	if state, err := term.MakeRaw(int(l.app.in.Fd())); err == nil {
 		l.was = state
@@ -299,26 +302,47 @@ func (l *loan) on(master *os.File) {
 
 // resize gives the program's terminal the size of ours.
 func (l *loan) resize() {
-	if l.master == nil {
+	master := l.master.Load()
+	if master == nil {
 		return
 	}
 	if size, err := unix.IoctlGetWinsize(int(l.app.in.Fd()), unix.TIOCGWINSZ); err == nil {
-		if c, err := l.master.SyscallConn(); err == nil {
+		if c, err := master.SyscallConn(); err == nil {
 			_ = c.Control(func(fd uintptr) { _ = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, size) }) // it may have ended
 		}
 	}
 }
 
-// signals passes signals on.
-func (l *loan) signals(w controlConn) (stop func()) {
-	c, done := make(chan os.Signal, 16), make(chan struct{})
+// catchSignals begins to catch what is passed on.
+func catchSignals() <-chan os.Signal {
+	c := make(chan os.Signal, 16)
 	signal.Notify(c, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGWINCH)
+	return c
+}
+
+// signals passes signals on. What comes before the program begins waits for it; a
+// second one, or some seconds, and nobody waits any more.
+func (l *loan) signals(w controlConn, c <-chan os.Signal) (stop func()) {
+	done := make(chan struct{})
 	go func() {
+		early := false
 		for {
 			select {
 			case <-done:
 				return
 			case sig := <-c:
+				if sig != syscall.SIGWINCH && !l.began.Load() {
+					if early {
+						_ = w.c.Close() // who waits there hears of it
+						return
+					}
+					early = true
+					time.AfterFunc(entryGrace, func() {
+						if !l.began.Load() {
+							_ = w.c.Close() // as above
+						}
+					})
+				}
 				l.signal(w, sig, done)
 			}
 		}
