@@ -66,11 +66,15 @@ func serveAsFirst() error {
 	if err != nil {
 		return err
 	}
+	waiting, err := newProgram()
+	if err != nil {
+		return fmt.Errorf("start process 1 of the sandbox: %w", err)
+	}
 	mux, err := channel.Accept(f)
 	if err != nil {
 		return err
 	}
-	return (&agent{}).serve(mux)
+	return (&agent{waiting: waiting}).serve(mux)
 }
 
 // portName is that of the machine's one port; the driver gives it.

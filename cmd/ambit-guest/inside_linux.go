@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -18,7 +19,6 @@ import (
 const (
 	statusFD = 3 + iota
 	goFD
-	ordersFD
 	lineFD
 )
 
@@ -31,16 +31,16 @@ const (
 // guest, and meets the machine.
 func inside() error {
 	runtime.LockOSThread() // what is taken from this thread, the program does not get
-	status, orders, goes := os.NewFile(statusFD, "status"), os.NewFile(ordersFD, "orders"), os.NewFile(goFD, "go")
-	for _, fd := range []int{statusFD, goFD, ordersFD, lineFD} {
+	status, goes := os.NewFile(statusFD, "status"), os.NewFile(goFD, "go")
+	for _, fd := range []int{statusFD, goFD, lineFD} {
 		unix.CloseOnExec(fd)
 	}
 	say := json.NewEncoder(status)
-	var r channel.Prepare
-	if err := json.NewDecoder(orders).Decode(&r); err != nil {
-		return err
+	r, err := ordered()
+	if err == nil {
+		err = build(r)
 	}
-	if err := errors.Join(orders.Close(), build(r)); err != nil {
+	if err != nil {
 		return errors.Join(err, say.Encode(said{Error: err.Error()}))
 	}
 	if err := say.Encode(said{Ready: true}); err != nil {
@@ -59,6 +59,31 @@ func inside() error {
 	go hear(lineFD, calls)
 	k := keeper{uid: r.UID, gid: r.GID, first: pid, others: map[int]*guest{}}
 	return say.Encode(k.keep(signals, calls))
+}
+
+// ordered waits to hear what to build, and takes the program's descriptors.
+func ordered() (r channel.Prepare, err error) {
+	c, err := next(lineFD)
+	if err != nil {
+		return r, err
+	}
+	if len(c.files) != 4 {
+		return r, errors.New("the order comes without descriptors")
+	}
+	defer func() {
+		for _, f := range c.files {
+			_ = f.Close() // they are in their places
+		}
+	}()
+	if err := json.NewDecoder(io.NewSectionReader(c.files[0], 0, channel.LargestRequest)).Decode(&r); err != nil {
+		return r, err
+	}
+	for i, f := range c.files[1:] {
+		if err := unix.Dup3(int(f.Fd()), i, 0); err != nil {
+			return r, err
+		}
+	}
+	return r, unix.Sethostname([]byte(r.Hostname))
 }
 
 // failed says why a program was not started.

@@ -155,34 +155,48 @@ func candidates(name string, env []string) (paths []string) {
 	return []string{"/usr/bin/" + name, "/bin/" + name}
 }
 
-// hear takes the calls that come over the line.
+// hear takes the calls that come over the line, until the agent is gone, and the
+// machine with it.
 func hear(line int, to chan<- called) {
-	data, oob := make([]byte, 4096), make([]byte, unix.CmsgSpace(callFiles*4))
 	for {
-		n, oobn, _, _, err := unix.Recvmsg(line, data, oob, unix.MSG_CMSG_CLOEXEC)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil || n == 0:
-			return // the agent is gone, and the machine with it
-		}
-		var c called
-		if json.Unmarshal(data[:n], &c.call) != nil {
-			return
-		}
-		messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+		c, err := next(line)
 		if err != nil {
 			return
 		}
-		for _, m := range messages {
-			fds, err := unix.ParseUnixRights(&m)
-			if err != nil {
-				return
-			}
-			for _, fd := range fds {
-				c.files = append(c.files, os.NewFile(uintptr(fd), "call"))
-			}
-		}
 		to <- c
 	}
+}
+
+// next waits for a call.
+func next(line int) (c called, err error) {
+	data, oob := make([]byte, 4096), make([]byte, unix.CmsgSpace(callFiles*4))
+	var n, oobn int
+	for {
+		if n, oobn, _, _, err = unix.Recvmsg(line, data, oob, unix.MSG_CMSG_CLOEXEC); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err == nil && n == 0 {
+		err = io.EOF
+	}
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(data[:n], &c.call); err != nil {
+		return c, err
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil {
+		return c, err
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			return c, err
+		}
+		for _, fd := range fds {
+			c.files = append(c.files, os.NewFile(uintptr(fd), "call"))
+		}
+	}
+	return c, nil
 }

@@ -44,13 +44,25 @@ type said struct {
 	Signal int    `json:"signal,omitempty"`
 }
 
-// prepare starts process 1 of the sandbox and waits until its view is built.
+// newProgram starts process 1 of the sandbox, which waits to hear what to build. A
+// template has it: what it takes to start is taken once.
+func newProgram() (*program, error) {
+	group, err := makeGroup()
+	if err != nil {
+		return nil, err
+	}
+	p := &program{group: group, others: map[int]*other{}}
+	return p, p.start()
+}
+
+// prepare has process 1 build the view, and waits until it has.
 func (a *agent) prepare(r *channel.Prepare) (err error) {
-	if r == nil || a.prepared() != nil {
+	p := a.waiting
+	if r == nil || p == nil || a.prepared() != nil {
 		return errors.New("there is one program to a machine")
 	}
-	p := &program{uid: r.UID, gid: r.GID, others: map[int]*other{}}
-	if p.group, err = makeGroup(r.Limits); err != nil {
+	p.uid, p.gid = r.UID, r.GID
+	if err := boundGroup(p.group, r.Limits); err != nil {
 		return err
 	}
 	if r.Link != nil {
@@ -58,16 +70,7 @@ func (a *agent) prepare(r *channel.Prepare) (err error) {
 			return fmt.Errorf("make the link: %w", err)
 		}
 	}
-	files, path, err := p.open(shape{r.Terminal, r.Rows, r.Columns, r.UID, r.GID})
-	if err != nil {
-		return err
-	}
-	for i, e := range r.Entries {
-		if path != "" && e.Path == "/dev/console" && e.Op == "bind" {
-			r.Entries[i].From = path
-		}
-	}
-	if err := p.start(r, files); err != nil {
+	if err := p.order(r); err != nil {
 		return err
 	}
 	var first said
@@ -83,21 +86,41 @@ func (a *agent) prepare(r *channel.Prepare) (err error) {
 	return nil
 }
 
+// order tells process 1 what to build, with the program's descriptors.
+func (p *program) order(r *channel.Prepare) error {
+	files, path, err := p.open(shape{r.Terminal, r.Rows, r.Columns, r.UID, r.GID})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, f := range files {
+			_ = f.Close() // process 1 has its own; a terminal is there three times
+		}
+	}()
+	for i, e := range r.Entries {
+		if path != "" && e.Path == "/dev/console" && e.Op == "bind" {
+			r.Entries[i].From = path
+		}
+	}
+	words, err := memory(r)
+	if err != nil {
+		return err
+	}
+	defer words.Close()
+	return p.call(call{}, int(words.Fd()), int(files[0].Fd()), int(files[1].Fd()), int(files[2].Fd()))
+}
+
 // oneAtATime keeps a decoder from taking what the next one is to read.
 type oneAtATime struct{ f *os.File }
 
 func (o oneAtATime) Read(b []byte) (int, error) { return o.f.Read(b[:min(1, len(b))]) }
 
-func (p *program) start(r *channel.Prepare, files []*os.File) error {
+func (p *program) start() error {
 	status, theirStatus, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	theirGo, goes, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	theirs, orders, err := os.Pipe()
 	if err != nil {
 		return err
 	}
@@ -107,8 +130,8 @@ func (p *program) start(r *channel.Prepare, files []*os.File) error {
 	}
 	theirLine := os.NewFile(uintptr(pair[1]), "line")
 	p.status, p.goes, p.line = status, goes, os.NewFile(uintptr(pair[0]), "line")
-	p.cmd = &exec.Cmd{Path: "/proc/self/exe", Args: []string{insideName}, Stdin: files[0], Stdout: files[1], Stderr: files[2],
-		ExtraFiles: []*os.File{theirStatus, theirGo, theirs, theirLine},
+	p.cmd = &exec.Cmd{Path: "/proc/self/exe", Args: []string{insideName},
+		ExtraFiles: []*os.File{theirStatus, theirGo, theirLine},
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true,
 			Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS}}
 	group, err := os.Open(p.group)
@@ -120,11 +143,7 @@ func (p *program) start(r *channel.Prepare, files []*os.File) error {
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
-	for _, f := range append(files, theirStatus, theirGo, theirs, theirLine) {
-		_ = f.Close() // process 1 has its own; a terminal is there three times
-	}
-	err = json.NewEncoder(orders).Encode(r)
-	return errors.Join(err, orders.Close())
+	return errors.Join(theirStatus.Close(), theirGo.Close(), theirLine.Close()) // process 1 has its own
 }
 
 // begin lets the program go and answers how it ended.
@@ -165,14 +184,16 @@ func (p *program) signal(sig unix.Signal) error {
 }
 
 // makeGroup makes the control group that keeps the program's bounds.
-func makeGroup(l channel.Limits) (string, error) {
+func makeGroup() (string, error) {
 	g := filepath.Join(groupDir, "program")
 	if err := os.WriteFile(filepath.Join(groupDir, "cgroup.subtree_control"), []byte("+memory +pids +cpu"), 0o600); err != nil {
 		return "", fmt.Errorf("use control groups: %w", err)
 	}
-	if err := os.Mkdir(g, 0o755); err != nil {
-		return "", err
-	}
+	return g, os.Mkdir(g, 0o755)
+}
+
+// boundGroup sets them.
+func boundGroup(g string, l channel.Limits) error {
 	for _, b := range []struct {
 		file  string
 		value int64
@@ -186,10 +207,10 @@ func makeGroup(l channel.Limits) (string, error) {
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(g, b.file), []byte(b.text), 0o600); err != nil {
-			return "", fmt.Errorf("bound the program: %w", err)
+			return fmt.Errorf("bound the program: %w", err)
 		}
 	}
-	return g, nil
+	return nil
 }
 
 // reached names the bound that was met.

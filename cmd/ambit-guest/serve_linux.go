@@ -18,6 +18,7 @@ type agent struct {
 	mu      sync.Mutex
 	trees   map[int]*tree // guarded by mu
 	program *program      // guarded by mu; nil before it was prepared
+	waiting *program      // to be prepared
 }
 
 // serve answers until the launcher is gone.

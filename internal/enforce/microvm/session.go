@@ -94,7 +94,7 @@ func (s *session) identify() (boot string, err error) {
 func (s *session) prepare(l *layout) *channel.Prepare {
 	p, old := s.plan, unix.Umask(0)
 	unix.Umask(old)
-	r := &channel.Prepare{Entries: l.entries, Path: p.Program.Path, Dir: p.Program.Dir, UID: p.UID, GID: p.GID, Umask: old, Terminal: s.stdio.terminal,
+	r := &channel.Prepare{Hostname: hostname(s.plan.Session), Entries: l.entries, Path: p.Program.Path, Dir: p.Program.Dir, UID: p.UID, GID: p.GID, Umask: old, Terminal: s.stdio.terminal,
 		Limits: channel.Limits{Memory: p.Limits.Memory, PIDs: p.Limits.PIDs, CPU: p.Limits.CPU, File: p.Limits.Disk, FDs: p.Limits.FDs}}
 	if r.Limits.PIDs == 0 {
 		r.Limits.PIDs = enforce.DefaultPIDs

@@ -61,6 +61,7 @@ type Identity struct {
 
 // Prepare is the sandbox inside the guest.
 type Prepare struct {
+	Hostname string   `json:"hostname"`
 	Entries  []Entry  `json:"entries"`
 	Path     string   `json:"path"`
 	Argv     [][]byte `json:"argv"`

@@ -30,7 +30,9 @@ func arguments(a machine.Accel, memory, tscKHz int, w way) []string {
 	case machine.TCG:
 		// On a busy host the kernel fails to measure its clocks against each other
 		// while it is emulated, and hangs.
-		accel, cpu = "tcg,thread=multi", "max"
+		// What it keeps of translated code is bounded: it would be a gigabyte. Page
+		// tables of five levels are one more to walk for every page.
+		accel, cpu = "tcg,thread=multi,tb-size=128", "max,la57=off"
 		words = append(words, "mitigations=off", "no_timer_check", fmt.Sprintf("tsc_early_khz=%d", tscKHz))
 	case machine.WHPX:
 		accel, cpu = "whpx,kernel-irqchip=off", "max"

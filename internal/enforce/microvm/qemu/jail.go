@@ -83,7 +83,7 @@ func (c Confined) Start(ctx context.Context, cell Cell) (Jailed, error) {
 // plan is the sandbox of a QEMU process.
 func (c Confined) plan(cell Cell) (enforce.Plan, error) {
 	in := enforce.Input{Session: cell.Session, Home: enforce.HomeNone, Limits: enforce.Limits{}, Program: enforce.Program{
-		Path: c.Guard, Argv: c.argv(cell), Dir: "/", Env: []string{"LC_ALL=C"}}}
+		Path: c.Guard, Argv: c.argv(cell), Dir: "/", Env: []string{"LC_ALL=C", "MALLOC_ARENA_MAX=1"}}} // each arena is a megabyte and more
 	for _, p := range ownFiles {
 		if err := show(&in.Base, p); err != nil {
 			return enforce.Plan{}, err
