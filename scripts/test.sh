@@ -72,7 +72,7 @@ export GORACE=atexit_sleep_ms=0
 run() { CGO_ENABLED=1 go_test -race "$@"; }
 run_plain() { CGO_ENABLED=0 go_test "$@"; }
 go_test() {
-	env --default-signal=HUP,INT,QUIT,PIPE go test -json -count=1 -timeout=10m -exec "$work/keep" "$@" \
+	env --default-signal=HUP,INT,QUIT,PIPE go test -json -count=1 -timeout=20m -exec "$work/keep" "$@" \
 		>>"$work/$mode.json" 2>"$work/stderr" </dev/null || cat "$work/stderr" >&2
 }
 mode=user
@@ -95,7 +95,7 @@ done
 # for every user of this host, so root does it for all.
 if is_root; then
 	say "Testing in a guest"
-	(cd test/guest && CGO_ENABLED=1 go test -json -race -count=1 -timeout=10m . >>"$work/$mode.json" 2>"$work/stderr" </dev/null) || cat "$work/stderr" >&2
+	(cd test/guest && CGO_ENABLED=1 go test -json -race -count=1 -timeout=20m . >>"$work/$mode.json" 2>"$work/stderr" </dev/null) || cat "$work/stderr" >&2
 fi
 
 # as_user runs a command as the ordinary user, with nothing of root's around it.
@@ -116,7 +116,7 @@ program() {
 	package=$(cd "$folder" && go list .)
 	cd "$work/src${folder#"$root"}"
 	as_user go tool test2json -t -p "$package" \
-		env --default-signal=HUP,INT,QUIT,PIPE "$program" -test.v=test2json -test.paniconexit0 -test.timeout=10m "$@" 2>&1 || true
+		env --default-signal=HUP,INT,QUIT,PIPE "$program" -test.v=test2json -test.paniconexit0 -test.timeout=20m "$@" 2>&1 || true
 }
 
 # again runs the few tests of a mode that failed once more, one at a time with
@@ -133,7 +133,7 @@ again() {
 			(program "$folder" "$kept" -test.run "^$test\$")
 		else
 			(cd "$folder" && HOME=$homes/own TMPDIR=$work/t go tool test2json -t -p "$package" \
-				env --default-signal=HUP,INT,QUIT,PIPE "$kept" -test.v=test2json -test.paniconexit0 -test.timeout=10m -test.run "^$test\$" </dev/null 2>&1) || true
+				env --default-signal=HUP,INT,QUIT,PIPE "$kept" -test.v=test2json -test.paniconexit0 -test.timeout=20m -test.run "^$test\$" </dev/null 2>&1) || true
 		fi
 	done <"$work/$mode.failed" >"$work/$mode.again.json"
 }
