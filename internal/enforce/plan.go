@@ -108,6 +108,9 @@ type Landlock struct {
 	// Connect are the sockets of the view that may be connected to although they
 	// are the host's. From version 9 on Landlock closes all others.
 	Connect []string `json:"connect,omitempty"`
+	// Devices are those of the view that take requests (ioctl) although they are no
+	// terminals. No grant leads to one.
+	Devices []string `json:"devices,omitempty"`
 }
 
 // Filter says which calls the system call filter holds beside its fixed table.

@@ -378,8 +378,8 @@ type pathRule struct {
 }
 
 // pathRules gives all file rights beneath the view's root, but execution only
-// where the plan says so, ioctl of devices only for terminals, and connecting to
-// sockets of the host only where a grant names them.
+// where the plan says so, ioctl of devices only for terminals and named ones, and
+// connecting to sockets of the host only where a grant names them.
 //
 // The kernel looks for a rule from an object upwards, at each open. So the same
 // rights stand at the directories of the view that lead to what is mounted: it
@@ -400,7 +400,7 @@ func pathRules(l enforce.Landlock, leading []string) (rules []pathRule) {
 			rules = append(rules, pathRule{what + p, p, right})
 		}
 	}
-	only(unix.LANDLOCK_ACCESS_FS_IOCTL_DEV, "the terminals of ", "/dev/pts", "/dev/tty")
+	only(unix.LANDLOCK_ACCESS_FS_IOCTL_DEV, "requests to ", append([]string{"/dev/pts", "/dev/tty"}, l.Devices...)...)
 	only(landlock.Connect, "connecting to ", l.Connect...)
 	if l.LimitExecute {
 		only(landlock.Execute, "execution of ", l.Execute...)

@@ -236,6 +236,7 @@ func TestPathRules(t *testing.T) {
 			terminals(map[string]uint64{"/": 1<<15 - 1 - execute, "/usr/bin/git": execute})},
 		{"what leads to mounts", enforce.Landlock{ABI: 6, LimitExecute: true}, []string{"/home/u"},
 			terminals(map[string]uint64{"/": 1<<15 - 1 - execute, "/home/u": 1<<15 - 1 - execute})},
+		{"a device by name", enforce.Landlock{ABI: 6, Devices: []string{"/dev/kvm"}}, nil, terminals(map[string]uint64{"/": 1<<15 - 1, "/dev/kvm": device})},
 		{"no program", enforce.Landlock{ABI: 6, LimitExecute: true}, nil, terminals(map[string]uint64{"/": 1<<15 - 1 - execute})},
 	} {
 		if got := process.PathRules(tc.plan, tc.leading); !maps.Equal(got, tc.want) {

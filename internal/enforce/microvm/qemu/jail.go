@@ -121,6 +121,7 @@ func (c Confined) plan(cell Cell) (enforce.Plan, error) {
 	// filter forbids it to start anything.
 	p.Filter.NoSpawn = false
 	if cell.KVM {
+		p.Landlock.Devices = append(p.Landlock.Devices, "/dev/kvm")
 		p.View = append(p.View, enforce.Entry{Op: enforce.OpFile, Path: "/dev/kvm", Mode: 0o644},
 			enforce.Entry{Op: enforce.OpBind, Path: "/dev/kvm", Source: "/dev/kvm", Device: true})
 	}

@@ -115,6 +115,10 @@ func (d Driver) start(ctx context.Context, s machine.Shape, w way, memory string
 	if v.jailed, err = d.Jail.Start(ctx, cell); err != nil {
 		return nil, fmt.Errorf("start QEMU in its jail: %w", err)
 	}
+	for i, f := range theirs {
+		_ = f.Close() // QEMU has its own: when it ends, that is heard at once
+		theirs[i] = nil
+	}
 	go v.watch()
 	if v.qmp, err = newQMP(ctx, v.monitor); err != nil {
 		return nil, fmt.Errorf("%w%s", err, v.said())
