@@ -1,0 +1,108 @@
+// Package ambit is a client of the API of an Ambit host: run programs in sandboxes,
+// answer what they ask, review and revoke what was granted.
+//
+// It speaks to `ambit serve` by the socket in the state folder, as the user whose
+// host that is. What is not here (packs, the host, pages of the log) the clients of
+// the services have, which are fields of Client; docs/api.md says what each route
+// does.
+//
+// It decides nothing: whoever talks to it can do what `ambit` at a terminal can.
+package ambit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"connectrpc.com/connect"
+
+	pb "ambit.dev/ambit/api/ambit/v1"
+	"ambit.dev/ambit/api/ambit/v1/ambitv1connect"
+)
+
+// A Client is a host as its user's programs use it. It is safe for concurrent use.
+// The zero value is not a client: Dial makes one.
+type Client struct {
+	Questions ambitv1connect.QuestionServiceClient
+	Sessions  ambitv1connect.SessionServiceClient
+	Grants    ambitv1connect.GrantServiceClient
+	Audit     ambitv1connect.AuditServiceClient
+	Packs     ambitv1connect.PackServiceClient
+	Host      ambitv1connect.HostServiceClient
+
+	http *http.Client
+}
+
+// Dial makes a client of the host that serves a state folder; "" is the one that
+// `ambit` itself uses ($AMBIT_STATE_DIR, $XDG_STATE_HOME/ambit, ~/.local/state/ambit).
+// It fails if no host answers there.
+func Dial(ctx context.Context, state string) (*Client, error) {
+	if state == "" {
+		var err error
+		if state, err = stateFolder(); err != nil {
+			return nil, err
+		}
+	}
+	h := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, state) }}}
+	const url = "http://ambit" // the socket leads to one host, whatever it is called
+	c := &Client{
+		Questions: ambitv1connect.NewQuestionServiceClient(h, url), Sessions: ambitv1connect.NewSessionServiceClient(h, url),
+		Grants: ambitv1connect.NewGrantServiceClient(h, url), Audit: ambitv1connect.NewAuditServiceClient(h, url),
+		Packs: ambitv1connect.NewPackServiceClient(h, url), Host: ambitv1connect.NewHostServiceClient(h, url), http: h,
+	}
+	if _, err := c.Host.GetVersion(ctx, connect.NewRequest(&pb.GetVersionRequest{})); err != nil {
+		return nil, fmt.Errorf("reach the host in %q (`ambit serve` starts one): %w", state, err)
+	}
+	return c, nil
+}
+
+// Close closes the connections that are not in use.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// stateFolder is where ambit keeps its state.
+func stateFolder() (string, error) {
+	if dir := os.Getenv("AMBIT_STATE_DIR"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	if xdg := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(xdg) {
+		return filepath.Join(xdg, "ambit"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find the state folder: %w", err)
+	}
+	return filepath.Join(home, ".local", "state", "ambit"), nil
+}
+
+// dial connects to the socket, also where its path is longer than the name of a
+// socket may be.
+func dial(ctx context.Context, state string) (net.Conn, error) {
+	dir, err := os.Open(state)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	var d net.Dialer
+	return d.DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/host.sock", dir.Fd()))
+}
+
+// Denials are the decisions by which a launch was denied, with their reasons; none
+// for any other error.
+func Denials(err error) (all []*pb.Denial) {
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok {
+		return nil
+	}
+	for _, d := range e.Details() {
+		if v, err := d.Value(); err == nil {
+			if denial, ok := v.(*pb.Denial); ok {
+				all = append(all, denial)
+			}
+		}
+	}
+	return all
+}
