@@ -135,6 +135,10 @@ func (a *agent) answer(q wire.Request, files []*os.File) wire.Reply {
 		}
 	case wire.OpEnter:
 		r.PID, r.Errno, err = a.enter(q.Command, files)
+	case wire.OpSnapshot:
+		err = a.snapshot(files)
+	case wire.OpRestore:
+		err = a.restore(files)
 	case wire.OpOpen:
 		r.Open, err = a.open(q.Paths)
 	case wire.OpSignal:
@@ -166,11 +170,16 @@ func (a *agent) start() error {
 	if err := a.c.Start(a.conf); err != nil {
 		return err
 	}
+	a.begun()
+	return nil
+}
+
+// begun notes that there is a program, and waits for its end.
+func (a *agent) begun() {
 	a.mu.Lock()
 	a.started = true
 	a.mu.Unlock()
 	go a.wait()
-	return nil
 }
 
 // wait says how the program ended, and ends everything.

@@ -32,6 +32,9 @@ type Tier struct {
 	Version string // that it has to say it is
 	// Networker takes the other end of the link; needed for plans with one.
 	Networker enforce.Networker
+	// From are the parts of a snapshot of a session with the same plan, which the
+	// program begins from; nil: it begins anew.
+	From []*os.File
 }
 
 // Name is what really runs.
@@ -96,7 +99,7 @@ func (t Tier) start(p enforce.Plan, r *relay) (*session, error) {
 	if err != nil {
 		return nil, errors.Join(err, removeGroup(group))
 	}
-	s := &session{plan: p, relay: r, group: group, line: b.parent, denials: make(chan enforce.Denial),
+	s := &session{plan: p, terminal: terminal, from: t.From, relay: r, group: group, line: b.parent, denials: make(chan enforce.Denial),
 		ended: make(chan struct{}), heard: make(chan struct{}), first: make(chan wire.Reply, 1), done: make(chan wire.Reply, 1)}
 	b.parent = -1 // the session's now
 	started := make(chan error, 1)

@@ -38,6 +38,9 @@ type session struct {
 	done  chan wire.Reply // the answer to a request
 	one   sync.Mutex      // one request at a time
 
+	terminal bool       // the program has one
+	from     []*os.File // the snapshot that it begins from; nil: none
+
 	hiding sync.Mutex
 	hidden map[string]bool // guarded by hiding: what was taken away
 
@@ -116,6 +119,9 @@ func (s *session) ask(q wire.Request, files ...int) (wire.Reply, error) {
 	}
 }
 
+// kernelFilter is the name of a layer.
+const kernelFilter = "kernel filter"
+
 // load has the program's process made, stopped, and looks at what its kernel did
 // for that.
 //
@@ -123,11 +129,15 @@ func (s *session) ask(q wire.Request, files ...int) (wire.Reply, error) {
 // and tasks of a paused kernel begin stopped: nothing of the program has run when
 // the filter is looked at.
 func (s *session) load() error {
+	if s.from != nil { // what is restored runs at once: not before it is let go
+		s.report.Layers = append(s.report.Layers, enforce.Layer{Name: kernelFilter, Detail: "entered by its own kernel before it reads the snapshot; looked at then"})
+		return nil
+	}
 	r, err := s.ask(wire.Request{Op: wire.OpStart})
 	if err != nil {
 		return fmt.Errorf("make the program's process: %w", err)
 	}
-	filter := enforce.Layer{Name: "kernel filter", Promised: true, Holds: true, Detail: "of its own kernel's process, beside the one around it"}
+	filter := enforce.Layer{Name: kernelFilter, Promised: true, Holds: true, Detail: "of its own kernel's process, beside the one around it"}
 	if s.cannotExec = r.Errno; r.Errno != 0 {
 		filter = enforce.Layer{Name: filter.Name, Detail: "not entered: there is no program"}
 	} else if err := filtered(s.sentry, s.pid); err != nil {
@@ -139,6 +149,9 @@ func (s *session) load() error {
 
 // Release lets the program begin.
 func (s *session) Release() error {
+	if s.from != nil {
+		return s.restore()
+	}
 	if s.cannotExec != 0 {
 		return s.Kill()
 	}

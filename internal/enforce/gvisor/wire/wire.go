@@ -30,12 +30,14 @@ const (
 
 // What a launcher asks for.
 const (
-	OpStart  = "start" // make the program's process, stopped
-	OpSignal = "signal"
-	OpPause  = "pause"
-	OpResume = "resume" // let it run, first or again
-	OpOpen   = "open"   // say what programs have open beneath some paths
-	OpEnter  = "enter"  // start another program; its descriptors come along
+	OpStart    = "start" // make the program's process, stopped
+	OpSignal   = "signal"
+	OpPause    = "pause"
+	OpResume   = "resume"   // let it run, first or again
+	OpSnapshot = "snapshot" // write the state into the parts that come along, and go on
+	OpRestore  = "restore"  // go on from them
+	OpOpen     = "open"     // say what programs have open beneath some paths
+	OpEnter    = "enter"    // start another program; its descriptors come along
 )
 
 // A Request is one thing that a launcher asks for.
@@ -112,6 +114,10 @@ func Send(fd int, message any, files ...int) error {
 	}
 	return nil
 }
+
+// Parts is how many files a snapshot has: the kernel's state, where its pages are,
+// and the pages.
+const Parts = 3
 
 // mostFiles is how many descriptors a message may have.
 const mostFiles = 3
