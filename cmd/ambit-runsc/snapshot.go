@@ -30,7 +30,7 @@ func (a *agent) snapshot(parts []*os.File) error {
 	if err != nil {
 		return fmt.Errorf("speak to the sandbox's kernel: %w", err)
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // what was asked was answered
 	return conn.Call(boot.ContMgrCheckpoint, &control.SaveOpts{
 		Metadata: statefile.CompressionLevelNone.ToMetadata(), HavePagesFile: true, Resume: true,
 		FilePayload: urpc.FilePayload{Files: parts},

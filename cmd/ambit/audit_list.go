@@ -86,6 +86,11 @@ func auditSummary(r audit.Record) string {
 		return auditJoin("runs there", auditWords(b.Argv), auditIn(b.Dir))
 	case *audit.CopyBody:
 		return auditJoin(map[bool]string{false: "copied out:", true: "copied in:"}[b.In], string(b.Path))
+	case *audit.SnapshotBody:
+		if b.Restored {
+			return auditJoin("goes on from a snapshot of", b.Of)
+		}
+		return "its state is kept"
 	case *audit.EndBody:
 		text := auditJoin(b.Status, b.Signal, string(b.Error))
 		if b.Signal == "" {

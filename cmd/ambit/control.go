@@ -124,6 +124,8 @@ func (c *control) answer(ctx context.Context, conn *net.UnixConn) {
 		failed = w.wait(c.over, &c.end)
 	case verbShow:
 		failed = c.show(w)
+	case verbSnapshot:
+		failed = c.snapshot(ctx, w, pid)
 	default:
 		failed = fmt.Errorf("this session does not know %q: its ambit is another version", o.Verb)
 	}

@@ -35,10 +35,11 @@ type order struct {
 
 // The verbs.
 const (
-	verbExec = "exec"
-	verbOpen = "open"
-	verbShow = "show"
-	verbWait = "wait"
+	verbExec     = "exec"
+	verbOpen     = "open"
+	verbShow     = "show"
+	verbWait     = "wait"
+	verbSnapshot = "snapshot"
 )
 
 // A sign is told to a program that was started: a signal.

@@ -17,6 +17,8 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.logsCommand(),
 		a.attachCommand(),
 		a.sessionCommand(),
+		a.snapshotCommand(),
+		a.restoreCommand(),
 		a.stopCommand(),
 		a.serveCommand(),
 		a.imageCommand(),

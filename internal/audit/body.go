@@ -47,6 +47,17 @@ type CopyBody struct {
 	PID  int  `json:"pid"` // of who asked for it
 }
 
+// SnapshotBody tells of the state of a session: that it is about to be kept, or that
+// this one is about to go on from it.
+type SnapshotBody struct {
+	Seal string `json:"seal"`         // of the snapshot
+	Plan string `json:"plan"`         // digest of what has to be equal
+	Of   string `json:"of,omitempty"` // of which session it is, where this is another
+	PID  int    `json:"pid"`          // of who asked for it
+
+	Restored bool `json:"-"` // which kind it is
+}
+
 // EndBody tells how a session ended.
 type EndBody struct {
 	Status   string        `json:"status"` // "exited", "killed", "refused", …
@@ -226,11 +237,17 @@ type LayerBody struct {
 	Detail   Text   `json:"detail,omitempty"`
 }
 
-func (OpenBody) kind() Kind     { return LogOpen }
-func (RepairBody) kind() Kind   { return LogRepair }
-func (LaunchBody) kind() Kind   { return SessionStart }
-func (EnterBody) kind() Kind    { return SessionExec }
-func (CopyBody) kind() Kind     { return SessionCopy }
+func (OpenBody) kind() Kind   { return LogOpen }
+func (RepairBody) kind() Kind { return LogRepair }
+func (LaunchBody) kind() Kind { return SessionStart }
+func (EnterBody) kind() Kind  { return SessionExec }
+func (CopyBody) kind() Kind   { return SessionCopy }
+func (b SnapshotBody) kind() Kind {
+	if b.Restored {
+		return SessionRestore
+	}
+	return SessionSnapshot
+}
 func (EndBody) kind() Kind      { return SessionEnd }
 func (DecisionBody) kind() Kind { return Decision }
 func (DenialBody) kind() Kind   { return Denial }

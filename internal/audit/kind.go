@@ -13,25 +13,27 @@ type Kind string
 
 // The kinds. Each names its body.
 const (
-	LogOpen      Kind = "log.open"      // OpenBody: first record of every log
-	LogRepair    Kind = "log.repair"    // RepairBody: a torn commit was cut off
-	SessionStart Kind = "session.start" // LaunchBody
-	SessionExec  Kind = "session.exec"  // EnterBody
-	SessionCopy  Kind = "session.copy"  // CopyBody
-	SessionEnd   Kind = "session.end"   // EndBody
-	Decision     Kind = "decision"      // DecisionBody: what the gate answered
-	Denial       Kind = "denial"        // DenialBody: what a layer of the sandbox stopped
-	GrantAdd     Kind = "grant.add"     // GrantBody
-	GrantRevoke  Kind = "grant.revoke"  // GrantBody
-	GrantEffect  Kind = "grant.effect"  // EffectBody: what a running session lost
-	Flow         Kind = "flow"          // FlowBody: a connection that has ended or was refused
-	SecretSet    Kind = "secret.set"    // SecretBody: put into the vault
-	SecretRemove Kind = "secret.remove" // SecretBody
-	PackOwn      Kind = "pack.own"      // PackBody: whom an id belongs to from now on
-	PackRemove   Kind = "pack.remove"   // PackBody
-	Changes      Kind = "changes.apply" // ChangesBody: what a session changed is put into its place
-	Request      Kind = "request"       // RequestBody: a request over an opened connection that has ended or was refused
-	Report       Kind = "report"        // ReportBody: what a tier promised, and what holds
+	LogOpen         Kind = "log.open"         // OpenBody: first record of every log
+	LogRepair       Kind = "log.repair"       // RepairBody: a torn commit was cut off
+	SessionStart    Kind = "session.start"    // LaunchBody
+	SessionExec     Kind = "session.exec"     // EnterBody
+	SessionCopy     Kind = "session.copy"     // CopyBody
+	SessionSnapshot Kind = "session.snapshot" // SnapshotBody: its state is about to be kept
+	SessionRestore  Kind = "session.restore"  // SnapshotBody: it is about to go on from another's
+	SessionEnd      Kind = "session.end"      // EndBody
+	Decision        Kind = "decision"         // DecisionBody: what the gate answered
+	Denial          Kind = "denial"           // DenialBody: what a layer of the sandbox stopped
+	GrantAdd        Kind = "grant.add"        // GrantBody
+	GrantRevoke     Kind = "grant.revoke"     // GrantBody
+	GrantEffect     Kind = "grant.effect"     // EffectBody: what a running session lost
+	Flow            Kind = "flow"             // FlowBody: a connection that has ended or was refused
+	SecretSet       Kind = "secret.set"       // SecretBody: put into the vault
+	SecretRemove    Kind = "secret.remove"    // SecretBody
+	PackOwn         Kind = "pack.own"         // PackBody: whom an id belongs to from now on
+	PackRemove      Kind = "pack.remove"      // PackBody
+	Changes         Kind = "changes.apply"    // ChangesBody: what a session changed is put into its place
+	Request         Kind = "request"          // RequestBody: a request over an opened connection that has ended or was refused
+	Report          Kind = "report"           // ReportBody: what a tier promised, and what holds
 )
 
 // kinds is the closed set with an empty body of each.
@@ -44,6 +46,8 @@ var kinds = []struct {
 	{SessionStart, func() Body { return &LaunchBody{} }},
 	{SessionExec, func() Body { return &EnterBody{} }},
 	{SessionCopy, func() Body { return &CopyBody{} }},
+	{SessionSnapshot, func() Body { return &SnapshotBody{} }},
+	{SessionRestore, func() Body { return &SnapshotBody{Restored: true} }},
 	{SessionEnd, func() Body { return &EndBody{} }},
 	{Decision, func() Body { return &DecisionBody{} }},
 	{Denial, func() Body { return &DenialBody{} }},

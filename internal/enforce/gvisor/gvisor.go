@@ -91,7 +91,7 @@ func (t Tier) start(p enforce.Plan, r *relay) (*session, error) {
 	if group != nil {
 		b.procs = group.ProcsFDs()
 	}
-	terminal := isTerminal(int(r.give[0].Fd())) && isTerminal(int(r.give[1].Fd())) && isTerminal(int(r.give[2].Fd()))
+	terminal := t.From == nil && isTerminal(int(r.give[0].Fd())) && isTerminal(int(r.give[1].Fd())) && isTerminal(int(r.give[2].Fd()))
 	spec, err := specOf(p, terminal, umask())
 	if err == nil {
 		err = b.build(spec, flags(p))
