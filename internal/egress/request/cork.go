@@ -77,6 +77,7 @@ func (k *cork) run() {
 		runtime.Gosched() // whoever can run now may have something to say too
 		k.mu.Lock()
 		piece, k.held = k.held, piece[:0]
+		k.change.Broadcast() // there is room again
 		k.mu.Unlock()
 		_, err := k.Conn.Write(piece)
 		if cap(piece) > maxCorked {
