@@ -193,6 +193,6 @@ func (c *control) open(ctx context.Context, w controlConn, pid int, o order) err
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // it is the other's now
+	defer f.Close()
 	return w.send(controlAnswer{Began: true}, f)
 }

@@ -42,7 +42,7 @@ func (c *control) show(w controlConn) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // it is the other's now
+	defer f.Close()
 	return w.send(controlAnswer{Began: true}, f)
 }
 

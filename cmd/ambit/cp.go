@@ -171,7 +171,7 @@ func (c *copier) in(open insideOpener, from, to string) error {
 	if kind != unix.S_IFREG && kind != unix.S_IFDIR {
 		return fmt.Errorf("%s is neither a file nor a folder", shellWord(from))
 	}
-	if strings.HasSuffix(to, "/") { //nolint:forbidigo // how it is written, no comparison of paths
+	if strings.HasSuffix(to, "/") {
 		to += path.Base(src.Name())
 	}
 	if kind == unix.S_IFDIR {

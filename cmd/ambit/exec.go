@@ -89,7 +89,7 @@ func (a *app) reach(ctx context.Context, session string, o order, files ...*os.F
 	if err != nil {
 		return controlConn{}, fmt.Errorf("find the session %s: %w", shellWord(session), err)
 	}
-	defer dir.Close() //nolint:errcheck // nothing was written
+	defer dir.Close()
 	if session == "" || strings.ContainsRune(session, '/') || session[0] == '.' {
 		return controlConn{}, a.unreachable(ctx, session)
 	}
@@ -110,7 +110,7 @@ func (a *app) reach(ctx context.Context, session string, o order, files ...*os.F
 	if err != nil {
 		return controlConn{}, errors.Join(err, c.Close())
 	}
-	defer text.Close() //nolint:errcheck // the session has a copy
+	defer text.Close()
 	w := controlConn{c}
 	if err := w.send(struct{}{}, append([]*os.File{text}, files...)...); err != nil {
 		return controlConn{}, errors.Join(err, c.Close())

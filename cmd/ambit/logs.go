@@ -52,7 +52,8 @@ func (a *app) attachCommand() *cobra.Command {
 		Long: `Print what a session that was started with ambit run --keep-output writes from now
 on, and end with its exit status. Ctrl-C ends only this: the session goes on. Its
 input stays where it was started; ambit exec starts a program that can be typed to.`,
-		Example:           "  ambit attach s-7f3ak2mq5x",
+		Example: `  ambit attach s-7f3ak2mq5x
+  ambit attach --raw s-7f3ak2mq5x`,
 		Args:              exactly(1, "a session; `ambit ps` lists them"),
 		ValidArgsFunction: a.completeFirstSession,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.attach(cmd.Context(), args[0], raw) },

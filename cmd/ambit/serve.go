@@ -25,6 +25,7 @@ users are not served, and no sandbox is. Nothing listens on the network.
 Everything else works as it does without it, on the same store. Sessions that were
 started through the API go on when it ends.`,
 		Example: `  ambit serve
+  AMBIT_STATE_DIR=/srv/ambit ambit serve
   curl --unix-socket ~/.local/state/ambit/host.sock -H 'Content-Type: application/json' \
     -d '{}' http://ambit/ambit.v1.QuestionService/ListQuestions`,
 		Args: nothing,

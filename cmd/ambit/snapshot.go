@@ -25,7 +25,7 @@ session without a network and without a terminal.
 
 The file is for you alone: whatever the program has in its memory is in it. It is
 sealed with a key in the state folder, and only what is sealed with that is restored.`,
-		Example:           "  ambit snapshot s-7f3ak2mq5x warm.snapshot\n  ambit restore warm.snapshot",
+		Example:           "  ambit snapshot s-7f3ak2mq5x warm.snapshot\n  ambit snapshot s-7f3ak2mq5x ~/kept/$(date +%F)",
 		Args:              exactly(2, "a session (`ambit ps` lists them) and a file"),
 		ValidArgsFunction: a.completeFirstSession,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,7 +44,7 @@ the same files and folders, it goes on. Standard input and output are this comma
 
 What a program took from the generator of random numbers before its snapshot, every
 session that begins from it has: keys, identifiers, the state of its own generators.`,
-		Example: "  ambit restore warm.snapshot",
+		Example: "  ambit restore warm.snapshot\n  ambit restore ~/kept/2026-11-22 < questions.txt",
 		Args:    exactly(1, "a file that ambit snapshot made"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.restore(cmd.Context(), args[0]) },
 	}

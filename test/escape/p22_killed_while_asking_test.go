@@ -36,7 +36,7 @@ func (f *field) prepareTouches(t *testing.T) {
 // soon is how long the end of a killed program may take, and patience what the
 // machine may add to that.
 const (
-	soon     = 100 * time.Millisecond
+	soon     = time.Second
 	patience = 5
 )
 

@@ -99,8 +99,8 @@ while True:
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		b.run("cp", id+":/out/t", to)                        // out: what is there
-		b.run("cp", b.dir+"/t/d", id+":/tmp/got")            // in, from where the program may write
+		b.run("cp", id+":/out/t", to)                    // out: what is there
+		b.run("cp", b.dir+"/t/d", id+":/tmp/got")        // in, from where the program may write
 		b.run("cp", id+":/proc/loadavg", b.dir+"/t/d/f") // out, to where it may
 	}
 	err := filepath.WalkDir(b.home+"/copy", func(p string, d os.DirEntry, err error) error {

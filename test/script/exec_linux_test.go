@@ -167,7 +167,9 @@ func TestExecKilled(t *testing.T) {
 	}
 	eventually(t, "the last one begins", func() bool { return b.there("last") })
 	b.run("stop", "--now", id).want(t, 0)
-	<-ended
+	if err := <-ended; err == nil {
+		t.Error("the session ended well, though it was stopped")
+	}
 	err := left.Wait()
 	if got := left.ProcessState.ExitCode(); got != 125 && got != 137 {
 		t.Errorf("the session was killed, and it ends with %d, %v", got, err)
@@ -272,7 +274,7 @@ print(s.recv(65536).decode())`
 		return
 	}
 	// Another user, where nothing else would be in the way.
-	for dir := filepath.Dir(at); dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
+	for dir := filepath.Dir(at); dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) { //nolint:usetesting // folders above the one of this test
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
