@@ -86,8 +86,8 @@ if [ -n "$core" ]; then
 fi
 # The second kernel has no tests of its own here, and vetting it with the race
 # detector would compile all of gVisor once more.
-run $(go list ./... | grep -v -e /internal/core/ -e '/cmd/ambit-egress$' -e '/cmd/ambit-runsc$' -e '/cmd/ambit-store$' -e '/internal/companion/start$')
-run_plain ./cmd/ambit-egress ./cmd/ambit-store ./internal/companion/start
+run $(go list ./... | grep -v -e /internal/core/ -e '/cmd/ambit-egress$' -e '/cmd/ambit-pack$' -e '/cmd/ambit-runsc$' -e '/cmd/ambit-store$' -e '/internal/companion/start$')
+run_plain ./cmd/ambit-egress ./cmd/ambit-pack ./cmd/ambit-store ./internal/companion/start
 for folder in test/report test/bench; do
 	[ ! -f "$folder/go.mod" ] || (cd "$folder" && run ./...)
 done

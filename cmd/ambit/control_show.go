@@ -61,17 +61,11 @@ asked and denied until now.`,
 }
 
 func (a *app) showSession(ctx context.Context, id string) error {
-	w, err := a.reach(ctx, id, order{Verb: verbShow})
+	files, err := a.told(ctx, id, order{Verb: verbShow})
 	if err != nil {
 		return err
 	}
-	defer w.c.Close() //nolint:errcheck // nothing more is said
-	var r controlAnswer
-	files, err := w.receive(&r)
-	defer func() { closeAll(files) }()
-	if err = errors.Join(err, r.err()); err != nil {
-		return err
-	}
+	defer closeAll(files)
 	var v shownSession
 	if len(files) != 1 {
 		return errors.New("the session does not say what it is")

@@ -98,20 +98,11 @@ func (a *app) inside(ctx context.Context, session string) insideOpener {
 		if !path.IsAbs(name) {
 			return nil, fmt.Errorf("the path %s of the session is not absolute", shellWord(name))
 		}
-		w, err := a.reach(ctx, session, order{Verb: verbOpen, Path: name, Flags: flags, Mode: mode})
+		files, err := a.told(ctx, session, order{Verb: verbOpen, Path: name, Flags: flags, Mode: mode})
+		if errno, ok := errors.AsType[syscall.Errno](err); ok {
+			return nil, fmt.Errorf("open %s in the session: %w", shellWord(name), errno)
+		}
 		if err != nil {
-			return nil, err
-		}
-		defer w.c.Close() //nolint:errcheck // all was said
-		var r controlAnswer
-		files, err := w.receive(&r)
-		if err != nil {
-			return nil, fmt.Errorf("the session %s ended meanwhile: %w", session, err)
-		}
-		if r.Errno != 0 {
-			return nil, fmt.Errorf("open %s in the session: %w", shellWord(name), syscall.Errno(r.Errno))
-		}
-		if err := r.err(); err != nil {
 			return nil, err
 		}
 		if len(files) != 1 {

@@ -55,17 +55,11 @@ func (a *app) snapshotSession(ctx context.Context, id, path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("%s is there already", path)
 	}
-	w, err := a.reach(ctx, id, order{Verb: verbSnapshot})
+	files, err := a.told(ctx, id, order{Verb: verbSnapshot})
 	if err != nil {
 		return err
 	}
-	defer w.c.Close() //nolint:errcheck // nothing more is said
-	var r controlAnswer
-	files, err := w.receive(&r)
-	defer func() { closeAll(files) }()
-	if err = errors.Join(err, r.err()); err != nil {
-		return err
-	}
+	defer closeAll(files)
 	if len(files) < 2 {
 		return errors.New("the session does not hand its state over")
 	}
