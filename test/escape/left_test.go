@@ -2,38 +2,75 @@ package escape_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// marked are the processes that have the field's mark in their environment.
+// marked are the processes that have the field's mark in their environment. That of
+// an init cannot be read by another user than root: it is there where its launcher
+// or what it looks after is.
 func (f *field) marked() (pids []int) {
 	found, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		panic(err)
 	}
+	closed := map[int]int{} // inits and others that cannot be read, and their parents
 	for _, p := range found {
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(p)))
 		if err != nil || strconv.Itoa(pid) == f.Values["pid"] {
 			continue // a victim, which Setup ends
 		}
-		if text, err := os.ReadFile(p); err == nil && bytes.Contains(text, []byte("AMBIT_ESCAPE="+f.mark)) {
+		text, err := os.ReadFile(p)
+		switch {
+		case err == nil && bytes.Contains(text, []byte("AMBIT_ESCAPE="+f.mark)):
+			pids = append(pids, pid)
+		case errors.Is(err, fs.ErrPermission) && isInit(pid):
+			closed[pid] = parentOf(pid)
+		}
+	}
+	for _, pid := range slices.Clone(pids) {
+		if _, ok := closed[parentOf(pid)]; ok {
+			pids = append(pids, parentOf(pid))
+		}
+	}
+	for pid, parent := range closed {
+		if slices.Contains(pids, parent) && !slices.Contains(pids, pid) {
 			pids = append(pids, pid)
 		}
 	}
-	return pids
+	slices.Sort(pids)
+	return slices.Compact(pids)
+}
+
+func isInit(pid int) bool {
+	words, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	return err == nil && bytes.HasPrefix(words, []byte("ambit-init\x00"))
+}
+
+// parentOf is a process's parent; 0 where there is none any more.
+func parentOf(pid int) int {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat") // it may have ended
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, _ := strconv.Atoi(string(fields[1])) // a number, as the kernel writes it
+	return parent
 }
 
 // nothingLeft waits a moment for the end of all that was started in the field,
 // and fails if something goes on.
 func (f *field) nothingLeft(t *testing.T) {
 	t.Helper()
-	if left := f.within(2*time.Second, func() bool { return len(f.marked()) == 0 }); !left {
+	if left := f.within(longest, func() bool { return len(f.marked()) == 0 }); !left {
 		for _, pid := range f.marked() {
 			dir := "/proc/" + strconv.Itoa(pid)
 			words, _ := os.ReadFile(dir + "/cmdline")
