@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Attacks on whoever is asked, and on what was answered: a program waits in its
@@ -144,7 +143,8 @@ func connected(t *testing.T, number int) bool {
 func (f *field) gone(t *testing.T, number int) {
 	t.Helper()
 	f.nothingLeft(t)
-	if !f.within(2*time.Second, func() bool { return !connected(t, number) }) {
+	// Of another test that has its number by now, it has one for a moment.
+	if !f.within(longest, func() bool { return !connected(t, number) }) {
 		t.Errorf("connection %d is left", number)
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")

@@ -53,7 +53,7 @@ func (l *line) open(ctx context.Context, r request) (err error) {
 	if l.path != "" {
 		return errors.New("a file is open already")
 	}
-	if err := l.server.claim(path); err != nil {
+	if err := l.server.claim(ctx, path); err != nil {
 		return err
 	}
 	switch file {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"ambit.dev/ambit/internal/store/wire"
 )
@@ -20,7 +21,7 @@ const maxLines = 8
 // for each file that it wants to use.
 func Serve(ctx context.Context, control *net.UnixConn) error {
 	ctx, end := context.WithCancel(ctx)
-	s := &server{open: map[string]bool{}}
+	s := &server{open: map[string]claim{}}
 	defer s.lines.Wait()
 	defer end()
 	for {
@@ -42,25 +43,59 @@ func Serve(ctx context.Context, control *net.UnixConn) error {
 type server struct {
 	lines sync.WaitGroup
 	mu    sync.Mutex
-	open  map[string]bool // guarded by mu; paths
+	open  map[string]claim // guarded by mu; by path
 }
 
-// claim makes a path one line's own. To close a file gives up the locks that
-// the process has on it by another opening (fcntl(2)).
-func (s *server) claim(path string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open[path] || len(s.open) == maxLines {
-		return errors.New("it is open already")
+// A claim is one line's on a path.
+type claim struct {
+	ending <-chan struct{} // closed when whoever uses the line has given it up
+	gone   chan struct{}   // closed when the file is closed
+}
+
+// noticing is how long it may take to notice that a line was given up.
+const noticing = time.Second
+
+// claim makes a path one line's own, whose use ends with ctx. To close a file gives
+// up the locks that the process has on it by another opening (fcntl(2)). Who gives a
+// request up opens the file anew by another line: that waits until it is closed.
+func (s *server) claim(ctx context.Context, path string) error {
+	enough := time.NewTimer(noticing)
+	defer enough.Stop()
+	for {
+		s.mu.Lock()
+		held, ok := s.open[path]
+		if !ok {
+			defer s.mu.Unlock()
+			if len(s.open) == maxLines {
+				return errors.New("too many files are open")
+			}
+			s.open[path] = claim{ctx.Done(), make(chan struct{})}
+			return nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-held.gone:
+		case <-held.ending:
+			select {
+			case <-held.gone:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		case <-enough.C:
+			return errors.New("it is open already")
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	s.open[path] = true
-	return nil
 }
 
 func (s *server) unclaim(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.open, path)
+	if held, ok := s.open[path]; ok {
+		close(held.gone)
+		delete(s.open, path)
+	}
 }
 
 // receive returns the next socket.

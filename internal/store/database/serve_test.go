@@ -174,3 +174,19 @@ func TestNoSocket(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenAgain: who gives a request up closes its line, and opens the file by
+// another at once.
+func TestOpenAgain(t *testing.T) {
+	control, _ := serve(t)
+	path := filepath.Join(t.TempDir(), "ambit.db")
+	for n := range 30 {
+		c := line(t, control)
+		if fault := open(t, c, store.FileGrants, path); fault != "" {
+			t.Fatalf("after %d lines: %s", n, fault)
+		}
+		if err := errors.Join(c.Send(store.AskAll), c.Close()); err != nil { // the answer is not waited for
+			t.Fatal(err)
+		}
+	}
+}
