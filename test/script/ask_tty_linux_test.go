@@ -125,7 +125,7 @@ func TestAskInFullScreen(t *testing.T) {
 // something.
 func (b *bench) allowUntil(x *terminal, shown string) {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if open := b.run("approvals", "--json").out; strings.Contains(open, `"id"`) {
 			time.Sleep(time.Second)
 			x.answers("s", "\r") // and again, if it was not there long enough

@@ -53,8 +53,8 @@ func TestAttach(t *testing.T) {
 	follows.expect("after")
 	follows.expect("last")
 	follows.ends(0)
-	if strings.Contains(x.text.String(), "before") {
-		t.Errorf("it shows what was before: %q", x.text.String())
+	if strings.Contains(x.shown(), "before") {
+		t.Errorf("it shows what was before: %q", x.shown())
 	}
 	b.run("attach", id).want(t, 125, "does not run any more")
 	id, _ = b.listed(b.command("run", "--ask", "none", "-v", b.dir+":/out:rw", "--", "sleep", "1000"))

@@ -85,7 +85,7 @@ func (x *terminal) typed(s string) {
 // expect waits until the terminal shows want, after what was expected before.
 func (x *terminal) expect(want string) {
 	x.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		x.mu.Lock()
 		at := strings.Index(x.text.String()[x.from:], want)
 		if at >= 0 {
