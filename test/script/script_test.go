@@ -163,6 +163,11 @@ func newBench(t *testing.T) *bench {
 		}
 	}
 	b.env = environment(b.home, filepath.Join(root, "state"))
+	t.Cleanup(func() { // what a killed launcher has beside it closes its files a moment later
+		for end := time.Now().Add(20 * time.Second); os.RemoveAll(root) != nil && time.Now().Before(end); {
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
 	return b
 }
 
