@@ -112,10 +112,16 @@ func until(t *testing.T, what string, f func() bool) {
 	}
 }
 
-// stopped reports whether the process stands still.
+// stopped reports whether each of its threads is: one that waits for a lock may be
+// given it until then.
 func (s *slow) stopped() bool {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/status")
-	return err == nil && strings.Contains(string(text), "State:\tT")
+	tasks, err := filepath.Glob("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/task/*/status")
+	for _, task := range tasks {
+		if text, err := os.ReadFile(task); err != nil || !strings.Contains(string(text), "State:\tT") {
+			return false
+		}
+	}
+	return err == nil && len(tasks) > 0
 }
 
 // appendTo appends a record in this process.
