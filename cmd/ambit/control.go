@@ -130,11 +130,7 @@ func (c *control) answer(ctx context.Context, conn *net.UnixConn) {
 		failed = fmt.Errorf("this session does not know %q: its ambit is another version", o.Verb)
 	}
 	if failed != nil {
-		a := controlAnswer{Error: failed.Error()}
-		if errno, ok := errors.AsType[syscall.Errno](failed); ok {
-			a.Errno = int(errno)
-		}
-		_ = w.send(a) // it may have gone away
+		_ = w.send(controlAnswer{Error: failed.Error()}) // it may have gone away
 	}
 }
 

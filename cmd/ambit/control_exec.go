@@ -190,6 +190,9 @@ func (c *control) open(ctx context.Context, w controlConn, pid int, o order) err
 		return err
 	}
 	f, err := inside.Open(o.Path, o.Flags, o.Mode)
+	if errno, ok := errors.AsType[unix.Errno](err); ok {
+		return w.send(controlAnswer{Error: err.Error(), Errno: int(errno)})
+	}
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (a *app) told(ctx context.Context, session string, o order) ([]*os.File, er
 	switch {
 	case err != nil:
 		err = fmt.Errorf("the session %s ended meanwhile: %w", session, err)
-	case r.Errno != 0 && o.Verb == verbOpen: // what it says of itself is less
+	case r.Errno != 0:
 		err = syscall.Errno(r.Errno)
 	default:
 		err = r.err()

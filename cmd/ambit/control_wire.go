@@ -53,7 +53,7 @@ type controlAnswer struct {
 	Ended  *ending `json:"ended,omitempty"`
 	Denied string  `json:"denied,omitempty"` // the line of a denial
 	Error  string  `json:"error,omitempty"`
-	Errno  int     `json:"errno,omitempty"`
+	Errno  int     `json:"errno,omitempty"` // a file could not be opened
 }
 
 // An ending is how a program ended.

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,26 +26,22 @@ func (e *entered) readBack() (err error) {
 		return fmt.Errorf("hold to it: %w", err)
 	}
 	dir, init := "/proc/"+itoa(e.pid), "/proc/"+itoa(e.s.pid)
-	lines, err := statusLines(dir, "PPid", "FDSize", "Seccomp_filters")
+	status, err := readStatus(dir, "PPid", "FDSize", "Seccomp_filters")
 	if err != nil {
 		return err
 	}
-	own, err := statusLines(init, "Seccomp_filters")
+	own, err := readStatus(init, "Seccomp_filters")
 	if err != nil {
 		return err
 	}
-	if err := e.holdKeeper(lines["PPid"]); err != nil {
-		return err
-	}
-	status, err := readStatus(dir)
-	if err != nil {
+	if err := e.holdKeeper(status["PPid"]); err != nil {
 		return err
 	}
 	errs := []error{status.want("Seccomp", "2"), status.want("NoNewPrivs", "1"), status.noCapabilities(), sameNamespaces(dir, init), sameRoot(dir, init)}
-	if lines["Seccomp_filters"] != own["Seccomp_filters"] {
-		errs = append(errs, fmt.Errorf("it has %s filters, and init %s", lines["Seccomp_filters"], own["Seccomp_filters"]))
+	if status["Seccomp_filters"] != own["Seccomp_filters"] {
+		errs = append(errs, fmt.Errorf("it has %s filters, and init %s", status["Seccomp_filters"], own["Seccomp_filters"]))
 	}
-	size, err := strconv.Atoi(lines["FDSize"])
+	size, err := strconv.Atoi(status["FDSize"])
 	errs = append(errs, err, e.onlyStandard(size), limitsHold(e.pid, e.s.plan, e.s.group))
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -65,25 +59,11 @@ func (e *entered) holdKeeper(parent string) (err error) {
 	if e.keeper, err = unix.PidfdOpen(e.above, 0); err != nil {
 		return fmt.Errorf("hold to what looks after it: %w", err)
 	}
-	lines, err := statusLines("/proc/"+parent, "PPid")
-	if err == nil && (lines["PPid"] != itoa(e.s.pid) || !e.s.holds(e.above)) {
+	status, err := readStatus("/proc/"+parent, "PPid")
+	if err == nil && (status["PPid"] != itoa(e.s.pid) || !e.s.holds(e.above)) {
 		err = errors.New("it was not made by init")
 	}
 	return err
-}
-
-func statusLines(dir string, names ...string) (map[string]string, error) {
-	text, err := read(dir + "/status")
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]string{}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && slices.Contains(names, name) {
-			found[name] = strings.TrimSpace(value)
-		}
-	}
-	return found, nil
 }
 
 // sameNamespaces: it is where init is, in each namespace.

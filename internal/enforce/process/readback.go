@@ -195,7 +195,7 @@ func read(path string) ([]byte, error) {
 	}
 }
 
-// status is what is wanted of /proc/PID/status.
+// status is what is wanted of /proc/PID/status: what every look wants, and more.
 type status map[string]string
 
 var (
@@ -203,14 +203,14 @@ var (
 	statusWanted   = append([]string{"Seccomp", "NoNewPrivs"}, capabilitySets...)
 )
 
-func readStatus(dir string) (status, error) {
+func readStatus(dir string, more ...string) (status, error) {
 	text, err := read(dir + "/status")
 	if err != nil {
 		return nil, err
 	}
 	s := make(status, 8)
 	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && slices.Contains(statusWanted, name) {
+		if name, value, ok := strings.Cut(line, ":"); ok && (slices.Contains(statusWanted, name) || slices.Contains(more, name)) {
 			s[name] = strings.TrimSpace(value)
 		}
 	}
