@@ -35,30 +35,36 @@ func isTerminal(fd int) bool {
 //
 // Security: a directory is refused, and so is an O_PATH descriptor, which may be
 // one: beneath it the host's tree could be reached.
-func newRelay(stdio enforce.Stdio) (r *relay, err error) {
-	r = &relay{}
+func newRelay(stdio enforce.Stdio) (*relay, error) {
+	r := &relay{}
+	return r, r.fill([3]*os.File{stdio.In, stdio.Out, stdio.Err}, r.between)
+}
+
+// fill gives the program each file as it is, or has it put in its place. After an
+// error the relay is closed.
+func (r *relay) fill(files [3]*os.File, put func(i int, f *os.File) error) (err error) {
 	defer func() {
 		if err != nil {
 			r.close()
 		}
 	}()
-	for i, f := range []*os.File{stdio.In, stdio.Out, stdio.Err} {
+	for i, f := range files {
 		if f == nil {
-			return r, errors.New("internal error: a standard descriptor is missing")
+			return errors.New("internal error: a standard descriptor is missing")
 		}
 		direct, err := asItIs(f)
 		if err != nil {
-			return r, fmt.Errorf("hand over descriptor %d: %w", i, err)
+			return fmt.Errorf("hand over descriptor %d: %w", i, err)
 		}
 		if direct {
 			r.give[i] = f
 			continue
 		}
-		if err := r.between(i, f); err != nil {
-			return r, err
+		if err := put(i, f); err != nil {
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }
 
 func asItIs(f *os.File) (bool, error) {
@@ -110,34 +116,18 @@ func (r *relay) between(i int, f *os.File) error {
 //
 // Security: a file of the host is refused, whatever it was opened for, as a
 // directory and a path are. Whoever has one hands over a pipe.
-func newRelayOf(files [3]*os.File) (r *relay, err error) {
-	r = &relay{}
-	defer func() {
-		if err != nil {
-			r.close()
-		}
-	}()
-	for i, f := range files {
-		direct, err := asItIs(f)
-		if err != nil {
-			return r, fmt.Errorf("hand over descriptor %d: %w", i, err)
-		}
-		if direct {
-			r.give[i] = f
-			continue
-		}
+func newRelayOf(files [3]*os.File) (*relay, error) {
+	r := &relay{}
+	return r, r.fill(files, func(i int, f *os.File) error {
 		var st unix.Stat_t
 		if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-			return r, fmt.Errorf("hand over descriptor %d: %w", i, err)
+			return fmt.Errorf("hand over descriptor %d: %w", i, err)
 		}
 		if st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(1, 3) {
-			return r, fmt.Errorf("hand over descriptor %d: it is a file or a device of the host; hand over a pipe", i)
+			return fmt.Errorf("hand over descriptor %d: it is a file or a device of the host; hand over a pipe", i)
 		}
-		if err := r.nothing(i); err != nil {
-			return r, err
-		}
-	}
-	return r, nil
+		return r.nothing(i)
+	})
 }
 
 // nothing gives the program an input that has ended, or an output that nobody
