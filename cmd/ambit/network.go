@@ -103,17 +103,20 @@ type network struct {
 	*egress // nil before there is one
 	ready   chan error
 	ended   chan struct{} // closed when the process has ended
+	end     error         // why; set before ended is closed
 	first   first
 
-	mu      sync.Mutex
-	over    bool                          // guarded by mu; the session has ended
-	initPID int                           // guarded by mu; of the sandbox, 0 until it has begun
-	lastPID int                           // guarded by mu; had the socket that was asked about last
-	lost    func()                        // guarded by mu; ends the sandbox
-	waiting map[uint64]context.CancelFunc // guarded by mu; questions to people
-	told    map[string]bool               // guarded by mu; denials that were printed
-	some    []capability.Capability       // guarded by mu; by which names may be known
-	all     bool                          // guarded by mu; all names may
+	mu       sync.Mutex
+	over     bool                          // guarded by mu; the session has ended
+	gone     bool                          // guarded by mu; nothing serves the network any more
+	toldLost bool                          // guarded by mu; it was said that the sandbox was ended
+	initPID  int                           // guarded by mu; of the sandbox, 0 until it has begun
+	lastPID  int                           // guarded by mu; had the socket that was asked about last
+	lost     func()                        // guarded by mu; ends the sandbox
+	waiting  map[uint64]context.CancelFunc // guarded by mu; questions to people
+	told     map[string]bool               // guarded by mu; denials that were printed
+	some     []capability.Capability       // guarded by mu; by which names may be known
+	all      bool                          // guarded by mu; all names may
 
 	wants wants
 	ports ports
@@ -252,15 +255,22 @@ func (n *network) recheck(grants []grant.Grant) {
 	n.republish(grants)
 }
 
-// begun says how the sandbox is ended when its network is lost.
+// begun says how the sandbox is ended when its network is lost, and ends it where
+// that has happened since the network was ready.
 func (n *network) begun(inside enforce.Session) {
 	if n == nil {
 		return
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.lost = func() { _ = inside.Kill() } // it may have ended by itself
 	n.initPID = inside.PID()
+	gone := n.gone
+	n.mu.Unlock()
+	if gone {
+		n.lose()
+		<-n.ended
+		n.tellLost()
+	}
 }
 
 // stop ends the egress process.

@@ -22,15 +22,39 @@ func (n *network) serve(ctx context.Context) {
 	defer close(n.ended)
 	var work sync.WaitGroup
 	err := n.listen(ctx, &work)
+	over := n.lose() // first: what follows waits for a process that may stay
+	n.Stop()
 	work.Wait()
 	_ = n.Line.Close()
-	err = errors.Join(err, n.Wait(), n.trail.flush())
+	n.end = errors.Join(err, n.Wait(), n.trail.flush())
+	if !over {
+		n.tellLost()
+	}
+}
+
+// lose ends the sandbox, or has begun end it, and takes back the questions that
+// nobody waits for any more. It reports whether the session was over before.
+func (n *network) lose() (over bool) {
 	n.mu.Lock()
-	over, lost := n.over, n.lost
+	defer n.mu.Unlock()
+	n.gone = true
+	for _, cancel := range n.waiting {
+		cancel()
+	}
+	if !n.over && n.lost != nil {
+		n.lost()
+	}
+	return n.over
+}
+
+// tellLost says once why a sandbox that had begun was ended.
+func (n *network) tellLost() {
+	n.mu.Lock()
+	tell := n.lost != nil && !n.toldLost
+	n.toldLost = n.toldLost || tell
 	n.mu.Unlock()
-	if !over && lost != nil {
-		printf(n.s.app.err, "ambit: the network of the sandbox has ended, and the sandbox with it: %v\n", err)
-		lost()
+	if tell {
+		printf(n.s.app.err, "ambit: the network of the sandbox has ended, and the sandbox with it: %v\n", n.end)
 	}
 }
 
@@ -52,10 +76,16 @@ func (n *network) listen(ctx context.Context, work *sync.WaitGroup) error {
 			return err
 		}
 		switch {
-		case m.Ready:
-			n.ready <- nil
-		case m.Fault != "":
-			n.ready <- errors.New(capability.Printable(m.Fault))
+		case m.Ready || m.Fault != "":
+			var fault error
+			if m.Fault != "" {
+				fault = errors.New(capability.Printable(m.Fault))
+			}
+			select {
+			case n.ready <- fault:
+			default:
+				return errors.New("it said again that it begins")
+			}
 		case m.Check != nil:
 			answer(func() wire.Message { return n.check(ctx, m.ID, *m.Check) })
 		case m.Ask != nil:
@@ -89,7 +119,7 @@ func (n *network) await(ctx context.Context, id uint64) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.over {
+	if n.over || n.gone {
 		cancel()
 	}
 	n.waiting[id] = cancel
