@@ -35,11 +35,7 @@ func newHiddenBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(root); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { removeLater(t, root) })
 	b := &bench{t: t, dir: filepath.Join(root, "home"), home: filepath.Join(root, "home")}
 	if err := os.MkdirAll(b.dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -310,6 +306,67 @@ func TestAskPack(t *testing.T) {
 	}
 	// The answer is remembered for the pack: it runs without a question.
 	b.run("run", "--ask", "queue", "--ask-timeout", "0", "--pack", "pack").want(t, 1, "one")
+}
+
+// TestAskPackChanged: a pack that changed keeps what it was given, and is asked
+// only for what its new version wants beyond that.
+func TestAskPackChanged(t *testing.T) {
+	b := newAskingBench(t)
+	first, second := b.write("in/a.txt", "one\n"), b.write("more/b.txt", "two\n")
+	version := func(number, script string, wants ...string) {
+		b.write("pack/run.sh", script)
+		text, err := json.Marshal(append(wants, "process.spawn"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.write("pack/ambit.json", `{"id": "org.example.changes", "name": "changes", "version": "`+number+`", "kind": "cli-tool",
+			"entry": ["sh", "./run.sh"], "capabilities": `+string(text)+`}`)
+	}
+	run := func(answers ...string) string {
+		t.Helper()
+		a := &asking{Cmd: b.command("run", "--ask", "queue", "--pack", "pack")}
+		a.Stdout, a.Stderr = &a.out, &a.err
+		if err := a.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = a.Process.Kill() })
+		for _, want := range answers {
+			q := b.question(a)
+			if q.Question.Capability != "fs.read:"+want {
+				t.Errorf("asked for %s, want %s", q.Question.Capability, want)
+			}
+			b.run("approve", "--scope", "dir", "--for", "always", q.Question.ID).want(t, 0)
+		}
+		if err := a.Wait(); err != nil {
+			t.Errorf("%v: %s", err, a.err.String())
+		}
+		return a.out.String()
+	}
+	version("1", "cat "+first+"\n", "fs.read:"+b.dir+"/in")
+	b.run("grants", "add", "--pack", "pack", "process.spawn").want(t, 0)
+	if out := run(first); out != "one\n" {
+		t.Errorf("version 1 says %q", out)
+	}
+	digest := func() string {
+		var r struct{ Digest string }
+		if err := json.Unmarshal([]byte(b.run("--json", "pack", "check", "pack").out), &r); err != nil || r.Digest == "" {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		return r.Digest
+	}
+	before := digest()
+	version("2", "cat "+first+" "+second+"\n", "fs.read:"+b.dir+"/in", "fs.read:"+b.dir+"/more")
+	if digest() == before {
+		t.Fatal("the pack has the digest that it had")
+	}
+	if out := run(second); out != "one\ntwo\n" {
+		t.Errorf("version 2 says %q", out)
+	}
+	// What it wants no more it has no more, although it was granted: undeclared.
+	version("3", "cat "+second+"; cat "+first+" || true\n", "fs.read:"+b.dir+"/more")
+	if out := run(); out != "two\n" {
+		t.Errorf("version 3 says %q", out)
+	}
 }
 
 // TestAskMany: many processes want the same, and one answer serves them all.

@@ -163,12 +163,21 @@ func newBench(t *testing.T) *bench {
 		}
 	}
 	b.env = environment(b.home, filepath.Join(root, "state"))
-	t.Cleanup(func() { // what a killed launcher has beside it closes its files a moment later
-		for end := time.Now().Add(20 * time.Second); os.RemoveAll(root) != nil && time.Now().Before(end); {
-			time.Sleep(20 * time.Millisecond)
-		}
-	})
+	t.Cleanup(func() { removeLater(t, root) })
 	return b
+}
+
+// removeLater removes a folder where something may still be written: what a killed
+// launcher has beside it closes its files a moment later.
+func removeLater(t *testing.T, root string) {
+	t.Helper()
+	err := os.RemoveAll(root)
+	for end := time.Now().Add(time.Minute); err != nil && time.Now().Before(end); err = os.RemoveAll(root) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // command is an ambit with these arguments.
