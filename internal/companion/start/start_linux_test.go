@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,9 @@ func serve(mode string) error {
 				return nil
 			}
 			return err
+		}
+		if m.Text == "pid" {
+			m.Text = strconv.Itoa(os.Getpid())
 		}
 		if err := c.Send(m); err != nil {
 			return err
@@ -159,7 +163,7 @@ func TestForeignField(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
-	p := begin(t, start.Config{}, "echo")
+	p := begin(t, start.Config{Settle: time.Minute}, "echo")
 	p.Stop()
 	if err := p.Wait(); err != nil {
 		t.Errorf("one that ends by itself: %v", err)
@@ -170,6 +174,37 @@ func TestStop(t *testing.T) {
 		t.Errorf("one that does not: %v", err)
 	}
 	(*start.Process)(nil).Stop() // there is nothing to stop
+}
+
+// TestGroupSignals: what ends a whole group of processes leaves a companion to
+// whoever started it.
+func TestGroupSignals(t *testing.T) {
+	p := begin(t, start.Config{}, "echo")
+	c := p.Conn(most)
+	say := func(text string) string {
+		t.Helper()
+		var m message
+		if err := c.Send(message{text}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Receive(&m); err != nil {
+			t.Fatalf("after %q: %v", text, err)
+		}
+		return m.Text
+	}
+	pid, err := strconv.Atoi(say("pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []unix.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGTERM} {
+		if err := unix.Kill(pid, s); err != nil {
+			t.Fatal(err)
+		}
+		if got := say(s.String()); got != s.String() {
+			t.Errorf("it says %q", got)
+		}
+	}
+	p.Stop()
 }
 
 func TestEnvironment(t *testing.T) {
