@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/.tools/go/bin:$(PATH)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-guest test-microvm check lint api bench fuzz clean
+.PHONY: help build demo test test-guest test-microvm check lint api console bench fuzz clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ $(BUF):
 	CGO_ENABLED=0 GOBIN=$(CURDIR)/.tools go install connectrpc.com/connect/cmd/protoc-gen-connect-go@v1.21.1
 	CGO_ENABLED=0 GOBIN=$(CURDIR)/.tools go install github.com/bufbuild/buf/cmd/buf@$(BUF:.tools/buf-%=%)
 	@mv .tools/buf $@
+
+console: ## build the console anew, which is embedded
+	cd console && npm ci --no-audit --no-fund && npm run build
 
 bench: ## measure beside other sandboxes and write docs/bench (ARGS="--only start --rounds 5")
 	@scripts/bench.sh $(ARGS)

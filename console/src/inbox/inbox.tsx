@@ -1,0 +1,125 @@
+import { useCallback, useEffect, useRef, useState } from 'react'
+import { useMay } from '../api/me'
+import type { Question } from '../api/types'
+import { Empty, Loading, Page } from '../ui'
+import { Card, type CardHandle } from './card'
+import { useInbox } from './store'
+import { choices } from './words'
+
+// A key that was meant for one question must not answer another one that has taken
+// its place: so long nothing is answered by keys after the place has changed by itself.
+const quiet = 700
+
+export function Inbox() {
+  const inbox = useInbox()
+  const may = useMay('approver')
+  const chosen = useChosen(inbox.questions)
+  const [help, setHelp] = useState(false)
+  const open = useRef<CardHandle>(null)
+  useKeys((key) => {
+    if (key === 'j' || key === 'ArrowDown') return chosen.move(1)
+    if (key === 'k' || key === 'ArrowUp') return chosen.move(-1)
+    if (key === '?') return setHelp((h) => !h)
+    if (!may || !chosen.settled()) return
+    if (/^[1-9]$/.test(key)) return open.current?.offer(Number(key) - 1)
+    const choice = choices.find((c) => c.key === key)
+    if (choice) open.current?.choose(choice)
+  })
+  const n = inbox.questions.length
+  return (
+    <Page
+      title="Inbox"
+      count={n || undefined}
+      actions={
+        <button type="button" aria-expanded={help} onClick={() => setHelp(!help)}>
+          Keys
+        </button>
+      }
+    >
+      {help && <Keys />}
+      <p className="unseen" role="status">
+        {inbox.state === 'live' && (n === 1 ? '1 question waits' : `${n} questions wait`)}
+      </p>
+      {inbox.state === 'connecting' && <Loading what="what waits" />}
+      {inbox.state !== 'connecting' && n === 0 && (
+        <Empty title="Nothing waits for an answer.">
+          <p className="quiet">
+            A program that is run with <code>ambit run --ask queue</code> asks here when it first touches what it was not granted.
+          </p>
+        </Empty>
+      )}
+      <ul className="questions">
+        {inbox.questions.map((q) => (
+          <Card key={q.id} question={q} open={q.id === chosen.id} may={may} ref={q.id === chosen.id ? open : null} onOpen={() => chosen.take(q.id)} />
+        ))}
+      </ul>
+    </Page>
+  )
+}
+
+/** Which question is open. It is one by its id: what comes and goes does not move it. */
+function useChosen(questions: Question[]) {
+  const [id, setID] = useState('')
+  const place = useRef(0)
+  const since = useRef(0)
+  const at = questions.findIndex((q) => q.id === id)
+  useEffect(() => {
+    if (at >= 0) {
+      place.current = at
+      return
+    }
+    const next = questions[Math.min(place.current, questions.length - 1)]
+    since.current = performance.now()
+    setID(next?.id ?? '')
+  }, [questions, at])
+  const take = useCallback((to: string) => {
+    since.current = 0
+    setID(to)
+  }, [])
+  return {
+    id,
+    take,
+    move: (by: number) => {
+      const to = questions[Math.max(0, Math.min(questions.length - 1, at + by))]
+      if (!to) return
+      take(to.id)
+      document.getElementById(`question-${to.id}`)?.focus()
+    },
+    settled: () => performance.now() - since.current > quiet,
+  }
+}
+
+/** Calls f with each key that is pressed where nothing is typed. */
+function useKeys(f: (key: string) => void) {
+  const latest = useRef(f)
+  useEffect(() => {
+    latest.current = f
+  })
+  useEffect(() => {
+    const press = (e: KeyboardEvent) => {
+      const typed = e.target instanceof HTMLElement && e.target.closest('input:not([type=radio]), textarea, select, dialog')
+      if (e.ctrlKey || e.metaKey || e.altKey || e.repeat || typed) return
+      if (e.key.startsWith('Arrow') && e.target instanceof HTMLElement && e.target.closest('input')) return
+      if (e.key.startsWith('Arrow')) e.preventDefault()
+      latest.current(e.key)
+    }
+    addEventListener('keydown', press)
+    return () => removeEventListener('keydown', press)
+  }, [])
+}
+
+function Keys() {
+  const rows: [string, string][] = [['j  k', 'next, previous question'], ['1 – 9', 'what is allowed or denied'], ...choices.map((c): [string, string] => [c.key, c.words.toLowerCase()])]
+  return (
+    <dl className="card keys">
+      {rows.map(([key, words]) => (
+        <div key={key}>
+          <dt>
+            <kbd>{key}</kbd>
+          </dt>
+          <dd>{words}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
