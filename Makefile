@@ -6,8 +6,8 @@ BUF     := .tools/buf-v1.75.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 # The version of gVisor that ambit-runsc reports: that of go.mod.
 GVISOR  = $(shell go list -m -f '{{.Version}}' gvisor.dev/gvisor 2>/dev/null)
-# Where ambit begins: internal/thread says why. The others begin where Go programs do.
-BEGIN   := -E=ambit.dev/ambit/internal/thread.Entry
+# Where ambit begins: internal/entry says why. The others begin where Go programs do.
+BEGIN   := -E=ambit.dev/ambit/internal/entry.Entry
 # Modules beside the main one: tools that the product must never contain.
 BESIDE  := test/report test/bench test/guest
 FUZZTIME ?= 60s

@@ -6,7 +6,7 @@
 //
 // How many processors a control group leaves is not asked for (it would be read
 // from five files, at each start and again and again): a launcher has little to
-// compute.
+// compute. Package entry keeps the runtime from looking.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0

@@ -1,9 +1,12 @@
 #include "textflag.h"
 
 #define SYS_prctl 157
+#define SYS_prlimit64 302
 #define PR_SET_TIMERSLACK 29
 #define PR_GET_TIMERSLACK 30
+#define RLIMIT_NOFILE 7
 #define LATE 1000000
+#define STANDARD 3 // descriptors 0, 1 and 2
 
 // func Entry()
 //
@@ -13,6 +16,30 @@
 // "run" and its end are compared as one number; behind shorter arguments stands
 // the environment, so that there is memory to be read.
 TEXT ·Entry(SB), NOSPLIT|NOFRAME, $0-0
+	XORL DI, DI
+	MOVL $RLIMIT_NOFILE, SI
+	XORL DX, DX
+	LEAQ ·files(SB), R10
+	MOVL $SYS_prlimit64, AX
+	SYSCALL
+	CMPQ AX, $0
+	JNE  unlimited
+	CMPQ ·files(SB), $STANDARD
+	JLS  unlimited
+	MOVQ $STANDARD, ·few(SB)
+	MOVQ ·files+8(SB), AX
+	MOVQ AX, ·few+8(SB)
+	LEAQ ·few(SB), DX
+	XORL R10, R10
+	MOVL $SYS_prlimit64, AX
+	SYSCALL
+	CMPQ AX, $0
+	JEQ  timers
+
+unlimited:
+	MOVQ $0, ·files(SB) // nothing is to be restored
+
+timers:
 	CMPQ 0(SP), $2
 	JLT  go
 	MOVQ 16(SP), AX
@@ -25,7 +52,7 @@ TEXT ·Entry(SB), NOSPLIT|NOFRAME, $0-0
 	JLE  go // it has none, which is that of real-time threads, or it cannot be told
 	CMPQ AX, $LATE
 	JGE  go
-	MOVQ AX, ·before(SB)
+	MOVQ AX, ·slack(SB)
 	MOVL $PR_SET_TIMERSLACK, DI
 	MOVL $LATE, SI
 	MOVL $SYS_prctl, AX
@@ -33,3 +60,21 @@ TEXT ·Entry(SB), NOSPLIT|NOFRAME, $0-0
 
 go:
 	JMP _rt0_amd64_linux(SB)
+
+// func restore() bool
+//
+// A soft limit can always be raised to what it was: the hard one was not changed.
+TEXT ·restore(SB), NOSPLIT, $0-1
+	MOVB $0, ret+0(FP)
+	CMPQ ·files(SB), $0
+	JEQ  done
+	XORL DI, DI
+	MOVL $RLIMIT_NOFILE, SI
+	LEAQ ·files(SB), DX
+	XORL R10, R10
+	MOVL $SYS_prlimit64, AX
+	SYSCALL
+	MOVB $1, ret+0(FP)
+
+done:
+	RET

@@ -8,22 +8,13 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/entry"
 )
 
-// Entry is where a program begins that is linked with
-// -E=ambit.dev/ambit/internal/thread.Entry: where its first argument is "run", it has
-// its timers be up to a millisecond late before Go starts. Threads have that of
-// the thread that made them, and so have programs. It goes on where Go programs
-// begin, and cannot be called.
-func Entry()
-
-// before is the slack that this process was started with, in nanoseconds; 0 where
-// Entry has not changed it. It is written before Go starts, and not again.
-var before uintptr
-
 // Before is the slack of timers that whatever is started from here should have, in
-// nanoseconds; 0 where this process has it, too.
-func Before() uintptr { return before }
+// nanoseconds; 0 where this process has it, too. Package entry changes it.
+func Before() uintptr { return entry.Slack() }
 
 // Exact has the timers of every thread be as exact as they were when the process was
 // started. It is for sessions in which others wait for what this process does.
@@ -34,7 +25,7 @@ func Before() uintptr { return before }
 func Exact() { exact() }
 
 var exact = sync.OnceFunc(func() {
-	if before != 0 {
+	if before := Before(); before != 0 {
 		// Where C code is linked this cannot be done, and timers stay late.
 		_, _, _ = syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, before, 0)
 	}
@@ -43,6 +34,7 @@ var exact = sync.OnceFunc(func() {
 // Exactly does something on a thread whose timers are exact. What it starts has that
 // from it.
 func Exactly(do func() error) error {
+	before := Before()
 	if before == 0 {
 		return do()
 	}

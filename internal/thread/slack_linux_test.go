@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestEntry holds that a program that begins at Entry has its timers be late where
+// TestEntry holds that a program that begins at entry.Entry has its timers be late where
 // its first argument is "run", and not elsewhere; that it knows what they were
 // before; and that Exact and Exactly give that back.
 func TestEntry(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "begin")
-	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-E=ambit.dev/ambit/internal/thread.Entry", "-o", program, "./testdata/begin")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-E=ambit.dev/ambit/internal/entry.Entry", "-o", program, "./testdata/begin")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build a program: %v\n%s", err, out)

@@ -8,9 +8,9 @@
 // launches begin at once, and each time it interrupts a thread that works. Here
 // is what makes it dispensable: the calls of a launch that block say so themselves
 // (Wait4 and others), so that nobody has to find out, and `ambit run` begins with
-// timers that may be a millisecond late (Entry), the monitor's among them. Later than
+// timers that may be a millisecond late (package entry), the monitor's among them. Later than
 // that a launch takes longer for it: a thread that takes over another one's work
 // waits by such a timer, too.
 //
-// It knows nothing of what the threads do. Layer: below everything.
+// It knows nothing of what the threads do. Layer: over entry, below everything else.
 package thread

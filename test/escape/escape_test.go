@@ -83,7 +83,7 @@ var programs = sync.OnceValues(func() (p struct{ ambit, attacker string }, err e
 	if err != nil {
 		return p, err
 	}
-	build := exec.Command("go", "build", "-ldflags=ambit.dev/ambit/cmd/ambit=-E=ambit.dev/ambit/internal/thread.Entry", "-o", scratch, "ambit.dev/ambit/cmd/...")
+	build := exec.Command("go", "build", "-ldflags=ambit.dev/ambit/cmd/ambit=-E=ambit.dev/ambit/internal/entry.Entry", "-o", scratch, "ambit.dev/ambit/cmd/...")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return p, fmt.Errorf("build ambit: %w\n%s", err, out)

@@ -45,7 +45,7 @@ func withBinary(m *testing.M) int {
 		return 1
 	}
 	binary = filepath.Join(dir, "ambit")
-	build := exec.Command("go", "build", "-ldflags=ambit.dev/ambit/cmd/ambit=-E=ambit.dev/ambit/internal/thread.Entry", "-o", dir, "ambit.dev/ambit/cmd/...")
+	build := exec.Command("go", "build", "-ldflags=ambit.dev/ambit/cmd/ambit=-E=ambit.dev/ambit/internal/entry.Entry", "-o", dir, "ambit.dev/ambit/cmd/...")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build ambit: %v\n%s", err, out)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestBegins holds that ambit begins where internal/thread has it begin, and that a
+// TestBegins holds that ambit begins where internal/entry has it begin, and that a
 // program that it runs has timers as exact as it would have them outside.
 func TestBegins(t *testing.T) {
 	f, err := elf.Open(binary)
@@ -22,7 +22,7 @@ func TestBegins(t *testing.T) {
 	}
 	var entry uint64
 	for _, s := range symbols {
-		if s.Name == "ambit.dev/ambit/internal/thread.Entry.abi0" || s.Name == "ambit.dev/ambit/internal/thread.Entry" && entry == 0 {
+		if s.Name == "ambit.dev/ambit/internal/entry.Entry.abi0" || s.Name == "ambit.dev/ambit/internal/entry.Entry" && entry == 0 {
 			entry = s.Value
 		}
 	}

@@ -1,4 +1,4 @@
-// Command begin is a program that begins at thread.Entry. It says in one line how
+// Command begin is a program that begins at entry.Entry. It says in one line how
 // late its timers may be, now and before, in a thread made later, and in programs
 // that it starts with Exactly and without; and all of that again behind Exact.
 package main
