@@ -128,7 +128,7 @@ func (a answer) write(t *testing.T, w http.ResponseWriter) {
 
 func ask(t *testing.T, f *webhook.Front, q approval.Question) (approval.Answer, error) {
 	t.Helper()
-	ctx, end := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, end := context.WithTimeout(context.Background(), time.Minute)
 	defer end()
 	a, err := f.Ask(ctx, q)
 	if err != nil && a != (approval.Answer{}) {

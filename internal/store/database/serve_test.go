@@ -56,7 +56,7 @@ func line(t *testing.T, control *net.UnixConn) *wire.Conn {
 	if _, _, err := control.WriteMsgUnix([]byte{0}, syscall.UnixRights(int(theirs.Fd())), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(theirs.Close(), ours.SetDeadline(time.Now().Add(20*time.Second))); err != nil {
+	if err := errors.Join(theirs.Close(), ours.SetDeadline(time.Now().Add(time.Minute))); err != nil {
 		t.Fatal(err)
 	}
 	return wire.NewConn(ours)
