@@ -57,8 +57,14 @@ func (b *bench) ask(flags []string, argv ...string) *asking {
 	if err := a.Start(); err != nil {
 		b.t.Fatal(err)
 	}
-	b.t.Cleanup(func() { _ = a.Process.Kill() })
+	b.t.Cleanup(a.end)
 	return a
+}
+
+// end ends it, if it has not ended.
+func (a *asking) end() {
+	_ = a.Process.Kill()
+	_ = a.Wait()
 }
 
 // waiting is what `ambit approvals --json` lists.
@@ -77,7 +83,7 @@ type waiting struct {
 // question waits until one is put, and returns the oldest.
 func (b *bench) question(a *asking) waiting {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		r := b.run("approvals", "--json")
 		r.want(b.t, 0)
 		var all []waiting
@@ -215,12 +221,12 @@ func TestAskKilled(t *testing.T) {
 	a := b.ask(nil, "sh", "-c", "cat a.txt; sleep 60")
 	q := b.question(a)
 	b.run("approve", q.Question.ID).want(t, 0)
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		// Listed once it has run for a moment, by the one who can be asked then.
-		if out := b.run("grants", "ls").out; strings.Contains(out, "session s-") && time.Now().After(end.Add(-9*time.Second)) {
+		if out := b.run("grants", "ls").out; strings.Contains(out, "session s-") && time.Since(begin) > time.Second {
 			break
 		}
-		if time.Now().After(end) {
+		if time.Since(begin) > patience {
 			t.Fatal("the grant of the session is not listed")
 		}
 	}
@@ -262,20 +268,15 @@ func TestAskWatch(t *testing.T) {
 	b.write("a.txt", "one\n")
 	a := b.ask(nil, "cat", "a.txt")
 	q := b.question(a)
-	var out strings.Builder
-	watch := b.command("approvals", "--watch")
-	watch.Stdout = &out
-	if err := watch.Start(); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(500 * time.Millisecond)
+	watch := b.begin("approvals", "--watch")
+	watch.until("wants to read")
 	b.run("approve", q.Question.ID).want(t, 0)
-	time.Sleep(700 * time.Millisecond)
+	watch.until(q.Question.ID + " is over.")
 	if err := watch.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if err := watch.Wait(); err != nil || strings.Count(out.String(), "wants to read") != 1 || !strings.Contains(out.String(), q.Question.ID+" is over.") {
-		t.Errorf("%v: %s", err, out.String())
+	if err := watch.Wait(); err != nil || strings.Count(watch.said(), "wants to read") != 1 {
+		t.Errorf("%v: %s", err, watch.said())
 	}
 	_ = a.Wait()
 }
@@ -294,6 +295,7 @@ func TestAskPack(t *testing.T) {
 	if err := a.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(a.end)
 	q := b.question(a)
 	r := b.run("approvals")
 	r.want(t, 0, "of the pack org.example.asks wants to read", "--scope declared", `says          "to sum it up"`)
@@ -414,23 +416,14 @@ func TestRevokeRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.run("grants", "add", "fs.read:"+file).want(t, 0)
-	script := `exec 5<"$1"; cat "$1"; echo ready; while cat "$1" 2>/dev/null; do sleep 0.05; done; echo gone; cat <&5; sleep 20; echo not ended`
-	cmd := b.command("run", "--", "sh", "-c", script, "sh", file)
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait() // it is ended from outside
-	}()
-	time.Sleep(time.Second) // it is listed by then
+	script := `exec 5<"$1"; cat "$1"; echo ready; while cat "$1" 2>/dev/null; do sleep 0.05; done; echo gone; cat <&5; sleep 1000; echo not ended`
+	x := b.begin("run", "--", "sh", "-c", script, "sh", file)
+	x.until("ready")
+	until(t, "that it is listed", func() bool { return strings.Contains(b.run("ps").out, "running") })
 	begin := time.Now()
 	r := b.run("grants", "revoke", "--kill", "--all")
 	r.want(t, 0)
-	if took := time.Since(begin); took > 15*time.Second {
+	if took := time.Since(begin); took > patience {
 		t.Errorf("the revocation took %v", took)
 	}
 	for _, want := range []string{"is taken away", "descriptor 5 of sh", "the session is ended"} {
@@ -438,13 +431,7 @@ func TestRevokeRunning(t *testing.T) {
 			t.Errorf("revoke says %q, want %q", r.out, want)
 		}
 	}
-	select {
-	case <-ended:
-	case <-time.After(10 * time.Second):
-		t.Error("it was not ended")
-		_ = cmd.Process.Kill()
-		<-ended
-	}
+	x.ends("it was not ended")
 	told := false
 	for line := range strings.Lines(b.run("audit", "ls").out) {
 		if f := strings.Fields(line); len(f) > 4 && strings.HasPrefix(f[4], "e-") {
@@ -455,7 +442,7 @@ func TestRevokeRunning(t *testing.T) {
 	if !told {
 		t.Error("the log does not say what was taken away")
 	}
-	if text := out.String(); !strings.Contains(text, "gone") || strings.Contains(text, "not ended") {
+	if text := x.said(); !strings.Contains(text, "gone") || strings.Contains(text, "not ended") {
 		t.Errorf("the program says %q", text)
 	}
 	b.run("audit", "verify").want(t, 0)

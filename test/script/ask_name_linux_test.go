@@ -136,8 +136,8 @@ func TestAskBelow(t *testing.T) {
 		if err := a.Start(); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = a.Process.Kill() })
-		for end := time.Now().Add(20 * time.Second); !strings.Contains(b.run("audit", "ls").out, "session.start"); time.Sleep(20 * time.Millisecond) {
+		t.Cleanup(a.end)
+		for end := time.Now().Add(patience); !strings.Contains(b.run("audit", "ls").out, "session.start"); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("it does not begin: %s", a.err.String())
 			}

@@ -75,7 +75,7 @@ func (b *bench) connector(t *testing.T, flags ...string) *connector {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = a.Process.Kill() })
+	t.Cleanup(a.end)
 	c.out = bufio.NewReader(out)
 	return c
 }
@@ -185,7 +185,7 @@ func TestAskSocketRevoked(t *testing.T) {
 		list := b.run("grants", "ls").out
 		at := strings.Index(list, "g-")
 		b.run("grants", "revoke", list[at:at+len("g-xxxxxxxxxx")]).want(t, 0)
-		for end := time.Now().Add(20 * time.Second); c.connect(t, socket) == "served"; time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(patience); c.connect(t, socket) == "served"; time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatal("it can still be connected to")
 			}

@@ -52,6 +52,7 @@ func chat(t *testing.T, secret string) *httptest.Server {
 
 // TestAskURL: somebody in a chat answers.
 func TestAskURL(t *testing.T) {
+	t.Parallel()
 	b := newAskingBench(t)
 	b.write("proj/a.txt", "content of a\n")
 	const secret = "a secret for both sides"
@@ -71,11 +72,11 @@ func TestAskURL(t *testing.T) {
 	}
 
 	bad := chat(t, "a secret of somebody else")
-	b.run("run", "--ask-url", bad.URL, "--ask-timeout", "2s", "--", "cat", "proj/a.txt").
-		want(t, 1, "cannot be asked", "signature is not right", "nobody answered within 2s")
+	b.run("run", "--ask-url", bad.URL, "--ask-timeout", "6s", "--", "cat", "proj/a.txt").
+		want(t, 1, "cannot be asked", "signature is not right", "nobody answered within 6s")
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	b.run("run", "--ask-url", gone.URL, "--ask-timeout", "2s", "--", "cat", "proj/a.txt").want(t, 1, "cannot be asked", "connection refused")
+	b.run("run", "--ask-url", gone.URL, "--ask-timeout", "6s", "--", "cat", "proj/a.txt").want(t, 1, "cannot be asked", "connection refused")
 }
 
 func TestAskURLFlags(t *testing.T) {

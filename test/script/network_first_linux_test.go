@@ -49,9 +49,9 @@ for i in range(2):
 // until waits for something to become so.
 func until(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !f(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !f(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal(what + ": not within 20 s")
+			t.Fatalf("%s: not within %s", what, patience)
 		}
 	}
 }

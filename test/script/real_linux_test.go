@@ -119,7 +119,7 @@ func TestRealPrograms(t *testing.T) {
 		},
 		"curl": {
 			needs: []string{"curl"}, setup: func(*testing.T, *bench) {},
-			argv:   []string{"curl", "-sS", "-m", "5", "http://192.0.2.1/"},
+			argv:   []string{"curl", "-sS", "-m", "60", "http://192.0.2.1/"},
 			status: 7, out: []string{"Failed to connect", "denied net.connect:192.0.2.1:80"},
 			put: []string{"net.connect:192.0.2.1:80"},
 		},

@@ -292,7 +292,7 @@ func listening(t *testing.T, port int, cmd *exec.Cmd) {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended
 		t.Logf("%s: %v", cmd.Path, <-ended)
 	})
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		c, err := net.Dial("tcp4", "127.0.0.1:"+strconv.Itoa(port))
 		if err == nil {
 			_ = c.Close()

@@ -127,7 +127,7 @@ func TestRequestsAgainKilled(t *testing.T) {
 		}
 		return false
 	}
-	for end := time.Now().Add(20 * time.Second); !open(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); !open(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("what goes on is not in the log:\n%s\n%s", b.run("audit", "ls").out, x.said())
 		}

@@ -35,12 +35,11 @@ func serve(t *testing.T, start func(port string) *exec.Cmd) (at string) {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	for range 500 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if c, err := net.Dial("tcp4", "127.0.0.1:"+port); err == nil {
 			_ = c.Close()
 			return "host.ambit.internal:" + port
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 	t.Fatalf("%q does not listen: %s", cmd.Args, out.String())
 	return ""

@@ -167,12 +167,15 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
+// patience is how long a busy machine may take for anything here.
+const patience = time.Minute
+
 // removeLater removes a folder where something may still be written: what a killed
 // launcher has beside it closes its files a moment later.
 func removeLater(t *testing.T, root string) {
 	t.Helper()
 	err := os.RemoveAll(root)
-	for end := time.Now().Add(time.Minute); err != nil && time.Now().Before(end); err = os.RemoveAll(root) {
+	for end := time.Now().Add(patience); err != nil && time.Now().Before(end); err = os.RemoveAll(root) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if err != nil {
@@ -182,7 +185,7 @@ func removeLater(t *testing.T, root string) {
 
 // command is an ambit with these arguments.
 func (b *bench) command(args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*patience) // what hangs is ended before the test program is
 	b.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir, cmd.Env = b.dir, b.env

@@ -81,8 +81,8 @@ func TestIgnoredSignal(t *testing.T) {
 	cmd, _ := started(t, b.command("run", "--", "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"))
 	signal(t, cmd, syscall.SIGTERM)
 	_ = cmd.Wait()
-	if got, took := cmd.ProcessState.ExitCode(), time.Since(begin); got != 128+9 || took > 20*time.Second {
-		t.Errorf("exit status %d after %s, want 137 within seconds", got, took)
+	if got, took := cmd.ProcessState.ExitCode(), time.Since(begin); got != 128+9 || took > patience {
+		t.Errorf("exit status %d after %s, want 137 within a minute", got, took)
 	}
 }
 
@@ -97,7 +97,7 @@ func TestKilledLauncher(t *testing.T) {
 	}
 	signal(t, cmd, syscall.SIGKILL)
 	_ = cmd.Wait()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		left := processes(t, mark)
 		if len(left) == 0 {
 			return

@@ -35,7 +35,7 @@ func (b *bench) listed(cmd *exec.Cmd) (id string, ended chan error) {
 		_ = cmd.Process.Kill() // it may have ended
 		<-over                 // before its folders are removed
 	})
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		var rows []struct {
 			Session string
 			PID     int
@@ -79,7 +79,7 @@ func TestStop(t *testing.T) {
 			b.run(append([]string{"stop", id}, tc.args...)...).want(t, 0, id+" has ended.\n")
 			select {
 			case <-ended: //nolint:errcheck // as it was ended
-			case <-time.After(10 * time.Second):
+			case <-time.After(patience):
 				t.Error("it has not ended")
 			}
 			if _, err := os.Stat(filepath.Join(b.dir, "ended")); (err == nil) != tc.wrote {
