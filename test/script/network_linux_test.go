@@ -10,20 +10,21 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // server is a service of the host on its loopback, and counts who came.
-func server(t *testing.T) (port string, came *int) {
+func server(t *testing.T) (port string, came *atomic.Int32) {
 	t.Helper()
-	came = new(int)
+	came = &atomic.Int32{}
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		*came++
+		came.Add(1)
 		if r.URL.Path == "/stream" {
 			for w.(http.Flusher).Flush(); r.Context().Err() == nil; time.Sleep(20 * time.Millisecond) {
 				if _, err := io.WriteString(w, "tick\n"); err != nil {
@@ -49,25 +50,20 @@ func TestNetwork(t *testing.T) {
 	run := func(argv ...string) ran {
 		return b.run(append([]string{"run", "--allow", "net.connect:" + host, "--"}, argv...)...)
 	}
-	begin := time.Now()
 	r := run("curl", "-sS", "http://"+host+"/")
-	one := time.Since(begin)
 	r.want(t, 0)
-	if r.out != "hello from the host\n" || *came != 1 {
-		t.Errorf("got %q, %d came", r.out, *came)
+	if r.out != "hello from the host\n" || came.Load() != 1 {
+		t.Errorf("got %q, %d came", r.out, came.Load())
 	}
-	begin = time.Now()
+	const timedOut = 28
 	for _, url := range []string{"http://host.ambit.internal:" + other, "http://127.0.0.1:" + port, "http://198.19.255.2:" + port,
 		"http://[::ffff:127.0.0.1]:" + port, "http://0.0.0.0:" + port, "http://169.254.169.254/", "http://secret-bytes.evil.test/"} {
-		if r := run("curl", "-sS", "-m", "10", url); r.status == 0 || !strings.Contains(r.err, "curl:") {
+		if r := run("curl", "-sS", "-m", "60", url); r.status == 0 || r.status == timedOut || !strings.Contains(r.err, "curl:") {
 			t.Errorf("%s: status %d, %q %q", url, r.status, r.out, r.err)
 		}
 	}
-	if took := time.Since(begin); took > 30*time.Second+7*one {
-		t.Errorf("seven refusals took %v", took)
-	}
-	if *came != 1 || *others != 0 {
-		t.Errorf("%d and %d came to the host's services", *came, *others)
+	if came.Load() != 1 || others.Load() != 0 {
+		t.Errorf("%d and %d came to the host's services", came.Load(), others.Load())
 	}
 	r = run("curl", "-sS", "http://host.ambit.internal:"+other)
 	if want := "ambit: denied net.connect:host.ambit.internal:" + other + " (not granted)"; !strings.Contains(r.err, want) {
@@ -86,9 +82,7 @@ func TestNetwork(t *testing.T) {
 	}
 	b.run("audit", "ls", "--kind", "session.end").want(t, 0, "network: 1 connections, ", " 1 refused")
 	b.run("audit", "verify").want(t, 0)
-	if left, err := exec.Command("pgrep", "-f", filepath.Dir(binary)+"/ambit-egress").Output(); err == nil {
-		t.Errorf("still running: %s", left)
-	}
+	until(t, "that no egress process is left without its launcher", func() bool { return len(orphans(t, "ambit-egress")) == 0 })
 }
 
 // TestNetworkAsked: a connection waits while a person is asked, and goes through.
@@ -127,7 +121,7 @@ func TestNetworkRevoked(t *testing.T) {
 func TestNetworkLost(t *testing.T) {
 	b := newBench(t)
 	port, _ := server(t)
-	x := b.begin("run", "--allow", "net.connect:host.ambit.internal:"+port, "--", "sh", "-c", "echo began; sleep 60")
+	x := b.begin("run", "--allow", "net.connect:host.ambit.internal:"+port, "--", "sh", "-c", "echo began; sleep 1000")
 	x.until("began")
 	killed := false
 	for _, pid := range egressOf(t, x.Process.Pid) {
@@ -144,6 +138,26 @@ func TestNetworkLost(t *testing.T) {
 	if got := x.said(); !strings.Contains(got, "the network of the sandbox has ended") {
 		t.Errorf("it says %q", got)
 	}
+}
+
+// orphans are the processes with a name whose launcher is gone. Other tests have
+// some of the same program beside them, with theirs.
+func orphans(t *testing.T, name string) (pids []string) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		text, _ := os.ReadFile(path) // it may be gone
+		_, rest, is := strings.Cut(string(text), " ("+name+") ")
+		if f := strings.Fields(rest); is && len(f) > 1 && f[0] != "Z" {
+			if parent, _ := os.ReadFile("/proc/" + f[1] + "/comm"); string(parent) != "ambit\n" {
+				pids = append(pids, filepath.Base(filepath.Dir(path)))
+			}
+		}
+	}
+	return pids
 }
 
 // egressOf are the egress processes that a launcher has.
@@ -188,7 +202,8 @@ func (b *bench) begin(args ...string) *background {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() {
-		_ = x.Process.Kill()
+		_ = x.Process.Kill() // it may have ended
+		_ = x.Wait()
 		_ = f.Close()
 	})
 	return x
@@ -207,7 +222,7 @@ func (x *background) said() string {
 // until waits until it has printed text.
 func (x *background) until(text string) {
 	x.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(x.said(), text); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !strings.Contains(x.said(), text); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			x.t.Fatalf("no %q in %q", text, x.said())
 		}
@@ -224,7 +239,7 @@ func (x *background) ends(otherwise string) {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		x.t.Error(otherwise)
 		_ = x.Process.Kill()
 		<-ended
