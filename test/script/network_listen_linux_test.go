@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -30,33 +32,23 @@ for _ in range(int(sys.argv[2])):
     c.close()
 `
 
-// freePort is a port of the host that nobody has.
+// given are the ports that freePort has returned.
+var given sync.Map
+
+// freePort is a port of the host that nobody has, and that nobody gets who takes what
+// the kernel chooses: it chooses higher ones. No two tests get the same.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
+	for range 200 {
+		port := 10_000 + rand.IntN(20_000)
+		l, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port))
 		if err != nil {
-			t.Fatal(err)
+			continue // somebody has it
 		}
-		port := l.Addr().(*net.TCPAddr).Port
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if port < 60_000 { // there is room for the next one
-			return port
-		}
-	}
-}
-
-// lowPort is a free one among those that are asked about without a pack: the
-// kernel chooses higher ones.
-func lowPort(t *testing.T) int {
-	t.Helper()
-	for range 200 {
-		port := 20_000 + time.Now().Nanosecond()/1000%10_000
-		l, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port))
-		if err == nil {
-			_ = l.Close()
+		if _, known := given.LoadOrStore(port, true); !known {
 			return port
 		}
 	}
@@ -66,12 +58,12 @@ func lowPort(t *testing.T) int {
 
 // call sends a text to a port of the host and returns the answer.
 func call(port int, text string) (string, error) {
-	c, err := net.DialTimeout("tcp4", "127.0.0.1:"+strconv.Itoa(port), 5*time.Second)
+	c, err := net.DialTimeout("tcp4", "127.0.0.1:"+strconv.Itoa(port), patience)
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(c, text); err != nil {
 		return "", err
 	}
@@ -102,7 +94,10 @@ func (b *bench) startCommand(cmd *exec.Cmd) *serving {
 	if err := r.Start(); err != nil {
 		b.t.Fatal(err)
 	}
-	b.t.Cleanup(func() { _ = r.Process.Kill() }) // it may have ended
+	b.t.Cleanup(func() {
+		_ = r.Process.Kill() // it may have ended
+		_ = r.Wait()
+	})
 	return r
 }
 
@@ -181,7 +176,7 @@ func TestListenTaken(t *testing.T) {
 	}
 	// Another session that has it is named.
 	at := freePort(t)
-	other := b.start("run", "--allow", fmt.Sprintf("net.listen:8000/%d", at), "--", "sh", "-c", "echo begun; exec sleep 30")
+	other := b.start("run", "--allow", fmt.Sprintf("net.listen:8000/%d", at), "--", "sh", "-c", "echo begun; exec sleep 1000")
 	other.says(t, "begun")
 	b.run("run", "--allow", fmt.Sprintf("net.listen:%d", at), "--", "true").want(t, 125, "session s-", "(sh) has it, which runs")
 	_ = other.Process.Kill()
@@ -194,7 +189,7 @@ func TestListenTaken(t *testing.T) {
 func TestListenAsked(t *testing.T) {
 	needPython(t)
 	b := newHiddenBench(t)
-	yes, no, taken := lowPort(t), lowPort(t), lowPort(t)
+	yes, no, taken := freePort(t), freePort(t), freePort(t)
 	server := func(port int) (*serving, waiting) {
 		r := b.start("run", "--ask", "queue", "--ask-by", "notification", "--", "/usr/bin/python3", "-c", echoServer, strconv.Itoa(port), "1")
 		return r, b.question(&asking{})
@@ -256,11 +251,11 @@ func TestListenRevoked(t *testing.T) {
 	}
 	defer c.Close()
 	b.run("grants", "revoke", "--all").want(t, 0)
-	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(patience))
 	if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
 		t.Errorf("the connection goes on: %v", err)
 	}
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if _, err = call(at, "x"); err != nil {
 			break
 		}
