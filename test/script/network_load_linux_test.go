@@ -41,13 +41,13 @@ def open_all(n, first):
         p.register(s, select.POLLOUT)
     left = n
     while left:
-        for fd, event in p.poll(20000) or sys.exit("connections do not come"):
+        for fd, event in p.poll(60000) or sys.exit("connections do not come"):
             s = socks[fd]
             if s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 sys.exit("a connection was refused")
             p.unregister(fd)
             s.setblocking(True)
-            s.settimeout(20)
+            s.settimeout(60)
             s.sendall(first)
             left -= 1
     return list(socks.values())
@@ -102,11 +102,14 @@ for i in range(5000):
 answered = 0
 for i in range(300):               # more sources than there may be exchanges
     d = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    d.settimeout(0.02 if i >= 200 else 5)
-    try:
-        d.sendto(b"x", (at, port))
-        answered += d.recv(10) == b"x"
-    except OSError: pass
+    d.settimeout(0.02 if i >= 200 else 1)
+    for _ in range(1 if i >= 200 else 60):  # what comes while queues are full is lost, as anywhere
+        try:
+            d.sendto(b"x", (at, port))
+            if d.recv(10) == b"x":
+                answered += 1
+                break
+        except OSError: pass
     d.close()
 assert answered >= 200, answered
 say("datagrams")
@@ -211,7 +214,7 @@ func TestStorms(t *testing.T) {
 	}
 	there := func(want int) {
 		t.Helper()
-		for end := time.Now().Add(60 * time.Second); flows() != want; time.Sleep(50 * time.Millisecond) {
+		for end := time.Now().Add(patience); flows() != want; time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("there are %d flows, want %d", flows(), want)
 			}
@@ -246,12 +249,13 @@ func TestStorms(t *testing.T) {
 		t.Errorf("the egress process has %d threads", n)
 	}
 	// Exchanges of datagrams last a minute; each has two descriptors at most.
-	if now := descriptors(egress); now > before+2*flows()+16 {
-		t.Errorf("the egress process had %d descriptors and has %d", before, now)
-	}
-	if now := descriptors(cmd.Process.Pid); now > launcher+16 {
-		t.Errorf("the launcher had %d descriptors and has %d", launcher, now)
-	}
+	until(t, fmt.Sprintf("that the egress process, which had %d descriptors, has as many", before), func() bool {
+		exchanges := flows()
+		return descriptors(egress) <= before+2*exchanges+16
+	})
+	until(t, fmt.Sprintf("that the launcher, which had %d descriptors, has as many", launcher), func() bool {
+		return descriptors(cmd.Process.Pid) <= launcher+16
+	})
 	tell()
 	if err := r.Wait(); err != nil {
 		t.Errorf("%v: %s", err, r.err.String())
