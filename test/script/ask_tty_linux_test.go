@@ -125,7 +125,7 @@ func TestAskInFullScreen(t *testing.T) {
 // something.
 func (b *bench) allowUntil(x *terminal, shown string) {
 	b.t.Helper()
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if open := b.run("approvals", "--json").out; strings.Contains(open, `"id"`) {
 			time.Sleep(time.Second)
 			x.answers("s", "\r") // and again, if it was not there long enough
@@ -199,11 +199,11 @@ func TestAskTerminalGone(t *testing.T) {
 				_ = x.master.Close()
 			}
 			_ = x.cmd.Wait()
-			for running(mark) && time.Since(begun) < 60*time.Second {
+			for running(mark) && time.Since(begun) < patience {
 				time.Sleep(10 * time.Millisecond)
 			}
-			if took := time.Since(begun); took > 30*time.Second {
-				t.Errorf("it took %s", took)
+			if running(mark) {
+				t.Errorf("after %s it is there", patience)
 			}
 			if strings.Contains(x.shown(), "content of a") {
 				t.Error("it was allowed")

@@ -18,7 +18,7 @@ const waits = `echo > /out/ready; exec sleep 1000`
 // eventually waits for a condition, on a machine that may be busy.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !is(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%s: not within a minute", what)
 		}
@@ -213,7 +213,7 @@ func TestExecOnTerminal(t *testing.T) {
 	if err := unix.IoctlSetWinsize(int(x.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 77, Row: 22}); err != nil {
 		t.Fatal(err)
 	}
-	x.typed("trap 'echo size $(stty size)' WINCH; for i in 1 2 3 4 5 6 7 8 9; do sleep 0.1; [ \"$(stty size)\" = '22 77' ] && break; done; echo now $(stty size)\n")
+	x.typed("trap 'echo size $(stty size)' WINCH; for i in $(seq 600); do sleep 0.1; [ \"$(stty size)\" = '22 77' ] && break; done; echo now $(stty size)\n")
 	x.expect("now 22 77")
 	x.typed("sleep 1009; echo went on\n")
 	eventually(t, "it sleeps", func() bool { return b.runs(id, "sleep 1009") })

@@ -42,9 +42,9 @@ func TestAttach(t *testing.T) {
 	b := newBench(t)
 	id, _ := b.listed(b.command("run", "--keep-output", "--ask", "none", "-v", b.dir+":/out:rw", "--", "sh", "-c",
 		`echo before; echo > /out/ready; while ! test -e /out/go; do sleep 0.05; done; while ! test -e /out/stop; do echo after; sleep 0.05; done; echo last; exit 9`))
-	x := b.onTerminal("attach", id)
 	follows := b.onTerminal("logs", "--follow", id)
 	follows.expect("before")
+	x := b.onTerminal("attach", id)
 	b.write("go", "")
 	x.expect("after")
 	b.write("stop", "")

@@ -85,7 +85,7 @@ func (x *terminal) typed(s string) {
 // expect waits until the terminal shows want, after what was expected before.
 func (x *terminal) expect(want string) {
 	x.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		x.mu.Lock()
 		at := strings.Index(x.text.String()[x.from:], want)
 		if at >= 0 {
@@ -158,7 +158,7 @@ func TestCtrlC(t *testing.T) {
 	x.typed("\x03")
 	x.ends(130)
 
-	x = startOn(t, b.command("run", "--ask", "none", "--", "bash", "-c", `n=0; trap 'n=$((n+1))' INT; echo ready; sleep 0.5; sleep 0.3; echo count $n; exit 7`), 80, 24)
+	x = startOn(t, b.command("run", "--ask", "none", "--", "bash", "-c", `n=0; trap 'n=$((n+1))' INT; echo ready; until [ $n -gt 0 ]; do sleep 0.05; done; sleep 0.3; echo count $n; exit 7`), 80, 24)
 	x.expect("ready")
 	x.typed("\x03")
 	x.expect("count 1")
@@ -169,7 +169,7 @@ func TestCtrlC(t *testing.T) {
 // made, its init, has made a process.
 func waitRunning(t *testing.T, x *terminal) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		for _, init := range childrenOf(t, x.cmd.Process.Pid) {
 			if len(childrenOf(t, init)) > 0 {
 				time.Sleep(50 * time.Millisecond)
@@ -216,14 +216,14 @@ func TestShellInside(t *testing.T) {
 	b := newBench(t)
 	x := startOn(t, b.command("run", "--ask", "none", "--env", "PS1=INNER> ", "--", "bash", "--norc", "--noprofile", "-i"), 80, 24)
 	x.expect("INNER> ")
-	x.typed("sleep 60\n")
-	time.Sleep(300 * time.Millisecond)
+	// The job says when it has the terminal, also once it goes on.
+	x.typed(`bash -c 'trap "echo went o""n" CONT; echo be""gun; while :; do sleep 0.05; done'` + "\n")
+	x.expect("begun\r\n")
 	x.typed("\x1a")
 	x.expect("Stopped")
 	x.expect("INNER> ")
 	x.typed("fg\n")
-	x.expect("sleep 60")
-	time.Sleep(200 * time.Millisecond)
+	x.expect("went on\r\n")
 	x.typed("\x03")
 	x.expect("INNER> ")
 	x.typed("echo alive; exit 3\n")
