@@ -28,12 +28,17 @@ var version string
 const exitFailed = 125
 
 func main() {
-	if len(os.Args) != 2 || !filepath.IsAbs(os.Args[1]) {
-		fmt.Fprintln(os.Stderr, "ambit-host: started by ambit serve, with the state folder")
+	o, err := parse(os.Args[1:])
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "ambit-host: %v\n", err)
 		os.Exit(exitFailed)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := serve(ctx, os.Args[1], slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !o.reloads() {
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	err = serve(ctx, o, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "ambit: %v\n", err)
@@ -51,13 +56,13 @@ const (
 )
 
 // serve serves until ctx ends.
-func serve(ctx context.Context, state string, log *slog.Logger) (err error) {
-	unlock, err := alone(state)
+func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
+	unlock, err := alone(o.state)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	cfg, err := config(state)
+	cfg, err := config(o.state)
 	if err != nil {
 		return err
 	}
@@ -66,37 +71,78 @@ func serve(ctx context.Context, state string, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	l, err := listen(state)
-	if err != nil {
-		return err
+	ctx, cancel := context.WithCancel(ctx) // one that fails ends the other
+	defer cancel()
+	failed := make(chan error, 2)
+	serving := 0
+	begin := func(h *http.Server, l net.Listener) {
+		serving++
+		go func() {
+			defer cancel()
+			failed <- until(ctx, h, l)
+		}()
 	}
+	wait := func() {
+		for range serving {
+			err = errors.Join(err, <-failed)
+		}
+	}
+	if o.listen != "" {
+		h, l, end, bad := openPort(ctx, o, s, log)
+		if bad != nil {
+			return bad
+		}
+		defer end()
+		begin(h, l)
+	}
+	h, l, err := openSocket(ctx, o.state, s, log)
+	if err != nil {
+		cancel()
+	} else {
+		begin(h, l)
+		log.InfoContext(ctx, "serving", "socket", filepath.Join(o.state, socketName), "version", version)
+	}
+	wait()
+	return err
+}
+
+// until serves until ctx ends, or it fails.
+func until(ctx context.Context, h *http.Server, l net.Listener) error {
+	failed := make(chan error, 1)
+	go func() { failed <- h.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ends, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
+	defer cancel()
+	err := h.Shutdown(ends)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = h.Close()
+	}
+	if ended := <-failed; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
+	}
+	return err
+}
+
+// openSocket makes the unix socket, and what serves it.
+func openSocket(ctx context.Context, state string, s *server.Server, log *slog.Logger) (*http.Server, net.Listener, error) {
 	own, err := ownNamespaces()
 	if err != nil {
-		return errors.Join(err, l.Close())
+		return nil, nil, err
+	}
+	l, err := listen(state)
+	if err != nil {
+		return nil, nil, err
 	}
 	h := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerWithin, IdleTimeout: idleWithin, MaxHeaderBytes: maxHeader, Protocols: protocols(),
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return server.WithCaller(ctx, server.Caller{Principal: principal(), Role: server.Admin})
 		}}
-	failed := make(chan error, 1)
-	go func() {
-		failed <- h.Serve(netutil.LimitListener(&ownListener{Listener: l, own: own, log: log}, maxConnections))
-	}()
-	log.InfoContext(ctx, "serving", "socket", filepath.Join(state, socketName), "version", version)
-	select {
-	case err = <-failed:
-	case <-ctx.Done():
-		ends, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
-		defer cancel()
-		if err = h.Shutdown(ends); errors.Is(err, context.DeadlineExceeded) {
-			err = h.Close()
-		}
-		if ended := <-failed; !errors.Is(ended, http.ErrServerClosed) {
-			err = errors.Join(err, ended)
-		}
-	}
-	return err
+	return h, netutil.LimitListener(&ownListener{Listener: l, own: own, log: log}, maxConnections), nil
 }
 
 func protocols() *http.Protocols {

@@ -21,6 +21,7 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.restoreCommand(),
 		a.stopCommand(),
 		a.serveCommand(),
+		a.tokenCommand(),
 		a.imageCommand(),
 		a.packCommand(),
 		a.secretCommand(),

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,27 +16,77 @@ import (
 // hostProgram serves the API.
 const hostProgram = "ambit-host"
 
+// serveFlags are the flags of ambit serve.
+type serveFlags struct {
+	listen, cert, key string
+	hosts             []string
+}
+
 func (a *app) serveCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "serve",
+	f := &serveFlags{}
+	cmd := &cobra.Command{
+		Use:   "serve [flags]",
 		Short: "Serve the API of this host, for your own programs",
 		Long: `Serve the API on a unix socket in the state directory, host.sock: questions,
 sessions, grants, the log, packs and this host. It is for your own programs: other
 users are not served, and no sandbox is. Nothing listens on the network.
 
+With --listen it is served on a port too, by TLS and never to anybody who is not
+known: by a token (ambit token add), or by the link that is printed at a terminal.
+A port without an address is loopback's. Without --tls-cert the certificate is one
+that this host makes for itself; its fingerprint is printed. A certificate that is
+named is read again at the signal HUP.
+
 Everything else works as it does without it, on the same store. Sessions that were
 started through the API go on when it ends.`,
 		Example: `  ambit serve
-  AMBIT_STATE_DIR=/srv/ambit ambit serve
+  ambit serve --listen 8443
+  ambit serve --listen 192.0.2.7:8443 --host ambit.example.org --tls-cert crt.pem --tls-key key.pem
   curl --unix-socket ~/.local/state/ambit/host.sock -H 'Content-Type: application/json' \
     -d '{}' http://ambit/ambit.v1.QuestionService/ListQuestions`,
 		Args: nothing,
-		RunE: func(*cobra.Command, []string) error { return a.serve() },
+		RunE: func(*cobra.Command, []string) error { return a.serve(f) },
 	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.listen, "listen", "", "serve on this port too: `ADDR`, as in 8443 (of loopback) or 192.0.2.7:8443")
+	fl.StringVar(&f.cert, "tls-cert", "", "the certificate of the port, and those it is signed by: `FILE` (PEM)")
+	fl.StringVar(&f.key, "tls-key", "", "its key: `FILE` (PEM)")
+	fl.StringArrayVar(&f.hosts, "host", nil, "another name that the port may be called by: `NAME`, or NAME:PORT (may be repeated)")
+	return cmd
+}
+
+// args are those of the program that serves.
+func (f *serveFlags) args() (args []string, err error) {
+	if f.listen == "" {
+		if f.cert != "" || f.key != "" || len(f.hosts) > 0 {
+			return nil, errors.New("--tls-cert, --tls-key and --host are for a port; add --listen")
+		}
+		return nil, nil
+	}
+	if (f.cert == "") != (f.key == "") {
+		return nil, errors.New("--tls-cert and --tls-key go together")
+	}
+	args = []string{"--listen=" + f.listen}
+	if f.cert != "" {
+		for flag, path := range map[string]string{"--tls-cert=": f.cert, "--tls-key=": f.key} {
+			if path, err = filepath.Abs(path); err != nil {
+				return nil, err
+			}
+			args = append(args, flag+path)
+		}
+	}
+	for _, h := range f.hosts {
+		args = append(args, "--host="+h)
+	}
+	return args, nil
 }
 
 // serve becomes the program that serves: signals and the exit status are its own.
-func (a *app) serve() error {
+func (a *app) serve(f *serveFlags) error {
+	args, err := f.args()
+	if err != nil {
+		return err
+	}
 	dir, err := a.makeState()
 	if err != nil {
 		return err
@@ -43,7 +95,7 @@ func (a *app) serve() error {
 	if err != nil {
 		return err
 	}
-	err = unix.Exec(path, []string{hostProgram, dir}, os.Environ())
+	err = unix.Exec(path, append(append([]string{hostProgram}, args...), dir), os.Environ())
 	return fmt.Errorf("start %s, which has to lie beside ambit: %w", hostProgram, err)
 }
 

@@ -22,6 +22,13 @@ func (s host) GetVersion(ctx context.Context, _ *connect.Request[pb.GetVersionRe
 }
 
 func (s host) CheckHealth(ctx context.Context, _ *connect.Request[pb.CheckHealthRequest]) (*connect.Response[pb.CheckHealthResponse], error) {
+	return connect.NewResponse(s.health(ctx)), nil
+}
+
+// Ready reports whether store and log answer.
+func (s *Server) Ready(ctx context.Context) bool { return s.health(ctx).GetReady() }
+
+func (s *Server) health(ctx context.Context) *pb.CheckHealthResponse {
 	m := &pb.CheckHealthResponse{Ready: true}
 	note := func(name string, err error) {
 		c := &pb.Check{Name: name, Holds: err == nil}
@@ -38,7 +45,7 @@ func (s host) CheckHealth(ctx context.Context, _ *connect.Request[pb.CheckHealth
 		err = nil // nothing was recorded yet
 	}
 	note("audit log", err)
-	return connect.NewResponse(m), nil
+	return m
 }
 
 // A diagnosis is what `ambit doctor --json` prints.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"connectrpc.com/connect"
 
@@ -31,10 +33,22 @@ func (r Role) String() string {
 	return [...]string{"nobody", "viewer", "approver", "operator", "admin"}[r]
 }
 
+// RoleOf reads a role; what is none is Nobody.
+func RoleOf(word string) Role {
+	for r := Viewer; r <= Admin; r++ {
+		if r.String() == word {
+			return r
+		}
+	}
+	return Nobody
+}
+
 // A Caller is who sent a request, found out by whoever listens.
 type Caller struct {
 	Principal string
 	Role      Role
+	By        string // what the principal acts by, in words, "token ci"; "": by being this user
+	Page      bool   // a web page of this host sent it, as whoever listens has checked
 }
 
 type callerKey struct{}
@@ -90,7 +104,29 @@ var routes = []Route{
 // Routes returns the table.
 func Routes() []Route { return append([]Route(nil), routes...) }
 
-func routeOf(path string) (Route, bool) {
+// Most is how many bytes a request may have.
+func (r Route) Most() int64 {
+	if r.most == 0 {
+		return small
+	}
+	return r.most
+}
+
+// Streams reports whether answers go on for as long as their caller stays. It goes by
+// the name, as the contract does (TestStreams).
+func (r Route) Streams() bool { return r.named("Watch", "Stream") }
+
+// named reports whether the procedure's name begins with one of these verbs.
+func (r Route) named(verbs ...string) bool {
+	name := r.Procedure[strings.LastIndexByte(r.Procedure, '/')+1:]
+	return slices.ContainsFunc(verbs, func(verb string) bool {
+		_, ok := strings.CutPrefix(name, verb)
+		return ok
+	})
+}
+
+// RouteOf returns the row of a path.
+func RouteOf(path string) (Route, bool) {
 	for _, r := range routes {
 		if r.Procedure == path {
 			return r, true
@@ -103,11 +139,11 @@ func routeOf(path string) (Route, bool) {
 //
 // Security: it stands before everything that reads a request: what is not
 // allowed is not parsed. A browser says where a page is from that makes it send
-// something; no page is from here.
+// something; only who has checked that it is from here says so (Caller.Page).
 func guard(next http.Handler) http.Handler {
 	refuse := connect.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		route, ok := routeOf(r.URL.Path)
+		route, ok := RouteOf(r.URL.Path)
 		if !ok {
 			http.NotFound(w, r)
 			return
@@ -115,7 +151,7 @@ func guard(next http.Handler) http.Handler {
 		caller := callerOf(r.Context())
 		var err error
 		switch {
-		case r.Header.Get("Origin") != "":
+		case r.Header.Get("Origin") != "" && !caller.Page:
 			err = connect.NewError(connect.CodePermissionDenied, errors.New("requests of web pages are not served"))
 		case caller.Principal == "" || caller.Role == Nobody:
 			err = connect.NewError(connect.CodeUnauthenticated, errors.New("nobody is known to have sent this"))
@@ -126,11 +162,7 @@ func guard(next http.Handler) http.Handler {
 			_ = refuse.Write(w, r, err) // a caller that is gone has nobody to tell
 			return
 		}
-		most := route.most
-		if most == 0 {
-			most = small
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, most)
+		r.Body = http.MaxBytesReader(w, r.Body, route.Most())
 		next.ServeHTTP(w, r)
 	})
 }

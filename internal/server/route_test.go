@@ -15,6 +15,7 @@ import (
 
 	_ "ambit.dev/ambit/api/ambit/v1"
 	"ambit.dev/ambit/internal/server"
+	"ambit.dev/ambit/internal/token"
 )
 
 // procedures are those that the contract has.
@@ -57,6 +58,34 @@ func TestEveryRoute(t *testing.T) {
 	slices.Sort(contract)
 	if !slices.Equal(table, contract) {
 		t.Errorf("the table has\n%v\nthe contract\n%v", table, contract)
+	}
+}
+
+// What the contract has as a stream the table takes for one, and nothing else; roles
+// are spelled as they are read.
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	for _, r := range server.Routes() {
+		full := strings.ReplaceAll(r.Procedure[1:], "/", ".")
+		d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(full))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, ok := d.(protoreflect.MethodDescriptor)
+		if !ok || m.IsStreamingServer() != r.Streams() || m.IsStreamingClient() {
+			t.Errorf("%s is taken for a stream: %v", r.Procedure, r.Streams())
+		}
+	}
+	for r := server.Viewer; r <= server.Admin; r++ {
+		if server.RoleOf(r.String()) != r {
+			t.Errorf("%v is read as %v", r, server.RoleOf(r.String()))
+		}
+	}
+	if server.RoleOf("root") != server.Nobody || server.RoleOf("nobody") != server.Nobody || server.RoleOf("") != server.Nobody {
+		t.Error("what is no role has one")
+	}
+	if !slices.Equal(token.Roles(), []string{"viewer", "approver", "operator", "admin"}) {
+		t.Error("the roles of tokens are others")
 	}
 }
 

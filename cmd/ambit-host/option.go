@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+)
+
+// options are what ambit serve was started with.
+type options struct {
+	state     string
+	listen    string // HOST:PORT; "": no port
+	cert, key string // files; "": the host's own
+	hosts     []string
+	terminal  bool // whoever started it sees what it says
+}
+
+// reloads reports whether the hang-up signal means to read files again. At a terminal
+// it is the terminal's end.
+func (o options) reloads() bool { return o.cert != "" && !o.terminal }
+
+func parse(args []string) (o options, err error) {
+	f := flag.NewFlagSet("ambit-host", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.StringVar(&o.listen, "listen", "", "")
+	f.StringVar(&o.cert, "tls-cert", "", "")
+	f.StringVar(&o.key, "tls-key", "", "")
+	f.Func("host", "", func(name string) error {
+		o.hosts = append(o.hosts, name)
+		return nil
+	})
+	if err := f.Parse(args); err != nil || f.NArg() != 1 || !filepath.IsAbs(f.Arg(0)) {
+		return o, errors.New("started by ambit serve, with the state folder")
+	}
+	o.state, o.terminal = f.Arg(0), isTerminal()
+	if o.listen != "" {
+		o.listen, err = listenAddress(o.listen)
+	}
+	return o, err
+}
+
+// listenAddress completes an address.
+//
+// Security: without a host it is loopback's; what other machines reach has to be
+// named.
+func listenAddress(text string) (string, error) {
+	if strings.Trim(text, "0123456789") == "" {
+		text = ":" + text
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || port == "" {
+		return "", fmt.Errorf("--listen %q: expected an address as in 8443, 127.0.0.1:8443 or [::1]:8443", text)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port), nil
+}

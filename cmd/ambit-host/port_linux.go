@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"crypto/tls"
+
+	"golang.org/x/net/netutil"
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/server"
+	"ambit.dev/ambit/internal/server/port"
+	"ambit.dev/ambit/internal/token"
+)
+
+func isTerminal() bool {
+	_, err := unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// openPort makes the port, and what serves it; end ends what goes on beside it.
+func openPort(ctx context.Context, o options, s *server.Server, log *slog.Logger) (h *http.Server, l net.Listener, end func(), err error) {
+	cert, err := certificate(o)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("listen on %s: %w", o.listen, err)
+	}
+	address, err := chosen(o.listen, l)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	known := token.Know(token.In(o.state))
+	p, err := port.New(port.Config{API: s.Handler(), Ready: s.Ready, Principal: principal(), Version: version, Tokens: known,
+		Address: address, Hosts: o.hosts, Strict: o.cert != "", Now: time.Now, Log: log})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	log.InfoContext(ctx, "listening", "address", address, "certificate", "SHA-256 "+cert.Fingerprint())
+	if o.terminal {
+		fmt.Fprintf(os.Stderr, "Open %s within five minutes to log in, once.\n", link(address, p.Code()))
+	}
+	return p.Server(ctx), tls.NewListener(netutil.LimitListener(l, port.MaxConnections), cert.TLS()), beside(ctx, o, known, cert, log), nil
+}
+
+// certificate is the one that was named, or the host's own.
+func certificate(o options) (*port.Certificate, error) {
+	if o.cert != "" {
+		return port.LoadCertificate(o.cert, o.key)
+	}
+	host, _, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{host}
+	for _, name := range o.hosts {
+		if h, _, err := net.SplitHostPort(name); err == nil {
+			name = h
+		}
+		names = append(names, name)
+	}
+	return port.OwnCertificate(filepath.Join(o.state, "host"), names, time.Now())
+}
+
+// chosen is the address with the port that there is.
+func chosen(asked string, l net.Listener) (string, error) {
+	host, _, err := net.SplitHostPort(asked)
+	if err != nil {
+		return "", err
+	}
+	_, number, err := net.SplitHostPort(l.Addr().String())
+	return net.JoinHostPort(host, number), err
+}
+
+// link is where a browser logs in. What follows # is not sent to anybody.
+func link(address, code string) string {
+	host, number, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err == nil && (ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) || host == "localhost") {
+		address = net.JoinHostPort(port.OwnName, number)
+	}
+	return "https://" + address + "/#code=" + code
+}
+
+// beside writes down when tokens were used, and reads the certificate again when it
+// is told to, until ctx ends.
+func beside(ctx context.Context, o options, known *token.Known, cert *port.Certificate, log *slog.Logger) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	hangup := make(chan os.Signal, 1)
+	if o.reloads() {
+		signal.Notify(hangup, syscall.SIGHUP)
+	}
+	flush := func() {
+		if err := known.Flush(); err != nil {
+			log.WarnContext(ctx, "when tokens were used is not written down", "why", err)
+		}
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		defer signal.Stop(hangup)
+		tick := time.NewTicker(flushEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				flush()
+				return
+			case <-tick.C:
+				flush()
+			case <-hangup:
+				if err := cert.Load(); err != nil {
+					log.ErrorContext(ctx, "the certificate was not read again", "why", err)
+					continue
+				}
+				log.InfoContext(ctx, "the certificate was read again", "certificate", "SHA-256 "+cert.Fingerprint())
+			}
+		}
+	})
+	return func() {
+		cancel()
+		all.Wait()
+	}
+}
+
+// flushEvery is how often it is written down when tokens were used.
+const flushEvery = 10 * time.Second
