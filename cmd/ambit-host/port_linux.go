@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,11 +14,10 @@ import (
 	"syscall"
 	"time"
 
-	"crypto/tls"
-
 	"golang.org/x/net/netutil"
 	"golang.org/x/sys/unix"
 
+	"ambit.dev/ambit/internal/console"
 	"ambit.dev/ambit/internal/server"
 	"ambit.dev/ambit/internal/server/port"
 	"ambit.dev/ambit/internal/token"
@@ -44,7 +44,7 @@ func openPort(ctx context.Context, o options, s *server.Server, log *slog.Logger
 	}
 	known := token.Know(token.In(o.state))
 	p, err := port.New(port.Config{API: s.Handler(), Ready: s.Ready, Principal: principal(), Version: version, Tokens: known,
-		Address: address, Hosts: o.hosts, Strict: o.cert != "", Now: time.Now, Log: log})
+		Console: console.Handler(), Address: address, Hosts: o.hosts, Strict: o.cert != "", Now: time.Now, Log: log})
 	if err != nil {
 		return nil, nil, nil, err
 	}
