@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/egress"
@@ -16,17 +17,19 @@ import (
 func TestAgain(t *testing.T) {
 	o := open(t, false, []string{"net.connect:web.test:PORT/http:GET:/a/**"}, nil)
 	url := "http://web.test:" + o.port
+	begun := time.Now()
 	for range 3 {
 		if got := o.see(t, "fetch", o.ca, "GET", url+"/a/b", "GET", url+"/a/c"); got.Text != "ok ok" {
 			t.Fatalf("%+v", got)
 		}
 	}
-	if n := len(o.gate.requests()); n > 4 { // two, and two again where a second has passed
-		t.Errorf("put %d: %q", n, o.gate.requests())
+	leases := 1 + int(time.Since(begun)/time.Second) // what is remembered is for a second
+	if n := len(o.gate.requests()); n > 2*leases {
+		t.Errorf("put %d within %d leases: %q", n, leases, o.gate.requests())
 	}
 	flows := o.tape.ended(t, 3)
 	told := o.ended()
-	if len(flows) != 3 || flows[2].Again == 0 || len(told) != 6 {
+	if len(flows) != 3 || flows[2].Again == 0 && leases == 1 || len(told) != 6 {
 		t.Fatalf("told of %d flows, the last %+v, and %d requests", len(flows), flows[len(flows)-1], len(told))
 	}
 	answers := map[string]bool{}
@@ -36,7 +39,7 @@ func TestAgain(t *testing.T) {
 			t.Errorf("told %+v", r)
 		}
 	}
-	if len(answers) > 2 {
+	if len(answers) > leases {
 		t.Errorf("they rest on %v", answers)
 	}
 	// The path is the one that servers would read.
@@ -110,6 +113,7 @@ func TestAgainStale(t *testing.T) {
 func TestAgainAddress(t *testing.T) {
 	o := open(t, false, []string{"net.connect:web.test:PORT"}, nil)
 	url := "http://web.test:" + o.port
+	begun := time.Now()
 	if got := o.see(t, "fetch", o.ca, "GET", url+"/a"); got.Text != "ok" {
 		t.Fatalf("%+v", got)
 	}
@@ -117,8 +121,9 @@ func TestAgainAddress(t *testing.T) {
 	if got := o.see(t, "fetch", o.ca, "GET", url+"/a"); got.Err == "" {
 		t.Errorf("%+v", got)
 	}
+	late := time.Since(begun) > time.Second // for what is remembered
 	for _, f := range o.tape.ended(t, 2) {
-		if f.ID == 2 && (f.End != egress.Class || f.Again == 0) {
+		if f.ID == 2 && (f.End != egress.Class || f.Again == 0 && !late) {
 			t.Errorf("%+v", f)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -250,9 +251,7 @@ func TestSlowReader(t *testing.T) {
 	for range 20 {
 		go func() { _, _ = w.Do("sleep", to) }()
 	}
-	for open := 0; open < 20; time.Sleep(5 * time.Millisecond) {
-		open = len(w.plane.Flows())
-	}
+	until(t, "all are open", func() bool { return len(w.plane.Flows()) == 20 })
 	time.Sleep(500 * time.Millisecond)
 	if got := w.see(t, "tcp", to, "e"); got.Text != "quick" {
 		t.Errorf("%+v", got)
@@ -279,7 +278,7 @@ func sleep(ctx context.Context, args []string) (string, error) {
 	}
 	defer c.Close()
 	_, err = io.WriteString(c, "s")
-	time.Sleep(3 * time.Second)
+	time.Sleep(time.Minute) // the test is over before
 	return "", err
 }
 
@@ -312,9 +311,7 @@ func TestUDP(t *testing.T) {
 	_, port, _ := net.SplitHostPort(packets(t, answer).String())
 	for name, o := range linktest.Kinds() {
 		t.Run(name, func(t *testing.T) {
-			w := start(t, o, []string{"net.connect:a.test:" + port + "/udp", "net.connect:127.0.0.1:" + port + "/udp", "net.connect:b.test:" + port}, func(c *egress.Config) {
-				c.Limits.Idle = 200 * time.Millisecond
-			})
+			w := start(t, o, []string{"net.connect:a.test:" + port + "/udp", "net.connect:127.0.0.1:" + port + "/udp", "net.connect:b.test:" + port}, nil)
 			w.hosts.set("a.test", "127.0.0.1")
 			w.hosts.set("b.test", "127.0.0.1")
 			if got := w.see(t, "udp", "a.test:"+port, "1", "2", "3"); got.Text != "re:1 re:2 re:3" {
@@ -323,11 +320,6 @@ func TestUDP(t *testing.T) {
 			big := strings.Repeat("x", 60_000)
 			if got := w.see(t, "udp", "a.test:"+port, big); got.Text != "re:"+big {
 				t.Errorf("a large one: %d bytes, %s", len(got.Text), got.Err)
-			}
-			for _, f := range w.tape.ended(t, 2) {
-				if f.End != egress.Idle && f.End != egress.Done || !f.UDP || f.In != f.Out+3 && f.In != f.Out+9 {
-					t.Errorf("%+v", f)
-				}
 			}
 			for _, to := range []string{"a.test:1", "b.test:" + port, "8.8.8.8:53", "198.19.255.2:53", "[2606:4700::1]:53"} {
 				if got := w.see(t, "udp", to, "x"); !strings.Contains(got.Err, refused) && !strings.Contains(got.Err, "unreachable") || got.Took > quick {
@@ -338,6 +330,16 @@ func TestUDP(t *testing.T) {
 				if got := w.see(t, "udp", to); got.Took > quick {
 					t.Errorf("%s: %+v", to, got)
 				}
+			}
+			w.plane.Close()
+			all := slices.DeleteFunc(w.tape.ended(t, 2), func(f egress.Flow) bool { return f.Connected.IsZero() })
+			for _, f := range all {
+				if f.End != egress.Stopped && f.End != egress.Done || !f.UDP || f.In != f.Out+3 && f.In != f.Out+9 {
+					t.Errorf("%+v", f)
+				}
+			}
+			if len(all) != 2 {
+				t.Errorf("%d exchanges were carried, want 2", len(all))
 			}
 		})
 	}
@@ -366,19 +368,19 @@ func TestUDPAsks(t *testing.T) {
 	go func() { done <- w.see(t, "udp", "b.test:"+port, "1") }()
 	p.asked(t, 2)
 	p.answers <- nil
-	if got := <-done; !strings.Contains(got.Err, refused) || got.Took > time.Second {
+	if got := <-done; !strings.Contains(got.Err, refused) || got.Took > quick {
 		t.Errorf("%+v", got)
 	}
 }
 
 // TestUDPNobodyThere: where nobody listens the program is told.
 func TestUDPNobodyThere(t *testing.T) {
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	c, err := net.Dial("udp", "127.0.0.1:9") // it has the port, and hears nobody else there
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer c.Close()
 	_, port, _ := net.SplitHostPort(c.LocalAddr().String())
-	_ = c.Close()
 	w := start(t, linktest.Options{}, []string{"net.connect:a.test:" + port + "/udp", "net.connect:127.0.0.1:" + port + "/udp"}, nil)
 	w.hosts.set("a.test", "127.0.0.1")
 	if got := w.see(t, "udp", "a.test:"+port, "x"); !strings.Contains(got.Err, refused) || got.Took > quick {
@@ -391,7 +393,7 @@ func TestUDPNobodyThere(t *testing.T) {
 func TestManyExchanges(t *testing.T) {
 	_, port, _ := net.SplitHostPort(packets(t, answer).String())
 	w := start(t, linktest.Options{}, []string{"net.connect:a.test:" + port + "/udp", "net.connect:127.0.0.1:" + port + "/udp"}, func(c *egress.Config) {
-		c.Limits.Exchanges, c.Limits.Idle = 5, time.Second
+		c.Limits.Exchanges, c.Limits.Idle = 5, 3*time.Minute
 	})
 	w.hosts.set("a.test", "127.0.0.1")
 	for i := range 5 {
@@ -402,9 +404,17 @@ func TestManyExchanges(t *testing.T) {
 	if got := w.see(t, "udp", "a.test:"+port, "x"); !strings.Contains(got.Err, refused) {
 		t.Errorf("one more: %+v", got)
 	}
-	time.Sleep(1200 * time.Millisecond)
-	if got := w.see(t, "udp", "a.test:"+port, "x"); got.Text != "re:x" {
-		t.Errorf("afterwards: %+v", got)
+	w = start(t, linktest.Options{}, []string{"net.connect:a.test:" + port + "/udp", "net.connect:127.0.0.1:" + port + "/udp"}, func(c *egress.Config) {
+		c.Limits.Exchanges, c.Limits.Idle = 1, 500*time.Millisecond
+	})
+	w.hosts.set("a.test", "127.0.0.1")
+	for i := range 2 { // the second one has no place before the first is over
+		until(t, fmt.Sprintf("exchange %d of a plane with one place is answered", i), func() bool {
+			return w.see(t, "udp", "a.test:"+port, "x").Text == "re:x"
+		})
+	}
+	if all := w.tape.ended(t, 1); !slices.ContainsFunc(all, func(f egress.Flow) bool { return f.End == egress.Idle }) {
+		t.Errorf("none was quiet: %+v", all)
 	}
 }
 
@@ -433,15 +443,15 @@ func TestBounds(t *testing.T) {
 	for range 3 {
 		go func() { _, _ = w.Do("sleep", to) }()
 	}
-	for open := 0; open < 3; time.Sleep(5 * time.Millisecond) {
-		open = 0
+	until(t, "three are open", func() bool {
+		open := 0
 		for _, f := range w.plane.Flows() {
 			if !f.Connected.IsZero() {
 				open++
 			}
 		}
-	}
-	time.Sleep(50 * time.Millisecond)
+		return open == 3
+	})
 	if got := w.see(t, "tcp", to, "x"); !strings.Contains(got.Err, refused) && !strings.Contains(got.Err, "reset") {
 		t.Errorf("one more: %+v", got)
 	}

@@ -125,7 +125,7 @@ func TestCrowd(t *testing.T) {
 		done <- took
 	}()
 	open := 0
-	for begun := time.Now(); open < n && time.Since(begun) < 40*time.Second; time.Sleep(20 * time.Millisecond) {
+	for begun := time.Now(); open < n && time.Since(begun) < time.Minute; time.Sleep(20 * time.Millisecond) {
 		open = 0
 		for _, f := range w.plane.Flows() {
 			if f.Out > 0 {
@@ -146,12 +146,7 @@ func TestCrowd(t *testing.T) {
 		_ = c.Close()
 	}
 	mu.Unlock()
-	for i := 0; len(w.plane.Flows()) > 0; i++ {
-		if i > 500 {
-			t.Fatalf("%d flows live on", len(w.plane.Flows()))
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	until(t, "no flow lives", func() bool { return len(w.plane.Flows()) == 0 })
 }
 
 // TestRate makes many short connections, one after the other, and looks for what
@@ -253,17 +248,12 @@ func TestWithdrawCrowd(t *testing.T) {
 	begun := time.Now()
 	w.plane.Recheck()
 	took := time.Since(begun)
-	for i := 0; len(w.plane.Flows()) > 0; i++ {
-		if i > 500 {
-			t.Fatalf("%d flows live on", len(w.plane.Flows()))
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	until(t, "no flow lives", func() bool { return len(w.plane.Flows()) == 0 })
 	t.Logf("%d connections were ended in %v, and were gone after %v", n, took, time.Since(begun))
 	if asked := len(w.gate.requests()) - before; asked > 10 {
 		t.Errorf("%d requests for what rests on two grants", asked)
 	}
-	if !*load && took > 10*time.Second {
+	if !*load && took > time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

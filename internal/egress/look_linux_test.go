@@ -114,6 +114,7 @@ func (a *again1) Read(b []byte) (int, error) {
 }
 
 // dribble sends bytes, some at a time, and returns what comes, all in hexadecimal.
+// The last argument, if there is one, is how many pieces there are before the rest.
 func dribble(ctx context.Context, args []string) (string, error) {
 	begun := time.Now()
 	b, err := hex.DecodeString(args[1])
@@ -130,13 +131,24 @@ func dribble(ctx context.Context, args []string) (string, error) {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
-	for len(b) > 0 {
+	most := len(b)
+	pause := time.Millisecond
+	if len(args) > 3 {
+		if most, err = strconv.Atoi(args[3]); err != nil {
+			return "", err
+		}
+		pause = 10 * time.Millisecond
+	}
+	for i := 0; len(b) > 0; i++ {
 		k := min(n, len(b))
+		if i == most {
+			k = len(b)
+		}
 		if _, err := c.Write(b[:k]); err != nil {
 			return tell(begun, "", err)
 		}
 		b = b[k:]
-		time.Sleep(time.Millisecond)
+		time.Sleep(pause)
 	}
 	_ = c.(*net.TCPConn).CloseWrite()
 	got, err := io.ReadAll(c)
@@ -165,7 +177,7 @@ func TestLook(t *testing.T) {
 	}{
 		{"plain words", 1, true}, {"\x16not TLS", 1, true}, {"\x00", 1, true}, {"", 1, true},
 		{good, 100, true}, {good, n, true}, {good + "more", n + 4, true},
-		{bad, 100, false}, {bad, n, false}, {good, 1, false}, // in too many pieces
+		{bad, 100, false}, {bad, n, false},
 		{"\x16\x03\x01\x00\x00", 5, false}, {"\x16\x03\x01\xff\xff", 5, false},
 	} {
 		got := w.see(t, "dribble", to, hex.EncodeToString([]byte(tc.text)), strconv.Itoa(tc.by))
@@ -173,6 +185,29 @@ func TestLook(t *testing.T) {
 			t.Errorf("%.20q by %d: %+v", tc.text, tc.by, got)
 		}
 	}
+}
+
+// TestLookTooLong: a hello in too many pieces gets nowhere. How many they are is
+// up to two kernels as well, which put together what is not taken soon, so there
+// are some tries, and the last pieces are one.
+func TestLookTooLong(t *testing.T) {
+	at := echo(t, "tcp", "127.0.0.1:0")
+	w, to := openTo(t, net.TCPAddrFromAddrPort(at), nil)
+	ours, theirs := net.Pipe()
+	go func() { _ = tls.Client(theirs, &tls.Config{ServerName: "a.test"}).Handshake() }()
+	b := make([]byte, 16<<10)
+	n, err := ours.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = ours.Close(), theirs.Close()
+	var got outcome
+	for range 5 {
+		if got = w.see(t, "dribble", to, hex.EncodeToString(b[:n]), "1", "100"); strings.Contains(got.Err, "reset") || strings.Contains(got.Err, "broken pipe") {
+			return
+		}
+	}
+	t.Errorf("%+v", got)
 }
 
 // TestServerSpeaksFirst: a protocol in which the server speaks first works.

@@ -30,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) {
 	os.Exit(linktest.Main(context.Background(), m, map[string]linktest.Op{
-		"tcp": dialTCP, "udp": dialUDP, "lookup": lookup, "flood": flood, "pings": pings, "raw": raw, "hold": hold,
+		"tcp": dialTCP, "give up": giveUp, "udp": dialUDP, "lookup": lookup, "flood": flood, "pings": pings, "raw": raw, "hold": hold,
 		"sum": sum, "later": later, "break": breakOff, "stuff": stuff, "sleep": sleep, "crowd": crowd, "names": names, "serve": serve, "tls": dialTLS, "fetch": fetch, "linger": linger, "dribble": dribble, "listen first": listenFirst, "records": lookupRecords,
 	}))
 }
@@ -148,7 +148,7 @@ func (r *tape) Record(f egress.Flow) {
 // ended returns the flows that have ended, once there are n.
 func (r *tape) ended(t *testing.T, n int) []egress.Flow {
 	t.Helper()
-	for range 400 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		r.mu.Lock()
 		var all []egress.Flow
 		for _, f := range r.all {
@@ -160,12 +160,21 @@ func (r *tape) ended(t *testing.T, n int) []egress.Flow {
 		if len(all) >= n {
 			return all
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t.Fatalf("not %d flows have ended: %+v", n, r.all)
 	return nil
+}
+
+// until waits for something that comes, however loaded the machine is.
+func until(t testing.TB, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !f(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it does not come that %s", what)
+		}
+	}
 }
 
 // world is a sandbox, its plane, and what the plane rests on.
@@ -223,9 +232,13 @@ func start(t testing.TB, o linktest.Options, grants []string, change func(*egres
 		_ = sockets.Close()
 		_ = dialer.Close()
 		w.End()
-		if err := goleak.Find(leaks); err != nil {
-			t.Errorf("left behind: %v", err)
+		var left error
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+			if left = goleak.Find(leaks); left == nil {
+				return
+			}
 		}
+		t.Errorf("left behind: %v", left)
 	})
 	return w
 }
@@ -246,23 +259,31 @@ func tell(begun time.Time, text string, err error) (string, error) {
 	return string(b), err
 }
 
+// gives has what makes the last connecting to an address give up.
+var gives sync.Map
+
+// giveUp ends the connecting to an address that is under way.
+func giveUp(_ context.Context, args []string) (string, error) {
+	give, ok := gives.Load(args[0])
+	if !ok {
+		return "", fmt.Errorf("nothing connects to %s", args[0])
+	}
+	give.(context.CancelFunc)()
+	return "", nil
+}
+
 // dialTCP connects, sends, says that this is all, and reads to the end.
 func dialTCP(ctx context.Context, args []string) (string, error) {
 	begun := time.Now()
-	wait := 10 * time.Second
-	if len(args) > 2 {
-		d, err := time.ParseDuration(args[2])
-		if err != nil {
-			return "", err
-		}
-		wait = d
-	}
-	c, err := (&net.Dialer{Timeout: wait}).DialContext(ctx, "tcp", args[0])
+	ctx, give := context.WithTimeout(ctx, 50*time.Second)
+	defer give()
+	gives.Store(args[0], give)
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", args[0])
 	if err != nil {
 		return tell(begun, "", err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(50 * time.Second))
 	if _, err := io.WriteString(c, args[1]); err != nil {
 		return tell(begun, "", err)
 	}
@@ -279,7 +300,7 @@ func dialUDP(ctx context.Context, args []string) (string, error) {
 		return tell(begun, "", err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(50 * time.Second))
 	var got []string
 	for _, text := range args[1:] {
 		if _, err := io.WriteString(c, text); err != nil {

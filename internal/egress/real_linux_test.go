@@ -63,7 +63,7 @@ func daemon(t *testing.T, port uint16, cmd *exec.Cmd) {
 			<-gone
 		}
 	})
-	for range 500 {
+	for range 3000 {
 		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			_ = c.Close()
@@ -340,19 +340,13 @@ func TestEventStream(t *testing.T) {
 		done <- out
 	}()
 	for i := range 3 { // each is answered for only after the last one has arrived
-		for k := 0; ; k++ {
+		until(t, fmt.Sprintf("part %d arrives", i), func() bool {
 			var in uint64
 			for _, f := range w.plane.Flows() {
 				in += f.In
 			}
-			if in > uint64(20+i*10) {
-				break
-			}
-			if k > 200 {
-				t.Fatalf("%d bytes after %d parts", in, i+1)
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
+			return in > uint64(20+i*10)
+		})
 		next <- struct{}{}
 	}
 	if got := <-done; got != "data: 0\n\ndata: 1\n\ndata: 2\n\n" {

@@ -21,8 +21,9 @@ import (
 
 const refused = "connection refused"
 
-// quick is how long a refusal may take. A loaded machine is slow too.
-const quick = 500 * time.Millisecond
+// quick is how long a refusal may take on the most loaded machine: less than any
+// wait of the plane for something that does not come.
+const quick = 8 * time.Second
 
 func TestRefusals(t *testing.T) {
 	server := echo(t, "tcp", "127.0.0.1:0")
@@ -47,27 +48,24 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	for n := 100; len(w.plane.Flows()) > 0; n-- {
-		if n == 0 {
-			t.Fatalf("flows live: %+v", w.plane.Flows())
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	until(t, "no flow lives", func() bool { return len(w.plane.Flows()) == 0 })
 }
 
 // TestFirstPackets: the first thing that a program does is answered, however soon
 // after the start that is: no packet is lost while the kernel gets round to the
-// link.
+// link. They are datagrams, which nobody sends again: one that is lost is never
+// answered, where a connection would only be late.
 func TestFirstPackets(t *testing.T) {
 	for i := range 20 {
 		for name, o := range linktest.Kinds() {
 			w := start(t, o, []string{"net.connect:a.test:1"}, nil)
-			to, op := "[2606:4700::1]:443", "tcp"
 			if i%2 == 0 {
-				to, op = "a.test", "lookup"
-			}
-			if got := w.see(t, op, to, "x"); got.Took > quick {
-				t.Errorf("%s: %+v", name, got)
+				const query = "\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x04test\x00\x00\x01\x00\x01"
+				if got := w.see(t, "udp", linktest.Nameserver+":53", query); got.Text == "" {
+					t.Errorf("%s: a lookup: %+v", name, got)
+				}
+			} else if got := w.see(t, "udp", "[2606:4700::1]:443", "x"); !strings.Contains(got.Err, refused) && !strings.Contains(got.Err, "unreachable") {
+				t.Errorf("%s: a datagram: %+v", name, got)
 			}
 			w.plane.Close()
 			w.End()
@@ -75,17 +73,22 @@ func TestFirstPackets(t *testing.T) {
 	}
 }
 
+// remembered is how long a refusal is repeated without being put again.
+const remembered = 2 * time.Second
+
 // TestUnknownNames: a name that may not be known is not there, at once, and the
 // lookup is put as a request, once.
 func TestUnknownNames(t *testing.T) {
 	w := start(t, linktest.Options{}, []string{"net.connect:a.test"}, nil)
 	w.hosts.set("a.test", "127.0.0.1")
+	begun := time.Now()
 	for range 3 {
 		got := w.see(t, "lookup", "secret-bytes.evil.test")
 		if !strings.Contains(got.Err, "no such host") || got.Took > quick {
 			t.Errorf("%+v", got)
 		}
 	}
+	again := int(time.Since(begun) / remembered)
 	for _, n := range []string{"evil-a.test", "a.test.evil.test", "b.a.test", "use-application-dns.net", "test", "2130706433", "0x7f.1"} {
 		if got := w.see(t, "lookup", n); got.Err == "" || got.Took > quick {
 			t.Errorf("%s: %+v", n, got)
@@ -94,18 +97,14 @@ func TestUnknownNames(t *testing.T) {
 	if got := w.see(t, "lookup", "a.test"); got.Text != "198.18.0.1" {
 		t.Errorf("%+v", got)
 	}
-	for range 100 {
-		if len(w.gate.requests()) >= 5 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 	want := []string{"secret-bytes.evil.test", "evil-a.test", "a.test.evil.test", "b.a.test", "test"}
 	for i, n := range want {
 		want[i] = "net.connect:" + n
 	}
-	if got := w.gate.requests(); !slices.Equal(got, want) {
-		t.Errorf("requests %q", got)
+	until(t, "the last name is put", func() bool { return slices.Contains(w.gate.requests(), want[4]) })
+	got := w.gate.requests()
+	if more := len(got) - len(want); more > again || !slices.Equal(slices.Compact(got), want) {
+		t.Errorf("requests %q, %d could be put again", w.gate.requests(), again)
 	}
 	w.hosts.mu.Lock()
 	defer w.hosts.mu.Unlock()
@@ -433,7 +432,7 @@ func TestOtherWays(t *testing.T) {
 		{"ping", "8.8.8.8:0", "resource temporarily unavailable"},
 	} {
 		got := w.see(t, "raw", tc.way, tc.to)
-		if got.Err == "" || !strings.Contains(got.Err, tc.want) || got.Took > 2*time.Second {
+		if got.Err == "" || !strings.Contains(got.Err, tc.want) || got.Took > quick {
 			t.Errorf("%s to %s: %+v", tc.way, tc.to, got)
 		}
 	}
@@ -452,12 +451,10 @@ func TestLinkEnds(t *testing.T) {
 	w := start(t, linktest.Options{}, []string{"net.connect:a.test:" + port, "net.connect:127.0.0.1:" + port}, nil)
 	w.hosts.set("a.test", "127.0.0.1")
 	go func() { _, _ = w.Do("hold", "a.test:"+port) }()
-	for range 100 {
-		if len(w.plane.Flows()) == 1 && !w.plane.Flows()[0].Connected.IsZero() {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	until(t, "it is connected", func() bool {
+		all := w.plane.Flows()
+		return len(all) == 1 && !all[0].Connected.IsZero()
+	})
 	if err := syscall.Kill(w.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,17 +45,14 @@ func (p *person) Ask(ctx context.Context, q egress.Question) error {
 // asked waits until there were n questions.
 func (p *person) asked(t *testing.T, n int) []egress.Question {
 	t.Helper()
-	for range 400 {
-		p.mu.Lock()
-		all := slices.Clone(p.questions)
-		p.mu.Unlock()
-		if len(all) >= n {
-			return all
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatalf("fewer than %d questions", n)
-	return nil
+	until(t, fmt.Sprintf("there are %d questions", n), func() bool { return len(p.all()) >= n })
+	return p.all()
+}
+
+func (p *person) all() []egress.Question {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.questions)
 }
 
 // asking makes a world in which somebody can be asked, who has granted nothing.
@@ -105,20 +103,30 @@ func TestJoinedQuestions(t *testing.T) {
 		}
 	})
 	p.asked(t, 2)
+	answered := time.Now()
 	p.answers <- nil // an answer that is no
 	all.Wait()
-	got := w.see(t, "tcp", "b.test:"+port, "x")
-	if !strings.Contains(got.Err, refused) || got.Took > quick {
+	stop := make(chan struct{})
+	all.Go(func() { // a machine that is too slow may ask again
+		select {
+		case p.answers <- nil:
+		case <-stop:
+		}
+	})
+	if got := w.see(t, "tcp", "b.test:"+port, "x"); !strings.Contains(got.Err, refused) {
 		t.Errorf("asked again: %+v", got)
 	}
-	if n := len(p.asked(t, 2)); n != 2 {
+	late := time.Since(answered) > remembered
+	close(stop)
+	all.Wait()
+	if n := len(p.all()); n != 2 && !late {
 		t.Errorf("%d questions", n)
 	}
 	ends := map[egress.End]int{}
 	for _, f := range w.tape.ended(t, 21) {
 		ends[f.End]++
 	}
-	if ends[egress.Done] != 20 || ends[egress.Refused] != 1 {
+	if ends[egress.Done] != 20 || ends[egress.Refused] != 1 && !late {
 		t.Errorf("%v", ends)
 	}
 }
@@ -144,18 +152,26 @@ func TestGiveUp(t *testing.T) {
 	loopback := "net.connect:127.0.0.1:" + port
 	w, p := asking(t, []string{loopback}, nil)
 	w.hosts.set("a.test", "127.0.0.1")
-	if got := w.see(t, "tcp", "a.test:"+port, "x", "300ms"); !strings.Contains(got.Err, "timeout") {
+	done := make(chan outcome, 1)
+	go func() { done <- w.see(t, "tcp", "a.test:"+port, "x") }()
+	p.asked(t, 1)
+	if _, err := w.Do("give up", "a.test:"+port); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-done; !strings.Contains(got.Err, "canceled") {
 		t.Errorf("%+v", got)
 	}
-	f := w.tape.ended(t, 1)[0]
-	if f.End != egress.GaveUp || f.Ended.Sub(f.Begun) > 2*time.Second {
+	if f := w.tape.ended(t, 1)[0]; f.End != egress.GaveUp {
 		t.Errorf("%+v", f)
 	}
-	p.mu.Lock()
-	if len(p.questions) != 1 || p.withdrawn != 1 {
-		t.Errorf("%d questions, %d withdrawn", len(p.questions), p.withdrawn)
+	until(t, "the question is withdrawn", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.withdrawn == 1
+	})
+	if n := len(p.all()); n != 1 {
+		t.Errorf("%d questions", n)
 	}
-	p.mu.Unlock()
 	w.hosts.mu.Lock()
 	if w.hosts.n != 0 {
 		t.Error("the name was resolved")
@@ -172,32 +188,23 @@ func TestGiveUp(t *testing.T) {
 func TestManyQuestions(t *testing.T) {
 	w, p := asking(t, nil, func(c *egress.Config) { c.Limits.Asking = 8 })
 	var all sync.WaitGroup
-	var mu sync.Mutex
-	waited, at := 0, 0
+	var over atomic.Int32
 	for i := range 20 {
 		all.Go(func() {
-			got := w.see(t, "tcp", fmt.Sprintf("%d.test:80", i), "x")
-			if !strings.Contains(got.Err, refused) {
+			if got := w.see(t, "tcp", fmt.Sprintf("%d.test:80", i), "x"); !strings.Contains(got.Err, refused) {
 				t.Errorf("%+v", got)
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			if got.Took > 700*time.Millisecond {
-				waited++
-			} else {
-				at++
-			}
+			over.Add(1)
 		})
 	}
-	p.asked(t, 8)
-	time.Sleep(time.Second)
+	until(t, "twelve are refused while nobody answers", func() bool { return over.Load() >= 12 })
+	if n := len(p.asked(t, 8)); n != 8 || over.Load() != 12 {
+		t.Errorf("%d questions, %d were refused at once", n, over.Load())
+	}
 	for range 8 {
 		p.answers <- nil
 	}
 	all.Wait()
-	if waited != 8 || at != 12 {
-		t.Errorf("%d waited, %d were refused at once", waited, at)
-	}
 }
 
 // TestThreeHundredQuestions is a load: as many connections wait, for as many
@@ -212,7 +219,7 @@ func TestThreeHundredQuestions(t *testing.T) {
 		n := fmt.Sprintf("n%d.many.test", i)
 		w.hosts.set(n, "127.0.0.1")
 		all.Go(func() {
-			if got := w.see(t, "tcp", n+":"+port, "x", "30s"); got.Text != "echo x" {
+			if got := w.see(t, "tcp", n+":"+port, "x"); got.Text != "echo x" {
 				t.Errorf("%+v", got)
 			}
 		})
@@ -268,7 +275,7 @@ func TestWithdraw(t *testing.T) {
 	begun := time.Now()
 	w.plane.Recheck()
 	got := <-ended
-	if took := time.Since(begun); took > 10*time.Second || !strings.Contains(got.Err, "reset") {
+	if took := time.Since(begun); took > time.Minute || !strings.Contains(got.Err, "reset") {
 		t.Errorf("after %v: %+v", took, got)
 	}
 	if f := w.tape.ended(t, 1)[0]; f.End != egress.Withdrawn || f.Name != "a.test" {
@@ -291,13 +298,14 @@ func TestGranted(t *testing.T) {
 	port := fmt.Sprint(server.Port())
 	w := start(t, linktest.Options{}, nil, func(c *egress.Config) { c.Known = func(string) bool { return true } })
 	w.hosts.set("a.test", "127.0.0.1")
+	begun := time.Now()
 	for range 5 {
 		if got := w.see(t, "tcp", "a.test:"+port, "x"); !strings.Contains(got.Err, refused) {
 			t.Errorf("%+v", got)
 		}
 	}
-	if n := len(w.gate.requests()); n != 1 {
-		t.Errorf("%d requests for five tries", n)
+	if n, took := len(w.gate.requests()), time.Since(begun); n < 1 || n > 1+int(took/remembered) {
+		t.Errorf("%d requests for five tries within %v", n, took)
 	}
 	w.gate.grant("net.connect:a.test:"+port, "net.connect:127.0.0.1:"+port)
 	w.plane.Recheck()

@@ -24,22 +24,34 @@ import (
 
 func TestMain(m *testing.M) {
 	os.Exit(linktest.Main(context.Background(), m, map[string]linktest.Op{
-		"connect": connect, "socket": socket, "serve": serve, "pester": pester, "released": released,
+		"connect": connect, "socket": socket, "serve": serve, "pester": pester, "released": released, "give up": giveUp,
 	}))
 }
 
-// connect tries to connect for a while, and says from where first.
-func connect(_ context.Context, args []string) (string, error) {
-	wait, err := time.ParseDuration(args[2])
-	if err != nil {
-		return "", err
-	}
-	d := net.Dialer{Timeout: wait, LocalAddr: &net.TCPAddr{Port: atoi(args[1])}}
-	c, err := d.Dial("tcp", args[0])
+// gives has what makes each connecting give up.
+var gives sync.Map
+
+// connect tries to connect from a port of its choice, until giveUp.
+func connect(ctx context.Context, args []string) (string, error) {
+	ctx, give := context.WithTimeout(ctx, time.Minute)
+	defer give()
+	gives.Store(args[0], give)
+	d := net.Dialer{LocalAddr: &net.TCPAddr{Port: atoi(args[1])}}
+	c, err := d.DialContext(ctx, "tcp", args[0])
 	if err == nil {
 		_ = c.Close()
 	}
 	return "", err
+}
+
+// giveUp ends a connecting that is under way.
+func giveUp(_ context.Context, args []string) (string, error) {
+	give, ok := gives.Load(args[0])
+	if !ok {
+		return "", fmt.Errorf("nothing connects to %s", args[0])
+	}
+	give.(context.CancelFunc)()
+	return "", nil
 }
 
 func atoi(s string) int {
@@ -50,8 +62,8 @@ func atoi(s string) int {
 	return n
 }
 
-// socket keeps a UDP socket open for a second: one that is connected, or one
-// that only has a port.
+// socket keeps a UDP socket open for longer than its test takes: one that is
+// connected, or one that only has a port.
 func socket(_ context.Context, args []string) (string, error) {
 	from := &net.UDPAddr{Port: atoi(args[1])}
 	to, err := net.ResolveUDPAddr("udp", args[0])
@@ -68,7 +80,7 @@ func socket(_ context.Context, args []string) (string, error) {
 		return "", err
 	}
 	defer c.Close()
-	time.Sleep(time.Second)
+	time.Sleep(time.Minute)
 	return "", nil
 }
 
@@ -158,7 +170,7 @@ func open(t *testing.T) (*linktest.Sandbox, *inside.Sockets) {
 // eventually finds the socket, or fails.
 func eventually(t *testing.T, k *inside.Sockets, f inside.Flow) inside.Socket {
 	t.Helper()
-	for range 200 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		s, err := k.Find(f)
 		if err != nil {
 			t.Fatal(err)
@@ -166,7 +178,6 @@ func eventually(t *testing.T, k *inside.Sockets, f inside.Flow) inside.Socket {
 		if s.Inode != 0 {
 			return s
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 	t.Fatalf("%+v was not found", f)
 	return inside.Socket{}
@@ -186,7 +197,7 @@ func TestConnecting(t *testing.T) {
 		}
 		done := make(chan error, 1)
 		go func() {
-			_, err := s.Do("connect", to, "40000", "400ms")
+			_, err := s.Do("connect", to, "40000")
 			done <- err
 		}()
 		got := eventually(t, k, f)
@@ -200,6 +211,9 @@ func TestConnecting(t *testing.T) {
 			if p := inside.FindProgram(s.PID, guess, got.Inode+1000); p != (inside.Program{}) {
 				t.Errorf("no socket of %+v", p)
 			}
+		}
+		if _, err := s.Do("give up", to); err != nil {
+			t.Fatal(err)
 		}
 		if err := <-done; err == nil {
 			t.Fatal("it connected to nobody")

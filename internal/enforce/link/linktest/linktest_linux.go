@@ -244,8 +244,8 @@ func (s *Sandbox) Do(op string, args ...string) (string, error) {
 			return r.Text, errors.New(r.Error)
 		}
 		return r.Text, nil
-	case <-time.After(60 * time.Second):
-		return "", fmt.Errorf("%s %q: no answer within a minute", op, args)
+	case <-time.After(2 * time.Minute):
+		return "", fmt.Errorf("%s %q: no answer within two minutes", op, args)
 	}
 }
 
