@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,7 +112,7 @@ func (c *child) wait() unix.WaitStatus {
 	select {
 	case ws := <-c.done:
 		return ws
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		c.t.Fatal("init did not end")
 		return 0
 	}
@@ -202,7 +204,11 @@ func TestInitKeepsEarlySignals(t *testing.T) {
 		{[]syscall.Signal{unix.SIGWINCH, unix.SIGCHLD, unix.SIGQUIT}, unix.SIGQUIT},
 		{[]syscall.Signal{unix.SIGCHLD, unix.SIGWINCH}, 0},
 	} {
-		c := start(t, nil, "/bin/sh", "-c", "sleep 0.2")
+		program := "sleep 0.2"
+		if tc.want != 0 {
+			program = "sleep 600" // it has to be there when the signal comes
+		}
+		c := start(t, nil, "/bin/sh", "-c", program)
 		for _, sig := range tc.signals {
 			if err := unix.Kill(c.pid, sig); err != nil {
 				t.Fatal(err)
@@ -224,12 +230,36 @@ func TestInitKeepsEarlySignalsOfTheKernel(t *testing.T) {
 		timer := &unix.Itimerval{Value: unix.Timeval{Usec: 1000}}
 		l.Call("set an alarm", unix.SYS_SETITIMER, namespace.N(int(unix.ITIMER_REAL)), namespace.Pointer(l, timer), namespace.N(0))
 	}
-	c := start(t, alarm, "/bin/sh", "-c", "sleep 0.2")
-	time.Sleep(50 * time.Millisecond)
+	c := start(t, alarm, "/bin/sh", "-c", "sleep 600")
+	for end := time.Now().Add(time.Minute); !pending(t, c.pid, unix.SIGALRM); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the alarm does not come")
+		}
+	}
 	c.release()
 	if got := unix.WaitStatus(c.status()); got.Signal() != unix.SIGALRM {
 		t.Errorf("status %#x, want that of SIGALRM", got)
 	}
+}
+
+// pending reports whether a signal waits for a process to take it.
+func pending(t *testing.T, pid int, sig syscall.Signal) bool {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if hex, ok := strings.CutPrefix(line, "ShdPnd:"); ok {
+			set, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return set>>(sig-1)&1 == 1
+		}
+	}
+	t.Fatal("no ShdPnd in its status")
+	return false
 }
 
 // TestInitKeepsSignalsUntilItClones: there is no moment in which a signal that
@@ -280,7 +310,7 @@ func TestInitKeepsSignalsUntilItClones(t *testing.T) {
 		})
 		served <- errors.Join(err, l.Close())
 	}()
-	c := start(t, hold, "/bin/sleep", "1")
+	c := start(t, hold, "/bin/sleep", "600")
 	c.release()
 	if got := unix.WaitStatus(c.status()); got.Signal() != unix.SIGALRM {
 		t.Errorf("status %#x, want that of SIGALRM", got)
@@ -298,7 +328,7 @@ func TestInitReaps(t *testing.T) {
 	sub := func(l *namespace.List) {
 		l.Call("be the reaper", unix.SYS_PRCTL, namespace.N(unix.PR_SET_CHILD_SUBREAPER), namespace.N(1))
 	}
-	c := start(t, sub, "/bin/sh", "-c", `(sh -c 'exit 9' & ) ; sleep 0.2; ps -o stat= --ppid $PPID | grep -c Z; exit 4`)
+	c := start(t, sub, "/bin/sh", "-c", `(sh -c 'exit 9' & ) ; for i in $(seq 300); do sleep 0.2; n=$(ps -o stat= --ppid $PPID | grep -c Z); test $n = 0 && break; done; echo $n; exit 4`)
 	c.release()
 	if got := unix.WaitStatus(c.status()); got.ExitStatus() != 4 {
 		t.Errorf("status %#x, want that of the program", got)
