@@ -137,7 +137,7 @@ func stateOf(pid int) string {
 }
 
 func TestCPULimit(t *testing.T) {
-	l := cgroup.Limits{CPUMilli: 200}
+	l := cgroup.Limits{CPUMilli: 50} // little, so that it is reached on a machine that does much else
 	g := newGroup(t, l)
 	out, err := command(t, "spin", g).Output()
 	if err != nil {
@@ -147,8 +147,8 @@ func TestCPULimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if used > 400 {
-		t.Errorf("used %d ms of a second with a limit of 200", used)
+	if used > 250 {
+		t.Errorf("used %d ms of a second with a limit of 50", used)
 	}
 	if s := stats(t, g); s.CPUThrottled == 0 {
 		t.Errorf("numbers do not tell it: %+v", s)
@@ -182,7 +182,7 @@ func TestAllLimits(t *testing.T) {
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
 	var err error
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if err = check(); err == nil {
 			return
 		}
