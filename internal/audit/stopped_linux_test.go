@@ -105,7 +105,7 @@ func (s *slow) goesOn() {
 
 func until(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !f(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !f(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(what + " does not happen")
 		}
@@ -150,7 +150,7 @@ func TestStoppedWhileWriting(t *testing.T) {
 	})
 	s.goesOn()
 	until(t, "that it stops", s.stopped)
-	if err := appendTo(t, dir, 10*time.Second, nil); err != nil {
+	if err := appendTo(t, dir, time.Minute, nil); err != nil {
 		t.Errorf("while another one is stopped: %v", err)
 	}
 	s.signal(syscall.SIGCONT)
@@ -191,7 +191,7 @@ func TestStoppedWhileWaiting(t *testing.T) {
 	s.signal(syscall.SIGTSTP)
 	until(t, "that it stops", s.stopped)
 	f.Close()
-	if err := appendTo(t, dir, 10*time.Second, nil); err != nil {
+	if err := appendTo(t, dir, time.Minute, nil); err != nil {
 		t.Errorf("while one that waited is stopped: %v", err)
 	}
 	s.signal(syscall.SIGCONT)

@@ -107,6 +107,15 @@ func TestHangUp(t *testing.T) {
 	c, hangUp, ended := served(t, v)
 	asked := make(chan error, 1)
 	go func() { asked <- c.Remove("a") }()
+	waits := fmt.Sprintf("-> FLOCK  ADVISORY  WRITE %d ", os.Getpid())
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		if text, err := os.ReadFile("/proc/locks"); err == nil && strings.Contains(string(text), waits) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it does not wait")
+		}
+	}
 	if err := hangUp(); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +124,7 @@ func TestHangUp(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("it waits on")
 	}
 	if err := <-asked; err == nil {

@@ -276,7 +276,7 @@ func TestNoSpawn(t *testing.T) {
 // TestSignals holds calls for longer than it takes until the next signal: with the
 // listener's flags each is held once; without, it comes again and again.
 func TestSignals(t *testing.T) {
-	held := func(flagged bool) (int64, map[string]string) {
+	held := func(flagged bool, hold time.Duration) (int64, map[string]string) {
 		l, _, out := start(t, seccomp.Options{HoldOpen: true}, "signals", flagged)
 		var slow atomic.Int64
 		got := finish(t, l, out, func(n seccomp.Notification) seccomp.Verdict {
@@ -287,15 +287,15 @@ func TestSignals(t *testing.T) {
 			if slow.Add(1) > 200 {
 				return seccomp.Go()
 			}
-			time.AfterFunc(9*time.Millisecond, func() { _ = l.Continue(n.ID) })
+			time.AfterFunc(hold, func() { _ = l.Continue(n.ID) })
 			return seccomp.Later()
 		})
 		return slow.Load(), got
 	}
-	if n, got := held(true); n > 22 || got["slow"] != "ok" {
+	if n, got := held(true, 9*time.Millisecond); n > 22 || got["slow"] != "ok" {
 		t.Errorf("20 calls were held %d times: %v", n, got)
 	}
-	if n, got := held(false); n < 40 {
+	if n, got := held(false, 100*time.Millisecond); n < 40 {
 		t.Errorf("control: without the flags 20 calls were held only %d times: %v", n, got)
 	}
 }
