@@ -12,10 +12,10 @@ var slack uintptr
 
 // files is the limit of open files that this process was started with, the soft one
 // and the hard one; 0 where Entry has not changed it.
-var files [2]uint64
+var files [2]uint64 //nolint:unused // by assembly alone
 
 // few is the limit that stands until files is restored: descriptors 0, 1 and 2.
-var few [2]uint64
+var few [2]uint64 //nolint:unused // likewise
 
 // restore gives the limit of open files back, before any other package can open one.
 func restore() bool

@@ -22,7 +22,7 @@ func TestSpared(t *testing.T) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Process.Kill() //nolint:errcheck // it may have ended
+	defer cmd.Process.Kill() // it may have ended
 	pid, tried, limits := cmd.Process.Pid, 0, 0
 	stopped(t, pid) // where it was executed
 	if err := unix.PtraceSetOptions(pid, unix.PTRACE_O_TRACESYSGOOD); err != nil {
