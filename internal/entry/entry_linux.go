@@ -2,8 +2,11 @@
 
 package entry
 
-// Entry lets no file be opened, has timers be late where the program's first
-// argument is "run", and goes on where Go programs begin. It cannot be called.
+import "runtime"
+
+// Entry lets no file be opened, turns the profile of memory off, has timers be late
+// where the program's first argument is "run", and goes on where Go programs begin. It
+// cannot be called.
 func Entry()
 
 // slack is the slack of timers that this process was started with, in nanoseconds;
@@ -16,6 +19,9 @@ var files [2]uint64 //nolint:unused // by assembly alone
 
 // few is the limit that stands until files is restored: descriptors 0, 1 and 2.
 var few [2]uint64 //nolint:unused // likewise
+
+// rate is how often an allocation is remembered for a profile.
+var rate = &runtime.MemProfileRate //nolint:unused // by assembly alone
 
 // restore gives the limit of open files back, before any other package can open one.
 func restore() bool

@@ -34,12 +34,14 @@ TEXT ·Entry(SB), NOSPLIT|NOFRAME, $0-0
 	MOVL $SYS_prlimit64, AX
 	SYSCALL
 	CMPQ AX, $0
-	JEQ  timers
+	JEQ  profile
 
 unlimited:
 	MOVQ $0, ·files(SB) // nothing is to be restored
 
-timers:
+profile:
+	MOVQ ·rate(SB), AX
+	MOVQ $0, (AX)
 	CMPQ 0(SP), $2
 	JLT  go
 	MOVQ 16(SP), AX

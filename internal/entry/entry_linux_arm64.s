@@ -32,12 +32,14 @@ TEXT ·Entry(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD ZR, R3
 	MOVD $SYS_prlimit64, R8
 	SVC
-	CBZ  R0, timers
+	CBZ  R0, profile
 
 unlimited:
 	MOVD ZR, ·files(SB) // nothing is to be restored
 
-timers:
+profile:
+	MOVD ·rate(SB), R0
+	MOVD ZR, (R0)
 	MOVD 0(RSP), R0
 	CMP  $2, R0
 	BLT  go

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -24,20 +25,30 @@ func build(t *testing.T, flags ...string) string {
 const atEntry = "-ldflags=-E=ambit.dev/ambit/internal/entry.Entry"
 
 // TestFiles holds that a program which begins at Entry may have as many files open as
-// one that does not, whatever it was started with, and so may what it starts.
+// one that does not, whatever it was started with, and so may what it starts; and that
+// no allocation in it was remembered.
 func TestFiles(t *testing.T) {
 	program, plain := build(t, atEntry), build(t)
 	for _, limit := range []string{"ulimit -Sn 3", "ulimit -Sn 4", "ulimit -Sn 64", "ulimit -n 64", ":"} {
 		t.Run(limit, func(t *testing.T) {
-			run := func(program string) string {
+			run := func(program string) (files, profile string) {
 				out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", limit+` && exec "$0"`, program).CombinedOutput()
 				if err != nil {
 					t.Fatalf("%s: %v", out, err)
 				}
-				return string(out)
+				files, profile, found := strings.Cut(string(out), "profile ")
+				if !found {
+					t.Fatalf("said %q", out)
+				}
+				return files, profile
 			}
-			if got, want := run(program), run(plain); got != want {
+			got, ours := run(program)
+			want, theirs := run(plain)
+			if got != want {
 				t.Errorf("got\n%swant\n%s", got, want)
+			}
+			if none := "false 0\n"; ours != none || theirs == none {
+				t.Errorf("a profile of memory: %q, of a program that begins elsewhere: %q", ours, theirs)
 			}
 		})
 	}
