@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"os"
+	"syscall"
 	"testing"
 )
 
@@ -42,8 +43,11 @@ func ident(class elf.Class) (id [elf.EI_NIDENT]byte) {
 
 func put(b *bytes.Buffer, v any) { _ = binary.Write(b, binary.LittleEndian, v) } // a Buffer does not fail
 
+// write writes a program, as copyProgram does.
 func write(t *testing.T, path string, text []byte) {
 	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(path, text, 0o755); err != nil {
 		t.Fatal(err)
 	}

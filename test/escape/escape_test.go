@@ -23,6 +23,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -124,9 +125,12 @@ func copyProduct(to, from string) error {
 	return err
 }
 
-// copyProgram copies a program. The copy is written under another name, so
-// that no process that forks meanwhile holds it open for writing (ETXTBSY).
+// copyProgram copies a program. No process is begun meanwhile: it would have the
+// copy open for writing until it executes something, and nobody could execute the
+// copy (ETXTBSY).
 func copyProgram(to, from string) (err error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	in, err := os.Open(from)
 	if err != nil {
 		return err
