@@ -10,7 +10,7 @@ import (
 // is as it was. The defect of others number 5.
 func TestG08ManyAtOnce(t *testing.T) {
 	f := newField(t)
-	before := traces(t)
+	before := f.traces(t)
 	var wg sync.WaitGroup
 	failures := make(chan string, 100)
 	for i := range 100 {
@@ -37,7 +37,7 @@ func TestG08ManyAtOnce(t *testing.T) {
 		t.Errorf("G8: the folder has %v %v", entries, err)
 	}
 	f.nothingLeft(t)
-	if after := traces(t); after != before {
+	if after := f.traces(t); after != before {
 		t.Errorf("G8: before %s, after %s", before, after)
 	}
 }

@@ -97,14 +97,23 @@ func firstLines(text []byte, n int) string {
 	return string(bytes.Join(lines[:min(n, len(lines))], nil))
 }
 
-// traces counts what a sandbox could leave on this host.
-func traces(t *testing.T) string {
+// traces counts what a sandbox of the field could leave on this host. What lies in
+// folders of other tests is theirs: they mount too, at any time.
+func (f *field) traces(t *testing.T) string {
 	t.Helper()
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%d mounts", bytes.Count(mounts, []byte("\n")))
+	n := 0
+	for line := range strings.Lines(string(mounts)) {
+		at := strings.Fields(line)[4] + "/"
+		others := strings.HasPrefix(at, filepath.Dir(scratch)+"/") || strings.Contains(at, "/ambit-escape-")
+		if strings.HasPrefix(at, f.Dir+"/") || !others {
+			n++
+		}
+	}
+	return fmt.Sprintf("%d mounts", n)
 }
 
 // groups are the control groups of a session.
@@ -118,20 +127,23 @@ func groups(session string) (found []string) {
 	return found
 }
 
-// temporaries are names of ours among the temporary files of the host.
-func temporaries(t *testing.T) string {
-	t.Helper()
-	var names []string
-	for _, pattern := range []string{"ambit*", ".ambit*", "sandbox*"} {
-		found, err := filepath.Glob(filepath.Join(filepath.Dir(scratch), pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, n := range found {
-			if !strings.HasPrefix(filepath.Base(n), "ambit-escape-") && !strings.HasPrefix(filepath.Base(n), "ambit-test") {
-				names = append(names, n)
-			}
-		}
+// populated reports whether a process is in a control group.
+func populated(group string) bool {
+	if text, err := os.ReadFile(group + "/cgroup.events"); err == nil {
+		return strings.Contains(string(text), "populated 1")
 	}
-	return fmt.Sprint(names)
+	text, _ := os.ReadFile(group + "/cgroup.procs") // it may be gone by now
+	return len(text) > 0
+}
+
+// ownTemporaries has the field's launchers put temporary files into a folder that
+// nobody else has, and returns it.
+func (f *field) ownTemporaries(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(f.Dir, "temporaries")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.env = append(f.env, "TMPDIR="+dir)
+	return dir
 }

@@ -12,7 +12,7 @@ func TestP19LauncherKilled(t *testing.T) {
 	t.Parallel()
 	for range 3 {
 		f := newField(t)
-		before := traces(t)
+		before := f.traces(t)
 		s := f.begin(t, lasting)
 		if !f.within(longest, func() bool { return len(f.marked()) >= 7 }) {
 			t.Fatalf("%d processes run, want at least 7", len(f.marked()))
@@ -22,7 +22,7 @@ func TestP19LauncherKilled(t *testing.T) {
 		}
 		_ = s.cmd.Wait() // killed
 		f.nothingLeft(t)
-		if after := traces(t); after != before && len(f.marked()) > 0 {
+		if after := f.traces(t); after != before && len(f.marked()) > 0 {
 			t.Errorf("P19: before %s, after %s", before, after)
 		}
 	}
