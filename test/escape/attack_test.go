@@ -166,7 +166,7 @@ func (a attack) control(t *testing.T, y try) {
 		t.Fatalf("outside it does not succeed either: %s %s\n%s", o.Errno, o.Detail, o.said)
 	}
 	harmed := func() bool { return a.Harm(f) != "" }
-	if a.Harm != nil && !y.Harmless && !f.within(2*time.Second, harmed) {
+	if a.Harm != nil && !y.Harmless && !f.within(longest, harmed) {
 		t.Fatal("outside it succeeds and does no harm that could be seen")
 	}
 }

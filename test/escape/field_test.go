@@ -222,7 +222,7 @@ func (f *field) outside(t *testing.T, y try) outcome {
 	words := f.words(t, y)
 	cmd := exec.Command(words[0], words[1:]...)
 	f.fit(cmd)
-	cmd.Env = append(cmd.Env, f.variables()...)
+	cmd.Env = append(append(cmd.Env, f.variables()...), "PATIENCE=60")
 	return f.finish(t, y, cmd)
 }
 
@@ -244,15 +244,16 @@ func (f *field) inside(t *testing.T, y try) outcome {
 	return o
 }
 
-// longest is how long anything here may take.
-const longest = 30 * time.Second
+// longest is how long anything here may take that has to happen: no test waits for
+// that long where it does.
+const longest = time.Minute
 
 // finish runs a command and reads what it says.
 func (f *field) finish(t *testing.T, y try, cmd *exec.Cmd) (o outcome) {
 	t.Helper()
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = longest
 	begin := time.Now()
 	err := ended(cmd)
 	took := time.Since(begin)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // started is a launcher with its program, which has said that it runs.
@@ -38,7 +37,7 @@ func (f *field) begin(t *testing.T, script string) *started {
 	t.Helper()
 	s := &started{cmd: f.box(t, "/bin/sh", "-c", script), out: &output{}}
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
-	s.cmd.WaitDelay = time.Second
+	s.cmd.WaitDelay = longest
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

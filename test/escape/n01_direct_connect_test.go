@@ -21,9 +21,9 @@ func TestN01DirectConnect(t *testing.T) {
 		Harm: reachedServer,
 		Tries: []try{
 			{Name: "socket", Do: func(f *field) error { return f.dial("tcp", f.Values["addr"]) }, Want: refused(unix.ECONNREFUSED, unix.ENETUNREACH, unix.EACCES)},
-			{Name: "curl --noproxy", Sh: "curl -s --http0.9 --noproxy '*' --max-time 3 http://127.0.0.1:$PORT/", Want: refused()},
+			{Name: "curl --noproxy", Sh: "curl -s --http0.9 --noproxy '*' --max-time 60 http://127.0.0.1:$PORT/", Want: refused()},
 			{Name: "/dev/tcp", Sh: "bash -c 'read x < /dev/tcp/127.0.0.1/'$PORT", Want: refused()},
-			{Name: "python", Sh: "python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", '$PORT'), 3).recv(9)'", Want: refused()},
+			{Name: "python", Sh: "python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", '$PORT'), 60).recv(9)'", Want: refused()},
 		},
 	}.run(t)
 }

@@ -7,7 +7,7 @@ import (
 
 func TestN02SpellingsOfLoopback(t *testing.T) {
 	curl := func(host string) string {
-		return "curl -sg --http0.9 --noproxy '*' --max-time 3 http://" + host + ":$PORT/"
+		return "curl -sg --http0.9 --noproxy '*' --max-time 60 http://" + host + ":$PORT/"
 	}
 	a := attack{
 		ID: "N2", Title: "every spelling of the host's loopback address",

@@ -20,9 +20,9 @@ func TestN15Redirect(t *testing.T) {
 		Flags: func(*field) []string { return []string{"--allow", "net.connect:allowed.test:8080-8082"} },
 		Harm:  func(f *field) string { return f.reached("allowed", "by-address", "same-host") },
 		Tries: []try{
-			{Name: "to another name", Sh: "curl -sSfL -m 5 http://allowed.test:8080/ | grep token", Want: refused()},
-			{Name: "to an address", Sh: "curl -sSfL -m 5 http://allowed.test:8081/ | grep token", Want: refused()},
-			{Name: "to another port", Sh: "curl -sSfL -m 5 http://allowed.test:8082/ | grep token", Want: refused()},
+			{Name: "to another name", Sh: "curl -sSfL -m 60 http://allowed.test:8080/ | grep token", Want: refused()},
+			{Name: "to an address", Sh: "curl -sSfL -m 60 http://allowed.test:8081/ | grep token", Want: refused()},
+			{Name: "to another port", Sh: "curl -sSfL -m 60 http://allowed.test:8082/ | grep token", Want: refused()},
 		},
 	}.run(t)
 }

@@ -62,7 +62,7 @@ func TestN17StatedRules(t *testing.T) {
 			{Name: "the allowed name", Do: func(f *field) error { return f.dialTLS("allowed.test:443", "allowed.test") }, Want: allowed("it is granted")},
 			{Name: "no SNI", Do: func(f *field) error { return f.dialTLS("allowed.test:443", "") }, Want: allowed("clients without it exist; the record says so")},
 			{Name: "no TLS", Do: func(f *field) error { return f.dial("tcp4", "allowed.test:8443") }, Want: allowed("a grant without rules is for whatever is spoken")},
-			{Name: "Host", Sh: "curl -sSf -m 5 -H 'Host: other.test' http://allowed.test/ | grep token", Want: allowed("without rules for requests none is read")},
+			{Name: "Host", Sh: "curl -sSf -m 60 -H 'Host: other.test' http://allowed.test/ | grep token", Want: allowed("without rules for requests none is read")},
 		},
 	}.run(t)
 }

@@ -70,7 +70,7 @@ func (f *field) datagram(at string) error {
 		return err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(dialTime))
 	if _, err := c.Write([]byte("x")); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func TestP20LauncherTerminated(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := s.cmd.Wait()
-			if took := time.Since(begin); took > 30*time.Second || took < time.Second {
+			if took := time.Since(begin); took > longest || took < time.Second {
 				t.Errorf("P20: it took %v, want some 5 s", took)
 			}
 			if status := exitStatus(err); status != 128+9 {
@@ -39,7 +39,7 @@ func TestP20LauncherTerminated(t *testing.T) {
 		if status := exitStatus(s.cmd.Wait()); status != 7 {
 			t.Errorf("P20: exit %d, want 7", status)
 		}
-		if took := time.Since(begin); took > 20*time.Second {
+		if took := time.Since(begin); took > longest {
 			t.Errorf("P20: it took %v", took)
 		}
 		f.nothingLeft(t)

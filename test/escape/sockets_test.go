@@ -33,7 +33,7 @@ func (f *field) listen(t *testing.T, network, address string) net.Listener {
 				if half, ok := c.(interface{ CloseWrite() error }); ok {
 					_ = half.CloseWrite() // what the client says is read, or the kernel resets
 				}
-				_ = c.SetReadDeadline(time.Now().Add(time.Second))
+				_ = c.SetReadDeadline(time.Now().Add(longest)) // or until the test ends
 				_, _ = io.Copy(io.Discard, c)
 				_ = c.Close()
 			}()
@@ -70,9 +70,13 @@ func reachedServer(f *field) string {
 	return ""
 }
 
+// dialTime is how long an attempt waits for a connection or an answer that it should
+// have: refusals come at once, and who waits that long has hung.
+const dialTime = longest / 2
+
 // dial connects and reads.
 func (f *field) dial(network, address string) error {
-	c, err := net.DialTimeout(network, address, 2*time.Second)
+	c, err := net.DialTimeout(network, address, dialTime)
 	if err != nil {
 		return err
 	}

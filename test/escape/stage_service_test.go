@@ -100,7 +100,7 @@ func (s stage) guarded(v service, w http.ResponseWriter, r *http.Request) {
 // tell gives a client the token. With TLS it counts who has said what he wants.
 func (s stage) tell(v service, c net.Conn) {
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(dialTime))
 	if t, ok := c.(*tls.Conn); ok && t.Handshake() != nil {
 		return
 	}
@@ -128,7 +128,7 @@ func (s stage) hidden(v service, l net.Listener) {
 		}
 		go func() {
 			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(dialTime))
 			t := tls.Server(c, cfg)
 			if t.Handshake() != nil || t.ConnectionState().ServerName != "other.test" {
 				return
@@ -156,12 +156,12 @@ func hiddenKey() (key, config []byte) {
 // dialHidden asks a server in an encrypted hello for another name than the one
 // that stands in the open.
 func (f *field) dialHidden(address, name string) error {
-	c, err := net.DialTimeout("tcp", address, 2*time.Second)
+	c, err := net.DialTimeout("tcp", address, dialTime)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(dialTime))
 	_, config := hiddenKey()
 	list := append([]byte{byte(len(config) >> 8), byte(len(config))}, config...)
 	t := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true, EncryptedClientHelloConfigList: list,
@@ -194,12 +194,12 @@ func anyCertificate() (tls.Certificate, error) {
 
 // dialTLS connects to an address, asks for a name, and reads.
 func (f *field) dialTLS(address, name string) error {
-	c, err := net.DialTimeout("tcp", address, 2*time.Second)
+	c, err := net.DialTimeout("tcp", address, dialTime)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(dialTime))
 	t := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true})
 	buf := make([]byte, 64)
 	n, err := t.Read(buf)
@@ -212,7 +212,7 @@ var errAllowed = errors.New("all of it was allowed")
 
 // dialSilently is dial without a word about what came: it may be the token.
 func (f *field) dialSilently(at string) error {
-	c, err := net.DialTimeout("tcp4", at, 2*time.Second)
+	c, err := net.DialTimeout("tcp4", at, dialTime)
 	if err != nil {
 		return err
 	}

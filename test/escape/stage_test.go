@@ -110,7 +110,7 @@ func (s stage) build() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
-	for path, text := range map[string]string{"/etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n", "/etc/hosts": "127.0.0.1 localhost\n"} {
+	for path, text := range map[string]string{"/etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n", "/etc/hosts": "127.0.0.1 localhost\n"} {
 		file := s.Reached + "-" + filepath.Base(path)
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			return err

@@ -13,11 +13,12 @@ import (
 )
 
 // victim is a process of the host that is attacked. It says where in its
-// memory its secret lies, and lives for a while.
+// memory its secret lies, and lives until it is ended: a busy machine takes its
+// time with a try.
 func victim() {
 	_ = unix.Prctl(unix.PR_SET_PTRACER, ^uintptr(0), 0, 0, 0) // as if there were no Yama
 	fmt.Println(address(&secret))
-	time.Sleep(time.Minute)
+	time.Sleep(time.Hour)
 }
 
 var secret = [8]byte{'s', 'e', 'c', 'r', 'e', 't', '!', '!'}
