@@ -38,7 +38,7 @@ func TestN06PortsOfTheHost(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				_ = l.(*net.TCPListener).SetDeadline(time.Now().Add(500 * time.Millisecond))
+				_ = l.(*net.TCPListener).SetDeadline(time.Now().Add(f.raceTime()))
 				if !f.Inside {
 					go func() {
 						for range 64 {

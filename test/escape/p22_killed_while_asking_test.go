@@ -33,27 +33,15 @@ func (f *field) prepareTouches(t *testing.T) {
 	}
 }
 
-// soon is how long the end of a killed program may take, and patience what the
-// machine may add to that.
-const (
-	soon     = time.Second
-	patience = 5
-)
-
-// P22: the supervisor is killed while a question is open.
+// P22: the supervisor is killed while a question is open. Nothing waits until the
+// time for the answer is over, which is minutes.
 func TestP22SupervisorKilledWhileAsking(t *testing.T) {
 	t.Parallel()
 	eachWayToAsk(t, func(t *testing.T, f *field) {
 		f.prepareTouches(t)
 		for name, touch := range touches {
 			t.Run(name, func(t *testing.T) {
-				var took time.Duration
-				for range patience {
-					if took = f.killSupervisor(t, touch); took <= soon {
-						return
-					}
-				}
-				t.Errorf("P22: it was gone after %v, want %v", took, soon)
+				f.killSupervisor(t, touch)
 			})
 		}
 		if harm := f.harm(); harm != "" {
@@ -62,7 +50,7 @@ func TestP22SupervisorKilledWhileAsking(t *testing.T) {
 	})
 }
 
-func (f *field) killSupervisor(t *testing.T, touch string) time.Duration {
+func (f *field) killSupervisor(t *testing.T, touch string) {
 	t.Helper()
 	s := f.begin(t, "echo ready; "+touch+"; echo went on")
 	q := f.asked(t)
@@ -70,12 +58,10 @@ func (f *field) killSupervisor(t *testing.T, touch string) time.Duration {
 	if number == 0 && f.trapped() {
 		t.Fatalf("process %d has no view that asks", q.PID)
 	}
-	begin := time.Now()
 	if err := s.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	f.within(longest, func() bool { return len(f.marked()) == 0 })
-	took := time.Since(begin)
+	f.nothingLeft(t)
 	_ = s.cmd.Wait() // killed
 	if stuck := f.stuck(); stuck != "" {
 		t.Errorf("P22: %s", stuck)
@@ -87,7 +73,6 @@ func (f *field) killSupervisor(t *testing.T, touch string) time.Duration {
 	if out, status := f.person(t, "approve", q.ID); status != 125 || !strings.Contains(out, "withdrawn") {
 		t.Errorf("P22: it can still be answered: %d %s", status, out)
 	}
-	return took
 }
 
 // trapped reports whether first touches are heard of by a trap here.
@@ -111,7 +96,7 @@ func TestP22ProgramKilledWhileAsking(t *testing.T) {
 				if err := s.cmd.Wait(); err != nil {
 					t.Errorf("P22: %v: %s", err, s.out)
 				}
-				if took := time.Since(begin); took > soon*patience*2 {
+				if took := time.Since(begin); took > longest {
 					t.Errorf("P22: it ended after %v", took)
 				}
 				if !strings.Contains(s.out.String(), "went on") {

@@ -10,8 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// raceTime is how long each race is run.
-const raceTime = time.Second
+// raceTime is how long each race is run: inside for a while, outside until it is won.
+func (f *field) raceTime() time.Duration {
+	if f.Inside {
+		return time.Second
+	}
+	return longest / 2
+}
 
 func TestP30RewrittenPath(t *testing.T) {
 	attack{
@@ -35,7 +40,7 @@ func TestP30RewrittenPath(t *testing.T) {
 				path := make([]byte, len(hidden))
 				copy(path, granted)
 				alive = append(alive, path)
-				end := time.Now().Add(raceTime)
+				end := time.Now().Add(f.raceTime())
 				go func() {
 					for i := 0; time.Now().Before(end); i++ {
 						if i%2 == 0 {
@@ -79,7 +84,7 @@ func TestP30RewrittenPath(t *testing.T) {
 				}()
 				defer stop.Store(true)
 				at := address(&addr[0])
-				for end := time.Now().Add(raceTime); time.Now().Before(end); {
+				for end := time.Now().Add(f.raceTime()); time.Now().Before(end); {
 					fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
 					if err != nil {
 						return err
@@ -94,7 +99,7 @@ func TestP30RewrittenPath(t *testing.T) {
 			}},
 			{Name: "link swapped under a path", Want: refused(), Slow: "it is a race", Do: func(f *field) error {
 				_ = os.Remove(f.work("l"))
-				end := time.Now().Add(raceTime)
+				end := time.Now().Add(f.raceTime())
 				go func() {
 					for i := 0; time.Now().Before(end); i++ {
 						_ = os.Symlink([]string{"file", f.Canary}[i%2], f.work("l2"))
@@ -148,7 +153,7 @@ func TestP30SocketAskedAbout(t *testing.T) {
 		}()
 		defer stop.Store(true)
 		at := address(&addr[0])
-		for end := time.Now().Add(raceTime); time.Now().Before(end); {
+		for end := time.Now().Add(f.raceTime()); time.Now().Before(end); {
 			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
 			if err != nil {
 				return err
