@@ -95,9 +95,18 @@ func abortDisk(t *testing.T, dir string) func() {
 		t.Fatal(err)
 	}
 	return func() {
-		again := unix.Unmount(dir, unix.MNT_DETACH)
-		if out, err := exec.Command("mount", "-o", "loop", dir+".image", dir).CombinedOutput(); err != nil || again != nil {
-			t.Fatal(again, err, string(out))
+		// A sandbox that begins meanwhile, of whichever test, has all mounts of the
+		// host for a moment; until they are gone from it, the file of the disk leads
+		// to the file system that was broken.
+		if !(*field)(nil).within(longest, func() bool {
+			again := unix.Unmount(dir, unix.MNT_DETACH)
+			if out, err := exec.Command("mount", "-o", "loop", dir+".image", dir).CombinedOutput(); err != nil || again != nil {
+				t.Fatal(again, err, string(out))
+			}
+			try := filepath.Join(dir, "try") // what the kernel says of the file system does not tell
+			return os.WriteFile(try, nil, 0o600) == nil && os.Remove(try) == nil
+		}) {
+			t.Fatal("the disk is not whole again")
 		}
 	}
 }
