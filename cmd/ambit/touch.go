@@ -38,12 +38,13 @@ type toucher struct {
 	tally  *session.Tally
 	say    func(func()) // prints the line of a denial when it does not disturb
 
-	mu      sync.Mutex
-	refused map[known]bool                   // guarded by mu; denied in this session
-	room    room                             // guarded by mu
-	spoken  map[capability.Capability]string // guarded by mu; to run a program, by what was answered about reading it
-	used    []grant.Grant                    // guarded by mu; grants for once that this session has used
-	made    []grant.Grant                    // guarded by mu; grants that end with this session
+	mu       sync.Mutex
+	refused  map[known]bool                   // guarded by mu; denied in this session
+	room     room                             // guarded by mu
+	deciding int                              // guarded by mu; touches that may become denials yet
+	spoken   map[capability.Capability]string // guarded by mu; to run a program, by what was answered about reading it
+	used     []grant.Grant                    // guarded by mu; grants for once that this session has used
+	made     []grant.Grant                    // guarded by mu; grants that end with this session
 
 	showing sync.Mutex
 	in      enforce.Input // guarded by showing: the view as it is
@@ -113,7 +114,9 @@ func (t *toucher) Touched(ctx context.Context, touch enforce.Touch) enforce.Answ
 func (t *toucher) put(ctx context.Context, touch enforce.Touch) (capability.Capability, verdict) {
 	k := knownBy(touch)
 	c, err := touched(touch, t.in.HomePath)
-	if !t.worth(ctx, k, c) {
+	worth, done := t.worth(ctx, k, c)
+	defer done()
+	if !worth {
 		t.tally.Denied(k.kind)
 		return c, verdict{said: "it was denied before in this session"}
 	}

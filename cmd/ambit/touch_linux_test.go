@@ -17,6 +17,7 @@ import (
 	"ambit.dev/ambit/internal/approval"
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/core/manifest"
 	"ambit.dev/ambit/internal/enforce"
@@ -567,6 +568,48 @@ func TestTouchFlood(t *testing.T) {
 	to.Touched(t.Context(), to.touch(enforce.TouchRead, "proj/f19"))
 	if n := to.p.asked.Load(); n != 6 {
 		t.Errorf("%d questions, later", n)
+	}
+}
+
+// Those that come at once find no more room than those that come one after the
+// other: it is kept for each until it is decided.
+func TestTouchFloodAtOnce(t *testing.T) {
+	to := newTouching(t, &person{}, time.Minute)
+	now := time.Now()
+	to.room = room{at: now, left: 5}
+	to.s.app.now = func() time.Time { return now }
+	const touches = 20
+	var asked, came atomic.Int64
+	all := make(chan struct{})
+	arrive := func() {
+		if came.Add(1) == touches {
+			close(all)
+		}
+	}
+	to.answer = func(context.Context, enforce.Touch, decision.Request, enforce.Object) (approval.Answer, error) {
+		asked.Add(1)
+		arrive()
+		<-all
+		return approval.Answer{Text: "nobody answers"}, nil
+	}
+	var wg sync.WaitGroup
+	for i := range touches {
+		name := fmt.Sprintf("proj/f%d", i)
+		if err := os.WriteFile(filepath.Join(to.home, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			to.Touched(t.Context(), to.touch(enforce.TouchRead, name))
+			select {
+			case <-all: // it was asked about, or is the last
+			default:
+				arrive()
+			}
+		})
+	}
+	wg.Wait()
+	if n := asked.Load(); n != 5 {
+		t.Errorf("%d are decided, and there is room for 5", n)
 	}
 }
 

@@ -56,7 +56,9 @@ func (t *toucher) listens(ctx context.Context, touch enforce.Touch) enforce.Answ
 		return enforce.Answer{Allow: true}
 	}
 	k := known{kind: c.Kind(), path: c.Scope()}
-	if !t.worth(ctx, k, c) {
+	worth, done := t.worth(ctx, k, c)
+	defer done()
+	if !worth {
 		t.tally.Denied(k.kind)
 		return enforce.Answer{}
 	}

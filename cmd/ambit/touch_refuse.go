@@ -13,23 +13,33 @@ import (
 
 // worth reports whether a touch is worth deciding, or is known to be refused:
 // for what was denied in this session, and when too much was denied of late,
-// only a grant that was made since makes a difference.
-func (t *toucher) worth(ctx context.Context, k known, c capability.Capability) bool {
+// only a grant that was made since makes a difference. done is to be called when
+// it is decided: until then it may be a denial, and takes the room of one. Without
+// that every thread that came by found the same room.
+func (t *toucher) worth(ctx context.Context, k known, c capability.Capability) (worth bool, done func()) {
 	t.mu.Lock()
-	fresh := !t.refused[k] && t.room.any(t.s.app.now())
+	fresh := !t.refused[k] && t.room.any(t.s.app.now(), t.deciding)
+	if fresh {
+		t.deciding++
+	}
 	t.mu.Unlock()
 	if fresh {
-		return true
+		return true, func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.deciding--
+		}
 	}
+	done = func() {}
 	grants, err := t.grants(ctx)
 	if err != nil {
-		return false
+		return false, done
 	}
 	in := t.s.judged(grants)
 	if k.socket {
 		in = t.s.naming(k.path, grants)
 	}
-	return decision.Decide(decision.Request{Subject: t.s.subject, Capability: c}, in).Outcome == decision.Allow
+	return decision.Decide(decision.Request{Subject: t.s.subject, Capability: c}, in).Outcome == decision.Allow, done
 }
 
 // refuse remembers a denial. It reports whether it is the first of its kind: of
@@ -129,16 +139,17 @@ type room struct {
 // roomSize denials are recorded at once, and one more for each second.
 const roomSize = 1000
 
-func (r *room) any(now time.Time) bool {
+// any reports whether there is room beside that which is kept for others.
+func (r *room) any(now time.Time, kept int) bool {
 	if since := now.Sub(r.at).Seconds(); since > 0 {
 		r.left = min(roomSize, r.left+since)
 	}
 	r.at = now
-	return r.left >= 1
+	return r.left-float64(kept) >= 1
 }
 
 func (r *room) take(now time.Time) {
-	if r.any(now) {
+	if r.any(now, 0) {
 		r.left--
 	}
 }

@@ -93,13 +93,20 @@ func TestP42ManyTouches(t *testing.T) {
 	t.Parallel()
 	eachWayToAsk(t, func(t *testing.T, f *field) {
 		f.flags = append(f.flags, "--ask-timeout", "1s")
-		var began time.Time
-		s := f.touching(t, 10_000, touchAll, func() { began = time.Now() })
-		f.asked(t)
-		if open := len(f.questions(t)); open > mostOpen {
+		began := time.Now()
+		s := f.touching(t, 10_000, touchAll, func() {})
+		// Questions are there for moments: how many were put says the log.
+		open := 0
+		if !f.within(4*longest, func() bool {
+			open = max(open, len(f.questions(t)))
+			return strings.Count(s.out.String(), "touched ['EACCES']") == 2
+		}) {
+			t.Fatalf("P42: it does not touch all: %s", lastLines(s.out.String(), 20))
+		}
+		t.Logf("%d questions were seen at once", open)
+		if open > mostOpen {
 			t.Errorf("P42: %d questions are open, want at most %d", open, mostOpen)
 		}
-		f.says(t, s, "touched ['EACCES']", 2)
 		small(t, s.cmd.Process.Pid)
 		f.answered(t, "grants", "add", "fs.read:"+f.Canary)
 		f.put(t, f.work("go"), "")
@@ -108,7 +115,7 @@ func TestP42ManyTouches(t *testing.T) {
 		if !strings.Contains(text, "then True ['EACCES']") {
 			t.Errorf("P42: what is granted after the flood is not there: %s", lastLines(text, 5))
 		}
-		const said = 1000 + 300 // at once, and then one a second
+		said := 1000 + int(ended.Sub(began).Seconds()) + 1 // at once, and then one a second
 		if lines := strings.Count(text, "ambit: denied "); lines == 0 || lines > said || !strings.Contains(text, "questions") {
 			t.Errorf("P42: %d denials are said, want 1 to %d, and that it is not asked any more", lines, said)
 		}
