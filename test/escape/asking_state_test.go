@@ -25,17 +25,21 @@ func TestStateFailsWhileAsking(t *testing.T) {
 	t.Parallel()
 	for part, dir := range stateParts {
 		for _, b := range breakages() {
-			for when, answer := range map[string]func(f *field, t *testing.T, s *started, q question, broken func()){
-				"before the answer": (*field).brokenBefore,
-				"after the answer":  (*field).brokenAfter,
+			for when, c := range map[string]struct {
+				answer func(f *field, t *testing.T, s *started, q question, broken func())
+				waits  time.Duration // that a question does: for an answer that cannot be written, or until there is one
+			}{
+				"before the answer": {(*field).brokenBefore, 3 * time.Second},
+				"after the answer":  {(*field).brokenAfter, longest},
 			} {
 				t.Run(part+" "+b.name+" "+when, func(t *testing.T) {
 					eachWayToAsk(t, func(t *testing.T, f *field) {
+						f.flags = append(f.flags, "--ask-timeout", c.waits.String())
 						f.placeState(t, part, b)
 						f.stateFails(t, b.slack, func(s *started, q question) func() {
 							f.reported(t)
 							var repair func()
-							answer(f, t, s, q, func() {
+							c.answer(f, t, s, q, func() {
 								repair = b.breaks(t, dir(f))
 								f.exhaust(t, b)
 							})
@@ -157,7 +161,6 @@ func (f *field) stateFails(t *testing.T, slack bool, broken func(*started, quest
 	for _, name := range []string{"second", "third"} {
 		f.put(t, filepath.Join(f.Outside, name), f.token)
 	}
-	f.flags = append(f.flags, "--ask-timeout", "3s")
 	s := f.begin(t, `echo ready; cat "$CANARY" || echo refused; cat "$OUTSIDE/second" || echo refused; cat "$OUTSIDE/third" || echo refused; echo went on`)
 	q := f.asked(t)
 	number := connection(q.PID)

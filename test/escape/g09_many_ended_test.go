@@ -3,6 +3,7 @@ package escape_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -70,6 +71,10 @@ func TestG09GroupsOfTheKilled(t *testing.T) {
 	}
 	_ = s.cmd.Wait() // killed
 	f.nothingLeft(t)
+	// What is about to end has no mark any more, and is still in its group.
+	if !f.within(longest, func() bool { return !slices.ContainsFunc(groups(session), populated) }) {
+		t.Fatalf("G9: something goes on in %v", groups(session))
+	}
 	if out, err := f.box(t, "/bin/true").CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}

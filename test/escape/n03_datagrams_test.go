@@ -18,7 +18,7 @@ func TestN03Datagrams(t *testing.T) {
 		Reference: "filters of connect(2) alone; Landlock knows TCP only (landrun)",
 		Tiers:     process,
 		Setup: func(t *testing.T, f *field) {
-			f.Values["port"] = freePort(t) // of TCP, where others come and go
+			f.Values["port"] = freePort(t)
 			f.listen(t, "tcp", "127.0.0.1:"+f.Values["port"])
 			f.packets(t, "udp", "127.0.0.1:"+f.Values["port"])
 		},

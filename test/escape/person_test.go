@@ -138,13 +138,27 @@ func connected(t *testing.T, number int) bool {
 	return number != 0 && slices.Contains(strings.Fields(string(out)), strconv.Itoa(number))
 }
 
+// viewed reports whether a process has its view by the connection of a number: of
+// another test then, which was given a number that was free.
+func viewed(number int) bool {
+	found, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		panic(err)
+	}
+	for _, dir := range found {
+		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil && connection(pid) == number {
+			return true
+		}
+	}
+	return false
+}
+
 // gone fails if something of a sandbox is left a moment after its end: processes,
 // its connection, mounts, questions.
 func (f *field) gone(t *testing.T, number int) {
 	t.Helper()
 	f.nothingLeft(t)
-	// Of another test that has its number by now, it has one for a moment.
-	if !f.within(longest, func() bool { return !connected(t, number) }) {
+	if !f.within(longest, func() bool { return !connected(t, number) || viewed(number) }) {
 		t.Errorf("connection %d is left", number)
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")

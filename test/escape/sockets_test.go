@@ -3,6 +3,7 @@ package escape_test
 import (
 	"context"
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -126,17 +127,17 @@ type rawConn = syscall.RawConn
 // background is for attempts, which no test waits for.
 var background = context.Background()
 
-// freePort is a port of the host that nobody has.
+// freePort is a port of the host that nobody has, and that nobody is given before
+// it is used: it lies beneath those that who names none gets (ip_local_port_range).
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := itoa(10_000 + rand.N(20_000))
+		l, err := net.Listen("tcp4", "127.0.0.1:"+port)
+		if err == nil && l.Close() == nil {
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Fatal("no port is free")
+	return ""
 }
