@@ -117,6 +117,13 @@ func auditSummary(r audit.Record) string {
 			return auditJoin(b.Name, "is out of the vault")
 		}
 		return auditJoin(b.Name, "for", b.Target+",", string(b.Place))
+	case *audit.TokenBody:
+		if b.Removed {
+			return auditJoin("the token", b.Name, "is taken back")
+		}
+		return auditJoin("the token", b.Name, "is made,", b.Role)
+	case *audit.CallBody:
+		return auditJoin("by", string(b.By)+",", b.Role+":", strings.TrimPrefix(b.Procedure, "/ambit.v1."), auditWords(b.Objects))
 	case *audit.ChangesBody:
 		return auditJoin(fmt.Sprint(len(b.Paths)+b.More), "changes of", string(b.Source))
 	case *audit.PackBody:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/token"
 )
 
@@ -47,7 +48,9 @@ name stands in the log with whatever is changed by it.
 			}
 			return token.Name(args[0])
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.addToken(args[0], role, until) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.addToken(cmd.Context(), args[0], role, until)
+		},
 	}
 	cmd.Flags().StringVar(&role, "role", "", "what it may: `ROLE`, one of "+strings.Join(token.Roles(), ", "))
 	cmd.Flags().StringVar(&until, "until", "30d", "for so long, or until then: `TIME`, as in 2h, 7d or 2026-12-01")
@@ -61,7 +64,7 @@ type madeToken struct {
 	Token string `json:"token"`
 }
 
-func (a *app) addToken(name, role, until string) error {
+func (a *app) addToken(ctx context.Context, name, role, until string) error {
 	if !slices.Contains(token.Roles(), role) {
 		return fmt.Errorf("--role %q: expected one of %s", role, strings.Join(token.Roles(), ", "))
 	}
@@ -75,7 +78,17 @@ func (a *app) addToken(name, role, until string) error {
 	}
 	text := token.New()
 	t := token.Token{Name: name, Role: role, Hash: token.Hash(text), Created: a.now().Truncate(time.Second).UTC(), Expires: ends}
-	if err := f.Add(t); err != nil {
+	all, err := f.List()
+	if err == nil && slices.ContainsFunc(all, func(o token.Token) bool { return o.Name == name }) {
+		err = fmt.Errorf("%w: %s", token.ErrExists, name)
+	}
+	if err == nil {
+		err = a.recordToken(ctx, audit.TokenBody{Name: name, Role: role, Until: ends})
+	}
+	if err == nil {
+		err = f.Add(t)
+	}
+	if err != nil {
 		return err
 	}
 	if a.json {
@@ -84,6 +97,18 @@ func (a *app) addToken(name, role, until string) error {
 	printf(a.out, "%s\n", text)
 	printf(a.err, "This is the only time that it is shown. It ends %s; `ambit token rm %s` ends it before.\n", ends.Local().Format(minute), name)
 	return nil
+}
+
+// recordToken records what becomes of a token.
+//
+// Security: the record is durable before a token is good for anything.
+func (a *app) recordToken(ctx context.Context, b audit.TokenBody) error {
+	r, err := audit.New(b)
+	if err != nil {
+		return err
+	}
+	r.ID, r.Principal = audit.NewID("t"), principal()
+	return a.recordOne(ctx, r)
 }
 
 func (a *app) tokens() (token.File, error) {
@@ -164,7 +189,9 @@ it end, and streams that it has end within a second.`,
 	}
 }
 
-func (a *app) removeTokens(_ context.Context, names []string) error {
+// removeTokens takes them back, and then records that: a log that cannot be written
+// does not keep a token alive.
+func (a *app) removeTokens(ctx context.Context, names []string) error {
 	f, err := a.tokens()
 	if err != nil {
 		return err
@@ -177,6 +204,11 @@ func (a *app) removeTokens(_ context.Context, names []string) error {
 	}
 	if err := f.Remove(names...); err != nil {
 		return err
+	}
+	for _, name := range names {
+		if err := a.recordToken(ctx, audit.TokenBody{Name: name, Removed: true}); err != nil {
+			return fmt.Errorf("%s is taken back, which could not be recorded: %w", name, err)
+		}
 	}
 	if a.json {
 		return a.printJSON(names)

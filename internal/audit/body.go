@@ -146,6 +146,24 @@ type PackBody struct {
 	Removed bool   `json:"removed,omitempty"`
 }
 
+// TokenBody is a token for the port of the host that was made or, with Removed, taken
+// back. There is no room for the token.
+type TokenBody struct {
+	Name    string    `json:"name"`
+	Role    string    `json:"role,omitempty"`
+	Until   time.Time `json:"until,omitzero"`
+	Removed bool      `json:"-"` // which kind it is
+}
+
+// CallBody tells what is about to be changed by somebody who is not at this machine, and
+// by what they are known.
+type CallBody struct {
+	By        Text   `json:"by"` // "token ci"
+	Role      string `json:"role"`
+	Procedure string `json:"procedure"`
+	Objects   []Text `json:"objects,omitempty"` // ids of questions, sessions, grants; what is to be granted or run
+}
+
 // ChangesBody tells what of a directory is about to be changed to what a session made
 // of it.
 type ChangesBody struct {
@@ -256,12 +274,20 @@ func (EffectBody) kind() Kind   { return GrantEffect }
 func (FlowBody) kind() Kind     { return Flow }
 func (RequestBody) kind() Kind  { return Request }
 func (ChangesBody) kind() Kind  { return Changes }
+func (CallBody) kind() Kind     { return Call }
 func (b PackBody) kind() Kind {
 	if b.Removed {
 		return PackRemove
 	}
 	return PackOwn
 }
+func (b TokenBody) kind() Kind {
+	if b.Removed {
+		return TokenRemove
+	}
+	return TokenAdd
+}
+
 func (b SecretBody) kind() Kind {
 	if b.Removed {
 		return SecretRemove

@@ -32,6 +32,9 @@ const (
 	PackOwn         Kind = "pack.own"         // PackBody: whom an id belongs to from now on
 	PackRemove      Kind = "pack.remove"      // PackBody
 	Changes         Kind = "changes.apply"    // ChangesBody: what a session changed is put into its place
+	TokenAdd        Kind = "token.add"        // TokenBody: who is known on the port of the host from now on
+	TokenRemove     Kind = "token.remove"     // TokenBody
+	Call            Kind = "api.call"         // CallBody: what somebody who is known there is about to change
 	Request         Kind = "request"          // RequestBody: a request over an opened connection that has ended or was refused
 	Report          Kind = "report"           // ReportBody: what a tier promised, and what holds
 )
@@ -60,6 +63,9 @@ var kinds = []struct {
 	{PackOwn, func() Body { return &PackBody{} }},
 	{PackRemove, func() Body { return &PackBody{Removed: true} }},
 	{Changes, func() Body { return &ChangesBody{} }},
+	{TokenAdd, func() Body { return &TokenBody{} }},
+	{TokenRemove, func() Body { return &TokenBody{Removed: true} }},
+	{Call, func() Body { return &CallBody{} }},
 	{Request, func() Body { return &RequestBody{} }},
 	{Report, func() Body { return &ReportBody{} }},
 }

@@ -56,6 +56,9 @@ func TestBodies(t *testing.T) {
 		&audit.GrantBody{Grant: "g-1", Revoked: true},
 		&audit.SecretBody{Name: "github-token", Target: "https://api.github.com:443", Place: "header"},
 		&audit.SecretBody{Name: "github-token", Removed: true},
+		&audit.TokenBody{Name: "ci", Role: "viewer", Until: time.Unix(9, 0).UTC()},
+		&audit.TokenBody{Name: "ci", Removed: true},
+		&audit.CallBody{By: "token ci", Role: "admin", Procedure: "/ambit.v1.GrantService/AddGrants", Objects: []audit.Text{"fs.read:/\xff"}},
 		&audit.ReportBody{Tier: "process", Layers: []audit.LayerBody{{Name: "landlock", Promised: true, Holds: true}}},
 	}
 	for _, want := range bodies {

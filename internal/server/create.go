@@ -38,6 +38,9 @@ func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.Creat
 	if err != nil {
 		return nil, failure(err)
 	}
+	if err := s.recordCreate(ctx, caller, id, r); err != nil {
+		return nil, failure(err)
+	}
 	begun, err := audit.Follow(s.log()) // before it is begun
 	if err != nil {
 		return nil, failure(err)

@@ -103,7 +103,7 @@ func (s questions) AnswerQuestion(ctx context.Context, r *connect.Request[pb.Ans
 	if err != nil {
 		return nil, failure(err)
 	}
-	ans, err := s.answer(r.Msg, q)
+	ans, err := s.answer(callerOf(ctx), r.Msg, q)
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -127,8 +127,11 @@ func (s *Server) ofCaller(ctx context.Context, id string) (store.Approval, error
 
 // answer reads what a caller answers. Whoever asked compares it with what was
 // offered once more.
-func (s *Server) answer(r *pb.AnswerQuestionRequest, q store.Approval) (ans store.Answer, err error) {
+func (s *Server) answer(caller Caller, r *pb.AnswerQuestionRequest, q store.Approval) (ans store.Answer, err error) {
 	ans.By = "the API"
+	if caller.By != "" {
+		ans.By += ", by " + caller.By
+	}
 	switch r.GetVerdict() {
 	case pb.Verdict_VERDICT_ALLOW:
 		ans.Outcome = grant.Allow

@@ -116,6 +116,12 @@ func (r Route) Most() int64 {
 // the name, as the contract does (TestStreams).
 func (r Route) Streams() bool { return r.named("Watch", "Stream") }
 
+// Changes reports whether a call may change something: whatever is not known to show
+// only.
+func (r Route) Changes() bool {
+	return !r.Streams() && !r.named("List", "Get", "Check", "Verify", "Diagnose")
+}
+
 // named reports whether the procedure's name begins with one of these verbs.
 func (r Route) named(verbs ...string) bool {
 	name := r.Procedure[strings.LastIndexByte(r.Procedure, '/')+1:]

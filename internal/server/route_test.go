@@ -72,6 +72,10 @@ func TestStreams(t *testing.T) {
 			t.Fatal(err)
 		}
 		m, ok := d.(protoreflect.MethodDescriptor)
+		shows := slices.ContainsFunc([]string{"List", "Get", "Watch", "Stream", "Check", "Verify", "Diagnose"}, func(verb string) bool { return strings.HasPrefix(string(m.Name()), verb) })
+		if r.Changes() == shows || !r.Changes() && r.Least == server.Approver {
+			t.Errorf("%s is taken for a change: %v", r.Procedure, r.Changes())
+		}
 		if !ok || m.IsStreamingServer() != r.Streams() || m.IsStreamingClient() {
 			t.Errorf("%s is taken for a stream: %v", r.Procedure, r.Streams())
 		}
