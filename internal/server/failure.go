@@ -44,15 +44,6 @@ func failure(err error) error {
 	return connect.NewError(code, errors.New(text(err.Error())))
 }
 
-// over is how a stream ends whose caller has left, or may not have it any more, which
-// whoever listens says as the cause.
-func over(ctx context.Context) error {
-	if why, ok := errors.AsType[*connect.Error](context.Cause(ctx)); ok {
-		return why
-	}
-	return nil
-}
-
 func invalid(what string) error {
 	return connect.NewError(connect.CodeInvalidArgument, errors.New(what))
 }

@@ -43,7 +43,7 @@ func (s sessions) StreamOutput(ctx context.Context, r *connect.Request[pb.Stream
 		}
 		select {
 		case <-ctx.Done():
-			return over(ctx)
+			return nil
 		case <-tick.C:
 		}
 	}

@@ -92,7 +92,7 @@ func (s questions) WatchQuestions(ctx context.Context, _ *connect.Request[pb.Wat
 		}
 		select {
 		case <-ctx.Done():
-			return over(ctx)
+			return nil
 		case <-tick.C:
 		}
 	}

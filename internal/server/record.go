@@ -170,7 +170,7 @@ func (s records) StreamRecords(ctx context.Context, r *connect.Request[pb.Stream
 		}
 		select {
 		case <-ctx.Done():
-			return over(ctx)
+			return nil
 		case <-tick.C:
 		}
 	}

@@ -137,7 +137,7 @@ const (
 // route serves a route of the API.
 //
 // Security: the body is read whole before anything is made of it, within a bound of
-// bytes and one of time, so that who sends slowly holds nothing but its connection.
+// bytes and one of time (Server), so that who sends slowly holds nothing but its connection.
 func (p *Port) route(w http.ResponseWriter, r *http.Request) {
 	route, ok := server.RouteOf(r.URL.Path)
 	if !ok {
@@ -151,10 +151,6 @@ func (p *Port) route(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	conn := http.NewResponseController(w)
-	if err := conn.SetReadDeadline(time.Now().Add(bodyWithin)); err != nil {
-		p.broken(w, r, err)
-		return
-	}
 	body, err := wholeBody(w, r, route.Most())
 	if err != nil {
 		p.fail(w, r, http.StatusRequestEntityTooLarge, connect.CodeResourceExhausted, "the request is too long, or did not arrive")

@@ -1,8 +1,11 @@
 package port_test
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -64,6 +67,38 @@ func TestTooManyRequests(t *testing.T) {
 	s.clock.add(time.Second)
 	if got := get(server.Viewer); got != http.StatusOK {
 		t.Errorf("a second later it is answered %d", got)
+	}
+}
+
+// Who sends a request slowly, its headers or its body, is not waited for; meanwhile
+// others are served.
+func TestSlow(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for name, text := range map[string]string{
+		"headers": "POST " + version + " HTTP/1.1\r\nHost: " + s.host + "\r\nX-A: ",
+		"a body": "POST " + version + " HTTP/1.1\r\nHost: " + s.host + "\r\nAuthorization: Bearer " + s.tokens[server.Admin] +
+			"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
+		"a login": "POST /login HTTP/1.1\r\nHost: " + s.host + "\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
+	} {
+		// Whose certificate it is, TestOwnCertificate looks at.
+		c, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(t.Context(), "tcp", s.host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if a := s.send(t, exchange{path: version, body: "{}", header: jsonBody(bearer(s.tokens[server.Viewer])...)}); a.status != http.StatusOK {
+			t.Errorf("meanwhile somebody else is answered %d", a.status)
+		}
+		if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: the connection is held open", name)
+		}
 	}
 }
 

@@ -232,9 +232,6 @@ func (p *Port) forgedLogin(r *http.Request) string {
 }
 
 func readProof(w http.ResponseWriter, r *http.Request) (in proof, err error) {
-	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin)); err != nil {
-		return in, bug(err)
-	}
 	body, err := wholeBody(w, r, maxLogin)
 	if err != nil {
 		return in, err

@@ -80,6 +80,7 @@ func newSite(t testing.TB, changes ...func(*port.Config)) *site {
 		t.Fatal(err)
 	}
 	h := s.port.Server(t.Context())
+	h.ReadHeaderTimeout, h.ReadTimeout = h.ReadHeaderTimeout/20, h.ReadTimeout/20 // so that a test may wait for it
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(tls.NewListener(l, cert.TLS())) }()
 	// Whose certificate it is, TestOwnCertificate looks at.

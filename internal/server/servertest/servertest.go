@@ -43,6 +43,7 @@ func Binary() (path string, done func(), err error) {
 // A Host is a running `ambit serve` with a state folder and a home of its own.
 type Host struct {
 	Ambit, Dir, State, Home string
+	Args                    []string // of ambit serve
 
 	cmd  *exec.Cmd
 	said said
@@ -67,12 +68,12 @@ func (s *said) String() string {
 }
 
 // Start starts a host in a folder, and waits until it answers.
-func Start(ambit, dir string) (*Host, error) {
+func Start(ambit, dir string, args ...string) (*Host, error) {
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{Ambit: ambit, Dir: dir, State: filepath.Join(dir, "state")}
+	h := &Host{Ambit: ambit, Dir: dir, State: filepath.Join(dir, "state"), Args: args}
 	if h.Home, err = home(); err != nil {
 		return nil, err
 	}
@@ -98,7 +99,7 @@ const patience = 60 * time.Second
 
 // Again starts the host once more, after its end.
 func (h *Host) Again() error {
-	h.cmd = h.Command("serve")
+	h.cmd = h.Command(append([]string{"serve"}, h.Args...)...)
 	h.cmd.Stderr = &h.said
 	if err := h.cmd.Start(); err != nil {
 		return err
@@ -111,6 +112,19 @@ func (h *Host) Again() error {
 		}
 	}
 	return fmt.Errorf("the host does not answer: %s", h.Said())
+}
+
+// Port is the address that a host listens on, HOST:PORT, and the fingerprint that it
+// names; nothing where it has said none.
+func (h *Host) Port() (address, fingerprint string) {
+	_, rest, ok := strings.Cut(h.Said(), " msg=listening address=")
+	if !ok {
+		return "", ""
+	}
+	address, rest, _ = strings.Cut(rest, " ")
+	_, rest, _ = strings.Cut(rest, "SHA-256 ")
+	fingerprint, _, _ = strings.Cut(rest, `"`)
+	return address, fingerprint
 }
 
 // Said is what the host has said on its standard error.
