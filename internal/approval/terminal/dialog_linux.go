@@ -37,7 +37,7 @@ func (d *dialog) run(ctx context.Context) (verdict, approval.Answer, error) {
 	}
 	d.drawn = time.Now()
 	d.deaf = d.drawn.Add(quiet)
-	typed := make(chan []byte)
+	typed := make(chan piece)
 	failed := make(chan error, 1)
 	_ = d.s.t.f.SetReadDeadline(time.Time{})
 	reading, stop := context.WithCancel(ctx)
@@ -75,7 +75,7 @@ func (d *dialog) run(ctx context.Context) (verdict, approval.Answer, error) {
 		case <-d.sigs.continued: // a shell may have had the terminal meanwhile
 			return asking, approval.Answer{}, errSuspended
 		case in := <-typed:
-			v = d.take(in)
+			v = d.take(in.keys, in.came)
 		case <-rest:
 			v = d.takeRest()
 		case <-tick.C:
@@ -100,16 +100,23 @@ func (d *dialog) run(ctx context.Context) (verdict, approval.Answer, error) {
 	}
 }
 
+// A piece is what was typed and arrived together.
+type piece struct {
+	keys []byte
+	came time.Time
+}
+
 // listen passes on what is typed, in the pieces in which it arrives.
-func (t *tty) listen(ctx context.Context, typed chan<- []byte) error {
+func (t *tty) listen(ctx context.Context, typed chan<- piece) error {
 	buf := make([]byte, 1024)
 	for ctx.Err() == nil {
 		n, err := t.f.Read(buf)
+		came := time.Now() // it may be a while until it is looked at, and the question is drawn
 		if err != nil {
 			return fmt.Errorf("%w: %v", errGone, err)
 		}
 		select {
-		case typed <- append([]byte(nil), buf[:n]...):
+		case typed <- piece{append([]byte(nil), buf[:n]...), came}:
 		case <-ctx.Done():
 		}
 	}
@@ -120,9 +127,9 @@ func (t *tty) listen(ctx context.Context, typed chan<- []byte) error {
 //
 // Security: a person presses one key at a time. What arrives together was
 // pasted, or sent by the terminal on behalf of a program, or typed ahead; it
-// may move the choice and does nothing else.
-func (d *dialog) take(in []byte) verdict {
-	now := time.Now()
+// may move the choice and does nothing else. Whether it came too soon is a question
+// of when it came, not of when there was time to look at it.
+func (d *dialog) take(in []byte, now time.Time) verdict {
 	if now.Before(d.deaf) {
 		d.pending = nil
 		if now.Sub(d.drawn) < quietMost {
