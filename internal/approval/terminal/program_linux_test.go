@@ -71,11 +71,11 @@ curses.wrapper(main)`
 				d := sit(t, play{Program: tc.program, Silent: true, At: sign}, 80, 24)
 				d.vt.mute = mute
 				d.until("the program", func() bool { return d.vt.alternate() && strings.Count(d.vt.text(), "\n") > 0 })
-				time.Sleep(300 * time.Millisecond)
+				d.settled()
 				d.types(tc.keys...)
 				d.sees(tc.shows)
-				time.Sleep(300 * time.Millisecond)
-				modes, text := d.modes(), d.vt.text()
+				shown := d.settled()
+				modes, text := shown.modes, shown.text
 				if err := os.WriteFile(sign, nil, 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -140,7 +140,7 @@ func TestShellInside(t *testing.T) {
 	})
 	d.types("one line\r")
 	d.until("cat", func() bool { return strings.Count(d.vt.text(), "one line") == 2 })
-	before := d.keep()
+	before := d.settled()
 	group, err := d.foreground()
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +214,7 @@ func TestBackground(t *testing.T) {
 	d := outer(t, play{At: sign})
 	d.types("$LAUNCHER &\r")
 	d.sees("launcher ready")
-	modes := d.modes()
+	modes := d.settled().modes
 	if err := os.WriteFile(sign, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -25,16 +25,16 @@ import (
 
 // play is what a launcher is to do.
 type play struct {
-	Program []string      // on the terminal, beside it
-	Own     bool          // the program in a process group of its own, in the foreground
-	Hostile bool          // which question
-	Lines   bool          // by lines
-	End     time.Duration // of the question's context; 0: never
-	Panic   bool          // in the middle of it
-	Unpaus  bool          // the program cannot be stopped
-	Silent  bool          // print nothing of its own
-	At      string        // file whose making is the sign to ask, besides SIGUSR1
-	Report  string        // file to write outcomes to
+	Program []string // on the terminal, beside it
+	Own     bool     // the program in a process group of its own, in the foreground
+	Hostile bool     // which question
+	Lines   bool     // by lines
+	End     string   // file whose making ends the question's context
+	Panic   string   // file whose making is the sign to panic in the middle of it
+	Unpaus  bool     // the program cannot be stopped
+	Silent  bool     // print nothing of its own
+	At      string   // file whose making is the sign to ask, besides SIGUSR1
+	Report  string   // file to write outcomes to
 }
 
 // outcome is what came of one question.
@@ -64,7 +64,7 @@ func (p play) run() {
 	if p.At != "" {
 		go func() {
 			for {
-				if _, err := os.Stat(p.At); err == nil {
+				if given(p.At) {
 					_ = os.Remove(p.At)
 					ask <- syscall.SIGUSR1
 				}
@@ -103,20 +103,28 @@ func (p play) run() {
 	}
 }
 
+// given reports whether a sign was given: its file is there.
+func given(sign string) bool {
+	_, err := os.Stat(sign)
+	return err == nil
+}
+
 // once asks one question.
 func (p play) once(program *exec.Cmd) (o outcome) {
 	ctx, end := context.WithCancel(context.Background())
 	defer end()
-	if p.End > 0 {
-		ctx, end = context.WithTimeout(ctx, p.End)
-		defer end()
-	}
+	go func() {
+		for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+			if given(p.End) {
+				end()
+			}
+		}
+	}()
 	q := plain()
 	if p.Hostile {
 		q = hostile()
 	}
 	q.Asked, q.Expires = time.Now(), time.Now().Add(5*time.Minute)
-	calls := 0
 	front := terminal.New(terminal.Config{
 		Pause: func() (func(), error) {
 			if p.Unpaus {
@@ -133,7 +141,7 @@ func (p play) once(program *exec.Cmd) (o outcome) {
 		Interrupt: func() { o.Interrupted++ },
 		Lines:     p.Lines,
 		Now: func() time.Time {
-			if calls++; p.Panic && calls == 5 {
+			if given(p.Panic) {
 				panic("in the middle of it")
 			}
 			return time.Now()
