@@ -315,7 +315,11 @@ func TestTouchAsks(t *testing.T) {
 		{"nobody", nil, "", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			to := newTouching(t, &person{answer: tc.answer}, 300*time.Millisecond)
+			patience := time.Minute
+			if tc.answer == nil {
+				patience = 300 * time.Millisecond // nobody answers
+			}
+			to := newTouching(t, &person{answer: tc.answer}, patience)
 			a := to.Touched(t.Context(), to.touch(enforce.TouchRead, "proj/a.txt"))
 			if got := to.shows(a); got != tc.shows || a.Allow != (tc.shows != "") {
 				t.Errorf("got %q; said %s", got, to.said())
