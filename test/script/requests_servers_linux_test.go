@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,12 +19,7 @@ import (
 // waits until it listens.
 func serve(t *testing.T, start func(port string) *exec.Cmd) (at string) {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
+	port := strconv.Itoa(freePort(t))
 	cmd := start(port)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
