@@ -341,6 +341,9 @@ func (e *entered) Signal(sig os.Signal) error {
 		return nil // what it left running is no longer its own
 	}
 	if n == unix.SIGKILL {
+		// The program first: it would see what it waits for be killed, and go on, or
+		// end in a way of its own.
+		_ = unix.PidfdSendSignal(e.pidfd, n, nil, 0) // it may have ended
 		return e.end()
 	}
 	if err := unix.PidfdSendSignal(e.pidfd, n, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {

@@ -3,6 +3,7 @@
 package process_test
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -102,5 +103,58 @@ print("over", flush=True)`)
 	}
 	if !strings.Contains(text, "sleep program\n") || !strings.Contains(text, "sleep root\n") || !strings.Contains(text, "over\n") {
 		t.Errorf("the attempt is none: %q", text)
+	}
+}
+
+// What is killed is the program first, and then what it has started: it sees none
+// of that end, and does nothing about it.
+func TestEnteredKilledFirst(t *testing.T) {
+	in := enforcetest.Input(t, "/bin/sleep", "600")
+	plan, err := enforce.Compile(in.Input, facts(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	inside, err := process.Tier{}.Start(t.Context(), plan, enforce.Stdio{In: null, Out: null, Err: null})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for range inside.Denials() {
+		}
+	}()
+	if err := inside.Release(); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := enforce.Enter(inside, "process", enforce.Command{Args: []string{"sh", "-c", "sleep 600 & first=$!; for i in $(seq 60); do sleep 600 & done; echo began; wait $first; exit 9"},
+			Env: plan.Program.Env, Dir: "/", Files: [3]*os.File{null, w, null}})
+		if err := errors.Join(err, w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Read(make([]byte, 16)); err != nil {
+			t.Error(err)
+		}
+		_ = r.Close() // nothing more is said
+		if err := e.Signal(syscall.SIGKILL); err != nil {
+			t.Error(err)
+		}
+		if res, err := e.Wait(); err != nil || res.Signal != int(syscall.SIGKILL) {
+			t.Errorf("it ended by itself when it was killed: %+v, %v", res, err)
+		}
+	}
+	if err := inside.Kill(); err != nil {
+		t.Error(err)
+	}
+	if _, err := inside.Wait(); err != nil {
+		t.Error(err)
 	}
 }
