@@ -162,13 +162,10 @@ func (s asking) oneByOne(t *testing.T) {
 // await waits until the program has made a file in the work folder.
 func (p place) await(t testing.TB, name string) {
 	t.Helper()
-	for range 6000 { // an emulated machine may take half a minute to start Python
-		if _, err := os.Stat(filepath.Join(p.work, name)); err == nil {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	// An emulated machine may take half a minute to start Python.
+	if !eventually(func() bool { _, err := os.Stat(filepath.Join(p.work, name)); return err == nil }) {
+		t.Errorf("the program has not made %q", name)
 	}
-	t.Errorf("the program has not made %q", name)
 }
 
 // say makes a file there that the program waits for.
@@ -234,5 +231,5 @@ func (s asking) nothingLeft(t *testing.T) {
 	for range 5 {
 		once()
 	}
-	before.again(t, 100)
+	before.again(t)
 }

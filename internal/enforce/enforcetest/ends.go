@@ -44,12 +44,7 @@ func (s suite) ends(t *testing.T) {
 	t.Run("asked to end", func(t *testing.T) {
 		p := newPlace(t)
 		r := s.start(t, p.input(t, "/bin/sh", "-c", "trap 'exit 9' TERM; : > began; while :; do sleep 0.01; done"), nil)
-		for range 500 {
-			if _, err := os.Stat(p.work + "/began"); err == nil {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
+		p.await(t, "began")
 		if err := r.Signal(syscall.SIGTERM); err != nil {
 			t.Error(err)
 		}

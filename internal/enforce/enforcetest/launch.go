@@ -159,17 +159,7 @@ func (s suite) nothingLeft(t *testing.T) {
 	for range 10 {
 		s.run(t, p.input(t, "/bin/sh", "-c", "true; exit 1"), nil)
 	}
-	after := own(t)
-	for range 100 { // goroutines that end with their sandbox may take a moment
-		if after == before {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-		after = own(t)
-	}
-	if after.exceeds(before) {
-		t.Errorf("before %+v, after %+v", before, after)
-	}
+	before.again(t)
 }
 
 // owned is what this process has: what a sandbox could leave.
@@ -208,22 +198,29 @@ func (o owned) exceeds(before owned) bool {
 func leavesNothing(t *testing.T) {
 	t.Helper()
 	before := own(t)
-	t.Cleanup(func() { before.again(t, 300) })
+	t.Cleanup(func() { before.again(t) })
 }
 
-// again fails a test that has more than o at each of so many looks, a
-// hundredth of a second apart.
-func (o owned) again(t *testing.T, looks int) {
-	t.Helper()
-	after := own(t)
-	for range looks {
-		if !after.exceeds(o) {
-			return
+// patience is how long something may take that comes, on the most loaded machine.
+const patience = time.Minute
+
+// eventually reports whether something comes to be.
+func eventually(so func() bool) bool {
+	for end := time.Now().Add(patience); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
 		}
-		time.Sleep(10 * time.Millisecond)
-		after = own(t)
 	}
-	t.Errorf("before %+v, after %+v", o, after)
+	return true
+}
+
+// again fails a test that goes on having more than o.
+func (o owned) again(t *testing.T) {
+	t.Helper()
+	var after owned
+	if !eventually(func() bool { after = own(t); return !after.exceeds(o) }) {
+		t.Errorf("before %+v, after %+v", o, after)
+	}
 }
 
 // hidden: what was granted at the start can be taken away while it is used.
@@ -248,12 +245,7 @@ func (s suite) paused(t *testing.T) {
 		}
 		return fi.Size()
 	}
-	for range 500 {
-		if size() > 0 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	eventually(func() bool { return size() > 0 })
 	resume, err := r.Pause()
 	if err != nil {
 		t.Fatal(err)
@@ -264,13 +256,7 @@ func (s suite) paused(t *testing.T) {
 		t.Errorf("it went on: %d bytes, then %d", before, after)
 	}
 	resume()
-	for range 500 {
-		if size() > before {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if size() == before {
+	if !eventually(func() bool { return size() > before }) {
 		t.Error("it did not go on")
 	}
 	_ = r.Kill() // it may have ended

@@ -58,7 +58,7 @@ except OSError as e:
 	}
 	select {
 	case <-n.came:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("the packet did not come out of the link")
 	}
 }

@@ -142,11 +142,7 @@ func (p place) left() (pids []int) {
 // gone waits a moment until nothing is left.
 func (p place) gone(t testing.TB) {
 	t.Helper()
-	for range 200 {
-		if len(p.left()) == 0 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !eventually(func() bool { return len(p.left()) == 0 }) {
+		t.Errorf("processes are left: %v", p.left())
 	}
-	t.Errorf("processes are left: %v", p.left())
 }

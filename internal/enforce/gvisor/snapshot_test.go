@@ -11,7 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce"
 )
@@ -22,8 +23,9 @@ const counter = `n=0; while read word; do n=$((n+1)); echo "$word $n"; done; exi
 // talk is a session that is spoken to by lines.
 type talk struct {
 	enforce.Session
-	in  *os.File
-	out *bufio.Reader
+	in   *os.File
+	from *os.File
+	out  *bufio.Reader // of what comes from there
 }
 
 func (x talk) say(t testing.TB, word, want string) {
@@ -69,7 +71,7 @@ func converse(t testing.TB, p enforce.Plan, from []*os.File) talk {
 		_ = s.Kill() // it may have ended
 		_ = errors.Join(feed.Close(), out.Close())
 	})
-	return talk{s, feed, bufio.NewReader(out)}
+	return talk{s, feed, out, bufio.NewReader(out)}
 }
 
 func (x talk) release(t testing.TB) talk {
@@ -107,8 +109,8 @@ func TestSnapshot(t *testing.T) {
 		if _, err := y.in.WriteString("d\n"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(50 * time.Millisecond) // it would have answered
-		if n := y.out.Buffered(); n != 0 {
+		// It would have answered meanwhile.
+		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(y.from.Fd()), Events: unix.POLLIN}}, 50); err == nil && n != 0 {
 			t.Error("it went on before it was released")
 		}
 		y.release(t)

@@ -55,7 +55,7 @@ func TestEnteredTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer time.AfterFunc(2*time.Minute, func() { _ = r.Kill() }).Stop() // and with it the terminal's other end
+	defer time.AfterFunc(10*time.Minute, func() { _ = r.Kill() }).Stop() // and with it the terminal's other end
 	lines := bufio.NewScanner(master)
 	says := func(want string) {
 		t.Helper()

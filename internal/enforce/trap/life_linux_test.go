@@ -47,7 +47,7 @@ func (v *view) next(questions <-chan question) question {
 	select {
 	case q := <-questions:
 		return q
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		v.t.Fatal("nobody asked")
 		return question{}
 	}
@@ -79,7 +79,7 @@ func TestLookupNeverWaits(t *testing.T) {
 	select {
 	case got := <-done:
 		wantLines(t, got, "ENOENT", "100644 size 0 links 1 blocks 0 time 0", "nowhere", "", "EACCES", "own")
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("others wait for the one that was asked about")
 	}
 	v.reply(q, unix.EPERM)
@@ -103,7 +103,7 @@ func TestSlowHost(t *testing.T) {
 	select {
 	case got := <-done:
 		wantLines(t, got, "ENOENT", "40755 size 0 links 1 blocks 0 time 0")
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("all wait for one file system of the host")
 	}
 	select {
@@ -114,7 +114,7 @@ func TestSlowHost(t *testing.T) {
 	sent := time.Now()
 	must(waits.cmd.Process.Kill())
 	v.wait(waits)
-	if d := time.Since(sent); d > 10*time.Second {
+	if d := time.Since(sent); d > time.Minute {
 		t.Errorf("the process ended after %v", d)
 	}
 	answerNothing() // Serve waits for its looks at the host
@@ -135,13 +135,13 @@ func TestKill(t *testing.T) {
 			sent := time.Now()
 			must(waits.cmd.Process.Signal(s))
 			v.wait(waits)
-			if d := time.Since(sent); d > 10*time.Second {
+			if d := time.Since(sent); d > time.Minute {
 				t.Errorf("the process ended after %v", d)
 			}
 			select {
 			case at := <-q.ended:
 				t.Logf("the question ended after %v", at.Sub(sent))
-			case <-time.After(30 * time.Second):
+			case <-time.After(time.Minute):
 				t.Error("the question is still open")
 			}
 		})
@@ -169,7 +169,7 @@ func TestSignal(t *testing.T) {
 	sent := time.Now()
 	must(waits.cmd.Process.Kill())
 	v.wait(waits)
-	if d := time.Since(sent); d > 10*time.Second {
+	if d := time.Since(sent); d > time.Minute {
 		t.Errorf("the process ended after %v", d)
 	}
 	<-q.ended
@@ -331,7 +331,7 @@ func TestServerKilled(t *testing.T) {
 		t.Errorf("the call that waited: %s", got)
 	}
 	wantLines(t, v.try("stat", v.host+"/file", "list", "/"), "ENOTCONN", "ENOTCONN")
-	if d := time.Since(begin); d > 20*time.Second {
+	if d := time.Since(begin); d > time.Minute {
 		t.Errorf("it took %v", d)
 	}
 }
@@ -356,7 +356,7 @@ func TestAsUser(t *testing.T) {
 	must(os.Chmod(dir+"/tmp", 0o777))
 	t.Setenv("TMPDIR", dir+"/tmp")
 	var out bytes.Buffer
-	code := insideTo(&out, []string{"-test.run=^(TestTouch|TestTouchRun|TestSkeleton|TestChanges|TestHidden|TestKill|TestSignal|TestTransit|TestReplaced|TestEnd)$", "-test.v", "-test.timeout=60s"},
+	code := insideTo(&out, []string{"-test.run=^(TestTouch|TestTouchRun|TestSkeleton|TestChanges|TestHidden|TestKill|TestSignal|TestTransit|TestReplaced|TestEnd)$", "-test.v", "-test.timeout=10m"},
 		device, &syscall.Credential{Uid: 65534, Gid: 65534})
 	if code != 0 || strings.Contains(out.String(), "--- SKIP") || !strings.Contains(out.String(), "--- PASS: TestReplaced") {
 		t.Errorf("as uid 65534:\n%s", out.String())

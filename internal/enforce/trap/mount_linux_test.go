@@ -238,7 +238,7 @@ func makeView(t testing.TB, config func(*view) trap.Config) *view {
 			if err != nil {
 				t.Errorf("Serve: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Errorf("Serve did not return")
 		}
 		tellWatchdog("-" + number)
