@@ -173,14 +173,23 @@ func TestHammerKill(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var ids []string
+	over := func() bool { // and on a slow machine not before something was acknowledged
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Now().After(deadline) && (len(ids) > 0 || time.Now().After(deadline.Add(time.Minute)))
+	}
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
-			for life := 0; time.Now().Before(deadline); life++ {
+			most := 120
+			for life := 0; !over(); life++ {
 				cmd, read := startWriter(t, dir, fmt.Sprintf("w%d-%d", w, life), 1_000_000, 0, 0)
-				time.AfterFunc(time.Duration(20+rand.IntN(120))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+				time.AfterFunc(time.Duration(20+rand.IntN(most))*time.Millisecond, func() { _ = cmd.Process.Kill() })
 				got := read()
 				killed(t, cmd)
+				if len(got) == 0 {
+					most += 30 // it had not begun
+				}
 				mu.Lock()
 				ids = append(ids, got...)
 				mu.Unlock()
@@ -188,6 +197,9 @@ func TestHammerKill(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if len(ids) == 0 {
+		t.Fatal("no writer lived long enough")
+	}
 	t.Logf("%d records acknowledged", len(ids))
 	checkAcknowledged(t, dir, ids)
 	fill(t, dir, small, 3, 1)

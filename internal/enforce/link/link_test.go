@@ -135,7 +135,7 @@ func TestFrames(t *testing.T) {
 					}
 					t.Fatal(err)
 				}
-				f := frame(t, s.Ends.Link, time.Second)
+				f := frame(t, s.Ends.Link, time.Minute)
 				if !strings.HasSuffix(string(f), payload) {
 					t.Fatalf("to %s: a frame of %d bytes", to, len(f))
 				}
