@@ -8,6 +8,7 @@ import { router } from './router'
 import './style/base.css'
 import './style/parts.css'
 import './style/inbox.css'
+import './style/views.css'
 import { applyTheme } from './theme'
 
 const client = new QueryClient({

@@ -8,6 +8,11 @@ import { Loading, Problem } from './ui'
 
 const views = [
   { to: '/', words: 'Inbox' },
+  { to: '/sessions', words: 'Sessions' },
+  { to: '/grants', words: 'Grants' },
+  { to: '/log', words: 'Log' },
+  { to: '/packs', words: 'Packs' },
+  { to: '/host', words: 'Host' },
 ] as const
 
 /** What stands around every view, for who is signed in; for others the sign-in. */

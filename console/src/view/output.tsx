@@ -1,0 +1,108 @@
+import { useEffect, useRef, useState } from 'react'
+import { Failure } from '../api/call'
+import { stream } from '../api/stream'
+import type { OutputChunk } from '../api/types'
+import { Text } from '../text'
+import { Problem } from '../ui'
+
+const mostShown = 256 * 1024 // characters
+const again = 1000
+
+interface Piece {
+  bad: boolean // of standard error
+  text: string
+}
+
+interface Output {
+  pieces: Piece[]
+  cut: boolean
+  end: string
+  error: unknown
+}
+
+/** What a session has written, and what it writes now, as text: escapes stay visible. */
+export function OutputOf({ session }: { session: string }) {
+  const out = useOutput(session)
+  const bottom = useRef<HTMLPreElement>(null)
+  const follows = useRef(true)
+  useEffect(() => {
+    const box = bottom.current
+    if (box && follows.current) box.scrollTop = box.scrollHeight
+  }, [out])
+  return (
+    <>
+      {out.error !== null && <Problem error={out.error} />}
+      {out.cut && <p className="quiet">Only the end is shown.</p>}
+      <pre
+        ref={bottom}
+        className="output"
+        tabIndex={0}
+        role="log"
+        aria-label="Output"
+        onScroll={(e) => (follows.current = e.currentTarget.scrollTop + e.currentTarget.clientHeight > e.currentTarget.scrollHeight - 24)}
+      >
+        {out.pieces.map((p, i) => (
+          <span key={i} className={p.bad ? 'err' : undefined}>
+            <Text value={p.text} layout />
+          </span>
+        ))}
+        {out.pieces.length === 0 && <span className="quiet">{out.end ? 'It wrote nothing.' : 'Nothing yet.'}</span>}
+      </pre>
+      {out.end && <p className="quiet">{out.end}</p>}
+    </>
+  )
+}
+
+function useOutput(id: string): Output {
+  const [out, setOut] = useState<Output>({ pieces: [], cut: false, end: '', error: null })
+  useEffect(() => {
+    const abort = new AbortController()
+    setOut({ pieces: [], cut: false, end: '', error: null })
+    void follow(id, abort.signal, setOut)
+    return () => abort.abort()
+  }, [id])
+  return out
+}
+
+async function follow(id: string, signal: AbortSignal, setOut: (f: (o: Output) => Output) => void) {
+  const decoders = { OUTPUT_STREAM_STDOUT: new TextDecoder(), OUTPUT_STREAM_STDERR: new TextDecoder() }
+  let offset = '0'
+  while (!signal.aborted) {
+    try {
+      for await (const chunk of stream<OutputChunk>('SessionService/StreamOutput', { id, offset }, signal)) {
+        offset = chunk.next ?? offset
+        if (chunk.end) {
+          const dropped = Number(chunk.end.dropped ?? 0)
+          setOut((o) => ({ ...o, error: null, end: `It ended with status ${chunk.end?.exit ?? 0}.${dropped ? ` ${dropped} bytes more were written than are kept.` : ''}` }))
+          return
+        }
+        const from = chunk.stream ?? 'OUTPUT_STREAM_STDOUT'
+        const data = Uint8Array.from(atob(chunk.data ?? ''), (c) => c.charCodeAt(0))
+        const text = decoders[from].decode(data, { stream: true })
+        setOut((o) => added(o, { bad: from === 'OUTPUT_STREAM_STDERR', text }))
+      }
+      return
+    } catch (error) {
+      if (signal.aborted) return
+      setOut((o) => ({ ...o, error }))
+      if (!(error instanceof Failure && error.code === 'unreachable')) return
+      await new Promise((r) => setTimeout(r, again)) // from the offset on: nothing is lost
+    }
+  }
+}
+
+function added(o: Output, p: Piece): Output {
+  const pieces = [...o.pieces]
+  const last = pieces.at(-1)
+  if (last && last.bad === p.bad) pieces[pieces.length - 1] = { bad: p.bad, text: last.text + p.text }
+  else pieces.push(p)
+  let over = pieces.reduce((n, q) => n + q.text.length, 0) - mostShown
+  const cut = o.cut || over > 0
+  while (over > 0 && pieces[0]) {
+    const gone = Math.min(over, pieces[0].text.length)
+    pieces[0] = { bad: pieces[0].bad, text: pieces[0].text.slice(gone) }
+    if (pieces[0].text === '') pieces.shift()
+    over -= gone
+  }
+  return { ...o, pieces, cut, error: null }
+}

@@ -1,0 +1,123 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
+import { useState } from 'react'
+import { call } from '../api/call'
+import { useMay } from '../api/me'
+import type { Record, Session as SessionMessage } from '../api/types'
+import { bodyOf, textOf, type Layer } from '../log/body'
+import { Code, plain, Text } from '../text'
+import { moment } from '../time'
+import { Badge, Confirm, Facts, Page, State } from '../ui'
+import { OutputOf } from './output'
+import { StateOf } from './sessions'
+
+export function Session() {
+  const { id } = useParams({ from: '/sessions/$id' })
+  const client = useQueryClient()
+  const mayEnd = useMay('operator')
+  const [ending, setEnding] = useState(false)
+  const query = useQuery({
+    queryKey: ['session', id],
+    queryFn: ({ signal }) => call<{ session: SessionMessage }>('SessionService/GetSession', { id }, signal),
+    refetchInterval: 3000,
+  })
+  const s = query.data?.session
+  const runs = s?.state === 'SESSION_STATE_RUNNING' || s?.state === 'SESSION_STATE_STARTING'
+  return (
+    <Page
+      title={plain(s?.program || 'Session')}
+      actions={
+        <>
+          <Link to="/log" search={{ session: id }} className="button">
+            Its records
+          </Link>
+          {runs && mayEnd && (
+            <button type="button" className="danger" onClick={() => setEnding(true)}>
+              End it
+            </button>
+          )}
+        </>
+      }
+    >
+      <State query={query} what="the session" />
+      {s && (
+        <section className="card">
+          <Facts
+            rows={[
+              ['Session', <Code value={s.id} />],
+              ['State', <StateOf session={s} />],
+              ['Pack', s.pack ? <Text value={s.pack} /> : 'none: a command run without a pack'],
+              ['Tier', s.tier],
+              ['Process', s.pid || ''],
+              ['Started', moment(s.started)],
+              ['Ended', moment(s.ended)],
+              ['Error', s.error ? <Text value={s.error} /> : ''],
+            ]}
+          />
+        </section>
+      )}
+      {s && <Report session={id} />}
+      {s?.kept && (
+        <section className="card">
+          <h2>Output</h2>
+          {mayEnd ? <OutputOf session={id} /> : <p className="quiet">Your role does not see what programs write. That takes an operator.</p>}
+        </section>
+      )}
+      {s && !s.kept && <p className="quiet">It was started at a terminal, and what it writes is there.</p>}
+      {ending && s && (
+        <Confirm
+          title="End this session?"
+          action="End it"
+          onClose={() => setEnding(false)}
+          onConfirm={async () => {
+            await call('SessionService/StopSession', { id })
+            await client.invalidateQueries({ queryKey: ['session', id] })
+          }}
+        >
+          <p>
+            <Text value={s.program || s.id} /> and all that it started are told to end. What it has not written is lost.
+          </p>
+        </Confirm>
+      )}
+    </Page>
+  )
+}
+
+/** What the tier promised, and whether each layer holds, as the log has it. */
+function Report({ session }: { session: string }) {
+  const query = useQuery({
+    queryKey: ['report', session],
+    queryFn: ({ signal }) => call<{ records?: Record[] }>('AuditService/ListRecords', { pageSize: 1, filter: { session, kind: 'report' } }, signal),
+    refetchInterval: (q) => (q.state.data?.records?.length ? false : 3000),
+  })
+  const record = query.data?.records?.[0]
+  const body = record && bodyOf(record)
+  return (
+    <section className="card">
+      <h2>What holds</h2>
+      <State query={query} what="the report" />
+      {query.data && !body && <p className="quiet">There is no report of it.</p>}
+      <ul className="layers">
+        {body?.layers?.map((l, i) => (
+          <li key={i}>
+            <LayerState layer={l} />
+            <span>
+              <Text value={l.name} />
+              {l.detail && (
+                <span className="quiet">
+                  {' '}
+                  <Text value={textOf(l.detail)} />
+                </span>
+              )}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+function LayerState({ layer: l }: { layer: Layer }) {
+  if (!l.holds) return <Badge tone={l.promised ? 'bad' : undefined}>{l.promised ? 'fails' : 'not promised'}</Badge>
+  return l.weaker ? <Badge tone="warn">weaker</Badge> : <Badge tone="good">holds</Badge>
+}
