@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/.tools/go/bin:$(PATH)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-guest test-microvm check lint api console bench fuzz clean
+.PHONY: help build demo test test-guest test-microvm check lint api console pictures bench fuzz clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ $(BUF):
 
 console: ## build the console anew, which is embedded
 	cd console && npm ci --no-audit --no-fund && npm run build
+
+pictures: ## take the pictures of docs/console anew, by its test
+	mkdir -p docs/console
+	CONSOLE_PICTURES=$(CURDIR)/docs/console CGO_ENABLED=0 go test -count=1 -run TestViews ./test/console
 
 bench: ## measure beside other sandboxes and write docs/bench (ARGS="--only start --rounds 5")
 	@scripts/bench.sh $(ARGS)

@@ -1,7 +1,7 @@
 // The questions that wait, as the host says them. There is one list for the whole
 // page, beside React, since it lasts longer than any view of it.
 import { useSyncExternalStore } from 'react'
-import { Failure } from '../api/call'
+import { call, Failure, unreachable } from '../api/call'
 import { stream } from '../api/stream'
 import type { Question, QuestionChange } from '../api/types'
 
@@ -74,16 +74,52 @@ async function once(signal: AbortSignal, connected: () => void) {
     drawn = false
     if (!signal.aborted) set({ questions: [...waiting.values()], state: 'live', error: null })
   }
-  for await (const change of stream<QuestionChange>('QuestionService/WatchQuestions', {}, signal)) {
-    if (change.put) waiting.set(change.put.id, change.put)
-    if (change.over) waiting.delete(change.over)
-    if (change.caughtUp) {
-      caughtUp = true
-      connected()
+  const line = watched(signal)
+  try {
+    for await (const change of stream<QuestionChange>('QuestionService/WatchQuestions', {}, line.signal)) {
+      if (change.put) waiting.set(change.put.id, change.put)
+      if (change.over) waiting.delete(change.over)
+      if (change.caughtUp) {
+        caughtUp = true
+        connected()
+      }
+      if (!caughtUp || drawn) continue
+      drawn = true // hundreds that come at once are drawn once
+      queueMicrotask(draw)
     }
-    if (!caughtUp || drawn) continue
-    drawn = true // hundreds that come at once are drawn once
-    queueMicrotask(draw)
+  } catch (e) {
+    if (line.signal.aborted && !signal.aborted) throw new Failure(unreachable, 'The connection to the host was lost.')
+    throw e
+  } finally {
+    line.done()
+  }
+}
+
+const lookEvery = 10_000
+const answersWithin = 8000
+
+// watched is the signal of one connection, which ends it also where nobody says that
+// it is dead: a stream on which nothing comes looks like one of which nothing is left.
+function watched(signal: AbortSignal): { signal: AbortSignal; done: () => void } {
+  const own = new AbortController()
+  const end = () => own.abort()
+  const look = () => {
+    call('HostService/GetVersion', {}, AbortSignal.timeout(answersWithin)).catch(end)
+  }
+  const seen = () => document.visibilityState === 'visible' && look() // a phone that slept
+  const timer = setInterval(look, lookEvery)
+  signal.addEventListener('abort', end)
+  addEventListener('offline', end)
+  document.addEventListener('visibilitychange', seen)
+  return {
+    signal: own.signal,
+    done: () => {
+      clearInterval(timer)
+      signal.removeEventListener('abort', end)
+      removeEventListener('offline', end)
+      document.removeEventListener('visibilitychange', seen)
+      end()
+    },
   }
 }
 

@@ -40,7 +40,7 @@ export function Grants() {
         </Field>
         <label className="check">
           <input type="checkbox" checked={ended} onChange={(e) => setEnded(e.target.checked)} />
-          Revoked and over ones too
+          Also what was revoked or is over
         </label>
       </search>
       <State query={query} what="the grants" />

@@ -39,7 +39,7 @@ export function Sessions() {
       actions={
         <label className="check">
           <input type="checkbox" checked={ended} onChange={(e) => setEnded(e.target.checked)} />
-          Ended ones too
+          Also what has ended
         </label>
       }
     >

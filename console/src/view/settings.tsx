@@ -21,8 +21,8 @@ export function Settings() {
   const leave = () => {
     signOut().then(
       () => {
-        client.clear()
         client.setQueryData(meKey, null)
+        client.removeQueries({ predicate: (q) => q.queryKey[0] !== meKey[0] })
       },
       (e: unknown) => setError(e),
     )

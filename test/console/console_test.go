@@ -1,0 +1,181 @@
+// Package console_test uses the console as people do: a real `ambit serve --listen`,
+// programs in sandboxes that ask, and a browser. What the browser does stands in
+// *.mjs; each test here is one of those scripts with a host of its own.
+package console_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ambit.dev/ambit/internal/server/servertest"
+)
+
+// binary is the ambit that is tested.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	var done func()
+	var err error
+	if binary, done, err = servertest.Binary(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer done()
+	defer removeFetched()
+	return m.Run()
+}
+
+// A program asks, and a person at the keyboard allows it once: it goes on. What was
+// granted is revoked in the list of grants, and the next touch asks again. The log
+// has all of it, and verifies.
+func TestQuestion(t *testing.T) { run(t, "question.mjs") }
+
+// What a sandboxed program can name stays text in every view: markup, escapes of a
+// terminal, and what turns text around. A mistake would not run either: the page's
+// policy makes no markup of text, which is tried, beside a page without that policy.
+func TestHostile(t *testing.T) { run(t, "hostile.mjs") }
+
+// A question that is put while the browser has no connection is there when it has one
+// again, what is over meanwhile is gone, and an answer goes to the question that was
+// looked at.
+func TestConnection(t *testing.T) { run(t, "connection.mjs") }
+
+// Every view is one that axe finds nothing wrong with, light and dark, and is not
+// wider than a phone.
+func TestViews(t *testing.T) { run(t, "views.mjs") }
+
+// patience is how long a script may take on a busy machine.
+const patience = 4 * time.Minute
+
+// address finds in what a host says where it listens.
+var address = regexp.MustCompile(`msg=listening address=(\S+)`)
+
+// run runs a script with a browser, and a host that it may use.
+func run(t *testing.T, script string) {
+	t.Parallel()
+	node, chromium := found(t, "node"), found(t, "chromium", "chromium-browser", "google-chrome")
+	modules := fetch(t)
+	h, err := servertest.Start(binary, t.TempDir(), "--listen", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	var at []string
+	for end := time.Now().Add(patience); at == nil && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		at = address.FindStringSubmatch(h.Said())
+	}
+	if at == nil {
+		t.Fatalf("the host does not say where it listens: %s", h.Said())
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, node, filepath.Join(".", script))
+	cmd.Env = append(h.Environ(), "CONSOLE_URL=https://"+at[1], "CONSOLE_TOKEN="+tokenOf(t, h), "CONSOLE_CHROMIUM="+chromium,
+		"CONSOLE_MODULES="+modules, "CONSOLE_AMBIT="+h.Ambit, "CONSOLE_HOME="+h.Home, "CONSOLE_PICTURES="+os.Getenv("CONSOLE_PICTURES"))
+	cmd.WaitDelay = 10 * time.Second
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s: %v\n%s\nthe host: %s", script, err, out, h.Said())
+	}
+}
+
+func tokenOf(t *testing.T, h *servertest.Host) string {
+	t.Helper()
+	out, err := h.Command("token", "add", "browser", "--role", "admin", "--json").Output()
+	var made struct {
+		Token string `json:"token"`
+	}
+	if err == nil {
+		err = json.Unmarshal(out, &made)
+	}
+	if err != nil || made.Token == "" {
+		t.Fatalf("make a token: %v: %s", err, out)
+	}
+	return made.Token
+}
+
+func found(t *testing.T, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Skipf("requires: %s", strings.Join(names, " or "))
+	return ""
+}
+
+var fetched struct {
+	once sync.Once
+	dir  string
+	own  bool   // nobody else keeps it
+	why  string // it could not be had
+}
+
+// fetch installs what package-lock.json names, once for all tests, and returns the
+// folder that node_modules lies in. AMBIT_TEST_NPM names a folder to keep it in, for
+// the tests of another user, who may not reach the registry.
+func fetch(t *testing.T) string {
+	t.Helper()
+	npm := found(t, "npm")
+	fetched.once.Do(func() {
+		if err := install(npm); err != nil {
+			fetched.why = strings.TrimSpace(err.Error())
+		}
+	})
+	if fetched.why != "" {
+		t.Skipf("requires: playwright-core and axe-core from a registry of npm (%s)", fetched.why)
+	}
+	return fetched.dir
+}
+
+func install(npm string) (err error) {
+	if kept := os.Getenv("AMBIT_TEST_NPM"); kept != "" {
+		fetched.dir = filepath.Join(kept, "console")
+		if _, err := os.Stat(filepath.Join(fetched.dir, "whole")); err == nil {
+			return nil
+		}
+		err = os.MkdirAll(fetched.dir, 0o755)
+	} else {
+		fetched.own = true
+		fetched.dir, err = os.MkdirTemp("", "ambit-console-")
+	}
+	for _, name := range []string{"package.json", "package-lock.json"} {
+		var content []byte
+		if err == nil {
+			content, err = os.ReadFile(name)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(fetched.dir, name), content, 0o644)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, npm, "ci", "--prefer-offline", "--fetch-retries=0", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+	cmd.Dir = fetched.dir
+	cmd.Env = append(os.Environ(), "npm_config_update_notifier=false")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w", out, err)
+	}
+	return os.WriteFile(filepath.Join(fetched.dir, "whole"), nil, 0o644)
+}
+
+// removeFetched removes what nobody else keeps.
+func removeFetched() {
+	if fetched.own {
+		_ = os.RemoveAll(fetched.dir) // it is for temporary files
+	}
+}

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { bench, file, press, signIn, until } from './bench.mjs'
+
+await bench(async ({ page, run }) => {
+  const path = file('notes/november.txt', 'what it is about\n')
+  await page.goto(new URL('/', process.env.CONSOLE_URL).href)
+  await page.getByLabel('Token').fill('ambit_no-such-token')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('alert').waitFor()
+  await signIn(page)
+  await page.getByText('Nothing waits for an answer.').waitFor()
+
+  const program = run('sh', '-c', 'cat "$1"; echo one; read again; cat "$1" || echo refused', 'sh', path)
+  const question = page.locator('.question.open')
+  await question.getByText(`allow fs.read:${path} to commands run without a pack, until you revoke it`).waitFor()
+  assert.match(await question.innerText(), /cat \(process \d+\) of a command run without a pack/)
+  assert.equal(await page.locator('nav .waiting').innerText(), '1')
+  assert.equal(program.out, '')
+
+  await press(page, 'a', () => program.out.includes('one'))
+  assert.match(program.out, /what it is about\none/)
+  await page.getByText('Nothing waits for an answer.').waitFor()
+
+  await page.getByRole('link', { name: 'Grants' }).click()
+  await page.getByLabel('Search').fill('november')
+  const row = page.getByRole('row').filter({ hasText: path })
+  await row.getByRole('button', { name: 'Revoke' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click()
+  await page.getByText('No grant is about that.').waitFor()
+
+  // The session loses it, and the log has that.
+  await page.getByRole('link', { name: 'Log' }).click()
+  await page.getByLabel('Kind').selectOption('grant.effect')
+  await until('the log shows what the session lost', async () => {
+    await page.getByRole('button', { name: 'Read again' }).click()
+    return (await page.locator('.rows tbody').getByText(`lost fs.read:${path}`).count()) === 1
+  })
+
+  program.tell('again')
+  await page.getByRole('link', { name: 'Inbox' }).click()
+  await question.getByText(path).first().waitFor()
+  await press(page, 'd', () => program.out.includes('refused'))
+  await program.ended
+
+  await page.getByRole('link', { name: 'Log' }).click()
+  await page.getByLabel('Capability begins with').fill(`fs.read:${path}`)
+  await page.getByLabel('Capability begins with').press('Enter')
+  for (const words of [`ask fs.read:${path}`, `allow fs.read:${path}`, `deny fs.read:${path}`]) {
+    await page.locator('.rows tbody').getByText(words, { exact: true }).first().waitFor()
+  }
+  await page.getByRole('button', { name: 'Verify the log' }).click()
+  await page.getByText(/^Intact: \d+ records are what was written/).waitFor()
+
+  // One record, with what led to it.
+  await page.getByLabel('Outcome').selectOption('allow')
+  await page.getByLabel('Kind').selectOption('decision')
+  await page.locator('.rows tbody a').last().click()
+  const picture = page.locator('svg.chain')
+  for (const words of ['the launch', 'the question', 'the grant that decided', 'this record']) {
+    await picture.getByText(words).waitFor()
+  }
+})

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { bench, call, env, file, require, signIn, until, url } from './bench.mjs'
+
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
+
+// Axe is put into the page from outside, which its policy does not allow.
+await bench(async ({ page, run }) => {
+  const path = file('notes/november.txt')
+  await page.goto(url)
+  await page.getByLabel('Token').waitFor()
+  await check(page, 'login')
+  await signIn(page)
+
+  const done = run('cat', path)
+  await page.locator('.question.open').getByText(path).first().waitFor()
+  const { questions } = await call(page, 'QuestionService/ListQuestions')
+  await call(page, 'QuestionService/AnswerQuestion', { id: questions[0].id, verdict: 'VERDICT_ALLOW', span: 'SPAN_ALWAYS' })
+  await done.ended
+  run('cat', file('notes/december.txt'))
+  await page.locator('.question.open').getByText('december').first().waitFor()
+  run('cat', file('notes/january-with-a-name-that-is-longer-than-a-line-of-a-telephone-and-has-no-spaces-in-it.txt'))
+  await page.locator('.question').getByText('january').first().waitFor()
+  const { session } = await call(page, 'SessionService/CreateSession', { argv: ['seq', '3'], dir: '/' })
+  const { records } = await call(page, 'AuditService/ListRecords', { filter: { kind: 'decision', outcome: 'allow', capability: `fs.read:${path}` } })
+
+  const views = {
+    inbox: ['/', '.question.open .choices', 'january'],
+    sessions: ['/sessions', '.rows tbody tr'],
+    session: [`/sessions/${session.id}`, '.layers li'],
+    grants: ['/grants', '.rows tbody tr'],
+    log: ['/log', '.rows tbody tr'],
+    record: [`/log/${records[0].seq}`, 'svg.chain .here'],
+    packs: ['/packs', '.empty'],
+    host: ['/host', '.facts .badge'],
+    settings: ['/settings', '.facts'],
+    none: ['/sessions/s-aaaaaaaaaa', '[role=alert]'],
+  }
+  for (const [name, [at, shown, words = '']] of Object.entries(views)) {
+    await page.goto(url + at)
+    await page.locator(shown).first().waitFor()
+    await page.locator('#view').getByText(words).first().waitFor()
+    await check(page, name)
+  }
+
+  // A dialog holds the focus, and gives it back.
+  await page.goto(url + '/grants')
+  const revoke = page.getByRole('button', { name: 'Revoke' }).first()
+  await revoke.focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('dialog').waitFor()
+  await check(page, 'dialog')
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog').waitFor({ state: 'detached' })
+  await until('the focus is back', () => revoke.evaluate((e) => e === document.activeElement))
+
+  // What somebody chose counts, whatever the system says, and lasts.
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.goto(url + '/settings')
+  const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor)
+  const light = await ground()
+  await page.getByLabel('Dark').check()
+  assert.notEqual(await ground(), light)
+  await page.reload()
+  await page.getByLabel('Dark').waitFor()
+  assert.notEqual(await ground(), light)
+}, { bypassCSP: true })
+
+/** Looks at a view in light and dark, and at the width of a small telephone. */
+async function check(page, name) {
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme })
+    await picture(page, `${name}-${colorScheme}`)
+    // What stands where is the same in both; what can be read is not.
+    const rules = colorScheme === 'light' ? {} : { runOnly: ['color-contrast'] }
+    if (colorScheme === 'light') await page.evaluate(axe)
+    const { violations } = await page.evaluate((r) => axe.run(r), rules)
+    const said = violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).join('\n')}`)
+    assert.deepEqual(said, [], `${name}, ${colorScheme}`)
+  }
+  await page.setViewportSize({ width: 360, height: 740 })
+  await picture(page, `${name}-phone`)
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth)
+  assert.ok(wide <= 360, `${name} is ${wide} wide on a screen of 360`)
+  await page.setViewportSize({ width: 1200, height: 800 })
+}
+
+/** Takes one of the pictures of docs/console, where they are asked for (make pictures). */
+async function picture(page, name) {
+  const wanted = ['inbox-light', 'inbox-dark', 'inbox-phone', 'session-light', 'grants-light', 'log-light', 'record-light']
+  if (env.CONSOLE_PICTURES && wanted.includes(name)) await page.screenshot({ path: join(env.CONSOLE_PICTURES, `${name}.png`) })
+}
