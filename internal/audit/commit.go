@@ -73,7 +73,7 @@ func (l *Log) commit(batch []*request) error {
 
 // build makes the lines of a commit: what the log itself has to say first.
 func (l *Log) build(batch []*request) (group, error) {
-	g := group{tree: l.tail.tree.clone(), prev: l.tail.prev}
+	g := group{tree: l.tail.tree.clone(), prev: l.tail.prev, lines: make([]byte, 0, room(batch))}
 	var last int
 	add := func(r *Record) {
 		r.Seq, r.Time, r.Prev = g.tree.size+1, l.opt.Now().UTC(), g.prev
@@ -108,6 +108,18 @@ func (l *Log) build(batch []*request) (group, error) {
 	g.lines = append(g.head.appendLine(g.lines), '\n')
 	g.prev = hexSum(g.lines[last:])
 	return g, nil
+}
+
+// room is what the lines of a batch and its head usually take.
+func room(batch []*request) int {
+	const each, head = 384, 1024 // beside the body
+	n := head
+	for _, b := range batch {
+		for i := range b.records {
+			n += each + len(b.records[i].Body)
+		}
+	}
+	return n
 }
 
 // rotate begins a new segment if the last is full, or if there is none. What

@@ -40,6 +40,8 @@ func parsePattern(text string) (Pattern, *fault) {
 		return p, faultf(0, "expected no space before the path (a relative name that begins with a space is written \"./ name\")")
 	}
 	at, up, globs := len(text)-len(rest), -1, false
+	const usual = 16 // a text of slashes alone has no segment
+	p.segs = make([]segment, 0, min(strings.Count(rest, "/")+1, usual))
 	for name := range strings.SplitSeq(rest, "/") {
 		switch name {
 		case "", ".":
