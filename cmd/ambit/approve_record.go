@@ -205,7 +205,10 @@ func (a *app) grantable(ctx context.Context, g grant.Grant, to grantee) error {
 	if s.base, err = base(); err != nil {
 		return err
 	}
-	if s.policy, err = readPolicy(s.base); err != nil {
+	m := a.manage()
+	defer m.close()
+	m.of(a.signerOf(to.manifest.ID), "")
+	if s.policy, err = readPolicy(s.base, m); err != nil {
 		return err
 	}
 	if err := s.protectState(); err != nil {

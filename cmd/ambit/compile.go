@@ -39,8 +39,12 @@ func (s *prepared) grantedApart(c capability.Capability) bool {
 
 // masks are the denials that may lie inside what is allowed. One that lies
 // elsewhere does no harm: there is nothing to hide.
-func (s *prepared) masks(effective []capability.Capability, grants []grant.Grant) (masked []capability.Capability) {
-	denials := slices.Clone(s.policy.Forbid)
+func (s *prepared) masks(effective []capability.Capability, grants []grant.Grant) (masked []capability.Capability, err error) {
+	holes, err := s.managedHoles(effective)
+	if err != nil {
+		return nil, err
+	}
+	denials := slices.Concat(s.policy.Forbid, holes)
 	for _, g := range grants {
 		if g.Outcome == grant.Deny && g.Applies(s.app.now(), s.subject.Session) {
 			denials = append(denials, g.Capability)
@@ -60,13 +64,17 @@ func (s *prepared) masks(effective []capability.Capability, grants []grant.Grant
 			masked = append(masked, d)
 		}
 	}
-	return masked
+	return masked, nil
 }
 
 // compile finds the objects and makes the plan.
 func (s *prepared) compile(effective []capability.Capability, p program, base enforce.Base) error {
+	masked, err := s.masks(effective, s.grants())
+	if err != nil {
+		return err
+	}
 	in := enforce.Input{
-		Session: s.subject.Session, Tier: s.tier.name, Effective: s.withoutVolumes(effective), Masked: s.masks(effective, s.grants()),
+		Session: s.subject.Session, Tier: s.tier.name, Effective: s.withoutVolumes(effective), Masked: masked,
 		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.watchFiles(),
 		HomePath: s.base.Home, Base: base, Terminal: s.app.terminal(), Ask: s.asksTouches(),
 		Notify: s.asksTouches() && s.flags.askBy == askByNotification,
@@ -77,7 +85,6 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	if err := s.home(&in); err != nil {
 		return err
 	}
-	var err error
 	if in.Limits, err = s.limits(); err != nil {
 		return err
 	}

@@ -48,6 +48,9 @@ func (s *prepared) recordDenied(ctx context.Context) error {
 // name and the gate denies denies the launch.
 func (s *prepared) decide(p program) ([]capability.Capability, error) {
 	s.ask(p)
+	if err := s.askPolicy(); err != nil {
+		return nil, err
+	}
 	for i := range s.questions {
 		q := &s.questions[i]
 		for _, r := range q.requests {

@@ -61,6 +61,9 @@ func (a *app) addGrants(ctx context.Context, f *addFlags, texts []string) error 
 	if err != nil {
 		return err
 	}
+	if err := a.mayGrant(ctx, made, a.signerOf(to.manifest.ID)); err != nil {
+		return err
+	}
 	stored, err := a.storedGrants(ctx)
 	if err != nil {
 		return err

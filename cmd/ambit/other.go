@@ -24,6 +24,7 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.tokenCommand(),
 		a.imageCommand(),
 		a.packCommand(),
+		a.policyCommand(),
 		a.secretCommand(),
 		a.auditCommand(),
 		a.whyCommand(),

@@ -128,7 +128,10 @@ func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
 	}
 	r.Folder = s.packDir
 	s.subject.Principal, s.subject.Pack = principal(), s.manifest.ID
-	if s.policy, err = readPolicy(s.base); err != nil {
+	s.managed = a.manage()
+	defer s.managed.close()
+	s.managed.of(a.signerOf(s.manifest.ID), s.tier.name)
+	if s.policy, err = readPolicy(s.base, s.managed); err != nil {
 		return r, err
 	}
 	stored, err := a.storedGrants(ctx)

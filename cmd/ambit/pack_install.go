@@ -89,6 +89,13 @@ func (a *app) installPack(ctx context.Context, f *installFlags, source string) e
 	if err != nil {
 		return err
 	}
+	wanted, err := a.makeGrants(&addFlags{}, in.to, allowed)
+	if err != nil {
+		return err
+	}
+	if err := a.mayGrant(ctx, wanted, in.draft.Signer); err != nil {
+		return fmt.Errorf("%w; --lazy installs it and allows nothing of it yet", err)
+	}
 	if err := in.commit(ctx, allowed); err != nil {
 		return err
 	}

@@ -17,20 +17,24 @@ import (
 // what people grant; what it pre-approves nobody is asked about.
 const policyFile = "/etc/ambit/policy.json"
 
-// readPolicy reads the managed policy. No file is no policy; a file that cannot
-// be read or understood stops every launch.
-func readPolicy(b capability.Base) (decision.Policy, error) {
+// readPolicy reads the managed policy: the file, and the folder of policies beside
+// it, which is asked about every request. No file is no policy; what cannot be read
+// or understood stops every launch.
+func readPolicy(b capability.Base, m *managed) (decision.Policy, error) {
+	p := decision.Policy{}
 	text, err := os.ReadFile(policyFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return decision.Policy{}, nil
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		if p, err = parsePolicy(text, b); err != nil {
+			return decision.Policy{}, fmt.Errorf("policy %s: %w", policyFile, err)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
 		return decision.Policy{}, fmt.Errorf("read the policy: %w", err)
 	}
-	p, err := parsePolicy(text, b)
-	if err != nil {
-		return decision.Policy{}, fmt.Errorf("policy %s: %w", policyFile, err)
+	if err := m.ready(); err != nil {
+		return decision.Policy{}, err
 	}
+	p.Judge = m
 	return p, nil
 }
 

@@ -35,6 +35,7 @@ type prepared struct {
 	unowned  bool   // its id belongs to nobody yet
 	subject  decision.Subject
 	policy   decision.Policy
+	managed  *managed
 	given    []grant.Grant // by flags, for this session
 	stored   []grant.Grant
 	stamp    string // of the store, before the grants were read
@@ -67,6 +68,7 @@ type prepared struct {
 
 // close closes log, store and list.
 func (s *prepared) close() {
+	s.managed.close()
 	s.deno.close()
 	s.egress.stop()
 	s.vault.close()
@@ -86,7 +88,7 @@ func (s *prepared) Append(ctx context.Context, records ...audit.Record) ([]audit
 
 // begin reads what comes before all else.
 func (a *app) begin(f *runFlags, argv []string) *prepared {
-	s := &prepared{app: a, flags: f, argv: argv, log: open(a.openLog), store: open(a.openStore), sessions: &lister{open: a.openList}, vault: &safe{app: a},
+	s := &prepared{app: a, flags: f, argv: argv, managed: a.manage(), log: open(a.openLog), store: open(a.openStore), sessions: &lister{open: a.openList}, vault: &safe{app: a},
 		spelled: map[capability.Capability]capability.Capability{}}
 	s.facts = hostFacts(who())
 	return s
@@ -105,7 +107,8 @@ func (s *prepared) prepare(ctx context.Context) (err error) {
 	if err := s.readFlags(); err != nil {
 		return err
 	}
-	if s.policy, err = readPolicy(s.base); err != nil {
+	s.managed.of(s.app.signerOf(s.manifest.ID), s.tier.name)
+	if s.policy, err = readPolicy(s.base, s.managed); err != nil {
 		return err
 	}
 	if err := s.protectState(); err != nil {

@@ -38,7 +38,8 @@ type rechecker struct {
 	// where nothing would bring another one.
 	replaced func(capability.Capability, enforce.Object)
 
-	lost []lost // of late
+	lost     []lost // of late
+	unusable bool   // managed policy is, as it stands
 
 	end  context.CancelFunc
 	done sync.WaitGroup
@@ -110,7 +111,12 @@ func (r *rechecker) run(ctx context.Context) {
 			again = true // two changes may have one stamp: the next look is one more
 		}
 		expired := !until.IsZero() && !r.s.app.now().Before(until)
-		if now == last && !again && !expired {
+		ruled := r.ruled()
+		if now == last && !again && !expired && !ruled {
+			continue
+		}
+		if r.unusable {
+			again = true // every decision would be a failure
 			continue
 		}
 		again = again && now != last

@@ -43,6 +43,16 @@ func (s *prepared) still(c capability.Capability, objects []enforce.Object, gran
 			d = decision.Decide(r, s.naming(o.Path, grants))
 		}
 	}
+	if d.Outcome != decision.Allow || s.managed == nil {
+		return d
+	}
+	why, err := s.managed.opened(c, s.subject)
+	switch {
+	case err != nil:
+		return decision.Failed(r, err)
+	case why != nil:
+		return decision.Decision{Outcome: decision.Deny, Reasons: []decision.Reason{*why}}
+	}
 	return d
 }
 

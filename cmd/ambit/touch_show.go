@@ -87,7 +87,11 @@ func (t *toucher) reaches(c capability.Capability, o enforce.Object) ([]enforce.
 // held.
 func (t *toucher) arrive(c capability.Capability, objects []enforce.Object, grants []grant.Grant) ([]enforce.Entry, error) {
 	masks := enforce.Input{Effective: []capability.Capability{c}, Objects: map[string][]enforce.Object{c.String(): objects}}
-	for _, d := range t.s.masks(masks.Effective, grants) {
+	closed, err := t.s.masks(masks.Effective, grants)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range closed {
 		if err := t.s.hidden(&masks, d); err != nil {
 			return nil, err
 		}

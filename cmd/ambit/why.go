@@ -14,6 +14,7 @@ import (
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/view"
 )
 
@@ -54,7 +55,10 @@ func (a *app) why(ctx context.Context, pack, what string) error {
 		return err
 	}
 	in := decision.Input{Manifest: to.manifest, Now: a.now()}
-	if in.Policy, err = readPolicy(b); err != nil {
+	m := a.manage()
+	defer m.close()
+	m.of(a.signerOf(to.manifest.ID), enforce.TierProcess)
+	if in.Policy, err = readPolicy(b, m); err != nil {
 		return err
 	}
 	if in.Grants, err = a.storedGrants(ctx); err != nil {

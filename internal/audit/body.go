@@ -108,6 +108,9 @@ type ReasonBody struct {
 	Grant string `json:"grant,omitempty"`
 	By    Text   `json:"by,omitempty"` // the capability that the rule holds for
 	Fix   Text   `json:"fix,omitempty"`
+
+	Policy Text   `json:"policy,omitempty"` // the managed policy that decided: FILE:LINE (ID)
+	Set    string `json:"set,omitempty"`    // digest of the policies among which it stood
 }
 
 // DenialBody tells what a layer of the sandbox stopped without asking the gate.

@@ -26,6 +26,8 @@ func (d DecisionBody) appendTo(o *object) {
 		o.string("grant", r.Grant, true)
 		o.text("by", r.By, true)
 		o.text("fix", r.Fix, true)
+		o.text("policy", r.Policy, true)
+		o.string("set", r.Set, true)
 	})
 }
 

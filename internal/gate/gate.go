@@ -173,7 +173,7 @@ func body(r decision.Request, d decision.Decision) audit.DecisionBody {
 	for _, why := range d.Reasons {
 		b.Reasons = append(b.Reasons, audit.ReasonBody{
 			Rule: string(why.Rule), Text: audit.Text(why.Text), Grant: why.Grant,
-			By: audit.Text(why.By.Display()), Fix: audit.Text(why.Fix),
+			By: audit.Text(why.By.Display()), Fix: audit.Text(why.Fix), Policy: audit.Text(why.Policy), Set: why.Set,
 		})
 	}
 	return b

@@ -22,6 +22,9 @@
 // and whoever compiles the plan masks it. What happens in the hole arrives here as a request of its
 // own and is stopped.
 //
+// Rules that are more than capabilities are asked through Policy.Judge, at the step
+// of what policy forbids. A Judge can only deny.
+//
 // Layer: core. It does no I/O and reads no clock.
 package decision
 
@@ -83,6 +86,9 @@ type Reason struct {
 	Grant string                `json:"grant,omitempty"` // the grant that decided
 	By    capability.Capability `json:"by,omitzero"`     // what covered the request
 	Fix   string                `json:"fix,omitempty"`   // one command that would change it
+
+	Policy string `json:"policy,omitempty"` // the managed policy that decided: FILE:LINE (ID)
+	Set    string `json:"set,omitempty"`    // digest of the policies among which it stood
 }
 
 // Decision is an answer. The zero value is Deny, without a reason.
@@ -97,6 +103,16 @@ type Decision struct {
 type Policy struct {
 	Forbid     []capability.Capability // whatever was granted
 	Preapprove []capability.Capability // nobody is asked
+	Judge      Judge                   // nil: nothing else is forbidden
+}
+
+// A Judge knows what else is forbidden, by rules that are more than capabilities.
+// It answers with the reason, nil where it forbids nothing; to the same request the
+// same, as long as its rules do not change. It is safe for concurrent use.
+type Judge interface {
+	Forbids(r Request) (*Reason, error)
+	// Rules reports whether there are any.
+	Rules() bool
 }
 
 // Input is all that a decision depends on besides the request. The manifest is
@@ -128,6 +144,15 @@ func Decide(r Request, in Input) Decision {
 	for _, f := range in.Policy.Forbid {
 		if stops(f, r.Capability) {
 			return answer(r, Deny, forbidden(r, in.Policy.Forbid))
+		}
+	}
+	if in.Policy.Judge != nil {
+		why, err := in.Policy.Judge.Forbids(r)
+		if err != nil {
+			return Failed(r, err)
+		}
+		if why != nil {
+			return answer(r, Deny, *why)
 		}
 	}
 	if _, ok := in.Manifest.Declares(r.Capability); !ok {
