@@ -30,6 +30,7 @@ type exchange struct {
 
 	early    sync.Mutex // orders responses before the one that counts
 	answered bool       // that one is there; guarded by early
+	wentOn   bool       // the program was told to send its body, in HTTP/2; guarded by early
 }
 
 // serve answers one request of a program.
@@ -234,6 +235,13 @@ func (x *exchange) before(code int, header http.Header) {
 	defer x.early.Unlock()
 	if x.answered {
 		return
+	}
+	// The server of HTTP/2 tells a program that waits for it to send its body at the
+	// first read, and no more when another response was there before that. It does
+	// not say who waits; who does not leaves it (RFC 9110, section 15.2.1).
+	if x.in.ProtoMajor == 2 && x.in.ContentLength != 0 && x.sent.Load() == 0 && !x.wentOn && code != http.StatusContinue {
+		x.wentOn = true
+		x.out.WriteHeader(http.StatusContinue)
 	}
 	h := x.out.Header()
 	copyWithout(h, header)

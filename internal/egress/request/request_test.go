@@ -139,6 +139,27 @@ func (w *world) Told(r request.Record) {
 	w.told = append(w.told, r)
 }
 
+// records waits for what is told of n requests: of HTTP/2 the next one may be told of
+// before the last one is. They are by method and path.
+func (w *world) records(t *testing.T, n int) map[string]request.Record {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		w.mu.Lock()
+		told := slices.Clone(w.told)
+		w.mu.Unlock()
+		if len(told) >= n {
+			all := map[string]request.Record{}
+			for _, r := range told {
+				all[r.Method+" "+r.Path] = r
+			}
+			return all
+		}
+		if time.Now().After(end) {
+			t.Fatalf("told %+v", told)
+		}
+	}
+}
+
 // connect is a program's connection.
 func (w *world) connect() net.Conn {
 	w.t.Helper()
@@ -170,7 +191,7 @@ func (w *world) connect() net.Conn {
 		w.ends = append(w.ends, end)
 	})
 	w.t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 	return c
 }
 
@@ -181,7 +202,7 @@ func (w *world) client(two bool) *http.Client {
 	p.SetHTTP2(two && w.tls)
 	p.SetUnencryptedHTTP2(two && !w.tls)
 	dial := func(context.Context, string, string) (net.Conn, error) { return w.connect(), nil }
-	t := &http.Transport{DialContext: dial, Protocols: &p, TLSClientConfig: &tls.Config{RootCAs: w.ours}, ExpectContinueTimeout: 10 * time.Second}
+	t := &http.Transport{DialContext: dial, Protocols: &p, TLSClientConfig: &tls.Config{RootCAs: w.ours}, ExpectContinueTimeout: time.Minute}
 	w.t.Cleanup(t.CloseIdleConnections)
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
@@ -280,10 +301,11 @@ func TestDecided(t *testing.T) {
 		if w.dials != 1 {
 			t.Errorf("%d connections for requests one after the other", w.dials)
 		}
-		if r := w.told[1]; r.Decision != "d-2" || r.Status != 200 || r.In != 4 || r.Out != 4 || r.Path != "/a" {
+		told := w.records(t, 7)
+		if r := told["POST /a"]; r.Decision != "d-2" || r.Status != 200 || r.In != 4 || r.Out != 4 || r.Path != "/a" {
 			t.Errorf("told %+v", r)
 		}
-		if r := w.told[0]; r.Decision != "d-1" || r.Status != 403 || r.Refused != request.NotGranted {
+		if r := told["GET /no"]; r.Decision != "d-1" || r.Status != 403 || r.Refused != request.NotGranted {
 			t.Errorf("told %+v", r)
 		}
 	})
@@ -579,6 +601,31 @@ func TestTrailers(t *testing.T) {
 		resp, err = c.Head(w.url() + "/untyped")
 		if body(t, resp, err); resp.StatusCode != 200 {
 			t.Errorf("HEAD: %d", resp.StatusCode)
+		}
+	})
+}
+
+// TestEarlyAndContinue: a program that waits until it may send its body is told to,
+// also where the server has another response before the one that counts.
+func TestEarlyAndContinue(t *testing.T) {
+	ways(t, func(t *testing.T, secure, two bool) {
+		w := start(t, secure, func(rw http.ResponseWriter, r *http.Request) {
+			rw.WriteHeader(103)
+			_, _ = io.Copy(rw, r.Body)
+		}, nil)
+		c := w.client(two)
+		for range 100 { // whichever of both comes first
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second) // the client itself waits longer
+			r, err := http.NewRequestWithContext(ctx, "POST", w.url()+"/", strings.NewReader("text"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Expect", "100-continue")
+			resp, err := c.Do(r)
+			if text := body(t, resp, err); text != "text" {
+				t.Errorf("%q", text)
+			}
+			cancel()
 		}
 	})
 }
