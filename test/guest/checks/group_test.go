@@ -49,7 +49,7 @@ func TestOwnGroup(t *testing.T) {
 // has reached it by now; to end takes a moment, and longer where that is expected.
 func ended(t *testing.T, pid int, expected bool) bool {
 	t.Helper()
-	for i := range 200 {
+	for i := range 6000 {
 		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 		if err != nil {
 			t.Fatal(err)

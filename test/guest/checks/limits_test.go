@@ -35,7 +35,7 @@ func TestMemory(t *testing.T) {
 
 // TestPIDs: so is one on processes.
 func TestPIDs(t *testing.T) {
-	const forks = "i=0; while [ $i -lt 30 ]; do sleep 5 & i=$((i+1)); done; echo made all"
+	const forks = "i=0; while [ $i -lt 30 ]; do sleep 600 & i=$((i+1)); done; echo made all"
 	s := ambit(t, scope(t), "run", "--ask", "none", "--limit", "pids=20", "--", "sh", "-c", forks)
 	if strings.Contains(s.out, "made all") {
 		t.Error("it made 30 processes")
@@ -48,7 +48,7 @@ func TestPIDs(t *testing.T) {
 // TestCPU: the kernel holds back a sandbox that wants more than its part, and
 // that is said at the end.
 func TestCPU(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Getenv("AMBIT_BIN"), "run", "--ask", "none", "--limit", "cpu=0.2", "--", "sh", "-c", "while :; do :; done")
 	cmd.Env = append(os.Environ(), "AMBIT_STATE_DIR="+t.TempDir())
