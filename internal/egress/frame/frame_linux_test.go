@@ -3,6 +3,7 @@ package frame_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -20,7 +21,21 @@ import (
 	"ambit.dev/ambit/internal/egress/frame"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs the tests, and waits until no goroutine is left of them.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for end := time.Now().Add(time.Minute); code == 0; {
+		left := goleak.Find()
+		if left == nil {
+			break
+		}
+		if time.Now().After(end) {
+			fmt.Fprintln(os.Stderr, "left behind:", left)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
 
 // sink keeps what a link delivers.
 type sink struct {

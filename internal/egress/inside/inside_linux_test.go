@@ -277,7 +277,16 @@ func ask(t *testing.T, d *inside.Dialer, port uint16, line string) (string, erro
 // none of the host.
 func TestDial(t *testing.T) {
 	s := linktest.Start(t, linktest.Options{})
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	before := goleak.IgnoreCurrent()
+	defer func() {
+		var left error
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+			if left = goleak.Find(before); left == nil {
+				return
+			}
+		}
+		t.Errorf("left behind: %v", left)
+	}()
 	d := inside.NewDialer(s.Ends.Seeds)
 	defer d.Close()
 	for _, at := range []string{"127.0.0.1:8000", "[::1]:8001", "0.0.0.0:8002"} {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +23,21 @@ import (
 	"ambit.dev/ambit/internal/egress/request/authority"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs the tests, and waits until no goroutine is left of them.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for end := time.Now().Add(time.Minute); code == 0; {
+		left := goleak.Find()
+		if left == nil {
+			break
+		}
+		if time.Now().After(end) {
+			fmt.Fprintln(os.Stderr, "left behind:", left)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
 
 // A world is an engine with a server behind it. Its host is far.test.
 type world struct {
