@@ -19,7 +19,7 @@ import (
 // storms are what a program inside does to its network, one after another. It
 // says a line after each and goes on when it is told to.
 const storms = `
-import resource, select, socket, struct, sys
+import os, resource, select, socket, struct, sys
 host, port, closed = "host.ambit.internal", int(sys.argv[1]), int(sys.argv[2])
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
@@ -43,8 +43,8 @@ def open_all(n, first):
     while left:
         for fd, event in p.poll(60000) or sys.exit("connections do not come"):
             s = socks[fd]
-            if s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                sys.exit("a connection was refused")
+            if e := s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                sys.exit(f"connection {n - left} of {n} fails: {os.strerror(e)}")
             p.unregister(fd)
             s.setblocking(True)
             s.settimeout(60)
@@ -203,20 +203,34 @@ func TestStorms(t *testing.T) {
 		t.Helper()
 		r.says(t, want)
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("what was refused:\n%s", b.refused())
+		}
+	})
 	tell := func() { _, _ = io.WriteString(in, "\n") }
-	flows := func() int {
+	network := func() shownNetwork {
 		t.Helper()
 		var all []shownNetwork
 		if err := json.Unmarshal([]byte(b.run("net", "--json").out), &all); err != nil || len(all) != 1 {
 			t.Fatalf("%v: %+v", err, all)
 		}
-		return len(all[0].Flows)
+		return all[0]
 	}
+	flows := func() int { return len(network().Flows) }
 	there := func(want int) {
 		t.Helper()
-		for end := time.Now().Add(patience); flows() != want; time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("there are %d flows, want %d", flows(), want)
+		begin, less := time.Now(), 1<<20 // fewer and fewer is no leak, but a busy machine
+		for since := begin; ; time.Sleep(50 * time.Millisecond) {
+			n := network()
+			if len(n.Flows) == want {
+				return
+			}
+			if len(n.Flows) < less {
+				less, since = len(n.Flows), time.Now()
+			}
+			if time.Since(since) > patience {
+				t.Fatalf("after %s there are %d flows, want %d: %+v", time.Since(begin), len(n.Flows), want, n)
 			}
 		}
 	}
@@ -264,6 +278,18 @@ func TestStorms(t *testing.T) {
 		t.Errorf("it says %q", r.err.String())
 	}
 	b.run("audit", "verify").want(t, 0)
+}
+
+// refused is what the log has of connections that were refused, or failed.
+func (b *bench) refused() string {
+	var said strings.Builder
+	for line := range strings.Lines(b.run("audit", "ls", "--json", "-n", "0").out) {
+		ended := strings.Contains(line, `"end"`) && !strings.Contains(line, `"done"`) && !strings.Contains(line, `"reset"`)
+		if strings.Contains(line, "deny") || ended {
+			said.WriteString(line)
+		}
+	}
+	return said.String()
 }
 
 // childOf finds the process with a name that a launcher has started.
