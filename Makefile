@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/.tools/go/bin:$(PATH)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-guest test-microvm check lint api console pictures bench fuzz clean
+.PHONY: help build demo test test-guest test-microvm test-tiers check lint api console pictures bench fuzz clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test: ## run every test, as root and as an ordinary user, and count what was ski
 
 test-microvm: ## try in machines of their own what CI tries in one
 	AMBIT_TEST_MICROVM=all go test -count=1 -timeout 30m -run 'TestDenied' ./internal/enforce/microvm
+
+test-tiers: ## make every attack of test/escape against gVisor and an emulated machine
+	@scripts/tiers.sh
 
 test-guest: ## boot Debian's kernels in an emulator, as root, and run the tests of the tier there
 	@scripts/guest.sh

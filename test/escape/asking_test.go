@@ -17,7 +17,7 @@ import (
 // asksToo reports whether a try makes sense there. What a hidden name tells there
 // (F15) is another thing, and is held by the tests of the trap.
 func (a attack) asksToo(y try) bool {
-	return strings.HasPrefix(a.ID, "F") && a.ID != "F15" && y.Want.launch == "" && !y.Unasked
+	return tierUnderTest() == tierProcess && strings.HasPrefix(a.ID, "F") && a.ID != "F15" && y.Want.launch == "" && !y.Unasked
 }
 
 func (a attack) asking(t *testing.T, y try) {

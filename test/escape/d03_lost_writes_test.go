@@ -31,6 +31,9 @@ done; true`
 	}
 	// The private folders are meant for writing; a grant is the host's.
 	private := []string{"/tmp", "/dev/shm", f.Home, f.Work}
+	if differs(t, f.tier).kind == ownKernel {
+		private = append(private, "/dev")
+	}
 	seen := map[string]bool{}
 	for line := range strings.Lines(string(out)) {
 		dir, ok := strings.CutPrefix(strings.TrimSpace(line), "wrote ")

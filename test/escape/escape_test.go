@@ -11,7 +11,8 @@
 // written where they are declared, and TestMain enters the same test with
 // `attempt TEST TRY FIELD`.
 //
-// AMBIT_BIN names the binary under test; without it, it is built.
+// AMBIT_BIN names the binary under test; without it, it is built. AMBIT_TEST_TIER
+// names the tier that is attacked.
 package escape_test
 
 import (
@@ -48,7 +49,11 @@ func testMain(m *testing.M) int {
 		os.Args = []string{os.Args[0], "-test.run=^" + attempting[0] + "$"}
 		return m.Run()
 	}
-	var err error
+	err := checkTier()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if scratch, err = os.MkdirTemp("", "ambit-escape-"); err == nil {
 		err = os.Chmod(scratch, 0o755)
 	}

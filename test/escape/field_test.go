@@ -41,6 +41,7 @@ type field struct {
 	start func(t *testing.T)    // the end of Setup
 	came  *counter              // who reached a server of the host
 	stage *stage                // nil: the host's own network
+	tier  string                // that its programs run in
 	were  map[string]fileStatus // what must stay as it was
 }
 
@@ -51,6 +52,7 @@ func newField(t *testing.T) *field {
 
 func newFieldIn(t *testing.T, dir string) *field {
 	t.Helper()
+	differs(t, tierUnderTest()).skip(t)
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +77,7 @@ func newFieldIn(t *testing.T, dir string) *field {
 	f.put(t, filepath.Join(f.Read, "file"), "read\n")
 	f.guard(t, f.Canary)
 	f.guard(t, filepath.Join(f.Read, "file"))
+	f.entered(t, tierUnderTest())
 	return f
 }
 
@@ -170,7 +173,7 @@ const race = "GORACE=atexit_sleep_ms=0 exitcode=0"
 // box is a command that runs argv inside.
 func (f *field) box(t testing.TB, argv ...string) *exec.Cmd {
 	t.Helper()
-	args := []string{"run", "--env", "AMBIT_ESCAPE", "--env", race}
+	args := append([]string{"run", "--env", "AMBIT_ESCAPE", "--env", race}, f.tierFlags()...)
 	if f.base != nil {
 		args = append(args, f.base()...)
 	} else {
@@ -254,10 +257,12 @@ func (f *field) finish(t *testing.T, y try, cmd *exec.Cmd) (o outcome) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = longest
+	done := f.aMachine()
 	begin := time.Now()
-	err := ended(cmd)
+	err := endedWithin(cmd, f.patient(longest))
 	took := time.Since(begin)
-	if took > longest {
+	done()
+	if took > f.patient(longest) {
 		t.Errorf("it hung: %s", out.String())
 	}
 	o.said = out.String()
@@ -294,7 +299,9 @@ func (f *field) finish(t *testing.T, y try, cmd *exec.Cmd) (o outcome) {
 }
 
 // ended runs cmd and kills it if it hangs.
-func ended(cmd *exec.Cmd) error {
+func ended(cmd *exec.Cmd) error { return endedWithin(cmd, longest) }
+
+func endedWithin(cmd *exec.Cmd, longest time.Duration) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}

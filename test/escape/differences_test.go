@@ -1,0 +1,191 @@
+package escape_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// All that differs between the tiers, in one table: an attack that is not in it
+// must hold in every tier. Each line is one of four kinds.
+
+type kind int
+
+const (
+	none kind = iota
+	// notThere: what is attacked is not there in the tier, so that nothing is tried.
+	notThere
+	// refusedByName: the launch is refused, in the words of the line.
+	refusedByName
+	// ownKernel: it may succeed inside, on what is the sandbox's own kernel's. The
+	// host must be unharmed all the same, and nothing of it read.
+	ownKernel
+	// lesser: what is allowed elsewhere does not work there.
+	lesser
+)
+
+// A difference is one line of the table.
+type difference struct {
+	tiers []string
+	kind  kind
+	// row are words of THREATMODEL.md or README.md that say it to everybody; of
+	// notThere, which is no difference in what is promised, the reason.
+	row string
+	// words are what a launch is refused with.
+	words string
+	// tests are tests, and single tries of them (TEST/TRY).
+	tests []string
+}
+
+var (
+	gvisorOnly  = []string{tierGVisor}
+	machineOnly = []string{tierMachine}
+	bothStrong  = []string{tierGVisor, tierMachine}
+)
+
+var differences = []difference{
+	// What is not there.
+	{tiers: bothStrong, kind: notThere, row: "the supervisor that has a call wait, which no strong tier has", tests: []string{
+		"TestKilledAtAnyMoment", "TestStateFailsWhileAsking", "TestF39ReplacedWhileAsked", "TestF44ReplacedWhileGranted",
+		"TestP22SupervisorKilledWhileAsking", "TestP22ProgramKilledWhileAsking", "TestP25ForeignProgramAsked",
+		"TestP42ManyTouches", "TestP42ManyMounts", "TestP42ManyProcesses"}},
+	{tiers: bothStrong, kind: notThere, row: "the table of calls of the process tier's filter", tests: []string{
+		"TestP23EveryCall", "TestP25ForeignArchitecture"}},
+	{tiers: bothStrong, kind: notThere, row: "the launcher's start, which these replace a part of, is the same in every tier", tests: []string{
+		"TestN22WithoutPlane", "TestN22PlaneTalksLater", "TestN22WithoutCertificate", "TestN23EmptyLists", "TestF27StoredDenial"}},
+	{tiers: bothStrong, kind: notThere, row: "the process tier's init beside each program", tests: []string{"TestD28OtherProcesses"}},
+	{tiers: bothStrong, kind: notThere, row: "the mounts of a session that runs; TestHide and TestEndsWhereItCannot try what this tier does", tests: []string{"TestG3RevokedWhileOpen"}},
+	{tiers: bothStrong, kind: notThere, row: "processes that the host could count: TestKilled has those of each tier", tests: []string{
+		"TestP19LauncherKilled", "TestP39ForkBomb"}},
+
+	// What is refused, by its name.
+	{tiers: gvisorOnly, kind: refusedByName, row: "files that were not there | yes | refused", words: "reporting files that were not there cannot be enforced here", tests: []string{
+		"TestF12LongPath", "TestF42Deputy", "TestF43ProcSelfOfAsker", "TestP30RewrittenPath", "TestP31BadPointers", "TestP33SignalsWhileHeld"}},
+	{tiers: gvisorOnly, kind: refusedByName, row: "first touches that are asked about", words: "asking at the first touch cannot be enforced here", tests: []string{
+		"TestP30SocketAskedAbout"}},
+	{tiers: gvisorOnly, kind: refusedByName, row: "unix sockets and named pipes of the host | where granted by name | refused", words: "cannot be enforced here: the gvisor tier has no way to a socket", tests: []string{
+		"TestF10ReceivedDescriptor", "TestP44GrantedSocket"}},
+	{tiers: gvisorOnly, kind: refusedByName, row: "single programs that may be started", words: "process.spawn of single programs cannot be enforced here", tests: []string{
+		"TestP34MemoryFileOfPack", "TestP35Interpreters"}},
+
+	// What succeeds on the sandbox's own kernel.
+	{tiers: gvisorOnly, kind: ownKernel, row: "calls about its own kernel", tests: []string{
+		"TestF11FileHandle/make_a_handle", "TestF33DeviceInGrant", "TestF35DeviceNodes", "TestF36KernelSettings/sysrq",
+		"TestF36KernelSettings/an_own_setting", "TestF37Mount", "TestN04OtherProtocols/ping_socket", "TestN06PortsOfTheHost/a_port_below_1024",
+		"TestN07OwnNetwork/tunnel", "TestP27Terminal", "TestP28KernelSurface/syslog", "TestP29SocketFamilies/device_events",
+		"TestP32NestedFilter/one_that_lets_everything_pass,_then_unshare",
+		"TestP01NewUserNamespace", "TestP02NamespaceAndTmpfs", "TestP03Umount", "TestP04NewMountInterface", "TestP05Chroot", "TestP06Setns",
+		"TestP08Ptrace/be_traced", "TestP09ProcessMemory/its_own_memory_by_process_vm_readv", "TestP10Pidfd/pidfd_getfd_of_itself",
+		"TestP10Pidfd/pidfd_getfd_of_process_1", "TestP11Priority", "TestP13Keyrings/session_keyring"}},
+	{tiers: gvisorOnly, kind: ownKernel, row: "/dev`, processes", tests: []string{"TestD03LostWrites"}},
+	{tiers: gvisorOnly, kind: ownKernel, row: "modes, times and attributes that it is told it set", tests: []string{
+		"TestF16Chmod/device_of_the_view", "TestF16Chmod/times_of_a_device", "TestF16Chmod/standard_input,_which_is_/dev/null",
+		"TestF17StandardInput/mode", "TestF17StandardInput/mode_by_name", "TestF17StandardInput/times",
+		"TestF17TimesAndAttributes/FS_IOC_SETFLAGS", "TestF17TimesAndAttributes/file_setattr", "TestP14Setuid/an_own_copy", "TestP16LeftSetuid"}},
+
+	// What is less.
+	{tiers: gvisorOnly, kind: lesser, row: "in a granted folder they cannot be opened", tests: []string{"TestP44UnlistedSocket"}},
+	{tiers: gvisorOnly, kind: lesser, row: "calls about its own kernel", tests: []string{"TestP34MemoryFile", "TestP37Environment/words_of_the_parent",
+		"TestP11Kill/process_1_of_the_sandbox", "TestP18Personality/no_randomisation"}},
+	{tiers: gvisorOnly, kind: notThere, row: "refused by name: TestRefusedByName", tests: []string{
+		"TestD22DenialsAreTold", "TestF13OddNames", "TestG06Arguments"}},
+}
+
+// differs is the line for a test in a tier: that of the longest name that covers it.
+func differs(t *testing.T, tier string) (d difference) {
+	t.Helper()
+	longest := 0
+	for _, line := range differences {
+		for _, name := range line.tests {
+			covers := t.Name() == name || strings.HasPrefix(t.Name(), name+"/")
+			if covers && len(name) > longest && slices.Contains(line.tiers, tier) {
+				d, longest = line, len(name)
+			}
+		}
+	}
+	return d
+}
+
+// skip skips a test of what is not there.
+func (d difference) skip(t *testing.T) {
+	t.Helper()
+	if d.kind == notThere {
+		t.Skip("requires: another tier:", d.row)
+	}
+}
+
+// wanted is how a try must end in the field's tier.
+func (d difference) wanted(f *field, y try) try {
+	if !f.strong() {
+		return y
+	}
+	if y.Want.why == "" && y.Want.launch == "" {
+		y.Want = want{dies: y.Want.signal != 0} // another kernel answers
+	}
+	switch d.kind {
+	case refusedByName:
+		y.Want = notLaunched(d.words)
+	case ownKernel:
+		y.Want = want{dies: true, either: true}
+	case lesser:
+		y.Want = want{dies: true}
+	}
+	return y
+}
+
+// Every line is said to everybody, and names tests that there are.
+func TestDifferences(t *testing.T) {
+	if attempting != nil {
+		t.Skip("requires: no attempt")
+	}
+	said := ""
+	for _, name := range []string{"../../THREATMODEL.md", "../../README.md"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said += strings.Join(strings.Fields(string(text)), " ")
+	}
+	tests := declared(t)
+	for _, d := range differences {
+		if d.kind != notThere && !strings.Contains(said, d.row) {
+			t.Errorf("no document says %q", d.row)
+		}
+		if d.kind == none || d.row == "" || len(d.tests) == 0 || (d.kind == refusedByName) != (d.words != "") {
+			t.Errorf("half a line: %+v", d)
+		}
+		for _, name := range d.tests {
+			if test, _, _ := strings.Cut(name, "/"); !slices.Contains(tests, test) {
+				t.Errorf("there is no test %s", test)
+			}
+		}
+	}
+	for _, name := range quick {
+		if !slices.Contains(tests, name) {
+			t.Errorf("there is no test %s", name)
+		}
+	}
+}
+
+// declared are the names of the tests here.
+func declared(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f.Name())
+		if err != nil {
+			continue // a folder
+		}
+		for line := range strings.Lines(string(text)) {
+			if rest, ok := strings.CutPrefix(line, "func Test"); ok {
+				name, _, _ := strings.Cut(rest, "(")
+				names = append(names, "Test"+name)
+			}
+		}
+	}
+	return names
+}
