@@ -60,6 +60,10 @@ var differences = []difference{
 		"TestP19LauncherKilled", "TestP39ForkBomb"}},
 
 	// What is refused, by its name.
+	{tiers: machineOnly, kind: refusedByName, row: "files that were not there, `net.listen` | yes | refused", words: "reporting files that were not there cannot be enforced here", tests: []string{
+		"TestF12LongPath", "TestF42Deputy", "TestF43ProcSelfOfAsker", "TestP30RewrittenPath", "TestP31BadPointers", "TestP33SignalsWhileHeld"}},
+	{tiers: machineOnly, kind: refusedByName, row: "sockets and devices of the host that were granted by name", words: "cannot be enforced here: the microvm-emulated tier has no way", tests: []string{
+		"TestF10ReceivedDescriptor", "TestP44GrantedSocket"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "files that were not there | yes | refused", words: "reporting files that were not there cannot be enforced here", tests: []string{
 		"TestF12LongPath", "TestF42Deputy", "TestF43ProcSelfOfAsker", "TestP30RewrittenPath", "TestP31BadPointers", "TestP33SignalsWhileHeld"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "first touches that are asked about", words: "asking at the first touch cannot be enforced here", tests: []string{
@@ -83,6 +87,10 @@ var differences = []difference{
 		"TestF16Chmod/device_of_the_view", "TestF16Chmod/times_of_a_device", "TestF16Chmod/standard_input,_which_is_/dev/null",
 		"TestF17StandardInput/mode", "TestF17StandardInput/mode_by_name", "TestF17StandardInput/times",
 		"TestF17TimesAndAttributes/FS_IOC_SETFLAGS", "TestF17TimesAndAttributes/file_setattr", "TestP14Setuid/an_own_copy", "TestP16LeftSetuid"}},
+	{tiers: machineOnly, kind: ownKernel, row: "setuid bits (which give nothing there) and io_uring are the guest's kernel's to allow", tests: []string{
+		"TestF11FileHandle/make_a_handle", "TestF16Chmod", "TestF17StandardInput", "TestF17TimesAndAttributes", "TestP16LeftSetuid"}},
+	{tiers: machineOnly, kind: ownKernel, row: "what leads to something denied stays a folder on the host", tests: []string{
+		"TestF28GitConfig/another_repository_in_its_place"}},
 
 	// What is less.
 	{tiers: gvisorOnly, kind: lesser, row: "in a granted folder they cannot be opened", tests: []string{"TestP44UnlistedSocket"}},

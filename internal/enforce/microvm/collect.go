@@ -42,7 +42,9 @@ func most(p enforce.Plan) int64 {
 // Security: it takes a guest at its word for nothing. Names were checked when they
 // were read; each is resolved beneath the grant by os.Root, which refuses what
 // leads out; the object itself is never followed. There is no way to name a
-// device. What the plan shows beneath the grant by another rule is passed over.
+// device. What the plan shows beneath the grant by another rule is passed over, also
+// where the host has nothing there, and what leads there stays a folder: a link in its
+// place would have what is closed lie in what is open.
 // How much there may be is bounded. What somebody else changed on the host
 // meanwhile is left as it is, and said.
 type collector struct {
@@ -111,6 +113,10 @@ func (c *collector) take(n channel.Node, content io.Reader) error {
 		return c.same(n, content)
 	}
 	var err error
+	if n.Kind != channel.NodeDir && c.t.above(n.Path) {
+		c.failed = append(c.failed, n.Path+": it leads to what is not granted for writing, and stays a folder")
+		return nil
+	}
 	switch n.Kind {
 	case channel.NodeDir:
 		err = c.dir(n)
@@ -312,6 +318,8 @@ func (c *collector) remove() {
 			c.failed = append(c.failed, fmt.Sprintf("%s: %v", rel, err))
 			continue
 		case fi == nil:
+		case c.t.above(rel):
+			continue
 		case !asLeft:
 			c.conflicts = append(c.conflicts, rel)
 			continue

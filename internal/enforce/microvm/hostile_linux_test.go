@@ -112,3 +112,43 @@ func TestMany(t *testing.T) {
 		t.Error("one more was taken")
 	}
 }
+
+// TestAboveClosed: what leads to something closed stays a folder on the host, also
+// where nothing is there that is closed. A link in its place would have what the plan
+// closes lie in what it opens.
+func TestAboveClosed(t *testing.T) {
+	c, dir, _ := hostile(t, place{"repo/hooks", true}, place{"new/hooks", true})
+	if err := os.Mkdir(dir+"/repo", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.remember("repo", ""); err != nil { // it was copied
+		t.Fatal(err)
+	}
+	nodes := []channel.Node{
+		{Path: "g", Kind: channel.NodeDir, Mode: 0o755},
+		{Path: "repo", Kind: channel.NodeLink, Target: "g"},
+		{Path: "new", Kind: channel.NodeLink, Target: "g"},
+	}
+	for _, kind := range []channel.NodeKind{channel.NodeLink, channel.NodeFile} {
+		c.seen = map[string]bool{}
+		for _, n := range nodes {
+			if n.Kind == channel.NodeLink {
+				n.Kind = kind
+			}
+			if err := c.take(n, strings.NewReader("")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	delete(c.seen, "repo")
+	c.remove()
+	if fi, err := os.Lstat(dir + "/repo"); err != nil || !fi.IsDir() {
+		t.Errorf("what leads to something closed is %v %v", fi, err)
+	}
+	if _, err := os.Lstat(dir + "/new"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what would lead to something closed was made: %v", err)
+	}
+	if err := c.err(); err == nil || !strings.Contains(err.Error(), "repo") {
+		t.Errorf("nothing is said: %v", err)
+	}
+}

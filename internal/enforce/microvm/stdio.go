@@ -48,7 +48,7 @@ func newStdio(from enforce.Stdio) (_ *stdio, err error) {
 			return nil, err
 		}
 		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-			return nil, fmt.Errorf("standard descriptor %d is a directory", i)
+			return nil, fmt.Errorf("standard descriptor %d: it is a directory", i)
 		}
 		if d.fds[i], err = unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3); err != nil {
 			return nil, err

@@ -102,6 +102,17 @@ func (t *tree) keeps(rel string) (kept, itself, dir bool) {
 	return false, false, false
 }
 
+// above reports whether something else of the view lies beneath rel, or would if it
+// were there.
+func (t *tree) above(rel string) bool {
+	for _, k := range t.kept {
+		if k.path != rel && beneath(k.path, rel) {
+			return true
+		}
+	}
+	return false
+}
+
 // fill copies trees into the machine.
 func (s *session) fill(l *layout) error {
 	left := int64(s.memory()) << 20 / copiedOf
