@@ -25,9 +25,11 @@ with what is expected of it: "forbidden" or "open" (policy does not stand in its
 way; somebody still has to grant it). holes lists what has to stay closed inside.
 The exit status is 0 if all are as expected, else 1.
 
-  [{"name": "keys", "capability": "fs.read:/home/ana", "user": {"uid": 1000, "name": "ana"},
-    "expect": "open", "by": "keys", "holes": ["fs.read:/home/ana/.ssh"]}]`,
-		Example: `  ambit policy test --policy ./policies cases.json`,
+  [{"name": "keys", "capability": "fs.read:/home/ana",
+    "user": {"uid": 1000, "name": "ana"}, "expect": "open",
+    "by": "keys", "holes": ["fs.read:/home/ana/.ssh"]}]`,
+		Example: `  ambit policy test cases.json
+  ambit policy test --policy ./policies cases.json`,
 		Args:    exactly(1, "a file with cases"),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.testPolicy(folder, args[0]) },
 	}
