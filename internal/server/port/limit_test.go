@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -74,7 +75,10 @@ func TestTooManyRequests(t *testing.T) {
 // others are served.
 func TestSlow(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := serveSite(t, func(h *http.Server) { // what there is, shorter: so that a test may wait for it
+		h.ReadHeaderTimeout, h.ReadTimeout = min(h.ReadHeaderTimeout, 5*time.Second), min(h.ReadTimeout, 5*time.Second)
+	})
+	slow := map[string]net.Conn{}
 	for name, text := range map[string]string{
 		"headers": "POST " + version + " HTTP/1.1\r\nHost: " + s.host + "\r\nX-A: ",
 		"a body": "POST " + version + " HTTP/1.1\r\nHost: " + s.host + "\r\nAuthorization: Bearer " + s.tokens[server.Admin] +
@@ -90,6 +94,9 @@ func TestSlow(t *testing.T) {
 		if _, err := c.Write([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
+		slow[name] = c
+	}
+	for name, c := range slow {
 		if a := s.send(t, exchange{path: version, body: "{}", header: jsonBody(bearer(s.tokens[server.Viewer])...)}); a.status != http.StatusOK {
 			t.Errorf("meanwhile somebody else is answered %d", a.status)
 		}

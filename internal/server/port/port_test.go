@@ -51,6 +51,11 @@ type site struct {
 
 func newSite(t testing.TB, changes ...func(*port.Config)) *site {
 	t.Helper()
+	return serveSite(t, func(*http.Server) {}, changes...)
+}
+
+func serveSite(t testing.TB, bound func(*http.Server), changes ...func(*port.Config)) *site {
+	t.Helper()
 	state := t.TempDir()
 	s := &site{clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)}, file: token.In(state), tokens: map[server.Role]string{}}
 	for r := server.Viewer; r <= server.Admin; r++ {
@@ -80,7 +85,7 @@ func newSite(t testing.TB, changes ...func(*port.Config)) *site {
 		t.Fatal(err)
 	}
 	h := s.port.Server(t.Context())
-	h.ReadHeaderTimeout, h.ReadTimeout = h.ReadHeaderTimeout/20, h.ReadTimeout/20 // so that a test may wait for it
+	bound(h)
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(tls.NewListener(l, cert.TLS())) }()
 	// Whose certificate it is, TestOwnCertificate looks at.
@@ -345,6 +350,11 @@ func TestForgedRequests(t *testing.T) {
 	for _, site := range []string{"cross-site", "same-site", "none"} {
 		if a := s.send(t, exchange{method: http.MethodGet, path: "/me", header: with("Sec-Fetch-Site", site)}); a.status != http.StatusForbidden {
 			t.Errorf("/me of %s is answered %d %s", site, a.status, a.body)
+		}
+	}
+	for name, header := range map[string][]string{"a page elsewhere": with("Origin", "https://evil.example"), "a page with a token": append(bearer(s.tokens[server.Admin]), "Origin", s.base)} {
+		if a := s.send(t, exchange{method: http.MethodGet, path: "/me", header: header}); a.status != http.StatusForbidden {
+			t.Errorf("/me of %s is answered %d %s", name, a.status, a.body)
 		}
 	}
 	for name, header := range map[string][]string{"a form": {"Content-Type", "text/plain"}, "another origin": jsonBody("Origin", "https://evil.example"),
