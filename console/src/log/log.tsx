@@ -11,7 +11,7 @@ import { summary, tone } from './body'
 const kinds = [
   'session.start', 'session.exec', 'session.copy', 'session.snapshot', 'session.restore', 'session.end', 'decision', 'denial',
   'grant.add', 'grant.revoke', 'grant.effect', 'flow', 'request', 'report', 'secret.set', 'secret.remove', 'pack.own', 'pack.remove',
-  'changes.apply', 'log.open', 'log.repair',
+  'changes.apply', 'api.call', 'log.open', 'log.repair',
 ]
 
 export interface LogSearch {
