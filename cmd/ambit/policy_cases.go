@@ -30,8 +30,8 @@ The exit status is 0 if all are as expected, else 1.
     "by": "keys", "holes": ["fs.read:/home/ana/.ssh"]}]`,
 		Example: `  ambit policy test cases.json
   ambit policy test --policy ./policies cases.json`,
-		Args:    exactly(1, "a file with cases"),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.testPolicy(folder, args[0]) },
+		Args: exactly(1, "a file with cases"),
+		RunE: func(_ *cobra.Command, args []string) error { return a.testPolicy(folder, args[0]) },
 	}
 	cmd.Flags().StringVar(&folder, "policy", "", "the policies in this `folder` instead of those of this machine")
 	return cmd
