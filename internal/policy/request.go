@@ -108,8 +108,9 @@ func (s *Set) resource(sub *subject, c capability.Capability) types.Entity {
 		return types.Entity{UID: types.NewEntityUID(typePort, types.String(c.Scope())), Attributes: types.NewRecord(types.RecordMap{"port": types.Long(port)})}
 	case capability.SecretRead, capability.SecretUse:
 		return sub.secret(c.Scope())
+	default: // what has no type of its own is its scope
+		return types.Entity{UID: types.NewEntityUID(typeThing, types.String(c.Scope())), Attributes: types.NewRecord(types.RecordMap{"scope": types.String(c.Scope())})}
 	}
-	return types.Entity{UID: types.NewEntityUID(typeThing, types.String(c.Scope())), Attributes: types.NewRecord(types.RecordMap{"scope": types.String(c.Scope())})}
 }
 
 // file is a path. Of a glob it is the folder that it starts from.

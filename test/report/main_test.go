@@ -158,7 +158,9 @@ func TestWhatMayRunAgain(t *testing.T) {
 		{"not named", "m/a", unsteady, ""},
 		{"one is not named", "m/b", unsteady + `{"Action":"fail","Package":"m/x","Test":"TestX"}`, ""},
 		{"too many", "m/b", many, ""},
-		{"a package", "m/b m/c m/d", broken, ""},
+		{"a package", "m/b\nm/c\nm/d", broken, ""},
+		{"left out", "m/b TestOther TestParent # an attack", unsteady, ""},
+		{"another is left out", "m/b TestOther", unsteady, "m/b TestParent\n"},
 	} {
 		dir := t.TempDir()
 		for name, text := range map[string]string{"packages": tc.packages, "first": tc.first} {

@@ -128,6 +128,48 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// judge answers as it is made, whatever it is asked.
+type judge struct {
+	why *decision.Reason
+	err error
+}
+
+func (j judge) Forbids(decision.Request) (*decision.Reason, error) { return j.why, j.err }
+func (j judge) Rules() bool                                        { return true }
+
+// TestJudge: a judge only forbids, with its own reason, whatever was granted; one
+// that fails denies; what is forbidden to everybody needs none.
+func TestJudge(t *testing.T) {
+	why := decision.Reason{Rule: decision.Forbidden, Text: "policy a.cedar:1 (no-keys)"}
+	forbid := decision.Policy{Forbid: all(t, "fs.read:/work/a")}
+	granted := []grant.Grant{given(t, "g", grant.Allow, "fs.read:/work")}
+	for _, tc := range []struct {
+		name   string
+		judge  judge
+		grants []grant.Grant
+		policy decision.Policy
+		want   decision.Outcome
+		text   string
+	}{
+		{"it is silent", judge{}, granted, decision.Policy{}, decision.Allow, ""},
+		{"it is silent, and nothing was granted", judge{}, nil, decision.Policy{}, decision.Ask, ""},
+		{"it forbids what was granted", judge{why: &why}, granted, decision.Policy{}, decision.Deny, why.Text},
+		{"it forbids what would be asked", judge{why: &why}, nil, decision.Policy{}, decision.Deny, why.Text},
+		{"it forbids what nobody is asked about", judge{why: &why}, nil, decision.Policy{Preapprove: all(t, "fs.read:/work")}, decision.Deny, why.Text},
+		{"it fails", judge{err: errors.New("it is gone")}, granted, decision.Policy{}, decision.Deny, "it could not be decided: it is gone"},
+		{"it fails and forbids", judge{why: &why, err: errors.New("it is gone")}, granted, decision.Policy{}, decision.Deny, "it could not be decided: it is gone"},
+		{"it is silent about what everybody is forbidden", judge{}, granted, forbid, decision.Deny, ""},
+	} {
+		tc.policy.Judge = tc.judge
+		d := decision.Decide(decision.Request{ID: "d-1", Subject: decision.Subject{Principal: "u", Session: "s", Pack: "org.example"},
+			Capability: must(t, "fs.read:/work/a"), CanAsk: true},
+			decision.Input{Manifest: manifest.Manifest{Open: true}, Grants: tc.grants, Policy: tc.policy, Now: now})
+		if d.Outcome != tc.want || len(d.Reasons) != 1 || tc.text != "" && d.Reasons[0].Text != tc.text || d.Outcome != decision.Allow && d.Stands != nil {
+			t.Errorf("%s: got %+v, want %s %q", tc.name, d, tc.want, tc.text)
+		}
+	}
+}
+
 // TestReasons holds the words that people get.
 func TestReasons(t *testing.T) {
 	read := must(t, "fs.read:/home/u/it's\x1b/a")
