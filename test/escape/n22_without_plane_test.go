@@ -22,7 +22,7 @@ func TestN22WithoutPlane(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newField(t)
-			program := f.without(t, egress)
+			program := f.without(t, "ambit-egress", egress)
 			cmd := exec.Command(program, "run", "--allow", "fs.write:"+f.Work, "--allow", "net.connect:example.test", "--", "touch", f.work("ran"))
 			f.fit(cmd)
 			begin := time.Now()
@@ -50,7 +50,7 @@ func TestN22PlaneTalksLater(t *testing.T) {
 	for name, said := range map[string]string{"nonsense": "echo nonsense >&3", "nothing more": "exec 3>&-"} {
 		t.Run(name, func(t *testing.T) {
 			f := newField(t)
-			program := f.without(t, "#!/bin/sh\necho '{\"ready\":true}' >&3; "+said+"; exec sleep 300\n")
+			program := f.without(t, "ambit-egress", "#!/bin/sh\necho '{\"ready\":true}' >&3; "+said+"; exec sleep 300\n")
 			cmd := exec.Command(program, "run", "--allow", "net.connect:example.test", "--", "sleep", "200")
 			f.fit(cmd)
 			begin := time.Now()
@@ -61,38 +61,6 @@ func TestN22PlaneTalksLater(t *testing.T) {
 			f.nothingLeft(t)
 		})
 	}
-}
-
-// without lays ambit and its store beside a network process that is a script, no
-// file ("/" and ""), or none that can be run ("-"). It returns ambit's path.
-func (f *field) without(t *testing.T, egress string) string {
-	t.Helper()
-	bin := filepath.Join(f.Dir, "bin")
-	if err := os.Mkdir(bin, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(bin, "ambit")
-	if err := copyProgram(program, ambit(t)); err != nil {
-		t.Fatal(err)
-	}
-	err := copyProgram(filepath.Join(bin, "ambit-store"), companion(t, "ambit-store"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := filepath.Join(bin, "ambit-egress")
-	switch egress {
-	case "":
-	case "/":
-		err = os.Mkdir(at, 0o755)
-	case "-":
-		err = os.WriteFile(at, []byte("x"), 0o644)
-	default:
-		err = os.WriteFile(at, []byte(egress), 0o755)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return program
 }
 
 // N22: where connections are opened, a network process that tells no certificate,
@@ -111,7 +79,7 @@ func TestN22WithoutCertificate(t *testing.T) {
 			f := newField(t)
 			// It would go on and say that packets are answered.
 			script := "#!/bin/sh\n[ \"$1\" = authority ] || exit 3\nexec 1>&3\nprintf '%s\\n' '" + said + "'\nread -r hello <&3\necho '{\"ready\":true}'\ncat <&3\n"
-			program := f.without(t, script)
+			program := f.without(t, "ambit-egress", script)
 			cmd := exec.Command(program, "run", "--allow", "fs.write:"+f.Work, "--allow", "net.connect:example.test/http:GET:/**", "--", "touch", f.work("ran"))
 			f.fit(cmd)
 			out, err := cmd.CombinedOutput()
