@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"ambit.dev/ambit/internal/core/decision"
+	"golang.org/x/sys/unix"
+
 	"ambit.dev/ambit/internal/egress"
 	"ambit.dev/ambit/internal/enforce/link/linktest"
 )
@@ -432,6 +435,41 @@ func TestWithdrawUDP(t *testing.T) {
 	}
 	if got := w.see(t, "udp", "a.test:"+port, "x"); !strings.Contains(got.Err, refused) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// vanish opens a connection and takes its end away without a word, as if its
+// reset had been lost.
+func vanish(ctx context.Context, args []string) (string, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", args[0])
+	if err != nil {
+		return "", err
+	}
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return "", err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_REPAIR, 1) })
+	return "", errors.Join(err, failed, c.Close())
+}
+
+// TestVanished: a connection whose program is gone without having said so ends,
+// and one whose program is silent does not.
+func TestVanished(t *testing.T) {
+	at := each(t, func(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) })
+	w, to := openTo(t, at, func(c *egress.Config) { c.Limits.Silent = 100 * time.Millisecond })
+	go func() { _, _ = w.Do("sleep", to) }()
+	one := func() bool { f := w.plane.Flows(); return len(f) == 1 && !f[0].Connected.IsZero() }
+	until(t, "the silent one is open", one)
+	if _, err := w.Do("vanish", to); err != nil {
+		t.Fatal(err)
+	}
+	if f := w.tape.ended(t, 1)[0]; f.End != egress.Reset {
+		t.Errorf("%+v", f)
+	}
+	if !one() {
+		t.Errorf("the silent one has ended: %+v", w.plane.Flows())
 	}
 }
 

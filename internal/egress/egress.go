@@ -73,13 +73,14 @@ type Limits struct {
 	PerSecond int           // new flows
 	Idle      time.Duration // an exchange of datagrams ends after
 	Dial      time.Duration // to resolve and dial
+	Silent    time.Duration // a TCP connection whose program says nothing is looked after
 	Buffers   int           // bytes that all flows may have under way
 }
 
 // The default bounds.
 var defaults = Limits{
 	Names: 10_000, Flows: 5_000, Opening: 1024, Asking: 512, Exchanges: 256, PerSecond: 5_000,
-	Idle: 60 * time.Second, Dial: 20 * time.Second, Buffers: 32 << 20,
+	Idle: 60 * time.Second, Dial: 20 * time.Second, Silent: 30 * time.Second, Buffers: 32 << 20,
 }
 
 // A Link is where packets come from. Between calls do while none is on its way
@@ -295,6 +296,9 @@ func (l Limits) filled() Limits {
 	}
 	if l.Dial != 0 {
 		d.Dial = l.Dial
+	}
+	if l.Silent != 0 {
+		d.Silent = l.Silent
 	}
 	return d
 }

@@ -88,6 +88,7 @@ func (p *Plane) tcp(r *tcp.ForwarderRequest) {
 		p.refusedFlow(f, refuse(GaveUp, "%v", err))
 		return
 	}
+	p.probe(guest)
 	if opened {
 		p.attend(f, t, guest, &queue, share)
 		p.flows.disconnect()
@@ -107,6 +108,21 @@ func (p *Plane) tcp(r *tcp.ForwarderRequest) {
 		p.flows.disconnect()
 		leave()
 	})
+}
+
+// mostProbes is how many probes may go unanswered: a machine that is paused
+// answers none, and its connections go on afterwards.
+const mostProbes = 1 << 20
+
+// probe has the stack ask, now and then, whether the program still has its end of
+// a silent connection. A reset is sent once and may be lost on its way: what is
+// left then would stay for as long as the session, and count as open.
+func (p *Plane) probe(guest tcpip.Endpoint) {
+	idle, interval := tcpip.KeepaliveIdleOption(p.lim.Silent), tcpip.KeepaliveIntervalOption(p.lim.Silent)
+	_ = guest.SetSockOpt(&idle) // these three do not fail
+	_ = guest.SetSockOpt(&interval)
+	_ = guest.SetSockOptInt(tcpip.KeepaliveCountOption, mostProbes)
+	guest.SocketOptions().SetKeepAlive(true)
 }
 
 func closeIf(c *net.TCPConn) {
