@@ -3,6 +3,7 @@ package script_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -282,11 +283,20 @@ func TestStorms(t *testing.T) {
 
 // refused is what the log has of connections that were refused, or failed.
 func (b *bench) refused() string {
-	var said strings.Builder
-	for line := range strings.Lines(b.run("audit", "ls", "--json", "-n", "0").out) {
-		ended := strings.Contains(line, `"end"`) && !strings.Contains(line, `"done"`) && !strings.Contains(line, `"reset"`)
-		if strings.Contains(line, "deny") || ended {
-			said.WriteString(line)
+	var all []struct {
+		Kind string
+		Body struct{ Outcome, End string }
+	}
+	out := b.run("audit", "ls", "--json", "-n", "0").out
+	var texts []struct{ Body json.RawMessage }
+	if err := errors.Join(json.Unmarshal([]byte(out), &all), json.Unmarshal([]byte(out), &texts)); err != nil {
+		return err.Error()
+	}
+	var said bytes.Buffer
+	for i, r := range all {
+		if r.Body.Outcome == "deny" || r.Body.End != "" && r.Body.End != "done" && r.Body.End != "reset" {
+			_ = json.Compact(&said, texts[i].Body) // it was read above
+			said.WriteByte('\n')
 		}
 	}
 	return said.String()
