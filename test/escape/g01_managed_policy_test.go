@@ -38,12 +38,17 @@ set +e
 	return string(text), exitStatus(err)
 }
 
-// policyField is a field with something to forbid.
-func policyField(t *testing.T) *field {
+// needsPolicies skips a test for whom no policy is kept.
+func needsPolicies(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("requires: root, to whom managed policies belong")
 	}
+}
+
+// policyField is a field with something to forbid.
+func policyField(t *testing.T) *field {
+	t.Helper()
 	f := newField(t)
 	f.put(t, filepath.Join(f.Work, "keys", "id"), f.token+"\n")
 	return f
@@ -52,6 +57,7 @@ func policyField(t *testing.T) *field {
 // G1: whoever runs ambit, and what runs in it, gets around the policies that an
 // administrator keeps.
 func TestG01ManagedPolicy(t *testing.T) {
+	needsPolicies(t)
 	t.Parallel()
 	const read = `"$AMBIT" run --allow "fs.read:$WORK" -- cat "$KEYS/id"`
 	for name, script := range map[string]string{
@@ -96,6 +102,7 @@ func TestG01ManagedPolicy(t *testing.T) {
 // G1: without the program that evaluates policies, or with one that ends, says
 // nonsense or nothing, nothing is launched; without policies it is not needed.
 func TestG01WithoutJudge(t *testing.T) {
+	needsPolicies(t)
 	t.Parallel()
 	for name, judge := range map[string]string{
 		"absent":         "",
@@ -123,6 +130,7 @@ func TestG01WithoutJudge(t *testing.T) {
 
 // G1: a policy that comes while a program runs takes away what it forbids.
 func TestG01PolicyComes(t *testing.T) {
+	needsPolicies(t)
 	t.Parallel()
 	f := policyField(t)
 	begin := time.Now()
