@@ -53,6 +53,9 @@ func TestG09ManyEnded(t *testing.T) {
 func TestG09GroupsOfTheKilled(t *testing.T) {
 	f := newField(t)
 	f.flags = []string{"--limit", "memory=256M"}
+	if out, _ := f.box(t, "/bin/true").CombinedOutput(); strings.Contains(string(out), "needs a control group") {
+		t.Skipf("requires: control groups, which this tier does not go without: %s", out)
+	}
 	s := f.begin(t, "echo $AMBIT_SESSION; echo ready; exec sleep 600")
 	session := ""
 	for line := range strings.Lines(s.out.String()) {
