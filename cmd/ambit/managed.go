@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,48 +71,6 @@ func (a *app) manage() *managed {
 		}()
 	}
 	return m
-}
-
-// policyStamp tells one state of the folder from another, and whether there is a
-// policy in it. A folder that cannot be read, or is not kept by root, is an error.
-func policyStamp() (stamp string, there bool, err error) {
-	fd, err := unix.Open(wire.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.ENOENT) {
-		return "", false, nil
-	}
-	if err != nil {
-		return "", true, fmt.Errorf("managed policy: %s: %w", wire.Dir, err)
-	}
-	dir := os.NewFile(uintptr(fd), wire.Dir)
-	defer dir.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return "", true, fmt.Errorf("managed policy: %s: %w", wire.Dir, err)
-	}
-	if st.Uid != 0 || st.Mode&0o022 != 0 {
-		return "", true, fmt.Errorf("managed policy: %s: it belongs to user %d with mode %04o; it has to belong to root, and nobody else may write it", wire.Dir, st.Uid, st.Mode&0o7777)
-	}
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return "", true, fmt.Errorf("managed policy: %s: %w", wire.Dir, err)
-	}
-	slices.Sort(names)
-	var b strings.Builder
-	stampTo(&b, st)
-	for _, name := range names {
-		if !strings.HasSuffix(name, wire.Suffix) {
-			continue
-		}
-		there = true
-		if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil { // else it is gone again
-			stampTo(&b, st)
-		}
-	}
-	return b.String(), there, nil
-}
-
-func stampTo(b *strings.Builder, st unix.Stat_t) {
-	fmt.Fprintf(b, "%d:%d %d %d.%d %d.%d %o %d\n", st.Dev, st.Ino, st.Size, st.Mtim.Sec, st.Mtim.Nsec, st.Ctim.Sec, st.Ctim.Nsec, st.Mode, st.Uid)
 }
 
 // open answers with somebody to ask. The mutex is held.
@@ -297,83 +252,6 @@ func forbids(by wire.Policy, c capability.Capability, t told) *decision.Reason {
 		text += " (" + t.v.Why + ")"
 	}
 	return &decision.Reason{Rule: decision.Forbidden, Text: capability.Printable(text), Policy: capability.Printable(by.String()), Set: t.set}
-}
-
-// holes are what the policies close inside of what is allowed.
-func (m *managed) holes(c capability.Capability, about decision.Subject) ([]wire.Hole, error) {
-	if !m.rules.Load() {
-		return nil, nil
-	}
-	t, err := m.verdict(m.request(decision.Request{Subject: about, Capability: c}))
-	return t.v.Holes, err
-}
-
-// isFile reports whether a capability is about files.
-func isFile(k capability.Kind) bool {
-	return k == capability.FSRead || k == capability.FSWrite || k == capability.FSAppend
-}
-
-// mask answers with the holes of what a view shows, and remembers that they are
-// closed there.
-func (m *managed) mask(effective []capability.Capability, about decision.Subject) (all []capability.Capability, err error) {
-	for _, c := range effective {
-		holes, err := m.holes(c, about)
-		if err != nil {
-			return nil, err
-		}
-		var closed []capability.Capability
-		for _, h := range holes {
-			closed = append(closed, h.Capability)
-		}
-		m.mu.Lock()
-		m.closed[c] = closed
-		m.mu.Unlock()
-		all = append(all, closed...)
-	}
-	return all, nil
-}
-
-// opened is the policy by which something inside of what is shown has to be closed
-// now, and is not.
-func (m *managed) opened(c capability.Capability, about decision.Subject) (*decision.Reason, error) {
-	if !m.rules.Load() {
-		return nil, nil //nolint:nilnil // nothing has to be
-	}
-	t, err := m.verdict(m.request(decision.Request{Subject: about, Capability: c}))
-	if err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, h := range t.v.Holes {
-		if !slices.Contains(m.closed[c], h.Capability) {
-			return forbids(h.By, h.Capability, t), nil
-		}
-	}
-	return nil, nil //nolint:nilnil // all of it is
-}
-
-// changed reports whether the policies were changed since it was asked last. An
-// error says that they cannot be used as they are.
-func (m *managed) changed() (bool, error) {
-	stamp, there, err := policyStamp()
-	m.mu.Lock()
-	same := stamp == m.stamp && err == nil
-	if !same {
-		m.stamp = stamp
-		clear(m.answers)
-	}
-	m.mu.Unlock()
-	m.rules.Store(there || err != nil)
-	if err == nil && !same && there {
-		_, err = m.ask(nil)
-	}
-	if err != nil { // they are looked at again
-		m.mu.Lock()
-		m.stamp = "cannot be used"
-		m.mu.Unlock()
-	}
-	return !same, err
 }
 
 // close ends what evaluates.
