@@ -5,7 +5,8 @@
 # `scripts/guest.sh prepare` only fetches what the part of `make test` needs, and
 # `scripts/guest.sh fetch` only fetches what everything needs.
 # Called by `make test-guest` and by scripts/test.sh. As root only: it installs
-# packages, and the root file system of the guest has files of root's.
+# packages, and the root file system of the guest has files of root's. Anybody may
+# call `scripts/guest.sh kernel`, which fetches the kernel that tests of machines boot.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -84,6 +85,12 @@ fetch_arm64() {
 	rm -rf "$kernels/arm64.packages" && mv "$new" "$kernels/arm64.packages"
 }
 
+if [ "${1:-}" = kernel ]; then # which anybody may fetch
+	need qemu-system-x86:qemu-system-x86_64
+	fetch_kernel stock linux-image-cloud-amd64 ||
+		die "Could not fetch the kernel: linux-image-cloud-amd64. Have the lists of packages brought up to date: sudo apt-get update"
+	exit 0
+fi
 is_root || die "Guests are made by root only: sudo make test-guest."
 need qemu-system-x86:qemu-system-x86_64 e2fsprogs:mke2fs kmod:depmod git:git python3:python3 curl:curl procps:pgrep \
 	iproute2:ip busybox-static:busybox musl-tools:musl-gcc

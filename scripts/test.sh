@@ -42,12 +42,11 @@ mkdir "$work/bin" "$work/tests" "$work/t" "$homes/own"
 (cd test/report && CGO_ENABLED=0 go build -o "$work/bin/report" .)
 make --no-print-directory -s build
 export AMBIT_BIN=$root/bin/ambit # the binary as it ships, for tests that want it
-if is_root; then # for the tests of machines, which boot this kernel
-	scripts/guest.sh prepare
-	cp -a .tools/kernels/stock "$work/kernel"
-	chmod -R a+rX "$work/kernel"
-	export AMBIT_TEST_KERNEL=$work/kernel
-fi
+# For the tests of machines, which boot this kernel.
+if is_root; then scripts/guest.sh prepare; else scripts/guest.sh kernel; fi
+cp -a .tools/kernels/stock "$work/kernel"
+chmod -R a+rX "$work/kernel"
+export AMBIT_TEST_KERNEL=$work/kernel
 mkdir "$work/npm"
 export AMBIT_TEST_NPM=$work/npm # packages of npm that tests run as they are
 
