@@ -2,17 +2,14 @@ package pack
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"ambit.dev/ambit/internal/statefile"
 )
 
 // An Owner is whom an id belongs to: a folder, or, where Digest is set, a pack
@@ -44,7 +41,7 @@ const documentVersion = 1
 
 // All are the owners, in the order of their ids.
 func (x Index) All() ([]Owner, error) {
-	text, err := x.read()
+	text, err := statefile.Read(x.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -66,7 +63,7 @@ func (x Index) Owner(id string) (o Owner, ok bool, err error) {
 // Change gives an id to what do answers, or to nobody where that is the zero
 // value. before is whom it belongs to now. Nobody else changes the file meanwhile.
 func (x Index) Change(id string, do func(before Owner, known bool) (Owner, error)) error {
-	unlock, err := x.lock()
+	unlock, err := statefile.Lock(x.path)
 	if err != nil {
 		return fmt.Errorf("lock the packs in %q: %w", x.path, err)
 	}
@@ -91,7 +88,7 @@ func (x Index) Change(id string, do func(before Owner, known bool) (Owner, error
 	default:
 		all = slices.Insert(all, i, after)
 	}
-	if err := x.write(all); err != nil {
+	if err := statefile.Replace(x.path, document{documentVersion, all}); err != nil {
 		return fmt.Errorf("write the packs in %q: %w", x.path, err)
 	}
 	return nil
@@ -101,14 +98,7 @@ func (x Index) Change(id string, do func(before Owner, known bool) (Owner, error
 // its id.
 func parse(path string, text []byte) ([]Owner, error) {
 	var d document
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(&d)
-	if err == nil {
-		if _, more := dec.Token(); more != io.EOF {
-			err = errors.New("it has more than one document")
-		}
-	}
+	err := statefile.Decode(text, &d)
 	switch sorted := func(a, b Owner) int { return bytes.Compare([]byte(a.ID), []byte(b.ID)) }; {
 	case err != nil:
 	case d.Version != documentVersion:
@@ -122,73 +112,4 @@ func parse(path string, text []byte) ([]Owner, error) {
 		return nil, fmt.Errorf("the packs in %q: %w", path, err)
 	}
 	return d.Packs, nil
-}
-
-// read reads the file.
-//
-// Security: whoever can write it can have the grants of any pack; one that others
-// may write is refused.
-func (x Index) read() ([]byte, error) {
-	f, err := os.OpenFile(x.path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return nil, err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o022 != 0 || int(st.Uid) != os.Geteuid() {
-		return nil, errors.New("others may write to it")
-	}
-	return io.ReadAll(f)
-}
-
-// lock waits until nobody else changes the file. The lock is a file of its own,
-// since the other is replaced.
-func (x Index) lock() (unlock func(), err error) {
-	f, err := os.OpenFile(x.path+".lock", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return func() { _ = f.Close() }, nil // which gives the lock up
-}
-
-// write replaces the file, durably.
-func (x Index) write(all []Owner) error {
-	text, err := json.MarshalIndent(document{documentVersion, all}, "", "  ")
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(x.path), filepath.Base(x.path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(text, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), x.path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(filepath.Dir(x.path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ambit.dev/ambit/internal/statefile"
 )
 
 // A Shelf is the folder that installed packs lie in, each in one of its own that
@@ -122,19 +124,19 @@ func (d *Draft) Keep() (folder string, err error) {
 		return "", err
 	}
 	d.dir = ""
-	return folder, syncDir(d.shelf.dir)
+	return folder, statefile.SyncDir(d.shelf.dir)
 }
 
 // syncTree makes the names of a tree durable; its files are.
 func syncTree(dir string, tree []Entry) error {
 	for _, e := range tree {
 		if e.Mode.IsDir() {
-			if err := syncDir(filepath.Join(dir, filepath.FromSlash(e.Path))); err != nil {
+			if err := statefile.SyncDir(filepath.Join(dir, filepath.FromSlash(e.Path))); err != nil {
 				return err
 			}
 		}
 	}
-	return syncDir(dir)
+	return statefile.SyncDir(dir)
 }
 
 // Close removes what was not kept.

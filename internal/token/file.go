@@ -1,18 +1,15 @@
 package token
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"ambit.dev/ambit/internal/statefile"
 )
 
 // A File is where tokens are kept. It is safe for concurrent use, also by several
@@ -32,7 +29,7 @@ type document struct {
 
 // List returns the tokens, by name. A file that is not there has none.
 func (f File) List() ([]Token, error) {
-	text, err := f.read()
+	text, err := statefile.Read(f.path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -87,7 +84,7 @@ func (f File) Use(last map[string]time.Time) error {
 }
 
 func (f File) change(do func([]Token) ([]Token, error)) error {
-	unlock, err := f.lock()
+	unlock, err := statefile.Lock(f.path)
 	if err != nil {
 		return fmt.Errorf("lock the tokens in %q: %w", f.path, err)
 	}
@@ -100,7 +97,7 @@ func (f File) change(do func([]Token) ([]Token, error)) error {
 		return err
 	}
 	slices.SortFunc(all, func(a, b Token) int { return strings.Compare(a.Name, b.Name) })
-	if err := f.write(all); err != nil {
+	if err := statefile.Replace(f.path, document{version, all}); err != nil {
 		return fmt.Errorf("write the tokens in %q: %w", f.path, err)
 	}
 	return nil
@@ -109,13 +106,8 @@ func (f File) change(do func([]Token) ([]Token, error)) error {
 // parse reads the file strictly.
 func parse(text []byte) ([]Token, error) {
 	var d document
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&d); err != nil {
+	if err := statefile.Decode(text, &d); err != nil {
 		return nil, err
-	}
-	if _, more := dec.Token(); !errors.Is(more, io.EOF) {
-		return nil, errors.New("it has more than one document")
 	}
 	if d.Version != version {
 		return nil, fmt.Errorf("it has version %d, this ambit knows %d", d.Version, version)
@@ -129,69 +121,4 @@ func parse(text []byte) ([]Token, error) {
 		}
 	}
 	return d.Tokens, nil
-}
-
-// read reads the file.
-//
-// Security: whoever can write it can make tokens; one that others may write is
-// refused.
-func (f File) read() ([]byte, error) {
-	file, err := os.OpenFile(f.path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
-		return nil, err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o022 != 0 || int(st.Uid) != os.Geteuid() {
-		return nil, errors.New("it is another user's, or others may write to it")
-	}
-	return io.ReadAll(file)
-}
-
-// lock waits until nobody else changes the file. The lock is a file of its own,
-// since the other is replaced.
-func (f File) lock() (unlock func(), err error) {
-	file, err := os.OpenFile(f.path+".lock", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		if err = unix.Flock(int(file.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return func() { _ = file.Close() }, nil // which gives the lock up
-}
-
-// write replaces the file, durably. CreateTemp makes it 0600.
-func (f File) write(all []Token) error {
-	text, err := json.MarshalIndent(document{version, all}, "", "  ")
-	if err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(filepath.Dir(f.path), filepath.Base(f.path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(append(text, '\n'))
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), f.path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	dir, err := os.Open(filepath.Dir(f.path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
