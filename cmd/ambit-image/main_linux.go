@@ -2,37 +2,20 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"os"
+	"net"
 
 	"ambit.dev/ambit/internal/companion"
 	"ambit.dev/ambit/internal/enforce/microvm/build"
 	"ambit.dev/ambit/internal/enforce/microvm/image"
 )
 
-func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "ambit-image:", err)
-		os.Exit(1)
-	}
-}
+func main() { companion.Main("ambit-image", carry, run) }
+
+func carry(s io.ReadWriter) *companion.Conn { return companion.NewConn(s, image.MaxMessage) }
 
 // run makes what one order wants, and says what becomes of it.
-func run() error {
-	line, err := companion.Inherit()
-	if err != nil {
-		return err
-	}
-	defer line.Close() //nolint:errcheck // nobody is there any more
-	conn := companion.NewConn(line, image.MaxMessage)
-	var o image.Order
-	if err := conn.Receive(&o); errors.Is(err, io.EOF) {
-		return nil
-	} else if err != nil {
-		return err
-	}
+func run(line *net.UnixConn, conn *companion.Conn, o image.Order) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {

@@ -1,39 +1,20 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"os"
+	"net"
 
 	"ambit.dev/ambit/internal/companion"
 	"ambit.dev/ambit/internal/policy"
 	"ambit.dev/ambit/internal/policy/wire"
 )
 
-func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "ambit-policy:", err)
-		os.Exit(1)
-	}
-}
+func main() { companion.Main("ambit-policy", wire.NewConn, run) }
 
 // run answers until nobody asks any more.
 //
 // Security: who asks is read from the system's list of users, not heard from who
 // asks; then this process keeps nothing but the folder of policies, to read.
-func run() error {
-	line, err := companion.Inherit()
-	if err != nil {
-		return err
-	}
-	defer line.Close() //nolint:errcheck // nobody is there any more
-	conn, h := wire.NewConn(line), wire.Hello{}
-	if err := conn.Receive(&h); errors.Is(err, io.EOF) {
-		return nil
-	} else if err != nil {
-		return err
-	}
+func run(_ *net.UnixConn, conn *companion.Conn, h wire.Hello) error {
 	asks, err := policy.Myself()
 	if err != nil {
 		return err
