@@ -2,7 +2,8 @@
 // answer what they ask, review and revoke what was granted.
 //
 // It speaks to `ambit serve` by the socket in the state folder, as the user whose
-// host that is. What is not here (packs, the host, pages of the log) the clients of
+// host that is (Dial), or by a port, with a token (DialPort). A call that is given no
+// deadline has a minute; streams have none. What is not here (packs, the host, pages of the log) the clients of
 // the services have, which are fields of Client; docs/api.md says what each route
 // does.
 //
@@ -17,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -47,17 +49,46 @@ func Dial(ctx context.Context, state string) (*Client, error) {
 			return nil, err
 		}
 	}
-	h := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, state) }}}
-	const url = "http://ambit" // the socket leads to one host, whatever it is called
-	c := &Client{
-		Questions: ambitv1connect.NewQuestionServiceClient(h, url), Sessions: ambitv1connect.NewSessionServiceClient(h, url),
-		Grants: ambitv1connect.NewGrantServiceClient(h, url), Audit: ambitv1connect.NewAuditServiceClient(h, url),
-		Packs: ambitv1connect.NewPackServiceClient(h, url), Host: ambitv1connect.NewHostServiceClient(h, url), http: h,
-	}
-	if _, err := c.Host.GetVersion(ctx, connect.NewRequest(&pb.GetVersionRequest{})); err != nil {
+	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, state) }}
+	c, err := newClient(ctx, t, "http://ambit") // the socket leads to one host, whatever it is called
+	if err != nil {
 		return nil, fmt.Errorf("reach the host in %q (`ambit serve` starts one): %w", state, err)
 	}
 	return c, nil
+}
+
+// newClient makes a client of a host that answers.
+func newClient(ctx context.Context, t http.RoundTripper, url string) (*Client, error) {
+	h := &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return errors.New("it sends requests elsewhere, which no host does")
+	}}
+	within := connect.WithInterceptors(connect.UnaryInterceptorFunc(patient))
+	c := &Client{
+		Questions: ambitv1connect.NewQuestionServiceClient(h, url, within), Sessions: ambitv1connect.NewSessionServiceClient(h, url, within),
+		Grants: ambitv1connect.NewGrantServiceClient(h, url, within), Audit: ambitv1connect.NewAuditServiceClient(h, url, within),
+		Packs: ambitv1connect.NewPackServiceClient(h, url, within), Host: ambitv1connect.NewHostServiceClient(h, url, within), http: h,
+	}
+	if _, err := c.Host.GetVersion(ctx, connect.NewRequest(&pb.GetVersionRequest{})); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// patience is how long a host may take for an answer where the caller does not say.
+const patience = time.Minute
+
+// patient gives a call that has no deadline one. Streams have none: a program may be
+// silent for as long as it likes.
+func patient(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, r connect.AnyRequest) (connect.AnyResponse, error) {
+		if _, ok := ctx.Deadline(); !ok {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, patience)
+			defer cancel()
+		}
+		return next(ctx, r)
+	}
 }
 
 // Close closes the connections that are not in use.

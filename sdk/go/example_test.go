@@ -2,17 +2,22 @@ package ambit_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"ambit.dev/ambit/internal/server/servertest"
 	ambit "ambit.dev/ambit/sdk/go"
 )
 
-// home is a folder of the person's, as the examples find it.
-var home string
+// host is what the examples speak to, and home a folder of the person's there.
+var (
+	host *servertest.Host
+	home string
+)
 
 // TestMain runs the examples against a host of their own.
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
@@ -30,18 +35,38 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	h, err := servertest.Start(binary, dir)
+	h, err := servertest.Start(binary, dir, "--listen", "127.0.0.1:0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer h.Close()
-	home = h.Home
-	if err := os.Setenv("AMBIT_STATE_DIR", h.State); err != nil {
+	host, home = h, h.Home
+	if err := environment(h, dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
+}
+
+// environment names the host by its socket and by its port.
+func environment(h *servertest.Host, dir string) error {
+	address, fingerprint := "", ""
+	for end := time.Now().Add(time.Minute); address == ""; time.Sleep(10 * time.Millisecond) {
+		if address, fingerprint = h.Port(); time.Now().After(end) {
+			return fmt.Errorf("the host does not say where it listens: %s", h.Said())
+		}
+	}
+	token, err := h.Command("token", "add", "sdk", "--role", "admin").Output()
+	if err != nil {
+		return fmt.Errorf("make a token: %w", err)
+	}
+	file := filepath.Join(dir, "token")
+	if err := os.WriteFile(file, token, 0o600); err != nil {
+		return err
+	}
+	return errors.Join(os.Setenv("AMBIT_STATE_DIR", h.State), os.Setenv("AMBIT_HOST", "https://"+address), os.Setenv("AMBIT_TOKEN_FILE", file),
+		os.Setenv("AMBIT_FINGERPRINT", fingerprint))
 }
 
 // Run a program that sees nothing of the person's, and take what it writes.
@@ -66,6 +91,31 @@ func Example_run() {
 	// Output:
 	// 4
 	// exit 3 <nil>
+}
+
+// Do the same on a host elsewhere, which is known by its certificate.
+func ExampleDialPort() {
+	ctx := context.Background()
+	client, err := ambit.DialPort(ctx, ambit.Port{
+		URL:         os.Getenv("AMBIT_HOST"), // https://build.example.org:8443
+		TokenFile:   os.Getenv("AMBIT_TOKEN_FILE"),
+		Fingerprint: os.Getenv("AMBIT_FINGERPRINT"),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	session, err := client.Start(ctx, ambit.Command{Argv: []string{"echo", "from elsewhere"}})
+	if err != nil {
+		fmt.Println(err, ambit.Denials(err))
+		return
+	}
+	exit, err := session.Wait(ctx, os.Stdout, os.Stderr)
+	fmt.Println("exit", exit, err)
+	// Output:
+	// from elsewhere
+	// exit 0 <nil>
 }
 
 // Answer what a running program asks for: its call waits meanwhile, and goes on.
