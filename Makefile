@@ -19,16 +19,26 @@ export PATH := $(CURDIR)/.tools/go/bin:$(PATH)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-guest test-microvm test-tiers check lint api console pictures bench fuzz clean
+.PHONY: help build deb demo test test-guest test-microvm test-tiers check lint api console pictures bench fuzz clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/ambit, and what it starts, beside it
 	@[ -e bin/ambit-runsc ] || echo "The first build has a second kernel (gVisor) to compile: two to three minutes of processor time." >&2
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false \
-		-ldflags "-X main.version=$(VERSION) -X gvisor.dev/gvisor/runsc/version.version=$(GVISOR)" \
-		-ldflags "ambit.dev/ambit/cmd/ambit=-X main.version=$(VERSION) $(BEGIN)" -o bin/ ./cmd/...
+	$(call GOBUILD,) -o bin/ ./cmd/...
+
+# What is linked with more flags, and how.
+define GOBUILD
+CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+		-ldflags "$(1) -X main.version=$(VERSION) -X gvisor.dev/gvisor/runsc/version.version=$(GVISOR)" \
+		-ldflags "ambit.dev/ambit/cmd/ambit=$(1) -X main.version=$(VERSION) $(BEGIN)"
+endef
+
+deb: ## make a package for Debian and Ubuntu of this version, in dist/
+	@mkdir -p dist/bin
+	$(call GOBUILD,-s -w) -o dist/bin/ ./cmd/...
+	@AMBIT_VERSION=$(VERSION) scripts/deb.sh dist/bin dist
 
 demo: ## run a program that misbehaves, see what it could not do, read what it wrote
 	@scripts/demo.sh
@@ -95,4 +105,4 @@ fuzz: ## fuzz every parser for FUZZTIME each (60s)
 		echo "$$p $$f"; CGO_ENABLED=0 go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
 
 clean: ## remove what was built
-	rm -rf bin report
+	rm -rf bin dist report

@@ -101,6 +101,14 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 	} else {
 		begin(h, l)
 		log.InfoContext(ctx, "serving", "socket", filepath.Join(o.state, socketName), "version", version)
+		tell := func(state string) {
+			if err := notify(o.notify, state); err != nil {
+				log.WarnContext(ctx, "the service manager does not know", "state", state, "why", err)
+			}
+		}
+		tell("READY=1")
+		<-ctx.Done() // which also comes when one of them fails
+		tell("STOPPING=1")
 	}
 	wait()
 	return err

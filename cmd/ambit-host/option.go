@@ -16,7 +16,8 @@ type options struct {
 	listen    string // HOST:PORT; "": no port
 	cert, key string // files; "": the host's own
 	hosts     []string
-	terminal  bool // whoever started it sees what it says
+	notify    string // the service manager's socket; "": there is none
+	terminal  bool   // whoever started it sees what it says
 }
 
 // reloads reports whether the hang-up signal means to read files again. At a terminal
@@ -36,7 +37,7 @@ func parse(args []string) (o options, err error) {
 	if err := f.Parse(args); err != nil || f.NArg() != 1 || !filepath.IsAbs(f.Arg(0)) {
 		return o, errors.New("started by ambit serve, with the state folder")
 	}
-	o.state, o.terminal = f.Arg(0), isTerminal()
+	o.state, o.terminal, o.notify = f.Arg(0), isTerminal(), notifySocket()
 	if o.listen != "" {
 		o.listen, err = listenAddress(o.listen)
 	}

@@ -8,6 +8,7 @@
 //   - Its end of the line is in no other process, so that it ends when this one
 //     does (TestEndsWithStarter).
 //   - Stop returns when it has ended (TestStop).
+//   - None is started from a folder that anybody may write (TestPathWritable).
 //
 // Layer: internal/companion, of the side that starts.
 package start
@@ -26,7 +27,7 @@ import (
 	"ambit.dev/ambit/internal/thread"
 )
 
-// Path is where a companion lies: beside this program.
+// Path is where a companion lies: beside this program, wherever a link to it stands.
 func Path(name string) (string, error) {
 	self, err := os.Executable()
 	if err == nil {
@@ -35,7 +36,24 @@ func Path(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find %s: %w", name, err)
 	}
-	return filepath.Join(filepath.Dir(self), name), nil
+	return beside(self, name)
+}
+
+// beside is where a companion lies, of a program.
+//
+// Security: what lies there is started with this user's rights and trusted. In a folder
+// that anybody may write, also one like /tmp, anybody can put it. That its owner, or a group
+// of the owner's choice, may replace it is so for the program itself too.
+func beside(self, name string) (string, error) {
+	dir := filepath.Dir(self)
+	info, err := os.Stat(dir)
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", name, err)
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		return "", fmt.Errorf("find %s: anybody may write the folder %q that ambit lies in; put ambit and what is beside it into one of their own", name, dir)
+	}
+	return filepath.Join(dir, name), nil
 }
 
 // Config says how a companion is started.

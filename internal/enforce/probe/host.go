@@ -79,7 +79,7 @@ func (h Host) userNamespaces() Finding {
 
 // appArmorFix is Ubuntu's own way: an unconfined profile with the right to make
 // user namespaces, for this one program.
-const appArmorFix = `printf 'abi <abi/4.0>,\nprofile ambit %s flags=(unconfined) { userns, }\n' "$(command -v ambit)" | sudo tee /etc/apparmor.d/ambit && sudo apparmor_parser -r /etc/apparmor.d/ambit`
+const appArmorFix = `printf 'abi <abi/4.0>,\nprofile ambit %s flags=(unconfined) { userns, }\n' "$(readlink -f "$(command -v ambit)")" | sudo tee /etc/apparmor.d/ambit && sudo apparmor_parser -r /etc/apparmor.d/ambit`
 
 // appArmorProfile is the profile that confines this process, "" if none does.
 // Other security modules say there what they have, in other words.
