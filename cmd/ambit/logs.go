@@ -45,19 +45,26 @@ is.`,
 }
 
 func (a *app) attachCommand() *cobra.Command {
-	var raw bool
+	var raw, input bool
 	cmd := &cobra.Command{
 		Use:   "attach SESSION",
 		Short: "Print what a session writes from now on, until it ends",
-		Long: `Print what a session that was started with ambit run --keep-output writes from now
-on, and end with its exit status. Ctrl-C ends only this: the session goes on. Its
-input stays where it was started; ambit exec starts a program that can be typed to.`,
+		Long: `Print what a session that was started with ambit run --keep-output, or through the
+API of a host, writes from now on, and end with its exit status. Ctrl-C ends only
+this: the session goes on.
+
+A session that was started through the API with a terminal is typed to from yours:
+all keys go to it, Ctrl-C too, and it has your terminal's size. Ctrl-] leaves it. The
+input of other sessions stays where they were started; ambit exec starts a program
+that can be typed to.`,
 		Example: `  ambit attach s-7f3ak2mq5x
-  ambit attach --raw s-7f3ak2mq5x`,
+  ambit attach --raw s-7f3ak2mq5x
+  echo ls | ambit attach --input s-7f3ak2mq5x`,
 		Args:              exactly(1, "a session; `ambit ps` lists them"),
 		ValidArgsFunction: a.completeFirstSession,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.attach(cmd.Context(), args[0], raw) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.attach(cmd.Context(), args[0], raw, input) },
 	}
+	cmd.Flags().BoolVar(&input, "input", false, "type what comes on standard input, which is no terminal")
 	cmd.Flags().BoolVar(&raw, "raw", false, "print it as it is, on a terminal too")
 	return cmd
 }
@@ -110,7 +117,13 @@ func (a *app) printKept(ctx context.Context, session string, raw, follow bool) e
 	return errors.Join(p.all(f), p.flush())
 }
 
-func (a *app) attach(ctx context.Context, session string, raw bool) error {
+func (a *app) attach(ctx context.Context, session string, raw, input bool) error {
+	if handled, err := a.attachKept(ctx, session, raw, input); handled {
+		return err
+	}
+	if input {
+		return fmt.Errorf("the session %s was not started through the API with a terminal", shellWord(session))
+	}
 	f, err := a.openKept(session)
 	if err != nil {
 		return err

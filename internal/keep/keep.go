@@ -6,6 +6,7 @@
 //	job.json    what is to be run; written before the folder has its name
 //	begun       made by the keeper, once; locked (flock(2)) while it lives
 //	output      frames: stream (1 byte), length (4 bytes, big endian), data
+//	input       a socket, by which a terminal is typed into; only with one
 //	end.json    how it ended; made aside and renamed
 //
 // Invariants:
@@ -14,6 +15,7 @@
 //     (TestOnce).
 //   - Output is bounded, and what is beyond is counted; a program is never held up
 //     by a full disk, or by nobody who reads (TestBound).
+//   - What is typed is typed once, and bounded (TestTyped, TestTerminal).
 //   - A frame is read whole or not at all (TestFrames).
 //
 // It decides nothing and grants nothing. Layer: it imports nothing of ours.
@@ -47,6 +49,7 @@ type Job struct {
 	Digest    string   `json:"digest,omitempty"` // of the request, to compare another one with
 	Pack      string   `json:"pack,omitempty"`
 	Program   string   `json:"program,omitempty"`
+	Terminal  *Size    `json:"terminal,omitempty"` // nil: none
 }
 
 // An End is how a job ended.

@@ -38,7 +38,7 @@ func Run(dir string, most int64) error {
 	if err != nil {
 		return err
 	}
-	end := j.run(out)
+	end := j.run(dir, out)
 	dropped, err := out.end()
 	end.Dropped, end.Ended = dropped, time.Now().UnixNano()
 	aside := filepath.Join(dir, ".end")
@@ -65,15 +65,15 @@ func begin(dir string) (*os.File, error) {
 	return aside, nil
 }
 
-func (j Job) run(out *Output) End {
+func (j Job) run(dir string, out *Output) End {
 	runtime.LockOSThread() // the child is told when the thread ends that made it: not before this process
-	cmd := &exec.Cmd{Path: j.Path, Args: append([]string{filepath.Base(j.Path)}, j.Args...), Dir: j.Dir, Env: os.Environ(),
-		Stdout: out.stream(Stdout), Stderr: out.stream(Stderr),
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}}
-	if len(j.Stdin) > 0 {
-		cmd.Stdin = bytes.NewReader(j.Stdin)
+	cmd := &exec.Cmd{Path: j.Path, Args: append([]string{filepath.Base(j.Path)}, j.Args...), Dir: j.Dir, Env: os.Environ()}
+	var err error
+	if j.Terminal != nil {
+		err = j.runOn(dir, cmd, out)
+	} else {
+		err = j.runPiped(cmd, out)
 	}
-	err := cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 			return End{Exit: 128 + int(status.Signal()), Error: fmt.Sprintf("the launcher was ended by %s", status.Signal())}
@@ -84,4 +84,14 @@ func (j Job) run(out *Output) End {
 		return End{Exit: 125, Error: err.Error()}
 	}
 	return End{} // what is left is about its standard input, which it need not read
+}
+
+// runPiped runs a command on pipes.
+func (j Job) runPiped(cmd *exec.Cmd, out *Output) error {
+	cmd.Stdout, cmd.Stderr = out.stream(Stdout), out.stream(Stderr)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if len(j.Stdin) > 0 {
+		cmd.Stdin = bytes.NewReader(j.Stdin)
+	}
+	return cmd.Run()
 }

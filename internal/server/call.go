@@ -9,7 +9,6 @@ import (
 	"connectrpc.com/connect"
 
 	pb "ambit.dev/ambit/api/ambit/v1"
-	api "ambit.dev/ambit/api/ambit/v1/ambitv1connect"
 	"ambit.dev/ambit/internal/audit"
 )
 
@@ -22,8 +21,7 @@ func (s *Server) recorder() connect.UnaryInterceptorFunc {
 		return func(ctx context.Context, r connect.AnyRequest) (connect.AnyResponse, error) {
 			procedure := r.Spec().Procedure
 			route, ok := RouteOf(procedure)
-			own := procedure == api.SessionServiceCreateSessionProcedure // which has no session yet: recordCreate
-			if ok && route.Changes() && !own {
+			if ok && route.Changes() && !route.own { // recordCreate, recordTyping
 				if err := s.recordCall(ctx, callerOf(ctx), procedure, "", objects(r.Any())); err != nil {
 					return nil, failure(err)
 				}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -152,6 +153,13 @@ func (s *Server) jobOf(caller Caller, id string, r *pb.CreateSessionRequest) (ke
 		}
 		args = append(args, "--ask-timeout="+d.AsDuration().String())
 	}
+	size, err := terminalOf(r)
+	if err != nil {
+		return keep.Job{}, err
+	}
+	if size != nil {
+		args = append(args, "--env=TERM="+cmp.Or(r.GetTerminal().GetTerm(), defaultTerm)) // env, behind it, may say another
+	}
 	for _, list := range []struct {
 		flag   string
 		values []string
@@ -167,11 +175,24 @@ func (s *Server) jobOf(caller Caller, id string, r *pb.CreateSessionRequest) (ke
 	sum, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
 	digest := sha256.Sum256(sum)
 	j := keep.Job{Principal: caller.Principal, Created: s.cfg.Now().Unix(), Path: s.cfg.Ambit, Dir: dir, Stdin: r.GetStdin(),
-		Args: append(append(args, "--"), r.GetArgv()...), Digest: hex.EncodeToString(digest[:]), Pack: r.GetPack()}
+		Args: append(append(args, "--"), r.GetArgv()...), Digest: hex.EncodeToString(digest[:]), Pack: r.GetPack(), Terminal: size}
 	if len(r.GetArgv()) > 0 {
 		j.Program = r.GetArgv()[0]
 	}
 	return j, err
+}
+
+// terminalOf is the size of the terminal that a request wants; nil: none.
+func terminalOf(r *pb.CreateSessionRequest) (*keep.Size, error) {
+	t := r.GetTerminal()
+	if t == nil {
+		return nil, nil
+	}
+	if len(r.GetStdin()) > 0 {
+		return nil, invalid("terminal: a program that has one reads from it, and not stdin")
+	}
+	size, err := sizeOf(t.GetRows(), t.GetColumns())
+	return &size, err
 }
 
 // maxStdin bounds what is kept of a request for a program to read.
@@ -198,7 +219,7 @@ func plain(r *pb.CreateSessionRequest) error {
 			return invalid("volumes: expected SOURCE:TARGET:ro|rw|cow with absolute paths")
 		}
 	}
-	all := slices.Concat(r.GetArgv(), r.GetAllow(), r.GetDeny(), r.GetVolumes(), pairs(r.GetEnv()), pairs(r.GetLimits()), []string{r.GetPack(), r.GetHome(), r.GetTier(), r.GetAskBy(), r.GetDir()})
+	all := slices.Concat(r.GetArgv(), r.GetAllow(), r.GetDeny(), r.GetVolumes(), pairs(r.GetEnv()), pairs(r.GetLimits()), []string{r.GetPack(), r.GetHome(), r.GetTier(), r.GetAskBy(), r.GetDir(), r.GetTerminal().GetTerm()})
 	if slices.ContainsFunc(all, func(s string) bool { return strings.ContainsRune(s, 0) }) {
 		return invalid("a text has a NUL in it")
 	}
@@ -320,13 +341,15 @@ func (s *Server) said(id string, how keep.End) string {
 	if how.Error != "" {
 		return how.Error
 	}
+	j, err := keep.Load(s.job(id))
+	one := err == nil && j.Terminal != nil // one stream, which has Ambit's own words too
 	var all strings.Builder
 	for at := int64(0); all.Len() < maxMessage; {
 		f, err := keep.Read(s.job(id), at)
 		if err != nil {
 			break
 		}
-		if at = f.Next; f.Stream == keep.Stderr {
+		if at = f.Next; f.Stream == keep.Stderr || one {
 			all.Write(f.Data)
 		}
 	}

@@ -69,6 +69,7 @@ type Route struct {
 	Procedure string
 	Least     Role
 	most      int64 // bytes of a request; 0: small
+	own       bool  // it records by itself who calls, before it changes anything
 }
 
 // Bounds of what is sent here: a process that asks must not fill this one.
@@ -84,9 +85,11 @@ var routes = []Route{
 	{Procedure: api.QuestionServiceAnswerQuestionProcedure, Least: Approver},
 	{Procedure: api.SessionServiceListSessionsProcedure, Least: Viewer},
 	{Procedure: api.SessionServiceGetSessionProcedure, Least: Viewer},
-	{Procedure: api.SessionServiceCreateSessionProcedure, Least: Operator, most: maxMessage},
+	{Procedure: api.SessionServiceCreateSessionProcedure, Least: Operator, most: maxMessage, own: true},
 	{Procedure: api.SessionServiceStopSessionProcedure, Least: Operator},
 	{Procedure: api.SessionServiceStreamOutputProcedure, Least: Operator},
+	{Procedure: api.TerminalServiceWriteInputProcedure, Least: Operator, own: true},
+	{Procedure: api.TerminalServiceResizeTerminalProcedure, Least: Operator, own: true},
 	{Procedure: api.GrantServiceListGrantsProcedure, Least: Viewer},
 	{Procedure: api.GrantServiceAddGrantsProcedure, Least: Admin},
 	{Procedure: api.GrantServiceRevokeGrantsProcedure, Least: Approver},

@@ -58,8 +58,9 @@ type Server struct {
 	started time.Time
 	running chan struct{} // one place for each command line at once
 
-	mu     sync.Mutex
-	active map[string]bool // guarded by mu; jobs that may not have ended, and whether they are known to have begun
+	mu      sync.Mutex
+	active  map[string]bool // guarded by mu; jobs that may not have ended, and whether they are known to have begun
+	typists map[string]bool // guarded by mu; who is recorded to type where
 
 	verifying, diagnosing sync.Mutex // one each at a time
 }
@@ -70,7 +71,7 @@ const maxCommands = 8
 // New makes a server on a state folder, which must be there.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, base: &store.Database{}, tokens: newTokens(), started: cfg.Now(),
-		running: make(chan struct{}, maxCommands), active: map[string]bool{}}
+		running: make(chan struct{}, maxCommands), active: map[string]bool{}, typists: map[string]bool{}}
 	s.list = &opened[*store.List]{open: func() (*store.List, error) { return s.base.OpenList(filepath.Join(cfg.State, "sessions.db")) }}
 	s.grants = &opened[*store.Store]{open: func() (*store.Store, error) { return s.base.Open(filepath.Join(cfg.State, "ambit.db")) }}
 	for _, dir := range []string{s.jobs(), s.keys()} {
@@ -97,6 +98,9 @@ func (s *Server) Handler() http.Handler {
 		},
 		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewSessionServiceHandler(sessions{s}, o...)
+		},
+		func(o ...connect.HandlerOption) (string, http.Handler) {
+			return ambitv1connect.NewTerminalServiceHandler(terminals{s}, o...)
 		},
 		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewGrantServiceHandler(grants{s}, o...)

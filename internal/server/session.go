@@ -121,6 +121,7 @@ func (s *Server) message(id string, row *store.Session, k *kept) *pb.Session {
 
 // tellJob says what is known of a session before it is on the list.
 func (s *Server) tellJob(m *pb.Session, k *kept) {
+	m.Terminal = k.Terminal != nil
 	m.Pack, m.Program, m.Started = text(k.Pack), text(k.Program), moment(time.Unix(k.Created, 0))
 	switch k.state {
 	case keep.Waiting, keep.Running:

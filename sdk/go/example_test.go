@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -190,4 +191,37 @@ func Example_revoke() {
 	// Output:
 	// the notes: true VERDICT_ALLOW
 	// 1 revoked, 0 sessions lost something: <nil>
+}
+
+// Type into a program that was given a terminal.
+func Example_terminal() {
+	ctx := context.Background()
+	client, err := ambit.Dial(ctx, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	session, err := client.Start(ctx, ambit.Command{
+		Argv:     []string{"sh", "-c", "stty -echo; read name; stty size; echo hello, $name"},
+		Terminal: &ambit.Size{Rows: 24, Columns: 80},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := session.Resize(ctx, ambit.Size{Rows: 50, Columns: 132}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := fmt.Fprintln(session.Keyboard(ctx), "you"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	var screen strings.Builder
+	exit, err := session.Wait(ctx, &screen, nil)
+	lines := strings.Split(strings.TrimSpace(screen.String()), "\r\n")
+	fmt.Println(lines[len(lines)-2:], exit, err)
+	// Output:
+	// [50 132 hello, you] 0 <nil>
 }

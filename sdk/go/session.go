@@ -26,6 +26,10 @@ type Command struct {
 	Dir     string            // where it is started; "": the user's home
 	Stdin   []byte
 
+	// Terminal gives the program a terminal of this size instead, to be typed into
+	// (Session.Keyboard). All that it writes is its standard output then.
+	Terminal *Size
+
 	// Ask has the first touch of what was not granted asked about (Client.Waiting),
 	// for as long as AskTimeout says. AskBy is "trap", which needs /dev/fuse, or
 	// "notification", which is slower; "" is the first.
@@ -48,7 +52,7 @@ type Session struct {
 // denied, Denials has the reasons.
 func (c *Client) Start(ctx context.Context, cmd Command) (*Session, error) {
 	r := &pb.CreateSessionRequest{IdempotencyKey: cmd.Key, Argv: cmd.Argv, Pack: cmd.Pack, Allow: cmd.Allow, Deny: cmd.Deny, Volumes: cmd.Volumes,
-		Env: cmd.Env, Limits: cmd.Limits, Dir: cmd.Dir, Stdin: cmd.Stdin, AskBy: cmd.AskBy}
+		Env: cmd.Env, Limits: cmd.Limits, Dir: cmd.Dir, Stdin: cmd.Stdin, AskBy: cmd.AskBy, Terminal: cmd.Terminal.message()}
 	if cmd.Ask {
 		r.Ask = pb.Ask_ASK_QUEUE
 	}

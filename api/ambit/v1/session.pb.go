@@ -202,7 +202,9 @@ type Session struct {
 	// It was made by this API, which keeps its output.
 	Kept bool `protobuf:"varint,11,opt,name=kept,proto3" json:"kept,omitempty"`
 	// What Ambit itself said, where the launch failed.
-	Error         string `protobuf:"bytes,12,opt,name=error,proto3" json:"error,omitempty"`
+	Error string `protobuf:"bytes,12,opt,name=error,proto3" json:"error,omitempty"`
+	// It was given a terminal, which can be typed into: TerminalService.
+	Terminal      bool `protobuf:"varint,13,opt,name=terminal,proto3" json:"terminal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -319,6 +321,13 @@ func (x *Session) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *Session) GetTerminal() bool {
+	if x != nil {
+		return x.Terminal
+	}
+	return false
 }
 
 type ListSessionsRequest struct {
@@ -551,7 +560,10 @@ type CreateSessionRequest struct {
 	Stdin []byte `protobuf:"bytes,14,opt,name=stdin,proto3" json:"stdin,omitempty"`
 	// How first touches are heard of: trap, which needs /dev/fuse, or notification,
 	// which is slower. Empty: trap.
-	AskBy         string `protobuf:"bytes,15,opt,name=ask_by,json=askBy,proto3" json:"ask_by,omitempty"`
+	AskBy string `protobuf:"bytes,15,opt,name=ask_by,json=askBy,proto3" json:"ask_by,omitempty"`
+	// Instead of stdin: the program gets a terminal of its own. All that it writes is
+	// its standard output then.
+	Terminal      *Terminal `protobuf:"bytes,16,opt,name=terminal,proto3" json:"terminal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -689,6 +701,13 @@ func (x *CreateSessionRequest) GetAskBy() string {
 		return x.AskBy
 	}
 	return ""
+}
+
+func (x *CreateSessionRequest) GetTerminal() *Terminal {
+	if x != nil {
+		return x.Terminal
+	}
+	return nil
 }
 
 type CreateSessionResponse struct {
@@ -1004,7 +1023,7 @@ var File_ambit_v1_session_proto protoreflect.FileDescriptor
 
 const file_ambit_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x16ambit/v1/session.proto\x12\bambit.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x02\n" +
+	"\x16ambit/v1/session.proto\x12\bambit.v1\x1a\x17ambit/v1/terminal.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x03\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04pack\x18\x02 \x01(\tR\x04pack\x12\x18\n" +
@@ -1018,7 +1037,8 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"\x04exit\x18\n" +
 	" \x01(\x05H\x00R\x04exit\x88\x01\x01\x12\x12\n" +
 	"\x04kept\x18\v \x01(\bR\x04kept\x12\x14\n" +
-	"\x05error\x18\f \x01(\tR\x05errorB\a\n" +
+	"\x05error\x18\f \x01(\tR\x05error\x12\x1a\n" +
+	"\bterminal\x18\r \x01(\bR\bterminalB\a\n" +
 	"\x05_exit\"g\n" +
 	"\x13ListSessionsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -1031,7 +1051,7 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"\x11GetSessionRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"A\n" +
 	"\x12GetSessionResponse\x12+\n" +
-	"\asession\x18\x01 \x01(\v2\x11.ambit.v1.SessionR\asession\"\xe1\x04\n" +
+	"\asession\x18\x01 \x01(\v2\x11.ambit.v1.SessionR\asession\"\x91\x05\n" +
 	"\x14CreateSessionRequest\x12'\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKey\x12\x12\n" +
 	"\x04argv\x18\x02 \x03(\tR\x04argv\x12\x12\n" +
@@ -1049,7 +1069,8 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"askTimeout\x12\x10\n" +
 	"\x03dir\x18\r \x01(\tR\x03dir\x12\x14\n" +
 	"\x05stdin\x18\x0e \x01(\fR\x05stdin\x12\x15\n" +
-	"\x06ask_by\x18\x0f \x01(\tR\x05askBy\x1a6\n" +
+	"\x06ask_by\x18\x0f \x01(\tR\x05askBy\x12.\n" +
+	"\bterminal\x18\x10 \x01(\v2\x12.ambit.v1.TerminalR\bterminal\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
@@ -1131,6 +1152,7 @@ var file_ambit_v1_session_proto_goTypes = []any{
 	nil,                           // 16: ambit.v1.CreateSessionRequest.LimitsEntry
 	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
+	(*Terminal)(nil),              // 19: ambit.v1.Terminal
 }
 var file_ambit_v1_session_proto_depIdxs = []int32{
 	17, // 0: ambit.v1.Session.started:type_name -> google.protobuf.Timestamp
@@ -1142,24 +1164,25 @@ var file_ambit_v1_session_proto_depIdxs = []int32{
 	16, // 6: ambit.v1.CreateSessionRequest.limits:type_name -> ambit.v1.CreateSessionRequest.LimitsEntry
 	1,  // 7: ambit.v1.CreateSessionRequest.ask:type_name -> ambit.v1.Ask
 	18, // 8: ambit.v1.CreateSessionRequest.ask_timeout:type_name -> google.protobuf.Duration
-	3,  // 9: ambit.v1.CreateSessionResponse.session:type_name -> ambit.v1.Session
-	2,  // 10: ambit.v1.StreamOutputResponse.stream:type_name -> ambit.v1.OutputStream
-	14, // 11: ambit.v1.StreamOutputResponse.end:type_name -> ambit.v1.SessionEnd
-	4,  // 12: ambit.v1.SessionService.ListSessions:input_type -> ambit.v1.ListSessionsRequest
-	6,  // 13: ambit.v1.SessionService.GetSession:input_type -> ambit.v1.GetSessionRequest
-	8,  // 14: ambit.v1.SessionService.CreateSession:input_type -> ambit.v1.CreateSessionRequest
-	10, // 15: ambit.v1.SessionService.StopSession:input_type -> ambit.v1.StopSessionRequest
-	12, // 16: ambit.v1.SessionService.StreamOutput:input_type -> ambit.v1.StreamOutputRequest
-	5,  // 17: ambit.v1.SessionService.ListSessions:output_type -> ambit.v1.ListSessionsResponse
-	7,  // 18: ambit.v1.SessionService.GetSession:output_type -> ambit.v1.GetSessionResponse
-	9,  // 19: ambit.v1.SessionService.CreateSession:output_type -> ambit.v1.CreateSessionResponse
-	11, // 20: ambit.v1.SessionService.StopSession:output_type -> ambit.v1.StopSessionResponse
-	13, // 21: ambit.v1.SessionService.StreamOutput:output_type -> ambit.v1.StreamOutputResponse
-	17, // [17:22] is the sub-list for method output_type
-	12, // [12:17] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	19, // 9: ambit.v1.CreateSessionRequest.terminal:type_name -> ambit.v1.Terminal
+	3,  // 10: ambit.v1.CreateSessionResponse.session:type_name -> ambit.v1.Session
+	2,  // 11: ambit.v1.StreamOutputResponse.stream:type_name -> ambit.v1.OutputStream
+	14, // 12: ambit.v1.StreamOutputResponse.end:type_name -> ambit.v1.SessionEnd
+	4,  // 13: ambit.v1.SessionService.ListSessions:input_type -> ambit.v1.ListSessionsRequest
+	6,  // 14: ambit.v1.SessionService.GetSession:input_type -> ambit.v1.GetSessionRequest
+	8,  // 15: ambit.v1.SessionService.CreateSession:input_type -> ambit.v1.CreateSessionRequest
+	10, // 16: ambit.v1.SessionService.StopSession:input_type -> ambit.v1.StopSessionRequest
+	12, // 17: ambit.v1.SessionService.StreamOutput:input_type -> ambit.v1.StreamOutputRequest
+	5,  // 18: ambit.v1.SessionService.ListSessions:output_type -> ambit.v1.ListSessionsResponse
+	7,  // 19: ambit.v1.SessionService.GetSession:output_type -> ambit.v1.GetSessionResponse
+	9,  // 20: ambit.v1.SessionService.CreateSession:output_type -> ambit.v1.CreateSessionResponse
+	11, // 21: ambit.v1.SessionService.StopSession:output_type -> ambit.v1.StopSessionResponse
+	13, // 22: ambit.v1.SessionService.StreamOutput:output_type -> ambit.v1.StreamOutputResponse
+	18, // [18:23] is the sub-list for method output_type
+	13, // [13:18] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_ambit_v1_session_proto_init() }
@@ -1167,6 +1190,7 @@ func file_ambit_v1_session_proto_init() {
 	if File_ambit_v1_session_proto != nil {
 		return
 	}
+	file_ambit_v1_terminal_proto_init()
 	file_ambit_v1_session_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
