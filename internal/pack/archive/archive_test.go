@@ -3,7 +3,6 @@ package archive_test
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,9 +11,10 @@ import (
 
 	"ambit.dev/ambit/internal/pack"
 	"ambit.dev/ambit/internal/pack/archive"
+	"ambit.dev/ambit/internal/pack/archive/archivetest"
 )
 
-const manifestText = `{"id": "org.example.words", "version": "1.0", "kind": "cli-tool", "entry": ["./run"]}`
+const manifestText = archivetest.Manifest
 
 // folder makes a pack with a program, a folder and a link.
 func folder(t *testing.T) string {
@@ -93,33 +93,12 @@ func TestExport(t *testing.T) {
 // hostile makes one of entries that an honest tool would not write.
 func hostile(t *testing.T, entries ...tar.Header) string {
 	t.Helper()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	w := tar.NewWriter(z)
-	for _, h := range append([]tar.Header{{Name: "ambit.json", Typeflag: tar.TypeReg, Size: int64(len(manifestText))}}, entries...) {
-		if h.Typeflag != tar.TypeXGlobalHeader {
-			h.Mode |= 0o644
-		}
-		if err := w.WriteHeader(&h); err != nil {
-			t.Fatal(err)
-		}
-		if text := manifestText; h.Typeflag == tar.TypeReg {
-			if h.Name != "ambit.json" {
-				text = strings.Repeat("x", int(h.Size))
-			}
-			if _, err := w.Write([]byte(text)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
+	text, err := archivetest.Make(entries...)
+	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "a.tgz")
-	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -132,21 +111,7 @@ func TestHostileArchives(t *testing.T) {
 	if err := os.Mkdir(outside, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, entries := range map[string][]tar.Header{
-		"up":                    {{Name: "../outside/x", Typeflag: tar.TypeReg, Size: 1}},
-		"up, within":            {{Name: "a/../../outside/x", Typeflag: tar.TypeReg, Size: 1}},
-		"absolute":              {{Name: outside + "/x", Typeflag: tar.TypeReg, Size: 1}},
-		"through a link":        {{Name: "l", Typeflag: tar.TypeSymlink, Linkname: outside}, {Name: "l/x", Typeflag: tar.TypeReg, Size: 1}},
-		"through a link up":     {{Name: "l", Typeflag: tar.TypeSymlink, Linkname: "../../outside"}, {Name: "l/x", Typeflag: tar.TypeReg, Size: 1}},
-		"through two links":     {{Name: "d/e", Typeflag: tar.TypeDir}, {Name: "d/e/k", Typeflag: tar.TypeSymlink, Linkname: "../.."}, {Name: "l", Typeflag: tar.TypeSymlink, Linkname: "d/e/k/../outside"}, {Name: "l/x", Typeflag: tar.TypeReg, Size: 1}},
-		"a hard link":           {{Name: "l", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"}},
-		"a device":              {{Name: "d", Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 3}},
-		"a pipe":                {{Name: "p", Typeflag: tar.TypeFifo}},
-		"a file a second time":  {{Name: "ambit.json", Typeflag: tar.TypeReg, Size: int64(len(manifestText))}},
-		"a file over a link":    {{Name: "l", Typeflag: tar.TypeSymlink, Linkname: "ambit.json"}, {Name: "l", Typeflag: tar.TypeReg, Size: 1}},
-		"a folder over a file":  {{Name: "ambit.json/x", Typeflag: tar.TypeReg, Size: 1}},
-		"deeper than is wanted": {{Name: strings.Repeat("d/", 80) + "x", Typeflag: tar.TypeReg, Size: 1}},
-	} {
+	for name, entries := range archivetest.Hostile(outside) {
 		t.Run(name, func(t *testing.T) {
 			d, err := draft(shelf, hostile(t, entries...))
 			if err == nil {
@@ -181,22 +146,12 @@ func TestHostileArchives(t *testing.T) {
 
 // A bomb ends where the bound is.
 func TestBomb(t *testing.T) {
-	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	text, err := archivetest.Bomb(pack.MaxFiles + 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := tar.NewWriter(z)
-	for i := range pack.MaxFiles + 1 {
-		if err := w.WriteHeader(&tar.Header{Name: "d" + strings.Repeat("x", i%50) + "/", Typeflag: tar.TypeDir, Mode: 0o755}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
 	file := filepath.Join(t.TempDir(), "bomb.tgz")
-	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := draft(t.TempDir(), file); err == nil || !strings.Contains(err.Error(), "more than 50000 files") {
