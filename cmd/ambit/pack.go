@@ -32,7 +32,7 @@ same id is refused.`,
   ambit run --pack org.example.words
   ambit pack ls`,
 	})
-	cmd.AddCommand(a.packCheck(), a.packShow(), a.packUnused(), a.packInstall(), a.packUpdate(), a.packList(), a.packRemove(), a.packVerify(), a.packAdopt(),
+	cmd.AddCommand(a.packCheck(), a.packShow(), a.packUnused(), a.packInstall(), a.packPrepare(), a.packUpdate(), a.packList(), a.packRemove(), a.packVerify(), a.packAdopt(),
 		a.packKey(), a.packSign(), a.packExport(), a.packPush())
 	return cmd
 }

@@ -73,24 +73,32 @@ func (in *installation) show() {
 		verb = "It asks for more than was allowed, to"
 	}
 	printf(say, "\n%s\n", verb)
-	left := in.wants
-	for _, r := range risks {
-		var rest []manifest.Want
-		title := false
-		for _, w := range left {
-			if !r.has(w.Capability) {
-				rest = append(rest, w)
-				continue
-			}
-			if !title {
-				printf(say, "  %s\n", r.title)
-				title = true
-			}
-			printf(say, "    %s\n", wantWords(w))
+	title := ""
+	for _, w := range graver(in.wants) {
+		if risk := riskOf(w.Capability); risk != title {
+			printf(say, "  %s\n", risk)
+			title = risk
 		}
-		left = rest
+		printf(say, "    %s\n", wantWords(w))
 	}
 	printf(say, "\n")
+}
+
+// riskOf names the group that a capability is asked about in.
+func riskOf(c capability.Capability) string { return risks[gravity(c)].title }
+
+func gravity(c capability.Capability) int {
+	for i, r := range risks {
+		if r.has(c) {
+			return i
+		}
+	}
+	return len(risks) - 1
+}
+
+// graver are wants with the gravest first, and those of one group together.
+func graver(wants []manifest.Want) []manifest.Want {
+	return slices.SortedStableFunc(slices.Values(wants), func(a, b manifest.Want) int { return gravity(a.Capability) - gravity(b.Capability) })
 }
 
 // wantWords says what a pack wants. What its author wrote stands in quotes.

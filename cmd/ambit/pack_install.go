@@ -18,12 +18,13 @@ import (
 type installFlags struct {
 	yes, broad, lazy bool
 	signer           string
+	prepared         preparedFlags
 }
 
 func (a *app) packInstall() *cobra.Command {
 	f := &installFlags{}
 	cmd := &cobra.Command{
-		Use:   "install [flags] FOLDER|ARCHIVE|oci://REFERENCE",
+		Use:   "install [flags] FOLDER|ARCHIVE|oci://REFERENCE | --prepared ID",
 		Short: "Install a pack, or another version of it, with what it may do",
 		Long: `Copy a pack to where no sandbox can change it, and say exactly what it asks for.
 It comes from a folder, an archive (tar, tar.gz), an OCI layout (a folder or an
@@ -35,16 +36,31 @@ later.
 A version that asks for no more than was allowed is installed without a question.
 One that asks for more shows that, and asks for that alone. What a version does
 not ask for any more is taken back. A pack that was signed is updated only by what
-the same key signed.`,
+the same key signed.
+
+For programs that ask a person themselves there are two steps: ambit pack prepare
+says what a pack asks for, and --prepared installs exactly that, once, with what
+--allow and --deny name of it.`,
 		Example: `  ambit pack install words-1.2.tar.gz
   ambit pack install oci://registry.example.org/words:1.2
   ambit pack install --lazy ./words          allow nothing yet
   ambit pack install --yes ./words           allow what it asks for, but for what is broad
   ambit pack install --signer "$(cat example.org.pub)" words-1.2.tar.gz`,
-		Args: exactly(1, "the folder or the archive of a pack, or oci:// and a registry's reference"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.installPack(cmd.Context(), f, args[0]) },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.prepared.id != "" {
+				return nothing(cmd, args)
+			}
+			return exactly(1, "the folder or the archive of a pack, or oci:// and a registry's reference")(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.prepared.id != "" {
+				return a.installPrepared(cmd.Context(), f)
+			}
+			return a.installPack(cmd.Context(), f, args[0])
+		},
 	}
 	f.add(cmd)
+	f.prepared.add(cmd)
 	return cmd
 }
 
@@ -59,6 +75,7 @@ func (f *installFlags) add(cmd *cobra.Command) {
 // an installation is a pack that is being installed.
 type installation struct {
 	app      *app
+	base     capability.Base
 	draft    *pack.Draft
 	source   string
 	before   pack.Owner // what the id belongs to
@@ -66,7 +83,8 @@ type installation struct {
 	folder   string            // where it will lie
 	manifest manifest.Manifest // resolved there
 	to       grantee
-	wants    []manifest.Want // not granted yet
+	wants    []manifest.Want // neither granted nor denied yet
+	denied   []manifest.Want // denied until further notice
 	dropped  []grant.Grant   // what it does not ask for any more
 }
 
@@ -96,10 +114,10 @@ func (a *app) installPack(ctx context.Context, f *installFlags, source string) e
 	if err := a.mayGrant(ctx, wanted, in.draft.Signer); err != nil {
 		return fmt.Errorf("%w; --lazy installs it and allows nothing of it yet", err)
 	}
-	if err := in.commit(ctx, allowed); err != nil {
+	if err := in.commit(ctx, allowed, nil); err != nil {
 		return err
 	}
-	return in.tell(allowed)
+	return in.tell(allowed, nil)
 }
 
 // draft reads the pack and finds out whom its id belongs to.
@@ -108,25 +126,37 @@ func (a *app) draft(ctx context.Context, source string) (in *installation, err e
 	if err != nil {
 		return nil, err
 	}
-	packs, err := a.packs()
-	if err != nil {
-		return nil, err
-	}
 	draft, err := parcel.shelf.Draft(func(dir string) error { return parcel.fill(ctx, dir) })
 	if err != nil {
 		return nil, fmt.Errorf("pack %s: %w", shellWord(source), err)
 	}
-	in = &installation{app: a, draft: draft, source: parcel.from, folder: parcel.shelf.Folder(draft.Digest)}
-	if in.before, in.known, err = packs.Owner(draft.Manifest.ID); err != nil {
+	if in, err = a.installation(draft, parcel.from); err != nil {
 		return nil, errors.Join(err, draft.Close())
 	}
-	b, err := base()
+	return in, nil
+}
+
+// installation finds out whom the id of a draft belongs to, and what it asks for
+// where it will lie.
+func (a *app) installation(draft *pack.Draft, source string) (in *installation, err error) {
+	shelf, err := a.shelf()
 	if err != nil {
-		return nil, errors.Join(err, draft.Close())
+		return nil, err
 	}
-	b.Dir = in.folder
-	if in.manifest, err = resolveManifest(draft.Manifest, b); err != nil {
-		return nil, errors.Join(err, draft.Close())
+	packs, err := a.packs()
+	if err != nil {
+		return nil, err
+	}
+	in = &installation{app: a, draft: draft, source: source, folder: shelf.Folder(draft.Digest)}
+	if in.before, in.known, err = packs.Owner(draft.Manifest.ID); err != nil {
+		return nil, err
+	}
+	if in.base, err = base(); err != nil {
+		return nil, err
+	}
+	in.base.Dir = in.folder
+	if in.manifest, err = resolveManifest(draft.Manifest, in.base); err != nil {
+		return nil, err
 	}
 	in.to = grantee{manifest: in.manifest, dir: in.folder, digest: draft.Manifest.Digest()}
 	return in, nil
@@ -151,16 +181,22 @@ func (in *installation) mayTake(signer string) error {
 	return nil
 }
 
-// compare finds what the pack wants and nobody granted, and what was granted and
-// it does not want any more.
+// compare finds what the pack wants and nobody has answered, what of it was denied,
+// and what was granted and it does not want any more.
 func (in *installation) compare(ctx context.Context) error {
 	stored, err := in.app.storedGrants(ctx)
 	if err != nil {
 		return err
 	}
-	var standing []grant.Grant
+	var standing, denials []grant.Grant
 	for _, g := range stored {
-		if g.Pack == in.manifest.ID && g.Principal == principal() && in.app.standing(g) && g.Outcome == grant.Allow {
+		if g.Pack != in.manifest.ID || g.Principal != principal() || !in.app.standing(g) {
+			continue
+		}
+		switch {
+		case g.Outcome != grant.Allow && g.Lifespan.Session == "":
+			denials = append(denials, g)
+		case g.Outcome == grant.Allow:
 			standing = append(standing, g)
 			if _, declared := in.manifest.Declares(g.Capability); !declared {
 				in.dropped = append(in.dropped, g)
@@ -168,17 +204,21 @@ func (in *installation) compare(ctx context.Context) error {
 		}
 	}
 	for _, w := range in.manifest.Wants {
-		if !slices.ContainsFunc(standing, func(g grant.Grant) bool { return g.Capability.Covers(w.Capability) }) {
+		covers := func(g grant.Grant) bool { return g.Capability.Covers(w.Capability) }
+		switch {
+		case slices.ContainsFunc(denials, covers):
+			in.denied = append(in.denied, w)
+		case !slices.ContainsFunc(standing, covers):
 			in.wants = append(in.wants, w)
 		}
 	}
 	return nil
 }
 
-// commit puts the pack into its place, gives it its id, and grants what was
-// allowed. Each of these is recorded before; what is cut off in between has
+// commit puts the pack into its place, gives it its id, and keeps what was allowed
+// and what was denied. Each of these is recorded before; what is cut off in between has
 // granted nothing that is not recorded, and the same command completes it.
-func (in *installation) commit(ctx context.Context, allowed []capability.Capability) error {
+func (in *installation) commit(ctx context.Context, allowed, denied []capability.Capability) error {
 	d := in.draft
 	o := pack.Owner{ID: d.Manifest.ID, Digest: d.Digest, Version: d.Manifest.Version, Signer: d.Signer, Source: in.source, Installed: in.app.now().UTC()}
 	if err := in.app.changePack(o.ID, func(before pack.Owner, known bool) (pack.Owner, error) {
@@ -201,6 +241,11 @@ func (in *installation) commit(ctx context.Context, allowed []capability.Capabil
 	if err != nil {
 		return err
 	}
+	closed, err := in.denials(denied)
+	if err != nil {
+		return err
+	}
+	made = append(made, closed...)
 	for i := range made {
 		made[i].Origin = "ambit pack install"
 	}
@@ -221,16 +266,17 @@ type installed struct {
 	Signer  string                  `json:"signer,omitempty"`
 	Folder  string                  `json:"folder"`
 	Granted []capability.Capability `json:"granted"`
+	Denied  []capability.Capability `json:"denied"`
 	Left    []capability.Capability `json:"not_granted"`
 	Revoked []capability.Capability `json:"revoked"`
 }
 
-func (in *installation) tell(allowed []capability.Capability) error {
+func (in *installation) tell(allowed, denied []capability.Capability) error {
 	d := in.draft
 	r := installed{ID: d.Manifest.ID, Version: d.Manifest.Version, Digest: d.Digest, Signer: d.Signer, Folder: in.folder,
-		Granted: append([]capability.Capability{}, allowed...), Left: []capability.Capability{}, Revoked: []capability.Capability{}}
+		Granted: append([]capability.Capability{}, allowed...), Denied: append([]capability.Capability{}, denied...), Left: []capability.Capability{}, Revoked: []capability.Capability{}}
 	for _, w := range in.wants {
-		if !slices.Contains(allowed, w.Capability) {
+		if !slices.Contains(allowed, w.Capability) && !slices.Contains(denied, w.Capability) {
 			r.Left = append(r.Left, w.Capability)
 		}
 	}

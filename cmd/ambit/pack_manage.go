@@ -90,6 +90,9 @@ func (a *app) packSource(id string) (string, error) {
 	if !ok || o.Digest == "" {
 		return "", fmt.Errorf("there is no pack %s that is installed; `ambit pack ls` lists them", shellWord(id))
 	}
+	if o.Source == uploaded {
+		return "", fmt.Errorf("%s was uploaded, and has no source to look at: upload or install what it is to become", id)
+	}
 	ref, _, exact := strings.Cut(o.Source, "@sha256:")
 	if remote, ok := strings.CutPrefix(ref, registryPrefix); ok && exact {
 		if strings.Contains(remote[strings.LastIndexByte(remote, '/')+1:], ":") {
@@ -156,6 +159,13 @@ func (a *app) removePack(ctx context.Context, id string) error {
 func (a *app) sweep(ctx context.Context) error {
 	dir, err := a.shelfDir()
 	if err != nil {
+		return err
+	}
+	offers, err := a.offers()
+	if err != nil {
+		return err
+	}
+	if err := offers.Prune(a.now()); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(dir)

@@ -139,6 +139,9 @@ func syncTree(dir string, tree []Entry) error {
 	return statefile.SyncDir(dir)
 }
 
+// Leave leaves the draft on the shelf: Close removes nothing any more.
+func (d *Draft) Leave() { d.dir = "" }
+
 // Close removes what was not kept.
 func (d *Draft) Close() error {
 	if d.dir == "" {

@@ -21,7 +21,7 @@ func (s *Server) recorder() connect.UnaryInterceptorFunc {
 		return func(ctx context.Context, r connect.AnyRequest) (connect.AnyResponse, error) {
 			procedure := r.Spec().Procedure
 			route, ok := RouteOf(procedure)
-			if ok && route.Changes() && !route.own { // recordCreate, recordTyping
+			if ok && route.Changes() && !route.own { // recordCreate, recordTyping, beginUpload
 				if err := s.recordCall(ctx, callerOf(ctx), procedure, "", objects(r.Any())); err != nil {
 					return nil, failure(err)
 				}
@@ -49,6 +49,12 @@ func (s *Server) recordCreate(ctx context.Context, caller Caller, id string, r *
 func objects(r any) (all []string) {
 	if m, ok := r.(interface{ GetId() string }); ok {
 		all = append(all, m.GetId())
+	}
+	if m, ok := r.(*pb.PreparePackRequest); ok {
+		all = append(all, m.GetSource()+m.GetUpload())
+	}
+	if m, ok := r.(*pb.InstallPackRequest); ok {
+		all = append(all, m.GetDigest())
 	}
 	if m, ok := r.(interface{ GetIds() []string }); ok {
 		all = append(all, m.GetIds()...)

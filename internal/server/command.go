@@ -43,6 +43,11 @@ func (e *commandError) code() connect.Code {
 // Security: arguments reach it one by one, without a shell. What callers name
 // stands behind "--" or in the place of a flag's value.
 func (s *Server) command(ctx context.Context, answer any, args ...string) error {
+	return s.commandWithin(ctx, patience, answer, args...)
+}
+
+// commandWithin is command for what may take longer.
+func (s *Server) commandWithin(ctx context.Context, patience time.Duration, answer any, args ...string) error {
 	select {
 	case s.running <- struct{}{}:
 		defer func() { <-s.running }()

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -46,7 +45,7 @@ func (s packs) ListPacks(ctx context.Context, r *connect.Request[pb.ListPacksReq
 	return connect.NewResponse(m), nil
 }
 
-// A packReport is what `ambit pack check --json` prints.
+// A packReport is what `ambit pack show --json` prints.
 type packReport struct {
 	Name         string   `json:"name"`
 	Kind         string   `json:"kind"`
@@ -64,31 +63,35 @@ type packReport struct {
 		Problem    string                `json:"problem"`
 	} `json:"capabilities"`
 	Problems []string `json:"problems"`
+	Uses     []struct {
+		Sessions int `json:"sessions"`
+		Used     int `json:"used"`
+	} `json:"uses"` // in the order of the capabilities
 }
 
 func (s packs) GetPack(ctx context.Context, r *connect.Request[pb.GetPackRequest]) (*connect.Response[pb.GetPackResponse], error) {
-	var all []packRow
-	if err := s.command(ctx, &all, "pack", "ls"); err != nil {
+	row, err := s.known(ctx, r.Msg.GetId())
+	if err != nil {
 		return nil, failure(err)
-	}
-	i := slices.IndexFunc(all, func(row packRow) bool { return row.ID == r.Msg.GetId() })
-	if i < 0 {
-		return nil, notFound("pack", r.Msg.GetId())
 	}
 	var about packReport
-	name := all[i].ID
-	if all[i].Installed.IsZero() {
-		name = all[i].Folder // it runs where it lies
+	name := row.ID
+	if row.Installed.IsZero() {
+		name = row.Folder // it runs where it lies
 	}
 	// A pack that could not run here is told of like any other, with its problems.
-	if err := s.command(ctx, &about, "pack", "check", "--", name); err != nil && about.Kind == "" {
+	if err := s.command(ctx, &about, "pack", "show", "--", name); err != nil && about.Kind == "" {
 		return nil, failure(err)
 	}
-	m := &pb.GetPackResponse{Pack: all[i].message(), Name: text(about.Name), Kind: about.Kind, Description: text(about.Description),
+	m := &pb.GetPackResponse{Pack: row.message(), Name: text(about.Name), Kind: about.Kind, Description: text(about.Description),
 		Entry: texts(about.Entry), Problems: texts(about.Problems)}
-	for _, w := range about.Capabilities {
-		m.Wants = append(m.Wants, &pb.Want{Capability: text(w.Capability.Display()), Meaning: text(w.Meaning), Reason: text(w.Reason),
-			Optional: w.Optional, Broad: w.Broad, Granted: w.Granted, Why: text(w.Why), Problem: text(w.Problem)})
+	for i, w := range about.Capabilities {
+		want := &pb.Want{Capability: text(w.Capability.Display()), Meaning: text(w.Meaning), Reason: text(w.Reason),
+			Optional: w.Optional, Broad: w.Broad, Granted: w.Granted, Why: text(w.Why), Problem: text(w.Problem)}
+		if i < len(about.Uses) {
+			want.Sessions, want.Used = int32(about.Uses[i].Sessions), int32(about.Uses[i].Used)
+		}
+		m.Wants = append(m.Wants, want)
 	}
 	return connect.NewResponse(m), nil
 }

@@ -16,6 +16,8 @@
 //     only for callers with its role (TestEveryRoute, TestRoles).
 //   - Callers see and change what is their principal's, and nothing else: of
 //     anything else there is none (TestServeSomebodyElses in test/serve, TestTokens).
+//   - What is installed by it is what the same caller was shown, once (TestConsentExactly,
+//     TestConsentStale, TestConsentWho in test/serve).
 //   - It keeps nothing that would be lost with it: a host that is killed and started
 //     again answers the same (TestServeKilled in test/serve).
 //
@@ -58,6 +60,9 @@ type Server struct {
 	started time.Time
 	running chan struct{} // one place for each command line at once
 
+	preparing chan struct{} // one place for each pack that is unpacked at once
+	uploading sync.Mutex    // held while the files of uploads change
+
 	mu      sync.Mutex
 	active  map[string]bool // guarded by mu; jobs that may not have ended, and whether they are known to have begun
 	typists map[string]bool // guarded by mu; who is recorded to type where
@@ -65,13 +70,17 @@ type Server struct {
 	verifying, diagnosing sync.Mutex // one each at a time
 }
 
-// maxCommands bounds how many command lines run at once for the API.
-const maxCommands = 8
+// maxCommands bounds how many command lines run at once for the API, and maxPreparing
+// how many of them unpack packs, which takes long.
+const (
+	maxCommands  = 8
+	maxPreparing = 2
+)
 
 // New makes a server on a state folder, which must be there.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, base: &store.Database{}, tokens: newTokens(), started: cfg.Now(),
-		running: make(chan struct{}, maxCommands), active: map[string]bool{}, typists: map[string]bool{}}
+		running: make(chan struct{}, maxCommands), preparing: make(chan struct{}, maxPreparing), active: map[string]bool{}, typists: map[string]bool{}}
 	s.list = &opened[*store.List]{open: func() (*store.List, error) { return s.base.OpenList(filepath.Join(cfg.State, "sessions.db")) }}
 	s.grants = &opened[*store.Store]{open: func() (*store.Store, error) { return s.base.Open(filepath.Join(cfg.State, "ambit.db")) }}
 	for _, dir := range []string{s.jobs(), s.keys()} {

@@ -225,3 +225,45 @@ func Example_terminal() {
 	// Output:
 	// [50 132 hello, you] 0 <nil>
 }
+
+// Install a pack with exactly what it is shown to ask for, and remove it.
+func Example_install() {
+	ctx := context.Background()
+	client, err := ambit.Dial(ctx, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	folder := filepath.Join(home, "words")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		fmt.Println(err)
+		return
+	}
+	manifest := `{"id": "org.example.words", "version": "1.0", "kind": "cli-tool", "entry": ["wc"],
+	  "capabilities": [{"capability": "fs.read:/etc/hostname", "reason": "to count its letters"}]}`
+	if err := os.WriteFile(filepath.Join(folder, "ambit.json"), []byte(manifest), 0o600); err != nil {
+		fmt.Println(err)
+		return
+	}
+	pack, err := client.Prepare(ctx, folder)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var allow []string
+	for _, want := range pack.GetWants() {
+		fmt.Printf("%s: to %s, %q\n", want.GetRisk(), want.GetMeaning(), want.GetReason())
+		allow = append(allow, want.GetCapability())
+	}
+	done, err := pack.Install(ctx, ambit.Consent{Allow: allow})
+	fmt.Println(done.GetPack().GetId(), "may", done.GetGranted(), err)
+	_, err = pack.Install(ctx, ambit.Consent{Allow: allow})
+	fmt.Println("once more:", err != nil)
+	fmt.Println("removed:", client.Remove(ctx, "org.example.words"))
+	// Output:
+	// Files: to read /etc/hostname, "to count its letters"
+	// org.example.words may [fs.read:/etc/hostname] <nil>
+	// once more: true
+	// removed: <nil>
+}

@@ -9,6 +9,7 @@ package ambitv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -20,6 +21,174 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// Who signed a pack, beside who signed what is installed.
+type SignerState int32
+
+const (
+	SignerState_SIGNER_STATE_UNSPECIFIED SignerState = 0
+	// Nobody did.
+	SignerState_SIGNER_STATE_UNSIGNED SignerState = 1
+	// A key that this id has not been signed with here: later versions have to be.
+	SignerState_SIGNER_STATE_FIRST SignerState = 2
+	// The key that signed what is installed.
+	SignerState_SIGNER_STATE_SAME SignerState = 3
+	// Another key, which the request named.
+	SignerState_SIGNER_STATE_TAKES_OVER SignerState = 4
+)
+
+// Enum value maps for SignerState.
+var (
+	SignerState_name = map[int32]string{
+		0: "SIGNER_STATE_UNSPECIFIED",
+		1: "SIGNER_STATE_UNSIGNED",
+		2: "SIGNER_STATE_FIRST",
+		3: "SIGNER_STATE_SAME",
+		4: "SIGNER_STATE_TAKES_OVER",
+	}
+	SignerState_value = map[string]int32{
+		"SIGNER_STATE_UNSPECIFIED": 0,
+		"SIGNER_STATE_UNSIGNED":    1,
+		"SIGNER_STATE_FIRST":       2,
+		"SIGNER_STATE_SAME":        3,
+		"SIGNER_STATE_TAKES_OVER":  4,
+	}
+)
+
+func (x SignerState) Enum() *SignerState {
+	p := new(SignerState)
+	*p = x
+	return p
+}
+
+func (x SignerState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SignerState) Descriptor() protoreflect.EnumDescriptor {
+	return file_ambit_v1_pack_proto_enumTypes[0].Descriptor()
+}
+
+func (SignerState) Type() protoreflect.EnumType {
+	return &file_ambit_v1_pack_proto_enumTypes[0]
+}
+
+func (x SignerState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SignerState.Descriptor instead.
+func (SignerState) EnumDescriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{0}
+}
+
+// What was answered to a capability before.
+type WantState int32
+
+const (
+	WantState_WANT_STATE_UNSPECIFIED WantState = 0
+	// Nothing: it is asked for now.
+	WantState_WANT_STATE_ASKED   WantState = 1
+	WantState_WANT_STATE_ALLOWED WantState = 2
+	WantState_WANT_STATE_DENIED  WantState = 3
+)
+
+// Enum value maps for WantState.
+var (
+	WantState_name = map[int32]string{
+		0: "WANT_STATE_UNSPECIFIED",
+		1: "WANT_STATE_ASKED",
+		2: "WANT_STATE_ALLOWED",
+		3: "WANT_STATE_DENIED",
+	}
+	WantState_value = map[string]int32{
+		"WANT_STATE_UNSPECIFIED": 0,
+		"WANT_STATE_ASKED":       1,
+		"WANT_STATE_ALLOWED":     2,
+		"WANT_STATE_DENIED":      3,
+	}
+)
+
+func (x WantState) Enum() *WantState {
+	p := new(WantState)
+	*p = x
+	return p
+}
+
+func (x WantState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (WantState) Descriptor() protoreflect.EnumDescriptor {
+	return file_ambit_v1_pack_proto_enumTypes[1].Descriptor()
+}
+
+func (WantState) Type() protoreflect.EnumType {
+	return &file_ambit_v1_pack_proto_enumTypes[1]
+}
+
+func (x WantState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use WantState.Descriptor instead.
+func (WantState) EnumDescriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{1}
+}
+
+type Choosing int32
+
+const (
+	// As if it were not named: it is asked about when the pack first touches it.
+	Choosing_CHOOSING_UNSPECIFIED Choosing = 0
+	Choosing_CHOOSING_LATER       Choosing = 1
+	Choosing_CHOOSING_ALLOW       Choosing = 2
+	// Until it is revoked.
+	Choosing_CHOOSING_DENY Choosing = 3
+)
+
+// Enum value maps for Choosing.
+var (
+	Choosing_name = map[int32]string{
+		0: "CHOOSING_UNSPECIFIED",
+		1: "CHOOSING_LATER",
+		2: "CHOOSING_ALLOW",
+		3: "CHOOSING_DENY",
+	}
+	Choosing_value = map[string]int32{
+		"CHOOSING_UNSPECIFIED": 0,
+		"CHOOSING_LATER":       1,
+		"CHOOSING_ALLOW":       2,
+		"CHOOSING_DENY":        3,
+	}
+)
+
+func (x Choosing) Enum() *Choosing {
+	p := new(Choosing)
+	*p = x
+	return p
+}
+
+func (x Choosing) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Choosing) Descriptor() protoreflect.EnumDescriptor {
+	return file_ambit_v1_pack_proto_enumTypes[2].Descriptor()
+}
+
+func (Choosing) Type() protoreflect.EnumType {
+	return &file_ambit_v1_pack_proto_enumTypes[2]
+}
+
+func (x Choosing) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Choosing.Descriptor instead.
+func (Choosing) EnumDescriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{2}
+}
 
 type Pack struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -365,8 +534,12 @@ type Want struct {
 	Broad      bool                   `protobuf:"varint,5,opt,name=broad,proto3" json:"broad,omitempty"`
 	Granted    bool                   `protobuf:"varint,6,opt,name=granted,proto3" json:"granted,omitempty"`
 	// Why it is granted, or not.
-	Why           string `protobuf:"bytes,7,opt,name=why,proto3" json:"why,omitempty"`
-	Problem       string `protobuf:"bytes,8,opt,name=problem,proto3" json:"problem,omitempty"`
+	Why     string `protobuf:"bytes,7,opt,name=why,proto3" json:"why,omitempty"`
+	Problem string `protobuf:"bytes,8,opt,name=problem,proto3" json:"problem,omitempty"`
+	// Sessions that had it and in which its use could be seen, and those of them that
+	// used it, as `ambit pack show` counts them.
+	Sessions      int32 `protobuf:"varint,9,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	Used          int32 `protobuf:"varint,10,opt,name=used,proto3" json:"used,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -457,11 +630,1050 @@ func (x *Want) GetProblem() string {
 	return ""
 }
 
+func (x *Want) GetSessions() int32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *Want) GetUsed() int32 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+type UploadPackRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: a new one. After that the answer's.
+	Upload string `protobuf:"bytes,1,opt,name=upload,proto3" json:"upload,omitempty"`
+	// How much was sent before.
+	Offset        int64  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	Data          []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadPackRequest) Reset() {
+	*x = UploadPackRequest{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadPackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadPackRequest) ProtoMessage() {}
+
+func (x *UploadPackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadPackRequest.ProtoReflect.Descriptor instead.
+func (*UploadPackRequest) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *UploadPackRequest) GetUpload() string {
+	if x != nil {
+		return x.Upload
+	}
+	return ""
+}
+
+func (x *UploadPackRequest) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *UploadPackRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type UploadPackResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Upload string                 `protobuf:"bytes,1,opt,name=upload,proto3" json:"upload,omitempty"`
+	// How much is there.
+	Size          int64 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadPackResponse) Reset() {
+	*x = UploadPackResponse{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadPackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadPackResponse) ProtoMessage() {}
+
+func (x *UploadPackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadPackResponse.ProtoReflect.Descriptor instead.
+func (*UploadPackResponse) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *UploadPackResponse) GetUpload() string {
+	if x != nil {
+		return x.Upload
+	}
+	return ""
+}
+
+func (x *UploadPackResponse) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+type PreparePackRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to From:
+	//
+	//	*PreparePackRequest_Source
+	//	*PreparePackRequest_Upload
+	From isPreparePackRequest_From `protobuf_oneof:"from"`
+	// Only what this key signed, which may take over from another key.
+	Signer        string `protobuf:"bytes,3,opt,name=signer,proto3" json:"signer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreparePackRequest) Reset() {
+	*x = PreparePackRequest{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreparePackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreparePackRequest) ProtoMessage() {}
+
+func (x *PreparePackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreparePackRequest.ProtoReflect.Descriptor instead.
+func (*PreparePackRequest) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *PreparePackRequest) GetFrom() isPreparePackRequest_From {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *PreparePackRequest) GetSource() string {
+	if x != nil {
+		if x, ok := x.From.(*PreparePackRequest_Source); ok {
+			return x.Source
+		}
+	}
+	return ""
+}
+
+func (x *PreparePackRequest) GetUpload() string {
+	if x != nil {
+		if x, ok := x.From.(*PreparePackRequest_Upload); ok {
+			return x.Upload
+		}
+	}
+	return ""
+}
+
+func (x *PreparePackRequest) GetSigner() string {
+	if x != nil {
+		return x.Signer
+	}
+	return ""
+}
+
+type isPreparePackRequest_From interface {
+	isPreparePackRequest_From()
+}
+
+type PreparePackRequest_Source struct {
+	// An absolute path on the host (a folder, an archive, an OCI layout), or
+	// oci://REGISTRY/NAME:TAG.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3,oneof"`
+}
+
+type PreparePackRequest_Upload struct {
+	// The id of an upload, which is used up.
+	Upload string `protobuf:"bytes,2,opt,name=upload,proto3,oneof"`
+}
+
+func (*PreparePackRequest_Source) isPreparePackRequest_From() {}
+
+func (*PreparePackRequest_Upload) isPreparePackRequest_From() {}
+
+type PreparePackResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Prepared      *Prepared              `protobuf:"bytes,1,opt,name=prepared,proto3" json:"prepared,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreparePackResponse) Reset() {
+	*x = PreparePackResponse{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreparePackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreparePackResponse) ProtoMessage() {}
+
+func (x *PreparePackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreparePackResponse.ProtoReflect.Descriptor instead.
+func (*PreparePackResponse) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *PreparePackResponse) GetPrepared() *Prepared {
+	if x != nil {
+		return x.Prepared
+	}
+	return nil
+}
+
+// A pack that lies ready, and what it asks for. Its texts come from whoever made the
+// pack: show them as text.
+type Prepared struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Good for one InstallPack.
+	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Expires *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires,proto3" json:"expires,omitempty"`
+	// As it would be installed.
+	Pack        *Pack       `protobuf:"bytes,3,opt,name=pack,proto3" json:"pack,omitempty"`
+	Name        string      `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	Kind        string      `protobuf:"bytes,5,opt,name=kind,proto3" json:"kind,omitempty"`
+	Description string      `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
+	Entry       []string    `protobuf:"bytes,7,rep,name=entry,proto3" json:"entry,omitempty"`
+	SignerState SignerState `protobuf:"varint,8,opt,name=signer_state,json=signerState,proto3,enum=ambit.v1.SignerState" json:"signer_state,omitempty"`
+	// What is installed now, if anything is.
+	Before *Pack `protobuf:"bytes,9,opt,name=before,proto3" json:"before,omitempty"`
+	// All that it declares, the gravest first.
+	Wants []*PreparedWant `protobuf:"bytes,10,rep,name=wants,proto3" json:"wants,omitempty"`
+	// What was granted, it does not ask for any more, and is taken back.
+	Dropped       []*Dropped `protobuf:"bytes,11,rep,name=dropped,proto3" json:"dropped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Prepared) Reset() {
+	*x = Prepared{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Prepared) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Prepared) ProtoMessage() {}
+
+func (x *Prepared) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Prepared.ProtoReflect.Descriptor instead.
+func (*Prepared) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Prepared) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Prepared) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+func (x *Prepared) GetPack() *Pack {
+	if x != nil {
+		return x.Pack
+	}
+	return nil
+}
+
+func (x *Prepared) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Prepared) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Prepared) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Prepared) GetEntry() []string {
+	if x != nil {
+		return x.Entry
+	}
+	return nil
+}
+
+func (x *Prepared) GetSignerState() SignerState {
+	if x != nil {
+		return x.SignerState
+	}
+	return SignerState_SIGNER_STATE_UNSPECIFIED
+}
+
+func (x *Prepared) GetBefore() *Pack {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *Prepared) GetWants() []*PreparedWant {
+	if x != nil {
+		return x.Wants
+	}
+	return nil
+}
+
+func (x *Prepared) GetDropped() []*Dropped {
+	if x != nil {
+		return x.Dropped
+	}
+	return nil
+}
+
+type PreparedWant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// To be named in a choice, as it stands here.
+	Capability string `protobuf:"bytes,1,opt,name=capability,proto3" json:"capability,omitempty"`
+	Meaning    string `protobuf:"bytes,2,opt,name=meaning,proto3" json:"meaning,omitempty"`
+	// What its author says it is for.
+	Reason   string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Optional bool   `protobuf:"varint,4,opt,name=optional,proto3" json:"optional,omitempty"`
+	// The name of its group: those that stand together are of one risk.
+	Risk string `protobuf:"bytes,5,opt,name=risk,proto3" json:"risk,omitempty"`
+	// To allow it takes the pack's id, typed.
+	Broad         bool      `protobuf:"varint,6,opt,name=broad,proto3" json:"broad,omitempty"`
+	State         WantState `protobuf:"varint,7,opt,name=state,proto3,enum=ambit.v1.WantState" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreparedWant) Reset() {
+	*x = PreparedWant{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreparedWant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreparedWant) ProtoMessage() {}
+
+func (x *PreparedWant) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreparedWant.ProtoReflect.Descriptor instead.
+func (*PreparedWant) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *PreparedWant) GetCapability() string {
+	if x != nil {
+		return x.Capability
+	}
+	return ""
+}
+
+func (x *PreparedWant) GetMeaning() string {
+	if x != nil {
+		return x.Meaning
+	}
+	return ""
+}
+
+func (x *PreparedWant) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PreparedWant) GetOptional() bool {
+	if x != nil {
+		return x.Optional
+	}
+	return false
+}
+
+func (x *PreparedWant) GetRisk() string {
+	if x != nil {
+		return x.Risk
+	}
+	return ""
+}
+
+func (x *PreparedWant) GetBroad() bool {
+	if x != nil {
+		return x.Broad
+	}
+	return false
+}
+
+func (x *PreparedWant) GetState() WantState {
+	if x != nil {
+		return x.State
+	}
+	return WantState_WANT_STATE_UNSPECIFIED
+}
+
+type Dropped struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Capability    string                 `protobuf:"bytes,1,opt,name=capability,proto3" json:"capability,omitempty"`
+	Meaning       string                 `protobuf:"bytes,2,opt,name=meaning,proto3" json:"meaning,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Dropped) Reset() {
+	*x = Dropped{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Dropped) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Dropped) ProtoMessage() {}
+
+func (x *Dropped) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Dropped.ProtoReflect.Descriptor instead.
+func (*Dropped) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Dropped) GetCapability() string {
+	if x != nil {
+		return x.Capability
+	}
+	return ""
+}
+
+func (x *Dropped) GetMeaning() string {
+	if x != nil {
+		return x.Meaning
+	}
+	return ""
+}
+
+// What is to become of one capability that is asked for.
+type Choice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Capability    string                 `protobuf:"bytes,1,opt,name=capability,proto3" json:"capability,omitempty"`
+	Choosing      Choosing               `protobuf:"varint,2,opt,name=choosing,proto3,enum=ambit.v1.Choosing" json:"choosing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Choice) Reset() {
+	*x = Choice{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Choice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Choice) ProtoMessage() {}
+
+func (x *Choice) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Choice.ProtoReflect.Descriptor instead.
+func (*Choice) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Choice) GetCapability() string {
+	if x != nil {
+		return x.Capability
+	}
+	return ""
+}
+
+func (x *Choice) GetChoosing() Choosing {
+	if x != nil {
+		return x.Choosing
+	}
+	return Choosing_CHOOSING_UNSPECIFIED
+}
+
+type InstallPackRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Of the pack that was shown.
+	Digest  string    `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	Choices []*Choice `protobuf:"bytes,3,rep,name=choices,proto3" json:"choices,omitempty"`
+	// The pack's id, where something broad is allowed.
+	TypedId       string `protobuf:"bytes,4,opt,name=typed_id,json=typedId,proto3" json:"typed_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InstallPackRequest) Reset() {
+	*x = InstallPackRequest{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InstallPackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InstallPackRequest) ProtoMessage() {}
+
+func (x *InstallPackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InstallPackRequest.ProtoReflect.Descriptor instead.
+func (*InstallPackRequest) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *InstallPackRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *InstallPackRequest) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *InstallPackRequest) GetChoices() []*Choice {
+	if x != nil {
+		return x.Choices
+	}
+	return nil
+}
+
+func (x *InstallPackRequest) GetTypedId() string {
+	if x != nil {
+		return x.TypedId
+	}
+	return ""
+}
+
+type InstallPackResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Installed     *Installed             `protobuf:"bytes,1,opt,name=installed,proto3" json:"installed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InstallPackResponse) Reset() {
+	*x = InstallPackResponse{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InstallPackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InstallPackResponse) ProtoMessage() {}
+
+func (x *InstallPackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InstallPackResponse.ProtoReflect.Descriptor instead.
+func (*InstallPackResponse) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *InstallPackResponse) GetInstalled() *Installed {
+	if x != nil {
+		return x.Installed
+	}
+	return nil
+}
+
+type Installed struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Pack    *Pack                  `protobuf:"bytes,1,opt,name=pack,proto3" json:"pack,omitempty"`
+	Granted []string               `protobuf:"bytes,2,rep,name=granted,proto3" json:"granted,omitempty"`
+	Denied  []string               `protobuf:"bytes,3,rep,name=denied,proto3" json:"denied,omitempty"`
+	// What it asks for and was not answered.
+	Left          []string `protobuf:"bytes,4,rep,name=left,proto3" json:"left,omitempty"`
+	Revoked       []string `protobuf:"bytes,5,rep,name=revoked,proto3" json:"revoked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Installed) Reset() {
+	*x = Installed{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Installed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Installed) ProtoMessage() {}
+
+func (x *Installed) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Installed.ProtoReflect.Descriptor instead.
+func (*Installed) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Installed) GetPack() *Pack {
+	if x != nil {
+		return x.Pack
+	}
+	return nil
+}
+
+func (x *Installed) GetGranted() []string {
+	if x != nil {
+		return x.Granted
+	}
+	return nil
+}
+
+func (x *Installed) GetDenied() []string {
+	if x != nil {
+		return x.Denied
+	}
+	return nil
+}
+
+func (x *Installed) GetLeft() []string {
+	if x != nil {
+		return x.Left
+	}
+	return nil
+}
+
+func (x *Installed) GetRevoked() []string {
+	if x != nil {
+		return x.Revoked
+	}
+	return nil
+}
+
+type UpdatePackRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Signer        string                 `protobuf:"bytes,2,opt,name=signer,proto3" json:"signer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdatePackRequest) Reset() {
+	*x = UpdatePackRequest{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdatePackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdatePackRequest) ProtoMessage() {}
+
+func (x *UpdatePackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdatePackRequest.ProtoReflect.Descriptor instead.
+func (*UpdatePackRequest) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *UpdatePackRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UpdatePackRequest) GetSigner() string {
+	if x != nil {
+		return x.Signer
+	}
+	return ""
+}
+
+type UpdatePackResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Outcome:
+	//
+	//	*UpdatePackResponse_Installed
+	//	*UpdatePackResponse_Prepared
+	//	*UpdatePackResponse_Unchanged
+	Outcome       isUpdatePackResponse_Outcome `protobuf_oneof:"outcome"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdatePackResponse) Reset() {
+	*x = UpdatePackResponse{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdatePackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdatePackResponse) ProtoMessage() {}
+
+func (x *UpdatePackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdatePackResponse.ProtoReflect.Descriptor instead.
+func (*UpdatePackResponse) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *UpdatePackResponse) GetOutcome() isUpdatePackResponse_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return nil
+}
+
+func (x *UpdatePackResponse) GetInstalled() *Installed {
+	if x != nil {
+		if x, ok := x.Outcome.(*UpdatePackResponse_Installed); ok {
+			return x.Installed
+		}
+	}
+	return nil
+}
+
+func (x *UpdatePackResponse) GetPrepared() *Prepared {
+	if x != nil {
+		if x, ok := x.Outcome.(*UpdatePackResponse_Prepared); ok {
+			return x.Prepared
+		}
+	}
+	return nil
+}
+
+func (x *UpdatePackResponse) GetUnchanged() *Pack {
+	if x != nil {
+		if x, ok := x.Outcome.(*UpdatePackResponse_Unchanged); ok {
+			return x.Unchanged
+		}
+	}
+	return nil
+}
+
+type isUpdatePackResponse_Outcome interface {
+	isUpdatePackResponse_Outcome()
+}
+
+type UpdatePackResponse_Installed struct {
+	Installed *Installed `protobuf:"bytes,1,opt,name=installed,proto3,oneof"`
+}
+
+type UpdatePackResponse_Prepared struct {
+	// It asks for more: InstallPack goes on.
+	Prepared *Prepared `protobuf:"bytes,2,opt,name=prepared,proto3,oneof"`
+}
+
+type UpdatePackResponse_Unchanged struct {
+	// The source has what is installed.
+	Unchanged *Pack `protobuf:"bytes,3,opt,name=unchanged,proto3,oneof"`
+}
+
+func (*UpdatePackResponse_Installed) isUpdatePackResponse_Outcome() {}
+
+func (*UpdatePackResponse_Prepared) isUpdatePackResponse_Outcome() {}
+
+func (*UpdatePackResponse_Unchanged) isUpdatePackResponse_Outcome() {}
+
+type RemovePackRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemovePackRequest) Reset() {
+	*x = RemovePackRequest{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemovePackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemovePackRequest) ProtoMessage() {}
+
+func (x *RemovePackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemovePackRequest.ProtoReflect.Descriptor instead.
+func (*RemovePackRequest) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RemovePackRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type RemovePackResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Pack  *Pack                  `protobuf:"bytes,1,opt,name=pack,proto3" json:"pack,omitempty"`
+	// How many grants were taken back.
+	Revoked       int32 `protobuf:"varint,2,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemovePackResponse) Reset() {
+	*x = RemovePackResponse{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemovePackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemovePackResponse) ProtoMessage() {}
+
+func (x *RemovePackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemovePackResponse.ProtoReflect.Descriptor instead.
+func (*RemovePackResponse) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RemovePackResponse) GetPack() *Pack {
+	if x != nil {
+		return x.Pack
+	}
+	return nil
+}
+
+func (x *RemovePackResponse) GetRevoked() int32 {
+	if x != nil {
+		return x.Revoked
+	}
+	return 0
+}
+
 var File_ambit_v1_pack_proto protoreflect.FileDescriptor
 
 const file_ambit_v1_pack_proto_rawDesc = "" +
 	"\n" +
-	"\x13ambit/v1/pack.proto\x12\bambit.v1\"\xae\x01\n" +
+	"\x13ambit/v1/pack.proto\x12\bambit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x01\n" +
 	"\x04Pack\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06folder\x18\x02 \x01(\tR\x06folder\x12\x18\n" +
@@ -486,7 +1698,7 @@ const file_ambit_v1_pack_proto_rawDesc = "" +
 	"\vdescription\x18\x04 \x01(\tR\vdescription\x12\x14\n" +
 	"\x05entry\x18\x05 \x03(\tR\x05entry\x12$\n" +
 	"\x05wants\x18\x06 \x03(\v2\x0e.ambit.v1.WantR\x05wants\x12\x1a\n" +
-	"\bproblems\x18\a \x03(\tR\bproblems\"\xd0\x01\n" +
+	"\bproblems\x18\a \x03(\tR\bproblems\"\x80\x02\n" +
 	"\x04Want\x12\x1e\n" +
 	"\n" +
 	"capability\x18\x01 \x01(\tR\n" +
@@ -497,10 +1709,110 @@ const file_ambit_v1_pack_proto_rawDesc = "" +
 	"\x05broad\x18\x05 \x01(\bR\x05broad\x12\x18\n" +
 	"\agranted\x18\x06 \x01(\bR\agranted\x12\x10\n" +
 	"\x03why\x18\a \x01(\tR\x03why\x12\x18\n" +
-	"\aproblem\x18\b \x01(\tR\aproblem2\x9d\x01\n" +
+	"\aproblem\x18\b \x01(\tR\aproblem\x12\x1a\n" +
+	"\bsessions\x18\t \x01(\x05R\bsessions\x12\x12\n" +
+	"\x04used\x18\n" +
+	" \x01(\x05R\x04used\"W\n" +
+	"\x11UploadPackRequest\x12\x16\n" +
+	"\x06upload\x18\x01 \x01(\tR\x06upload\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\"@\n" +
+	"\x12UploadPackResponse\x12\x16\n" +
+	"\x06upload\x18\x01 \x01(\tR\x06upload\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\"h\n" +
+	"\x12PreparePackRequest\x12\x18\n" +
+	"\x06source\x18\x01 \x01(\tH\x00R\x06source\x12\x18\n" +
+	"\x06upload\x18\x02 \x01(\tH\x00R\x06upload\x12\x16\n" +
+	"\x06signer\x18\x03 \x01(\tR\x06signerB\x06\n" +
+	"\x04from\"E\n" +
+	"\x13PreparePackResponse\x12.\n" +
+	"\bprepared\x18\x01 \x01(\v2\x12.ambit.v1.PreparedR\bprepared\"\x91\x03\n" +
+	"\bPrepared\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
+	"\aexpires\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\"\n" +
+	"\x04pack\x18\x03 \x01(\v2\x0e.ambit.v1.PackR\x04pack\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x05 \x01(\tR\x04kind\x12 \n" +
+	"\vdescription\x18\x06 \x01(\tR\vdescription\x12\x14\n" +
+	"\x05entry\x18\a \x03(\tR\x05entry\x128\n" +
+	"\fsigner_state\x18\b \x01(\x0e2\x15.ambit.v1.SignerStateR\vsignerState\x12&\n" +
+	"\x06before\x18\t \x01(\v2\x0e.ambit.v1.PackR\x06before\x12,\n" +
+	"\x05wants\x18\n" +
+	" \x03(\v2\x16.ambit.v1.PreparedWantR\x05wants\x12+\n" +
+	"\adropped\x18\v \x03(\v2\x11.ambit.v1.DroppedR\adropped\"\xd1\x01\n" +
+	"\fPreparedWant\x12\x1e\n" +
+	"\n" +
+	"capability\x18\x01 \x01(\tR\n" +
+	"capability\x12\x18\n" +
+	"\ameaning\x18\x02 \x01(\tR\ameaning\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1a\n" +
+	"\boptional\x18\x04 \x01(\bR\boptional\x12\x12\n" +
+	"\x04risk\x18\x05 \x01(\tR\x04risk\x12\x14\n" +
+	"\x05broad\x18\x06 \x01(\bR\x05broad\x12)\n" +
+	"\x05state\x18\a \x01(\x0e2\x13.ambit.v1.WantStateR\x05state\"C\n" +
+	"\aDropped\x12\x1e\n" +
+	"\n" +
+	"capability\x18\x01 \x01(\tR\n" +
+	"capability\x12\x18\n" +
+	"\ameaning\x18\x02 \x01(\tR\ameaning\"X\n" +
+	"\x06Choice\x12\x1e\n" +
+	"\n" +
+	"capability\x18\x01 \x01(\tR\n" +
+	"capability\x12.\n" +
+	"\bchoosing\x18\x02 \x01(\x0e2\x12.ambit.v1.ChoosingR\bchoosing\"\x83\x01\n" +
+	"\x12InstallPackRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x12*\n" +
+	"\achoices\x18\x03 \x03(\v2\x10.ambit.v1.ChoiceR\achoices\x12\x19\n" +
+	"\btyped_id\x18\x04 \x01(\tR\atypedId\"H\n" +
+	"\x13InstallPackResponse\x121\n" +
+	"\tinstalled\x18\x01 \x01(\v2\x13.ambit.v1.InstalledR\tinstalled\"\x8f\x01\n" +
+	"\tInstalled\x12\"\n" +
+	"\x04pack\x18\x01 \x01(\v2\x0e.ambit.v1.PackR\x04pack\x12\x18\n" +
+	"\agranted\x18\x02 \x03(\tR\agranted\x12\x16\n" +
+	"\x06denied\x18\x03 \x03(\tR\x06denied\x12\x12\n" +
+	"\x04left\x18\x04 \x03(\tR\x04left\x12\x18\n" +
+	"\arevoked\x18\x05 \x03(\tR\arevoked\";\n" +
+	"\x11UpdatePackRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06signer\x18\x02 \x01(\tR\x06signer\"\xb6\x01\n" +
+	"\x12UpdatePackResponse\x123\n" +
+	"\tinstalled\x18\x01 \x01(\v2\x13.ambit.v1.InstalledH\x00R\tinstalled\x120\n" +
+	"\bprepared\x18\x02 \x01(\v2\x12.ambit.v1.PreparedH\x00R\bprepared\x12.\n" +
+	"\tunchanged\x18\x03 \x01(\v2\x0e.ambit.v1.PackH\x00R\tunchangedB\t\n" +
+	"\aoutcome\"#\n" +
+	"\x11RemovePackRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"R\n" +
+	"\x12RemovePackResponse\x12\"\n" +
+	"\x04pack\x18\x01 \x01(\v2\x0e.ambit.v1.PackR\x04pack\x12\x18\n" +
+	"\arevoked\x18\x02 \x01(\x05R\arevoked*\x92\x01\n" +
+	"\vSignerState\x12\x1c\n" +
+	"\x18SIGNER_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15SIGNER_STATE_UNSIGNED\x10\x01\x12\x16\n" +
+	"\x12SIGNER_STATE_FIRST\x10\x02\x12\x15\n" +
+	"\x11SIGNER_STATE_SAME\x10\x03\x12\x1b\n" +
+	"\x17SIGNER_STATE_TAKES_OVER\x10\x04*l\n" +
+	"\tWantState\x12\x1a\n" +
+	"\x16WANT_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10WANT_STATE_ASKED\x10\x01\x12\x16\n" +
+	"\x12WANT_STATE_ALLOWED\x10\x02\x12\x15\n" +
+	"\x11WANT_STATE_DENIED\x10\x03*_\n" +
+	"\bChoosing\x12\x18\n" +
+	"\x14CHOOSING_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eCHOOSING_LATER\x10\x01\x12\x12\n" +
+	"\x0eCHOOSING_ALLOW\x10\x02\x12\x11\n" +
+	"\rCHOOSING_DENY\x10\x032\x90\x04\n" +
 	"\vPackService\x12I\n" +
 	"\tListPacks\x12\x1a.ambit.v1.ListPacksRequest\x1a\x1b.ambit.v1.ListPacksResponse\"\x03\x90\x02\x01\x12C\n" +
-	"\aGetPack\x12\x18.ambit.v1.GetPackRequest\x1a\x19.ambit.v1.GetPackResponse\"\x03\x90\x02\x01B&Z$ambit.dev/ambit/api/ambit/v1;ambitv1b\x06proto3"
+	"\aGetPack\x12\x18.ambit.v1.GetPackRequest\x1a\x19.ambit.v1.GetPackResponse\"\x03\x90\x02\x01\x12G\n" +
+	"\n" +
+	"UploadPack\x12\x1b.ambit.v1.UploadPackRequest\x1a\x1c.ambit.v1.UploadPackResponse\x12J\n" +
+	"\vPreparePack\x12\x1c.ambit.v1.PreparePackRequest\x1a\x1d.ambit.v1.PreparePackResponse\x12J\n" +
+	"\vInstallPack\x12\x1c.ambit.v1.InstallPackRequest\x1a\x1d.ambit.v1.InstallPackResponse\x12G\n" +
+	"\n" +
+	"UpdatePack\x12\x1b.ambit.v1.UpdatePackRequest\x1a\x1c.ambit.v1.UpdatePackResponse\x12G\n" +
+	"\n" +
+	"RemovePack\x12\x1b.ambit.v1.RemovePackRequest\x1a\x1c.ambit.v1.RemovePackResponseB&Z$ambit.dev/ambit/api/ambit/v1;ambitv1b\x06proto3"
 
 var (
 	file_ambit_v1_pack_proto_rawDescOnce sync.Once
@@ -514,28 +1826,74 @@ func file_ambit_v1_pack_proto_rawDescGZIP() []byte {
 	return file_ambit_v1_pack_proto_rawDescData
 }
 
-var file_ambit_v1_pack_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_ambit_v1_pack_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_ambit_v1_pack_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_ambit_v1_pack_proto_goTypes = []any{
-	(*Pack)(nil),              // 0: ambit.v1.Pack
-	(*ListPacksRequest)(nil),  // 1: ambit.v1.ListPacksRequest
-	(*ListPacksResponse)(nil), // 2: ambit.v1.ListPacksResponse
-	(*GetPackRequest)(nil),    // 3: ambit.v1.GetPackRequest
-	(*GetPackResponse)(nil),   // 4: ambit.v1.GetPackResponse
-	(*Want)(nil),              // 5: ambit.v1.Want
+	(SignerState)(0),              // 0: ambit.v1.SignerState
+	(WantState)(0),                // 1: ambit.v1.WantState
+	(Choosing)(0),                 // 2: ambit.v1.Choosing
+	(*Pack)(nil),                  // 3: ambit.v1.Pack
+	(*ListPacksRequest)(nil),      // 4: ambit.v1.ListPacksRequest
+	(*ListPacksResponse)(nil),     // 5: ambit.v1.ListPacksResponse
+	(*GetPackRequest)(nil),        // 6: ambit.v1.GetPackRequest
+	(*GetPackResponse)(nil),       // 7: ambit.v1.GetPackResponse
+	(*Want)(nil),                  // 8: ambit.v1.Want
+	(*UploadPackRequest)(nil),     // 9: ambit.v1.UploadPackRequest
+	(*UploadPackResponse)(nil),    // 10: ambit.v1.UploadPackResponse
+	(*PreparePackRequest)(nil),    // 11: ambit.v1.PreparePackRequest
+	(*PreparePackResponse)(nil),   // 12: ambit.v1.PreparePackResponse
+	(*Prepared)(nil),              // 13: ambit.v1.Prepared
+	(*PreparedWant)(nil),          // 14: ambit.v1.PreparedWant
+	(*Dropped)(nil),               // 15: ambit.v1.Dropped
+	(*Choice)(nil),                // 16: ambit.v1.Choice
+	(*InstallPackRequest)(nil),    // 17: ambit.v1.InstallPackRequest
+	(*InstallPackResponse)(nil),   // 18: ambit.v1.InstallPackResponse
+	(*Installed)(nil),             // 19: ambit.v1.Installed
+	(*UpdatePackRequest)(nil),     // 20: ambit.v1.UpdatePackRequest
+	(*UpdatePackResponse)(nil),    // 21: ambit.v1.UpdatePackResponse
+	(*RemovePackRequest)(nil),     // 22: ambit.v1.RemovePackRequest
+	(*RemovePackResponse)(nil),    // 23: ambit.v1.RemovePackResponse
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
 }
 var file_ambit_v1_pack_proto_depIdxs = []int32{
-	0, // 0: ambit.v1.ListPacksResponse.packs:type_name -> ambit.v1.Pack
-	0, // 1: ambit.v1.GetPackResponse.pack:type_name -> ambit.v1.Pack
-	5, // 2: ambit.v1.GetPackResponse.wants:type_name -> ambit.v1.Want
-	1, // 3: ambit.v1.PackService.ListPacks:input_type -> ambit.v1.ListPacksRequest
-	3, // 4: ambit.v1.PackService.GetPack:input_type -> ambit.v1.GetPackRequest
-	2, // 5: ambit.v1.PackService.ListPacks:output_type -> ambit.v1.ListPacksResponse
-	4, // 6: ambit.v1.PackService.GetPack:output_type -> ambit.v1.GetPackResponse
-	5, // [5:7] is the sub-list for method output_type
-	3, // [3:5] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3,  // 0: ambit.v1.ListPacksResponse.packs:type_name -> ambit.v1.Pack
+	3,  // 1: ambit.v1.GetPackResponse.pack:type_name -> ambit.v1.Pack
+	8,  // 2: ambit.v1.GetPackResponse.wants:type_name -> ambit.v1.Want
+	13, // 3: ambit.v1.PreparePackResponse.prepared:type_name -> ambit.v1.Prepared
+	24, // 4: ambit.v1.Prepared.expires:type_name -> google.protobuf.Timestamp
+	3,  // 5: ambit.v1.Prepared.pack:type_name -> ambit.v1.Pack
+	0,  // 6: ambit.v1.Prepared.signer_state:type_name -> ambit.v1.SignerState
+	3,  // 7: ambit.v1.Prepared.before:type_name -> ambit.v1.Pack
+	14, // 8: ambit.v1.Prepared.wants:type_name -> ambit.v1.PreparedWant
+	15, // 9: ambit.v1.Prepared.dropped:type_name -> ambit.v1.Dropped
+	1,  // 10: ambit.v1.PreparedWant.state:type_name -> ambit.v1.WantState
+	2,  // 11: ambit.v1.Choice.choosing:type_name -> ambit.v1.Choosing
+	16, // 12: ambit.v1.InstallPackRequest.choices:type_name -> ambit.v1.Choice
+	19, // 13: ambit.v1.InstallPackResponse.installed:type_name -> ambit.v1.Installed
+	3,  // 14: ambit.v1.Installed.pack:type_name -> ambit.v1.Pack
+	19, // 15: ambit.v1.UpdatePackResponse.installed:type_name -> ambit.v1.Installed
+	13, // 16: ambit.v1.UpdatePackResponse.prepared:type_name -> ambit.v1.Prepared
+	3,  // 17: ambit.v1.UpdatePackResponse.unchanged:type_name -> ambit.v1.Pack
+	3,  // 18: ambit.v1.RemovePackResponse.pack:type_name -> ambit.v1.Pack
+	4,  // 19: ambit.v1.PackService.ListPacks:input_type -> ambit.v1.ListPacksRequest
+	6,  // 20: ambit.v1.PackService.GetPack:input_type -> ambit.v1.GetPackRequest
+	9,  // 21: ambit.v1.PackService.UploadPack:input_type -> ambit.v1.UploadPackRequest
+	11, // 22: ambit.v1.PackService.PreparePack:input_type -> ambit.v1.PreparePackRequest
+	17, // 23: ambit.v1.PackService.InstallPack:input_type -> ambit.v1.InstallPackRequest
+	20, // 24: ambit.v1.PackService.UpdatePack:input_type -> ambit.v1.UpdatePackRequest
+	22, // 25: ambit.v1.PackService.RemovePack:input_type -> ambit.v1.RemovePackRequest
+	5,  // 26: ambit.v1.PackService.ListPacks:output_type -> ambit.v1.ListPacksResponse
+	7,  // 27: ambit.v1.PackService.GetPack:output_type -> ambit.v1.GetPackResponse
+	10, // 28: ambit.v1.PackService.UploadPack:output_type -> ambit.v1.UploadPackResponse
+	12, // 29: ambit.v1.PackService.PreparePack:output_type -> ambit.v1.PreparePackResponse
+	18, // 30: ambit.v1.PackService.InstallPack:output_type -> ambit.v1.InstallPackResponse
+	21, // 31: ambit.v1.PackService.UpdatePack:output_type -> ambit.v1.UpdatePackResponse
+	23, // 32: ambit.v1.PackService.RemovePack:output_type -> ambit.v1.RemovePackResponse
+	26, // [26:33] is the sub-list for method output_type
+	19, // [19:26] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_ambit_v1_pack_proto_init() }
@@ -543,18 +1901,28 @@ func file_ambit_v1_pack_proto_init() {
 	if File_ambit_v1_pack_proto != nil {
 		return
 	}
+	file_ambit_v1_pack_proto_msgTypes[8].OneofWrappers = []any{
+		(*PreparePackRequest_Source)(nil),
+		(*PreparePackRequest_Upload)(nil),
+	}
+	file_ambit_v1_pack_proto_msgTypes[18].OneofWrappers = []any{
+		(*UpdatePackResponse_Installed)(nil),
+		(*UpdatePackResponse_Prepared)(nil),
+		(*UpdatePackResponse_Unchanged)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ambit_v1_pack_proto_rawDesc), len(file_ambit_v1_pack_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   6,
+			NumEnums:      3,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_ambit_v1_pack_proto_goTypes,
 		DependencyIndexes: file_ambit_v1_pack_proto_depIdxs,
+		EnumInfos:         file_ambit_v1_pack_proto_enumTypes,
 		MessageInfos:      file_ambit_v1_pack_proto_msgTypes,
 	}.Build()
 	File_ambit_v1_pack_proto = out.File

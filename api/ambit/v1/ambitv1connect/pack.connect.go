@@ -37,6 +37,16 @@ const (
 	PackServiceListPacksProcedure = "/ambit.v1.PackService/ListPacks"
 	// PackServiceGetPackProcedure is the fully-qualified name of the PackService's GetPack RPC.
 	PackServiceGetPackProcedure = "/ambit.v1.PackService/GetPack"
+	// PackServiceUploadPackProcedure is the fully-qualified name of the PackService's UploadPack RPC.
+	PackServiceUploadPackProcedure = "/ambit.v1.PackService/UploadPack"
+	// PackServicePreparePackProcedure is the fully-qualified name of the PackService's PreparePack RPC.
+	PackServicePreparePackProcedure = "/ambit.v1.PackService/PreparePack"
+	// PackServiceInstallPackProcedure is the fully-qualified name of the PackService's InstallPack RPC.
+	PackServiceInstallPackProcedure = "/ambit.v1.PackService/InstallPack"
+	// PackServiceUpdatePackProcedure is the fully-qualified name of the PackService's UpdatePack RPC.
+	PackServiceUpdatePackProcedure = "/ambit.v1.PackService/UpdatePack"
+	// PackServiceRemovePackProcedure is the fully-qualified name of the PackService's RemovePack RPC.
+	PackServiceRemovePackProcedure = "/ambit.v1.PackService/RemovePack"
 )
 
 // PackServiceClient is a client for the ambit.v1.PackService service.
@@ -44,6 +54,20 @@ type PackServiceClient interface {
 	ListPacks(context.Context, *connect.Request[v1.ListPacksRequest]) (*connect.Response[v1.ListPacksResponse], error)
 	// What a pack is and asks for, as `ambit pack check` says it.
 	GetPack(context.Context, *connect.Request[v1.GetPackRequest]) (*connect.Response[v1.GetPackResponse], error)
+	// Takes an archive in parts, in their order, each of at most 1 MiB and all together
+	// of at most 64 MiB. PreparePack reads it; what nobody goes on with is forgotten.
+	UploadPack(context.Context, *connect.Request[v1.UploadPackRequest]) (*connect.Response[v1.UploadPackResponse], error)
+	// Unpacks and checks a pack, and says what it asks for. Nothing is installed and
+	// nothing granted: InstallPack does that with the id of the answer, once, within
+	// a quarter of an hour, for the same caller.
+	PreparePack(context.Context, *connect.Request[v1.PreparePackRequest]) (*connect.Response[v1.PreparePackResponse], error)
+	// Installs what was prepared, exactly that, and grants what is chosen.
+	InstallPack(context.Context, *connect.Request[v1.InstallPackRequest]) (*connect.Response[v1.InstallPackResponse], error)
+	// Prepares what the source of an installed pack has now. What asks for no more than
+	// was allowed is installed at once.
+	UpdatePack(context.Context, *connect.Request[v1.UpdatePackRequest]) (*connect.Response[v1.UpdatePackResponse], error)
+	// Removes a pack, and takes back what was granted to it, as `ambit pack rm` does.
+	RemovePack(context.Context, *connect.Request[v1.RemovePackRequest]) (*connect.Response[v1.RemovePackResponse], error)
 }
 
 // NewPackServiceClient constructs a client for the ambit.v1.PackService service. By default, it
@@ -71,13 +95,48 @@ func NewPackServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		uploadPack: connect.NewClient[v1.UploadPackRequest, v1.UploadPackResponse](
+			httpClient,
+			baseURL+PackServiceUploadPackProcedure,
+			connect.WithSchema(packServiceMethods.ByName("UploadPack")),
+			connect.WithClientOptions(opts...),
+		),
+		preparePack: connect.NewClient[v1.PreparePackRequest, v1.PreparePackResponse](
+			httpClient,
+			baseURL+PackServicePreparePackProcedure,
+			connect.WithSchema(packServiceMethods.ByName("PreparePack")),
+			connect.WithClientOptions(opts...),
+		),
+		installPack: connect.NewClient[v1.InstallPackRequest, v1.InstallPackResponse](
+			httpClient,
+			baseURL+PackServiceInstallPackProcedure,
+			connect.WithSchema(packServiceMethods.ByName("InstallPack")),
+			connect.WithClientOptions(opts...),
+		),
+		updatePack: connect.NewClient[v1.UpdatePackRequest, v1.UpdatePackResponse](
+			httpClient,
+			baseURL+PackServiceUpdatePackProcedure,
+			connect.WithSchema(packServiceMethods.ByName("UpdatePack")),
+			connect.WithClientOptions(opts...),
+		),
+		removePack: connect.NewClient[v1.RemovePackRequest, v1.RemovePackResponse](
+			httpClient,
+			baseURL+PackServiceRemovePackProcedure,
+			connect.WithSchema(packServiceMethods.ByName("RemovePack")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // packServiceClient implements PackServiceClient.
 type packServiceClient struct {
-	listPacks *connect.Client[v1.ListPacksRequest, v1.ListPacksResponse]
-	getPack   *connect.Client[v1.GetPackRequest, v1.GetPackResponse]
+	listPacks   *connect.Client[v1.ListPacksRequest, v1.ListPacksResponse]
+	getPack     *connect.Client[v1.GetPackRequest, v1.GetPackResponse]
+	uploadPack  *connect.Client[v1.UploadPackRequest, v1.UploadPackResponse]
+	preparePack *connect.Client[v1.PreparePackRequest, v1.PreparePackResponse]
+	installPack *connect.Client[v1.InstallPackRequest, v1.InstallPackResponse]
+	updatePack  *connect.Client[v1.UpdatePackRequest, v1.UpdatePackResponse]
+	removePack  *connect.Client[v1.RemovePackRequest, v1.RemovePackResponse]
 }
 
 // ListPacks calls ambit.v1.PackService.ListPacks.
@@ -90,11 +149,50 @@ func (c *packServiceClient) GetPack(ctx context.Context, req *connect.Request[v1
 	return c.getPack.CallUnary(ctx, req)
 }
 
+// UploadPack calls ambit.v1.PackService.UploadPack.
+func (c *packServiceClient) UploadPack(ctx context.Context, req *connect.Request[v1.UploadPackRequest]) (*connect.Response[v1.UploadPackResponse], error) {
+	return c.uploadPack.CallUnary(ctx, req)
+}
+
+// PreparePack calls ambit.v1.PackService.PreparePack.
+func (c *packServiceClient) PreparePack(ctx context.Context, req *connect.Request[v1.PreparePackRequest]) (*connect.Response[v1.PreparePackResponse], error) {
+	return c.preparePack.CallUnary(ctx, req)
+}
+
+// InstallPack calls ambit.v1.PackService.InstallPack.
+func (c *packServiceClient) InstallPack(ctx context.Context, req *connect.Request[v1.InstallPackRequest]) (*connect.Response[v1.InstallPackResponse], error) {
+	return c.installPack.CallUnary(ctx, req)
+}
+
+// UpdatePack calls ambit.v1.PackService.UpdatePack.
+func (c *packServiceClient) UpdatePack(ctx context.Context, req *connect.Request[v1.UpdatePackRequest]) (*connect.Response[v1.UpdatePackResponse], error) {
+	return c.updatePack.CallUnary(ctx, req)
+}
+
+// RemovePack calls ambit.v1.PackService.RemovePack.
+func (c *packServiceClient) RemovePack(ctx context.Context, req *connect.Request[v1.RemovePackRequest]) (*connect.Response[v1.RemovePackResponse], error) {
+	return c.removePack.CallUnary(ctx, req)
+}
+
 // PackServiceHandler is an implementation of the ambit.v1.PackService service.
 type PackServiceHandler interface {
 	ListPacks(context.Context, *connect.Request[v1.ListPacksRequest]) (*connect.Response[v1.ListPacksResponse], error)
 	// What a pack is and asks for, as `ambit pack check` says it.
 	GetPack(context.Context, *connect.Request[v1.GetPackRequest]) (*connect.Response[v1.GetPackResponse], error)
+	// Takes an archive in parts, in their order, each of at most 1 MiB and all together
+	// of at most 64 MiB. PreparePack reads it; what nobody goes on with is forgotten.
+	UploadPack(context.Context, *connect.Request[v1.UploadPackRequest]) (*connect.Response[v1.UploadPackResponse], error)
+	// Unpacks and checks a pack, and says what it asks for. Nothing is installed and
+	// nothing granted: InstallPack does that with the id of the answer, once, within
+	// a quarter of an hour, for the same caller.
+	PreparePack(context.Context, *connect.Request[v1.PreparePackRequest]) (*connect.Response[v1.PreparePackResponse], error)
+	// Installs what was prepared, exactly that, and grants what is chosen.
+	InstallPack(context.Context, *connect.Request[v1.InstallPackRequest]) (*connect.Response[v1.InstallPackResponse], error)
+	// Prepares what the source of an installed pack has now. What asks for no more than
+	// was allowed is installed at once.
+	UpdatePack(context.Context, *connect.Request[v1.UpdatePackRequest]) (*connect.Response[v1.UpdatePackResponse], error)
+	// Removes a pack, and takes back what was granted to it, as `ambit pack rm` does.
+	RemovePack(context.Context, *connect.Request[v1.RemovePackRequest]) (*connect.Response[v1.RemovePackResponse], error)
 }
 
 // NewPackServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -118,12 +216,52 @@ func NewPackServiceHandler(svc PackServiceHandler, opts ...connect.HandlerOption
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	packServiceUploadPackHandler := connect.NewUnaryHandler(
+		PackServiceUploadPackProcedure,
+		svc.UploadPack,
+		connect.WithSchema(packServiceMethods.ByName("UploadPack")),
+		connect.WithHandlerOptions(opts...),
+	)
+	packServicePreparePackHandler := connect.NewUnaryHandler(
+		PackServicePreparePackProcedure,
+		svc.PreparePack,
+		connect.WithSchema(packServiceMethods.ByName("PreparePack")),
+		connect.WithHandlerOptions(opts...),
+	)
+	packServiceInstallPackHandler := connect.NewUnaryHandler(
+		PackServiceInstallPackProcedure,
+		svc.InstallPack,
+		connect.WithSchema(packServiceMethods.ByName("InstallPack")),
+		connect.WithHandlerOptions(opts...),
+	)
+	packServiceUpdatePackHandler := connect.NewUnaryHandler(
+		PackServiceUpdatePackProcedure,
+		svc.UpdatePack,
+		connect.WithSchema(packServiceMethods.ByName("UpdatePack")),
+		connect.WithHandlerOptions(opts...),
+	)
+	packServiceRemovePackHandler := connect.NewUnaryHandler(
+		PackServiceRemovePackProcedure,
+		svc.RemovePack,
+		connect.WithSchema(packServiceMethods.ByName("RemovePack")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/ambit.v1.PackService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case PackServiceListPacksProcedure:
 			packServiceListPacksHandler.ServeHTTP(w, r)
 		case PackServiceGetPackProcedure:
 			packServiceGetPackHandler.ServeHTTP(w, r)
+		case PackServiceUploadPackProcedure:
+			packServiceUploadPackHandler.ServeHTTP(w, r)
+		case PackServicePreparePackProcedure:
+			packServicePreparePackHandler.ServeHTTP(w, r)
+		case PackServiceInstallPackProcedure:
+			packServiceInstallPackHandler.ServeHTTP(w, r)
+		case PackServiceUpdatePackProcedure:
+			packServiceUpdatePackHandler.ServeHTTP(w, r)
+		case PackServiceRemovePackProcedure:
+			packServiceRemovePackHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -139,4 +277,24 @@ func (UnimplementedPackServiceHandler) ListPacks(context.Context, *connect.Reque
 
 func (UnimplementedPackServiceHandler) GetPack(context.Context, *connect.Request[v1.GetPackRequest]) (*connect.Response[v1.GetPackResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.PackService.GetPack is not implemented"))
+}
+
+func (UnimplementedPackServiceHandler) UploadPack(context.Context, *connect.Request[v1.UploadPackRequest]) (*connect.Response[v1.UploadPackResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.PackService.UploadPack is not implemented"))
+}
+
+func (UnimplementedPackServiceHandler) PreparePack(context.Context, *connect.Request[v1.PreparePackRequest]) (*connect.Response[v1.PreparePackResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.PackService.PreparePack is not implemented"))
+}
+
+func (UnimplementedPackServiceHandler) InstallPack(context.Context, *connect.Request[v1.InstallPackRequest]) (*connect.Response[v1.InstallPackResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.PackService.InstallPack is not implemented"))
+}
+
+func (UnimplementedPackServiceHandler) UpdatePack(context.Context, *connect.Request[v1.UpdatePackRequest]) (*connect.Response[v1.UpdatePackResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.PackService.UpdatePack is not implemented"))
+}
+
+func (UnimplementedPackServiceHandler) RemovePack(context.Context, *connect.Request[v1.RemovePackRequest]) (*connect.Response[v1.RemovePackResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.PackService.RemovePack is not implemented"))
 }
