@@ -17,6 +17,7 @@ type options struct {
 	cert, key string // files; "": the host's own
 	hosts     []string
 	notify    string // the service manager's socket; "": there is none
+	config    string // file; "": none
 	terminal  bool   // whoever started it sees what it says
 }
 
@@ -30,6 +31,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.listen, "listen", "", "")
 	f.StringVar(&o.cert, "tls-cert", "", "")
 	f.StringVar(&o.key, "tls-key", "", "")
+	f.StringVar(&o.config, "config", "", "")
 	f.Func("host", "", func(name string) error {
 		o.hosts = append(o.hosts, name)
 		return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/console"
+	"ambit.dev/ambit/internal/provider"
 	"ambit.dev/ambit/internal/server"
 	"ambit.dev/ambit/internal/server/port"
 	"ambit.dev/ambit/internal/token"
@@ -42,9 +44,13 @@ func openPort(ctx context.Context, o options, s *server.Server, log *slog.Logger
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	logins, err := loginProvider(o, log)
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, l.Close())
+	}
 	known := token.Know(token.In(o.state))
 	p, err := port.New(port.Config{API: s.Handler(), Ready: s.Ready, Principal: principal(), Version: version, Tokens: known,
-		Console: console.Handler(), Address: address, Hosts: o.hosts, Strict: o.cert != "", Now: time.Now, Log: log})
+		Provider: logins, Console: console.Handler(), Address: address, Hosts: o.hosts, Strict: o.cert != "", Now: time.Now, Log: log})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -52,7 +58,36 @@ func openPort(ctx context.Context, o options, s *server.Server, log *slog.Logger
 	if o.terminal {
 		fmt.Fprintf(os.Stderr, "Open %s within five minutes to log in, once.\n", link(address, p.Code()))
 	}
-	return p.Server(ctx), tls.NewListener(netutil.LimitListener(l, port.MaxConnections), cert.TLS()), beside(ctx, o, known, cert, log), nil
+	return p.Server(ctx), tls.NewListener(netutil.LimitListener(l, port.MaxConnections), cert.TLS()), besides(ctx, beside(ctx, o, known, cert, log), logins, p), nil
+}
+
+// loginProvider is the one that the configuration names; nil where it names none.
+func loginProvider(o options, log *slog.Logger) (*provider.Provider, error) {
+	if o.config == "" {
+		return nil, nil //nolint:nilnil // there need be none
+	}
+	cfg, err := provider.Load(o.config, token.Roles())
+	if err != nil {
+		return nil, err
+	}
+	return provider.New(cfg, time.Now, log)
+}
+
+// besides goes on beside the port what logins by a provider need, until ctx ends; end
+// is that of the rest.
+func besides(ctx context.Context, end func(), logins *provider.Provider, p *port.Port) func() {
+	if logins == nil {
+		return end
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	all.Go(func() { logins.Run(ctx) })
+	all.Go(func() { p.Renew(ctx) })
+	return func() {
+		cancel()
+		all.Wait()
+		end()
+	}
 }
 
 // certificate is the one that was named, or the host's own.

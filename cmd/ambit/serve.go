@@ -18,8 +18,8 @@ const hostProgram = "ambit-host"
 
 // serveFlags are the flags of ambit serve.
 type serveFlags struct {
-	listen, cert, key string
-	hosts             []string
+	listen, cert, key, config string
+	hosts                     []string
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -35,13 +35,15 @@ With --listen it is served on a port too, by TLS and never to anybody who is not
 known: by a token (ambit token add), or by the link that is printed at a terminal.
 A port without an address is loopback's. Without --tls-cert the certificate is one
 that this host makes for itself; its fingerprint is printed. A certificate that is
-named is read again at the signal HUP.
+named is read again at the signal HUP. With --config people log in by an OpenID
+provider too, as that file says.
 
 Everything else works as it does without it, on the same store. Sessions that were
 started through the API go on when it ends.`,
 		Example: `  ambit serve
   ambit serve --listen 8443
   ambit serve --listen 192.0.2.7:8443 --host ambit.example.org --tls-cert crt.pem --tls-key key.pem
+  ambit serve --listen 8443 --config serve.json
   curl --unix-socket ~/.local/state/ambit/host.sock -H 'Content-Type: application/json' \
     -d '{}' http://ambit/ambit.v1.QuestionService/ListQuestions`,
 		Args: nothing,
@@ -51,6 +53,7 @@ started through the API go on when it ends.`,
 	fl.StringVar(&f.listen, "listen", "", "serve on this port too: `ADDR`, as in 8443 (of loopback) or 192.0.2.7:8443")
 	fl.StringVar(&f.cert, "tls-cert", "", "the certificate of the port, and those it is signed by: `FILE` (PEM)")
 	fl.StringVar(&f.key, "tls-key", "", "its key: `FILE` (PEM)")
+	fl.StringVar(&f.config, "config", "", "how people log in on the port: `FILE` (JSON with comments)")
 	fl.StringArrayVar(&f.hosts, "host", nil, "another name that the port may be called by: `NAME`, or NAME:PORT (may be repeated)")
 	return cmd
 }
@@ -58,8 +61,8 @@ started through the API go on when it ends.`,
 // args are those of the program that serves.
 func (f *serveFlags) args() (args []string, err error) {
 	if f.listen == "" {
-		if f.cert != "" || f.key != "" || len(f.hosts) > 0 {
-			return nil, errors.New("--tls-cert, --tls-key and --host are for a port; add --listen")
+		if f.cert != "" || f.key != "" || f.config != "" || len(f.hosts) > 0 {
+			return nil, errors.New("--tls-cert, --tls-key, --config and --host are for a port; add --listen")
 		}
 		return nil, nil
 	}
@@ -67,13 +70,14 @@ func (f *serveFlags) args() (args []string, err error) {
 		return nil, errors.New("--tls-cert and --tls-key go together")
 	}
 	args = []string{"--listen=" + f.listen}
-	if f.cert != "" {
-		for flag, path := range map[string]string{"--tls-cert=": f.cert, "--tls-key=": f.key} {
-			if path, err = filepath.Abs(path); err != nil {
-				return nil, err
-			}
-			args = append(args, flag+path)
+	for flag, path := range map[string]string{"--tls-cert=": f.cert, "--tls-key=": f.key, "--config=": f.config} {
+		if path == "" {
+			continue
 		}
+		if path, err = filepath.Abs(path); err != nil {
+			return nil, err
+		}
+		args = append(args, flag+path)
 	}
 	for _, h := range f.hosts {
 		args = append(args, "--host="+h)

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState, type FormEvent } from 'react'
-import { meKey, signIn } from './api/me'
+import { meKey, signIn, signInThere, useProvider } from './api/me'
 import { Field, Problem } from './ui'
 
 /** The code of a link of `ambit serve`, which counts once and stays in no history. */
@@ -15,6 +15,7 @@ export function Login() {
   const [token, setToken] = useState('')
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState<unknown>(null)
+  const provider = useProvider()
 
   const enter = (proof: { token: string } | { code: string }) => {
     setBusy(true)
@@ -35,6 +36,14 @@ export function Login() {
     return () => removeEventListener('hashchange', followed)
   }, [])
 
+  const leave = () => {
+    setBusy(true)
+    setError(null)
+    signInThere().catch((e: unknown) => {
+      setError(e)
+      setBusy(false)
+    })
+  }
   const submit = (e: FormEvent) => {
     e.preventDefault()
     const text = token.trim()
@@ -45,6 +54,14 @@ export function Login() {
     <main className="alone">
       <form className="card login" onSubmit={submit}>
         <h1>Sign in to Ambit</h1>
+        {provider !== null && (
+          <>
+            <button type="button" className="primary" disabled={busy} onClick={leave}>
+              Sign in with {provider}
+            </button>
+            <p className="quiet">Or with a token:</p>
+          </>
+        )}
         <input type="text" name="username" autoComplete="username" value="ambit" readOnly hidden />
         <Field label="Token, or the link that ambit serve printed">
           {(id) => (
@@ -60,7 +77,7 @@ export function Login() {
             />
           )}
         </Field>
-        <button type="submit" className="primary" disabled={busy || token.trim() === ''}>
+        <button type="submit" className={provider === null ? 'primary' : ''} disabled={busy || token.trim() === ''}>
           {busy ? 'Signing in…' : 'Sign in'}
         </button>
         {error !== null && <Problem error={error} />}

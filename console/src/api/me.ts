@@ -15,6 +15,26 @@ export async function signIn(proof: { token: string } | { code: string }): Promi
   if (!r.ok) throw await failureOf(r)
 }
 
+/** What people log in by beside tokens; null where there is nothing. */
+async function provider(signal: AbortSignal): Promise<string | null> {
+  const r = await send('/login/oidc', { headers: { 'X-Ambit': '1' }, signal })
+  if (!r.ok) return null
+  return ((await r.json()) as { name: string }).name
+}
+
+export function useProvider(): string | null {
+  return useQuery({ queryKey: ['provider'], queryFn: ({ signal }) => provider(signal), staleTime: Infinity, retry: false }).data ?? null
+}
+
+/** Leaves for the provider, which sends the browser back. */
+export async function signInThere(): Promise<void> {
+  const r = await send('/login/oidc', { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body: '{}' })
+  if (!r.ok) throw await failureOf(r)
+  const { url } = (await r.json()) as { url: string }
+  if (new URL(url).protocol !== 'https:') throw new Error('The provider has no secure address.')
+  location.assign(url)
+}
+
 export async function signOut(): Promise<void> {
   const r = await send('/logout', { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body: '{}' })
   if (!r.ok && r.status !== 401) throw await failureOf(r)

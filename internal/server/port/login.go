@@ -38,6 +38,7 @@ type login struct {
 	credential
 	ends     time.Time
 	loopback bool // it came over loopback, and is good for nobody else
+	word     word // of a provider, where it is one by a provider
 }
 
 // logins are those that there are, and the code that one may be made with. They are
@@ -83,25 +84,26 @@ func (l *logins) spend(text string) bool {
 }
 
 // begin makes a login, and the text of its cookie.
-func (l *logins) begin(c credential, loopback bool) (text string, ends time.Time) {
+func (l *logins) begin(it login) (text string, ends time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	var oldest hash
-	for h, it := range l.of {
-		if !now.Before(it.ends) {
+	for h, other := range l.of {
+		if !now.Before(other.ends) {
 			delete(l.of, h)
-		} else if first, ok := l.of[oldest]; !ok || it.ends.Before(first.ends) {
+		} else if first, ok := l.of[oldest]; !ok || other.ends.Before(first.ends) {
 			oldest = h
 		}
 	}
 	if len(l.of) >= maxLogins {
 		delete(l.of, oldest)
 	}
-	text, ends = secret(), now.Add(loginLasts)
-	c.login, c.page, c.key = hashOf(text), true, "login "+hashOf(text).String()
-	l.of[c.login] = login{c, ends, loopback}
-	return text, ends
+	text, it.word.most = secret(), now.Add(loginLasts)
+	it.ends = it.word.ends(it.word.most)
+	it.login, it.page, it.key = hashOf(text), true, "login "+hashOf(text).String()
+	l.of[it.login] = it
+	return text, it.word.most
 }
 
 func (l *logins) find(h hash) (login, bool) {
@@ -210,11 +212,17 @@ func (p *Port) login(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, http.StatusServiceUnavailable, connect.CodeUnavailable, "who is known cannot be read")
 		return
 	}
-	text, ends := p.logins.begin(c, fromLoopback(r))
+	p.giveCookie(w, r, login{credential: c})
+	p.me(w, r.WithContext(withCredential(r.Context(), c)))
+}
+
+// giveCookie makes a login of whoever is known now.
+func (p *Port) giveCookie(w http.ResponseWriter, r *http.Request, it login) {
+	it.loopback = fromLoopback(r)
+	text, ends := p.logins.begin(it)
 	http.SetCookie(w, &http.Cookie{Name: CookieName, Value: text, Path: "/", Expires: ends, MaxAge: int(loginLasts / time.Second),
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	p.cfg.Log.InfoContext(r.Context(), "a login", "by", c.by, "from", from)
-	p.me(w, r.WithContext(withCredential(r.Context(), c)))
+	p.cfg.Log.InfoContext(r.Context(), "a login", "by", it.by, "from", addressOf(r))
 }
 
 // forgedLogin is why a login may be one that another page made a browser send, to have

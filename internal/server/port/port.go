@@ -11,6 +11,8 @@
 //   - A request that a browser sends with its cookie is served only if a page of this
 //     very origin made it (TestForgedRequests).
 //   - A name that somebody else gives to this address is not served (TestRebinding).
+//   - A login by a provider is that of the browser that began it, once, and no longer
+//     than the provider's word (TestAttackLogin, TestProviderEnds).
 //   - Whoever is not known can make it keep nothing, and wait for nothing, without a
 //     bound.
 //
@@ -18,6 +20,7 @@
 package port
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -25,9 +28,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
+	"ambit.dev/ambit/internal/provider"
 	"ambit.dev/ambit/internal/server"
 	"ambit.dev/ambit/internal/token"
 )
@@ -40,9 +45,10 @@ type Config struct {
 	Principal string       // whose host this is, and as whom everybody acts
 	Version   string
 	Tokens    *token.Known
-	Address   string   // that it listens on, HOST:PORT
-	Hosts     []string // further names that it may be called by, with or without a port
-	Strict    bool     // its certificate is one that browsers trust
+	Provider  *provider.Provider // of logins; nil: there is none
+	Address   string             // that it listens on, HOST:PORT
+	Hosts     []string           // further names that it may be called by, with or without a port
+	Strict    bool               // its certificate is one that browsers trust
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -52,6 +58,7 @@ type Port struct {
 	cfg     Config
 	names   names
 	logins  *logins
+	tries   *tries
 	limits  *limits
 	health  health
 	private http.Handler
@@ -59,11 +66,17 @@ type Port struct {
 
 // New makes a port.
 func New(cfg Config) (*Port, error) {
-	n, err := newNames(cfg.Address, cfg.Hosts)
+	hosts, home := cfg.Hosts, ""
+	if cfg.Provider != nil {
+		back := cfg.Provider.Redirect()
+		home = spell(back.Hostname(), cmp.Or(back.Port(), "443"))
+		hosts = append(slices.Clone(hosts), net.JoinHostPort(back.Hostname(), cmp.Or(back.Port(), "443")))
+	}
+	n, err := newNames(cfg.Address, hosts)
 	if err != nil {
 		return nil, err
 	}
-	p := &Port{cfg: cfg, names: n, logins: newLogins(cfg.Now), limits: newLimits(cfg.Now)}
+	p := &Port{cfg: cfg, names: n, logins: newLogins(cfg.Now), tries: newTries(cfg.Now, home), limits: newLimits(cfg.Now)}
 	p.private = p.known(http.HandlerFunc(p.serveKnown))
 	return p, nil
 }
@@ -113,6 +126,8 @@ func (p *Port) serve(w http.ResponseWriter, r *http.Request) {
 		})
 	case "/login":
 		only(w, r, http.MethodPost, func() { p.login(w, r) })
+	case "/login/oidc", provider.CallbackPath:
+		p.byProvider(w, r)
 	case "/me", "/logout":
 		p.private.ServeHTTP(w, r)
 	default:
