@@ -55,6 +55,9 @@ func serveAsFirst() error {
 		return err
 	}
 	warm()
+	if err := rehearse(); err != nil {
+		return err
+	}
 	if err := loopback(); err != nil {
 		return fmt.Errorf("bring up lo: %w", err)
 	}
@@ -70,6 +73,7 @@ func serveAsFirst() error {
 	if err != nil {
 		return fmt.Errorf("start process 1 of the sandbox: %w", err)
 	}
+	settle()
 	mux, err := channel.Accept(f)
 	if err != nil {
 		return err

@@ -36,6 +36,11 @@ func inside() error {
 		unix.CloseOnExec(fd)
 	}
 	say := json.NewEncoder(status)
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals)
+	if err := errors.Join(rehearse(), say.Encode(said{Waits: true})); err != nil {
+		return err
+	}
 	r, err := ordered()
 	if err == nil {
 		err = build(r)
@@ -46,8 +51,6 @@ func inside() error {
 	if err := say.Encode(said{Ready: true}); err != nil {
 		return err
 	}
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals)
 	if n, err := goes.Read(make([]byte, 1)); n != 1 {
 		return errors.Join(errors.New("the launcher is gone"), err)
 	}

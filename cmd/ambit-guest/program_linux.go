@@ -34,9 +34,10 @@ type program struct {
 	others map[int]*other // guarded by mu; that have entered, or are about to
 }
 
-// said is what process 1 of the sandbox says: once that it is ready, or what went
-// wrong, and once how the program ended.
+// said is what process 1 of the sandbox says: once that it waits for an order, once
+// that it is ready, or what went wrong, and once how the program ended.
 type said struct {
+	Waits  bool   `json:"waits,omitempty"`
 	Ready  bool   `json:"ready,omitempty"`
 	Error  string `json:"error,omitempty"`
 	Errno  int    `json:"errno,omitempty"`
@@ -52,7 +53,19 @@ func newProgram() (*program, error) {
 		return nil, err
 	}
 	p := &program{group: group, others: map[int]*other{}}
-	return p, p.start()
+	if err := p.start(); err != nil {
+		return nil, err
+	}
+	first, err := p.hear()
+	if err == nil && !first.Waits {
+		err = errors.New(first.Error)
+	}
+	return p, err
+}
+
+// hear waits for the next thing that process 1 says.
+func (p *program) hear() (s said, err error) {
+	return s, json.NewDecoder(io.LimitReader(oneAtATime{p.status}, 64<<10)).Decode(&s)
 }
 
 // prepare has process 1 build the view, and waits until it has.
@@ -73,8 +86,8 @@ func (a *agent) prepare(r *channel.Prepare) (err error) {
 	if err := p.order(r); err != nil {
 		return err
 	}
-	var first said
-	if err := json.NewDecoder(io.LimitReader(oneAtATime{p.status}, 64<<10)).Decode(&first); err != nil {
+	first, err := p.hear()
+	if err != nil {
 		return fmt.Errorf("process 1 of the sandbox: %w", err)
 	}
 	if first.Error != "" || !first.Ready {

@@ -25,14 +25,19 @@ const sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecont
 // the template's own file or a private copy of it.
 func arguments(a machine.Accel, memory, tscKHz int, w way) []string {
 	accel, cpu := string(a), "host"
-	words := []string{"console=ttyS0", "quiet", "panic=-1", "random.trust_cpu=off"}
+	words := []string{"console=ttyS0", "quiet", "panic=-1", "random.trust_cpu=off",
+		// Of the guest's first program, which gets them as variables: its runtime
+		// need not look for a change of processors, nor interrupt what runs long.
+		"GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1"}
 	switch a {
 	case machine.TCG:
 		// On a busy host the kernel fails to measure its clocks against each other
 		// while it is emulated, and hangs.
 		// What it keeps of translated code is bounded: it would be a gigabyte. Page
-		// tables of five levels are one more to walk for every page.
-		accel, cpu = "tcg,thread=multi,tb-size=128", "max,la57=off"
+		// tables of five levels are one more to walk for every page. Wide vectors,
+		// which kernel and libraries use where a processor says that it has them,
+		// cost an emulator more than they spare: a quarter of a clone's start.
+		accel, cpu = "tcg,thread=multi,tb-size=128", "max,la57=off,avx=off,avx2=off,f16c=off,fma=off"
 		words = append(words, "mitigations=off", "no_timer_check", fmt.Sprintf("tsc_early_khz=%d", tscKHz))
 	case machine.WHPX:
 		accel, cpu = "whpx,kernel-irqchip=off", "max"

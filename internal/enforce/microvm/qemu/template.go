@@ -58,6 +58,9 @@ func (v *vm) Template(ctx context.Context) (t machine.Template, err error) {
 	if err := v.Close(5 * time.Second); err != nil {
 		return t, err
 	}
+	if err := durable(v.memory); err != nil {
+		return t, err
+	}
 	t = machine.Template{Fingerprint: v.mark, Memory: v.shape.Memory, Dir: dir}
 	text, err := json.MarshalIndent(t, "", "  ")
 	if err != nil {
@@ -67,6 +70,19 @@ func (v *vm) Template(ctx context.Context) (t machine.Template, err error) {
 		return t, fmt.Errorf("write down a template: %w", err)
 	}
 	return t, nil
+}
+
+// durable has what was written to a file on the disk: after a crash of the host a
+// template is whole, or not there.
+func durable(path string) error {
+	f, err := os.Open(path)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("write down a machine: %w", err)
+	}
+	return nil
 }
 
 func (v *vm) save(ctx context.Context, path string) error {
@@ -81,12 +97,13 @@ func (v *vm) save(ctx context.Context, path string) error {
 	if err := v.qmp.do(ctx, "migrate", uri{"fd:state"}, nil); err != nil {
 		return err
 	}
-	return v.qmp.state(ctx, "query-migrate", migrateIn, func(s string) (bool, error) {
+	err = v.qmp.state(ctx, "query-migrate", migrateIn, func(s string) (bool, error) {
 		if s == "failed" || s == "cancelled" {
 			return false, fmt.Errorf("QEMU could not write down its state: %s%s", s, v.said())
 		}
 		return s == "completed", nil
 	})
+	return errors.Join(err, f.Sync())
 }
 
 // Open reads what a template says of itself.
