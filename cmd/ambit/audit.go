@@ -47,27 +47,32 @@ func (f *auditFilter) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.until, "until", "", "only records before this `time`")
 }
 
-// compile makes a test of records of the filter.
-func (f *auditFilter) compile(now time.Time) (func(audit.Record) bool, error) {
-	since, err := auditTime(f.since, now)
-	if err != nil {
-		return nil, fmt.Errorf("--since: %w", err)
+// compile makes a query of the filter, whose Keep says all of it.
+func (f *auditFilter) compile(now time.Time) (q audit.Query, err error) {
+	if q.Since, err = auditTime(f.since, now); err != nil {
+		return q, fmt.Errorf("--since: %w", err)
 	}
-	until, err := auditTime(f.until, now)
-	if err != nil {
-		return nil, fmt.Errorf("--until: %w", err)
+	if q.Until, err = auditTime(f.until, now); err != nil {
+		return q, fmt.Errorf("--until: %w", err)
 	}
 	known := f.kind == ""
 	for _, k := range audit.Kinds() {
 		known = known || string(k) == f.kind
 	}
 	if !known {
-		return nil, fmt.Errorf("--kind: there is no kind %q; the kinds are %s", f.kind, strings.Trim(fmt.Sprint(audit.Kinds()), "[]"))
+		return q, fmt.Errorf("--kind: there is no kind %q; the kinds are %s", f.kind, strings.Trim(fmt.Sprint(audit.Kinds()), "[]"))
 	}
-	return func(r audit.Record) bool {
+	if f.session != "" {
+		q.Hints = append(q.Hints, audit.HintSession(f.session))
+	}
+	if f.kind != "" {
+		q.Hints = append(q.Hints, audit.HintKind(audit.Kind(f.kind)))
+	}
+	q.Keep = func(r audit.Record) bool {
 		return (f.session == "" || r.Session == f.session) && (f.kind == "" || string(r.Kind) == f.kind) &&
-			!r.Time.Before(since) && (until.IsZero() || r.Time.Before(until))
-	}, nil
+			!r.Time.Before(q.Since) && (q.Until.IsZero() || r.Time.Before(q.Until))
+	}
+	return q, nil
 }
 
 // auditTime reads a time, or how long ago it was.

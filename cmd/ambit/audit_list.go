@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,19 +31,20 @@ func (a *app) auditList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			keep, err := f.compile(a.now())
+			q, err := f.compile(a.now())
 			if err != nil {
 				return err
 			}
 			if n == 0 {
-				n = -1
+				n = math.MaxInt - 1
 			} else if n < 0 {
 				return fmt.Errorf("-n: expected how many, found %d", n)
 			}
-			records, err := audit.Last(dir, n, keep)
+			records, _, err := audit.Page(dir, n, q)
 			if err != nil {
 				return err
 			}
+			slices.Reverse(records)
 			if a.json {
 				return a.printJSON(append([]audit.Record{}, records...))
 			}
@@ -252,11 +255,11 @@ to read. It proves nothing: for that, copy the folder of the log, or use prove.`
 			if err != nil {
 				return err
 			}
-			keep, err := f.compile(a.now())
+			q, err := f.compile(a.now())
 			if err != nil {
 				return err
 			}
-			return a.auditSave(output, func(w io.Writer) error { return exportRecords(w, dir, keep) })
+			return a.auditSave(output, func(w io.Writer) error { return exportRecords(w, dir, q.Keep) })
 		},
 	}
 	f.flags(cmd)

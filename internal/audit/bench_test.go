@@ -80,3 +80,28 @@ func BenchmarkVerify(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPage looks for what is rare, or not there, among a million records.
+func BenchmarkPage(b *testing.B) {
+	n := 1_000_000
+	if testing.Short() {
+		n = 20_000
+	}
+	dir := b.TempDir()
+	fill(b, dir, audit.Options{}.WithDisk(noSync{audit.OSDisk}), n, 100)
+	for name, q := range map[string]audit.Query{
+		"newest":     {},
+		"session":    {Hints: []string{audit.HintSession("s-aaaaaaaaaa")}},
+		"capability": {Any: audit.AnyCapability("net.connect:nowhere"), Keep: func(audit.Record) bool { return false }},
+		"outcome":    {Hints: []string{audit.HintOutcome("ask")}, Keep: func(audit.Record) bool { return false }},
+		"time":       {Until: time.Unix(0, 1)},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, _, err := audit.Page(dir, 100, q); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

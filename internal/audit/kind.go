@@ -98,7 +98,9 @@ func (r Record) Decode() (Body, error) {
 		body := k.body()
 		dec := json.NewDecoder(bytes.NewReader(r.Body))
 		dec.DisallowUnknownFields()
-		if err := dec.Decode(body); err != nil {
+		if err := dec.Decode(body); err != nil && lenient(k.body(), r.Body) {
+			return nil, fmt.Errorf("body of kind %q: %w: a newer version of ambit wrote it, which is needed to read it, or it was changed", r.Kind, err)
+		} else if err != nil {
 			return nil, fmt.Errorf("body of kind %q: %w", r.Kind, err)
 		}
 		if _, err := dec.Token(); err != io.EOF {
@@ -109,5 +111,14 @@ func (r Record) Decode() (Body, error) {
 		}
 		return body, nil
 	}
-	return nil, fmt.Errorf("unknown kind of record %q", r.Kind)
+	return nil, unknownKind(r.Kind)
 }
+
+// unknownKind says what a kind means that is none. Each version of ambit reads what
+// earlier ones wrote, and no other program writes.
+func unknownKind(k Kind) error {
+	return fmt.Errorf("this version knows no records of kind %q: a newer version of ambit wrote it, which is needed to read this log, or it was changed", k)
+}
+
+// lenient reports whether a body can be read but for fields that are not known.
+func lenient(body Body, raw []byte) bool { return json.Unmarshal(raw, body) == nil }

@@ -87,7 +87,7 @@ func parseRecord(line []byte) (Record, error) {
 	case !ok || !utf8.Valid(line) || !bytes.Equal(r.appendLine(make([]byte, 0, len(line)+16)), line):
 		return Record{}, errors.New("not a record as this program writes it")
 	case !r.Kind.known():
-		return Record{}, fmt.Errorf("unknown kind %q", r.Kind)
+		return Record{}, unknownKind(r.Kind)
 	case !json.Valid(r.Body) || r.Body[0] != '{':
 		return Record{}, errors.New("body is not an object")
 	case !isHash(r.Prev):

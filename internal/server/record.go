@@ -43,6 +43,21 @@ func query(caller Caller, f *pb.RecordFilter) (audit.Query, error) {
 	if f.GetSince() != nil && !f.GetSince().IsValid() || f.GetUntil() != nil && !f.GetUntil().IsValid() {
 		return q, invalid("since, until: expected a time")
 	}
+	if f.GetPack() != "" {
+		q.Hints = append(q.Hints, audit.HintPack(f.GetPack()))
+	}
+	if f.GetOutcome() != "" {
+		q.Hints = append(q.Hints, audit.HintOutcome(f.GetOutcome()))
+	}
+	if f.GetCapability() != "" {
+		q.Any = audit.AnyCapability(f.GetCapability())
+	}
+	if f.GetSince() != nil {
+		q.Since = f.GetSince().AsTime()
+	}
+	if f.GetUntil() != nil {
+		q.Until = f.GetUntil().AsTime()
+	}
 	q.Keep = func(r audit.Record) bool {
 		return (r.Principal == "" || r.Principal == caller.Principal) &&
 			(f.GetSession() == "" || r.Session == f.GetSession()) && (f.GetKind() == "" || string(r.Kind) == f.GetKind()) &&
