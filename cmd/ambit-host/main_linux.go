@@ -62,7 +62,7 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 		return err
 	}
 	defer unlock()
-	cfg, err := config(o.state)
+	cfg, err := config(o)
 	if err != nil {
 		return err
 	}
@@ -160,8 +160,8 @@ func protocols() *http.Protocols {
 	return p
 }
 
-func config(state string) (cfg server.Config, err error) {
-	cfg = server.Config{State: state, Version: version, Now: time.Now}
+func config(o options) (cfg server.Config, err error) {
+	cfg = server.Config{State: o.state, Version: version, Now: time.Now, StandBy: o.standBy}
 	if cfg.Home, err = os.UserHomeDir(); err != nil || !filepath.IsAbs(cfg.Home) {
 		cfg.Home = "/"
 	}

@@ -18,6 +18,7 @@ type options struct {
 	hosts     []string
 	notify    string // the service manager's socket; "": there is none
 	config    string // file; "": none
+	standBy   int    // launchers
 	terminal  bool   // whoever started it sees what it says
 }
 
@@ -32,6 +33,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.cert, "tls-cert", "", "")
 	f.StringVar(&o.key, "tls-key", "", "")
 	f.StringVar(&o.config, "config", "", "")
+	f.IntVar(&o.standBy, "stand-by", 0, "")
 	f.Func("host", "", func(name string) error {
 		o.hosts = append(o.hosts, name)
 		return nil

@@ -9,11 +9,16 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "ambit-keeper: started by ambit serve, with the folder of a session")
-		os.Exit(125)
+	var err error
+	switch {
+	case len(os.Args) == 2:
+		err = keep.Run(os.Args[1], keep.MaxOutput)
+	case len(os.Args) == 4 && os.Args[1] == "--"+keep.StandByFlag:
+		err = keep.StandBy(os.Stdin, os.Args[2], os.Args[3], keep.MaxOutput)
+	default:
+		err = errors.New("started by ambit serve, with the folder of a session, or with --" + keep.StandByFlag + ", the launcher and the folder of sessions")
 	}
-	if err := keep.Run(os.Args[1], keep.MaxOutput); err != nil && !errors.Is(err, keep.ErrBegun) {
+	if err != nil && !errors.Is(err, keep.ErrBegun) {
 		fmt.Fprintf(os.Stderr, "ambit-keeper: %v\n", err)
 		os.Exit(125)
 	}

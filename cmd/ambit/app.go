@@ -14,6 +14,7 @@ import (
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/process"
 	"ambit.dev/ambit/internal/enforce/view"
 	"ambit.dev/ambit/internal/store"
 )
@@ -47,7 +48,8 @@ type app struct {
 	out, err *os.File
 	stateDir string
 	json     bool
-	kept     *kept // of the output of a run; nil: it is not
+	kept     *kept        // of the output of a run; nil: it is not
+	early    process.Tier // begun while this launcher stood by
 	now      func() time.Time
 	database store.Database
 }
@@ -64,11 +66,18 @@ func (a *app) stdio() enforce.Stdio {
 // run runs one command line and answers the exit status.
 func run(args []string, in, out, errOut *os.File) int {
 	a := &app{in: in, out: out, err: errOut, now: time.Now}
+	if standsBy(args) {
+		return a.runStandBy()
+	}
+	return a.execute(args)
+}
+
+func (a *app) execute(args []string) int {
 	root := a.root(args)
 	root.SetArgs(args)
-	root.SetIn(in)
-	root.SetOut(out)
-	root.SetErr(errOut)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
 	err := root.Execute()
 	if err == nil {
 		return 0
@@ -79,7 +88,7 @@ func run(args []string, in, out, errOut *os.File) int {
 		err = exit.err
 	}
 	if err != nil {
-		fmt.Fprintf(errOut, "ambit: %v\n", err)
+		fmt.Fprintf(a.err, "ambit: %v\n", err)
 	}
 	return status
 }

@@ -120,9 +120,8 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	s := a.begin(f, argv)
 	var tier process.Tier
 	if !f.plan && (f.tier == tierAuto || f.tier == enforce.TierProcess) {
-		tier = process.Begin(enforce.Outline(bounds(s.facts, enforce.Limits{})), a.stdio())
+		tier = s.beginTier()
 		defer tier.Discard()
-		s.ahead(tier)
 	}
 	defer s.close()
 	if err := s.prepare(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,14 @@ const hostProgram = "ambit-host"
 type serveFlags struct {
 	listen, cert, key, config string
 	hosts                     []string
+	standBy                   int
 }
+
+// Of the sessions that stand by: each has some 15 MB.
+const (
+	standByUsual = 2
+	standByMost  = 64
+)
 
 func (a *app) serveCommand() *cobra.Command {
 	f := &serveFlags{}
@@ -54,22 +62,27 @@ started through the API go on when it ends.`,
 	fl.StringVar(&f.cert, "tls-cert", "", "the certificate of the port, and those it is signed by: `FILE` (PEM)")
 	fl.StringVar(&f.key, "tls-key", "", "its key: `FILE` (PEM)")
 	fl.StringVar(&f.config, "config", "", "how people log in on the port: `FILE` (JSON with comments)")
+	fl.IntVar(&f.standBy, "stand-by", standByUsual, "keep `N` launchers ready, by which sessions begin sooner; each has some 15 MB")
 	fl.StringArrayVar(&f.hosts, "host", nil, "another name that the port may be called by: `NAME`, or NAME:PORT (may be repeated)")
 	return cmd
 }
 
 // args are those of the program that serves.
 func (f *serveFlags) args() (args []string, err error) {
+	if f.standBy < 0 || f.standBy > standByMost {
+		return nil, fmt.Errorf("--stand-by %d: want 0 to %d", f.standBy, standByMost)
+	}
+	args = []string{"--stand-by=" + strconv.Itoa(f.standBy)}
 	if f.listen == "" {
 		if f.cert != "" || f.key != "" || f.config != "" || len(f.hosts) > 0 {
 			return nil, errors.New("--tls-cert, --tls-key, --config and --host are for a port; add --listen")
 		}
-		return nil, nil
+		return args, nil
 	}
 	if (f.cert == "") != (f.key == "") {
 		return nil, errors.New("--tls-cert and --tls-key go together")
 	}
-	args = []string{"--listen=" + f.listen}
+	args = append(args, "--listen="+f.listen)
 	for flag, path := range map[string]string{"--tls-cert=": f.cert, "--tls-key=": f.key, "--config=": f.config} {
 		if path == "" {
 			continue

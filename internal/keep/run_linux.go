@@ -24,25 +24,31 @@ var ErrBegun = errors.New("it was begun before")
 // Security: it is for a process of its own that does nothing else. What it starts
 // is told to end when this process does, however that ends: nothing runs on
 // whose output nobody takes and whose end nobody would write down.
-func Run(dir string, most int64) error {
+func Run(dir string, most int64) error { return runJob(dir, most, nil) }
+
+// runJob is Run, by a launcher that stands by where there is one.
+func runJob(dir string, most int64, by *waiting) (err error) {
 	j, err := Load(dir)
 	if err != nil {
-		return err
+		return errors.Join(err, by.discard())
 	}
 	begun, err := begin(dir)
 	if err != nil {
-		return err
+		return errors.Join(err, by.discard())
 	}
 	defer begun.Close()
 	out, err := newOutput(dir, most)
 	if err != nil {
-		return err
+		return errors.Join(err, by.discard())
 	}
-	end := j.run(dir, out)
-	dropped, err := out.end()
+	if by != nil && !by.serves(j) {
+		err, by = by.discard(), nil
+	}
+	end := j.run(dir, out, by)
+	dropped, bad := out.end()
 	end.Dropped, end.Ended = dropped, time.Now().UnixNano()
 	aside := filepath.Join(dir, ".end")
-	return errors.Join(err, writeJSON(aside, end), os.Rename(aside, filepath.Join(dir, endFile)))
+	return errors.Join(err, bad, writeJSON(aside, end), os.Rename(aside, filepath.Join(dir, endFile)))
 }
 
 // begin claims the job, until this process ends.
@@ -65,13 +71,15 @@ func begin(dir string) (*os.File, error) {
 	return aside, nil
 }
 
-func (j Job) run(dir string, out *Output) End {
+func (j Job) run(dir string, out *Output, by *waiting) End {
 	runtime.LockOSThread() // the child is told when the thread ends that made it: not before this process
-	cmd := &exec.Cmd{Path: j.Path, Args: append([]string{filepath.Base(j.Path)}, j.Args...), Dir: j.Dir, Env: os.Environ()}
-	var err error
-	if j.Terminal != nil {
+	cmd, err := &exec.Cmd{Path: j.Path, Args: append([]string{filepath.Base(j.Path)}, j.Args...), Dir: j.Dir, Env: os.Environ()}, error(nil)
+	switch {
+	case by != nil:
+		cmd, err = by.cmd, by.run(j, out)
+	case j.Terminal != nil:
 		err = j.runOn(dir, cmd, out)
-	} else {
+	default:
 		err = j.runPiped(cmd, out)
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -89,9 +97,14 @@ func (j Job) run(dir string, out *Output) End {
 // runPiped runs a command on pipes.
 func (j Job) runPiped(cmd *exec.Cmd, out *Output) error {
 	cmd.Stdout, cmd.Stderr = out.stream(Stdout), out.stream(Stderr)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = withThis()
 	if len(j.Stdin) > 0 {
 		cmd.Stdin = bytes.NewReader(j.Stdin)
 	}
 	return cmd.Run()
+}
+
+// withThis has a launcher end with this process, in a group of its own.
+func withThis() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }

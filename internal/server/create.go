@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"connectrpc.com/connect"
@@ -30,8 +28,13 @@ import (
 // it is told as starting.
 const beginsWithin = 10 * time.Second
 
-// beginEvery is how often it is looked whether it has.
-const beginEvery = 5 * time.Millisecond
+// beginEvery is how often it is looked whether it has; more often for as long as one
+// takes whose launcher stood by.
+const (
+	beginEvery = 5 * time.Millisecond
+	soonEvery  = time.Millisecond
+	soon       = 10 // looks
+)
 
 func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.CreateSessionRequest]) (*connect.Response[pb.CreateSessionResponse], error) {
 	caller := callerOf(ctx)
@@ -233,12 +236,23 @@ func pairs(m map[string]string) (all []string) {
 	return all
 }
 
-// keeper starts what looks after a job. Of several, one alone goes on.
+// keeper starts what looks after a job, or gives it to one that stands by. Of several,
+// one alone goes on.
 func (s *Server) keeper(id string) error {
-	cmd := exec.Command(s.cfg.Keeper, s.job(id))
-	cmd.Dir = "/"
-	// A group of its own: what ends the host at a terminal does not end sessions.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if r := s.standby.take(id); r != nil {
+		go func() {
+			<-r.ended
+			if state, _, err := keep.Look(s.job(id)); err == nil && state == keep.Waiting {
+				_ = s.newKeeper(id) // it was lost before it took the job
+			}
+		}()
+		return nil
+	}
+	return s.newKeeper(id)
+}
+
+func (s *Server) newKeeper(id string) error {
+	cmd := detached(s.cfg.Keeper, s.job(id))
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s, which has to lie beside ambit: %w", filepath.Base(s.cfg.Keeper), err)
 	}
@@ -249,7 +263,7 @@ func (s *Server) keeper(id string) error {
 // untilBegun waits until the launch of a session is recorded, it has ended, or it
 // waits for somebody's answer. A launch that was refused is an error.
 func (s *Server) untilBegun(ctx context.Context, principal, id string, log *audit.Follower) error {
-	tick := time.NewTicker(beginEvery)
+	tick := time.NewTicker(soonEvery)
 	defer tick.Stop()
 	for n, end := 0, s.cfg.Now().Add(beginsWithin); s.cfg.Now().Before(end); n++ {
 		all, err := log.Next()
@@ -261,6 +275,9 @@ func (s *Server) untilBegun(ctx context.Context, principal, id string, log *audi
 			defer s.mu.Unlock()
 			s.active[id] = true
 			return nil
+		}
+		if n == soon {
+			tick.Reset(beginEvery)
 		}
 		state, how, err := keep.Look(s.job(id))
 		switch {

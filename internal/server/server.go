@@ -47,6 +47,7 @@ type Config struct {
 	Keeper  string // path of ambit-keeper
 	Version string
 	Home    string // where sessions are started that name no folder
+	StandBy int    // how many launchers stand by for sessions
 	Now     func() time.Time
 }
 
@@ -59,6 +60,7 @@ type Server struct {
 	tokens  tokens
 	started time.Time
 	running chan struct{} // one place for each command line at once
+	standby *standby
 
 	preparing chan struct{} // one place for each pack that is unpacked at once
 	uploading sync.Mutex    // held while the files of uploads change
@@ -81,6 +83,7 @@ const (
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, base: &store.Database{}, tokens: newTokens(), started: cfg.Now(),
 		running: make(chan struct{}, maxCommands), preparing: make(chan struct{}, maxPreparing), active: map[string]bool{}, typists: map[string]bool{}}
+	s.standby = &standby{keeper: cfg.Keeper, launcher: cfg.Ambit, jobs: s.jobs(), many: cfg.StandBy}
 	s.list = &opened[*store.List]{open: func() (*store.List, error) { return s.base.OpenList(filepath.Join(cfg.State, "sessions.db")) }}
 	s.grants = &opened[*store.Store]{open: func() (*store.Store, error) { return s.base.Open(filepath.Join(cfg.State, "ambit.db")) }}
 	for _, dir := range []string{s.jobs(), s.keys()} {
@@ -88,11 +91,18 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	return s, s.findJobs()
+	if err := s.findJobs(); err != nil {
+		return s, err
+	}
+	s.standby.fill(0)
+	return s, nil
 }
 
 // Close closes the store. Sessions go on.
-func (s *Server) Close() error { return errors.Join(s.list.close(), s.grants.close()) }
+func (s *Server) Close() error {
+	s.standby.close()
+	return errors.Join(s.list.close(), s.grants.close())
+}
 
 // log is the folder of the audit log.
 func (s *Server) log() string { return filepath.Join(s.cfg.State, "audit") }

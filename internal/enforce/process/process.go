@@ -45,6 +45,9 @@ func Begin(outline enforce.Plan, io enforce.Stdio) Tier {
 // Name is "process".
 func (Tier) Name() string { return "process" }
 
+// Begun reports whether Begin has made namespaces, and no Start has used them.
+func (t Tier) Begun() bool { return t.begun != nil && !t.begun.used.Load() }
+
 // Discard ends what Begin made, if no Start has used it.
 func (t Tier) Discard() {
 	if t.begun != nil {

@@ -99,7 +99,7 @@ const patience = 60 * time.Second
 
 // Again starts the host once more, after its end.
 func (h *Host) Again() error {
-	h.cmd = h.Command(append([]string{"serve"}, h.Args...)...)
+	h.cmd = h.Command(append([]string{"serve", "--stand-by=1"}, h.Args...)...)
 	h.cmd.Stderr = &h.said
 	if err := h.cmd.Start(); err != nil {
 		return err
@@ -177,20 +177,21 @@ func (h *Host) Close() {
 	_ = h.Command("stop", "--all").Run() // there may be none
 	_ = h.End(syscall.SIGTERM)           // it may have ended
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if len(h.keepers()) == 0 {
+		if len(h.Keepers()) == 0 {
 			break
 		}
 	}
 	_ = os.RemoveAll(h.Home) // a temporary folder
 }
 
-// keepers are the processes that look after sessions of this host.
-func (h *Host) keepers() (pids []string) {
+// Keepers are the processes that look after sessions of this host, and those that
+// stand by.
+func (h *Host) Keepers() (pids []string) {
 	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range all {
 		text, err := os.ReadFile(f)
 		words := strings.Split(string(text), "\x00")
-		if err == nil && len(words) > 1 && filepath.Base(words[0]) == "ambit-keeper" && strings.Contains(words[1], h.State+"/") {
+		if err == nil && len(words) > 1 && filepath.Base(words[0]) == "ambit-keeper" && strings.Contains(string(text), h.State+"/") {
 			pids = append(pids, filepath.Base(filepath.Dir(f)))
 		}
 	}

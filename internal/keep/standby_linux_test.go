@@ -1,0 +1,58 @@
+package keep_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ambit.dev/ambit/internal/keep"
+)
+
+// launcher makes a program that says what it was told while it stood by, and what
+// its arguments are where it did not stand by.
+func launcher(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "launcher")
+	text := "#!/bin/sh\nif [ \"$2\" = --standby ]; then cat <&3; echo bad >&2; exit 3; fi\ncat\necho alone \"$@\"\n"
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestStandBy(t *testing.T) {
+	dir, path := t.TempDir(), launcher(t)
+	for _, c := range []struct {
+		name, out, bad string
+		job            keep.Job
+		exit           int
+	}{
+		{"told", `{"args":["run","--","a b"],"dir":"/usr"}`, "bad\n", keep.Job{Path: path, Args: []string{"run", "--", "a b"}, Dir: "/usr"}, 3},
+		{"input", "in\nalone run\n", "", keep.Job{Path: path, Args: []string{"run"}, Dir: "/", Stdin: []byte("in\n")}, 0},
+		{"another", "run\n", "", keep.Job{Path: "/bin/echo", Args: []string{"run"}, Dir: "/"}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			at := filepath.Join(dir, c.name)
+			if err := keep.Put(at, c.job); err != nil {
+				t.Fatal(err)
+			}
+			if err := keep.StandBy(strings.NewReader(c.name+"\n"), path, dir, bound); err != nil {
+				t.Fatal(err)
+			}
+			if out, bad := all(t, at); out != c.out || bad != c.bad {
+				t.Errorf("kept %q and %q, want %q and %q", out, bad, c.out, c.bad)
+			}
+			if end := wantState(t, at, keep.Ended); end.Exit != c.exit {
+				t.Errorf("it ended with %d, want %d", end.Exit, c.exit)
+			}
+			if err := keep.StandBy(strings.NewReader(c.name+"\n"), path, dir, bound); !errors.Is(err, keep.ErrBegun) {
+				t.Errorf("a second time: %v, want %v", err, keep.ErrBegun)
+			}
+		})
+	}
+	if err := keep.StandBy(strings.NewReader(""), path, dir, bound); err != nil {
+		t.Errorf("nothing was to be run: %v", err)
+	}
+}

@@ -1,0 +1,134 @@
+package serve_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"connectrpc.com/connect"
+
+	pb "ambit.dev/ambit/api/ambit/v1"
+	"ambit.dev/ambit/internal/server/servertest"
+)
+
+// standsBy waits for a launcher of this host that stands by, and says which it is.
+func standsBy(t *testing.T, h *servertest.Host) (launcher int) {
+	t.Helper()
+	until(t, "no launcher stands by", func() bool {
+		for _, keeper := range h.Keepers() {
+			below, _ := os.ReadFile(filepath.Join("/proc", keeper, "task", keeper, "children"))
+			for pid := range strings.FieldsSeq(string(below)) {
+				line, _ := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
+				inside, _ := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+				if string(line) == "ambit\x00run\x00--standby\x00" && len(inside) == 0 && !listed(t, h, pid) {
+					launcher, _ = strconv.Atoi(pid)
+				}
+			}
+		}
+		return launcher != 0
+	})
+	return launcher
+}
+
+// listed reports whether a process looks after a session.
+func listed(t *testing.T, h *servertest.Host, pid string) bool {
+	t.Helper()
+	return slices.Contains(launchers(t, h), pid)
+}
+
+func launchers(t *testing.T, h *servertest.Host) (pids []string) {
+	t.Helper()
+	text, err := h.Command("ps", "--json").Output()
+	var rows []struct{ PID int }
+	if err = errors.Join(err, json.Unmarshal(text, &rows)); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		pids = append(pids, strconv.Itoa(r.PID))
+	}
+	return pids
+}
+
+// A session is begun by a launcher that stood by, and is as any other: folder,
+// variables, output, exit status, denials.
+func TestStandBy(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	c := newClient(t, h)
+	by := standsBy(t, h)
+	secret := filepath.Join(h.Home, "secret")
+	folder := filepath.Join(h.Home, "folder")
+	if err := errors.Join(os.WriteFile(secret, []byte("secret"), 0o600), os.Mkdir(folder, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	s := c.create(t, &pb.CreateSessionRequest{Argv: []string{"sh", "-c", "pwd; echo $WORD; cat; ls -A /proc/self/fd | wc -w; cat " + secret + "; sleep 1000"},
+		Dir: folder, Allow: []string{"fs.read:" + folder}, Env: map[string]string{"WORD": "a b"}})
+	until(t, "the session is not looked after by the launcher that stood by", func() bool { return listed(t, h, strconv.Itoa(by)) })
+	if _, err := c.sessions.StopSession(t.Context(), connect.NewRequest(&pb.StopSessionRequest{Id: s.GetId()})); err != nil {
+		t.Fatal(err)
+	}
+	// Descriptors of ls: its own three, and the folder that it reads.
+	if out, bad, _ := c.output(t, s.GetId()); out != folder+"\na b\n4\n" || !strings.Contains(bad, "No such file") {
+		t.Errorf("it wrote %q and %q", out, bad)
+	}
+}
+
+// What was decided after a launcher began to stand by holds for what it launches: what
+// is denied is denied, and what is granted is there.
+func TestStandByDecidesAnew(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	c := newClient(t, h)
+	standsBy(t, h)
+	file := filepath.Join(h.Home, "file")
+	if err := os.WriteFile(file, []byte("granted\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.grants.AddGrants(t.Context(), connect.NewRequest(&pb.AddGrantsRequest{Capabilities: []string{"fs.read:" + file}, Verdict: pb.Verdict_VERDICT_ALLOW})); err != nil {
+		t.Fatal(err)
+	}
+	s := c.create(t, &pb.CreateSessionRequest{Argv: []string{"cat", file}})
+	if out, bad, _ := c.output(t, s.GetId()); out != "granted\n" {
+		t.Errorf("it wrote %q and %q", out, bad)
+	}
+	standsBy(t, h)
+	if _, err := c.grants.AddGrants(t.Context(), connect.NewRequest(&pb.AddGrantsRequest{Capabilities: []string{"fs.read:" + file}, Verdict: pb.Verdict_VERDICT_DENY})); err != nil {
+		t.Fatal(err)
+	}
+	s = c.create(t, &pb.CreateSessionRequest{Argv: []string{"cat", file}})
+	if out, bad, end := c.output(t, s.GetId()); out != "" || end.GetExit() == 0 {
+		t.Errorf("after it was denied it wrote %q and %q, and ended with %v", out, bad, end)
+	}
+}
+
+// Whatever is lost of what stands by, sessions begin; and with the host nothing of it
+// is left.
+func TestStandByLost(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	c := newClient(t, h)
+	standsBy(t, h)
+	for _, keeper := range h.Keepers() {
+		pid, _ := strconv.Atoi(keeper)
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Fatal(err)
+		}
+	}
+	s := c.create(t, &pb.CreateSessionRequest{Argv: []string{"echo", "begun"}})
+	if out, bad, _ := c.output(t, s.GetId()); out != "begun\n" {
+		t.Errorf("it wrote %q and %q", out, bad)
+	}
+	by := standsBy(t, h)
+	if err := h.End(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a launcher stands by for a host that was killed", func() bool {
+		return len(h.Keepers()) == 0 && errors.Is(syscall.Kill(by, 0), syscall.ESRCH)
+	})
+}
