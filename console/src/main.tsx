@@ -9,6 +9,7 @@ import './style/base.css'
 import './style/parts.css'
 import './style/inbox.css'
 import './style/views.css'
+import './style/consent.css'
 import { applyTheme } from './theme'
 
 const client = new QueryClient({

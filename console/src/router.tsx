@@ -1,4 +1,5 @@
 import { createRootRoute, createRoute, createRouter } from '@tanstack/react-router'
+import { Install } from './consent/install'
 import { Inbox } from './inbox/inbox'
 import { Log, readSearch } from './log/log'
 import { RecordView } from './log/record'
@@ -31,6 +32,7 @@ const routes = root.addChildren([
   createRoute({ getParentRoute, path: '/log', component: Log, validateSearch: readSearch }),
   createRoute({ getParentRoute, path: '/log/$ref', component: RecordView }),
   createRoute({ getParentRoute, path: '/packs', component: Packs }),
+  createRoute({ getParentRoute, path: '/install', component: Install }),
   createRoute({ getParentRoute, path: '/packs/$id', component: Pack }),
   createRoute({ getParentRoute, path: '/host', component: Host }),
   createRoute({ getParentRoute, path: '/settings', component: Settings }),

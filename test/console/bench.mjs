@@ -1,7 +1,7 @@
 // What the scripts of the console's tests have in common: a browser that is signed
 // in, programs in sandboxes, and waiting for what is to come.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -33,7 +33,7 @@ export async function bench(script, options = {}) {
     page.on('pageerror', (e) => faults.push(String(e)))
     page.on('dialog', (d) => faults.push(`a dialog: ${d.message()}`) && d.dismiss())
     page.on('console', (m) => /Content Security Policy|TrustedHTML/.test(m.text()) && faults.push(m.text()))
-    await script({ browser, context, page, faults, run: (...a) => start(programs, a) })
+    await script({ browser, context, page, faults, run: (...a) => start(programs, ['--', ...a]), runPack: (id) => start(programs, ['--pack', id]) })
     assert.deepEqual(faults, [])
   } finally {
     for (const p of programs) p.end()
@@ -49,9 +49,9 @@ export async function signIn(page, path = '/') {
   await page.getByRole('navigation', { name: 'Views' }).waitFor()
 }
 
-/** Starts `ambit run --ask queue -- …`, and returns what it writes and how it ends. */
+/** Starts `ambit run --ask queue …`, and returns what it writes and how it ends. */
 function start(programs, argv) {
-  const p = spawn(env.CONSOLE_AMBIT, ['run', '--ask', 'queue', '--ask-by', 'notification', '--', ...argv], { cwd: home, stdio: ['pipe', 'pipe', 'pipe'] })
+  const p = spawn(env.CONSOLE_AMBIT, ['run', '--ask', 'queue', '--ask-by', 'notification', ...argv], { cwd: home, stdio: ['pipe', 'pipe', 'pipe'] })
   const it = {
     out: '',
     bad: '',
@@ -81,6 +81,18 @@ export function file(name, text = 'content\n') {
   const path = join(home, name)
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, text)
+  return path
+}
+
+/** Makes a pack in the home, and returns its folder. */
+export function pack(name, manifest) {
+  return dirname(file(join(name, 'ambit.json'), JSON.stringify({ version: '1.0', kind: 'cli-tool', entry: ['true'], ...manifest })))
+}
+
+/** Makes an archive of a folder, and returns its path. */
+export function archive(folder) {
+  const path = `${folder}.tar.gz`
+  execFileSync('tar', ['-czf', path, '-C', folder, '.'])
   return path
 }
 

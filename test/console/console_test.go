@@ -36,10 +36,14 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// A program asks, and a person at the keyboard allows it once: it goes on. What was
-// granted is revoked in the list of grants, and the next touch asks again. The log
+// A pack is uploaded and installed with nothing that it asks for. It runs and asks, and
+// a person at the keyboard allows it once: it goes on. What was granted is revoked in the list of grants, and the next touch asks again. The log
 // has all of it, and verifies.
 func TestQuestion(t *testing.T) { run(t, "question.mjs") }
+
+// Nothing is installed without a yes, and nothing broad without the pack's id, typed. An
+// update shows what is more and what is less; a pack is removed with its grants.
+func TestInstall(t *testing.T) { run(t, "install.mjs") }
 
 // What a sandboxed program can name stays text in every view: markup, escapes of a
 // terminal, and what turns text around. A mistake would not run either: the page's

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { bench, call, file, press, signIn, until } from './bench.mjs'
+import { bench, call, file, pack, press, signIn, until } from './bench.mjs'
 
 const image = '<img src=x onerror=alert(1)>'
 const name = `${image} \u001b[31mred\u001b[0m \u202efdp.exe`
@@ -45,6 +45,21 @@ await bench(async ({ page, run, browser }) => {
   await page.goto(`${process.env.CONSOLE_URL}/log/${records[0].seq}`)
   await page.locator('svg.chain').getByText('this record').waitFor()
   await check(page, 'record')
+
+  // What the author of a pack wrote, and how its folder is called. What cannot be seen
+  // is no part of a manifest.
+  const about = (words) => ({ id: 'org.example.hostile', name: words, description: words, capabilities: [{ capability: `fs.read:/srv/${image}`, reason: words }] })
+  for (const [words, shown] of [[name, '[role=alert]'], [image, '.consent .want']]) {
+    await page.goto(`${process.env.CONSOLE_URL}/install`)
+    await page.getByLabel('Reference').fill(pack(`hostile ${name}`, about(words)))
+    await page.getByRole('button', { name: 'Look at it' }).first().click()
+    await page.locator(shown).getByText(image).first().waitFor()
+    await check(page, 'consent')
+  }
+  assert.match(await page.locator('.consent').innerText(), /fdp\.exe/)
+  await page.getByRole('button', { name: 'Install it' }).click()
+  await page.locator('.wants').getByText(image).first().waitFor()
+  await check(page, 'pack')
 
   // Were it taken for markup all the same: nothing would run.
   const attack = async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { bench, file, press, signIn, until } from './bench.mjs'
+import { archive, bench, file, pack, press, signIn, until } from './bench.mjs'
 
-await bench(async ({ page, run }) => {
+await bench(async ({ page, runPack }) => {
   const path = file('notes/november.txt', 'what it is about\n')
   await page.goto(new URL('/', process.env.CONSOLE_URL).href)
   await page.getByLabel('Token').fill('ambit_no-such-token')
@@ -10,10 +10,31 @@ await bench(async ({ page, run }) => {
   await signIn(page)
   await page.getByText('Nothing waits for an answer.').waitFor()
 
-  const program = run('sh', '-c', 'cat "$1"; echo one; read again; cat "$1" || echo refused', 'sh', path)
+  // Nothing that it asks for is allowed by installing it.
+  const id = 'org.example.reader'
+  const words = 'read l < "$1" && echo "$l" || echo refused'
+  const folder = pack('reader', {
+    id, entry: ['sh', '-c', `${words}; echo one; read again; ${words}`, 'sh', path],
+    capabilities: [{ capability: `fs.read:${path}`, reason: 'to know what it is about' }, 'net.connect:example.org:443'],
+  })
+  await page.getByRole('link', { name: 'Packs' }).click()
+  await page.getByRole('link', { name: 'Install a pack' }).first().click()
+  await page.getByLabel('An archive').setInputFiles(archive(folder))
+  await page.getByRole('button', { name: 'Upload and look at it' }).click()
+  const consent = page.locator('.consent')
+  await consent.getByText('to know what it is about').waitFor()
+  assert.deepEqual(await consent.locator('.risk h3').allInnerTexts(), ['The network', 'Files'])
+  await consent.getByRole('group', { name: /connect to example.org/ }).getByLabel('Never').check()
+  await consent.getByRole('button', { name: 'Install it, allowing 0 of 2' }).click()
+  await page.getByText('What it wants, and has').waitFor()
+  assert.equal(await page.locator('.wants').getByText('granted', { exact: true }).count(), 0)
+
+  const program = runPack(id)
+  await page.getByRole('link', { name: 'Inbox' }).click()
   const question = page.locator('.question.open')
-  await question.getByText(`allow fs.read:${path} to commands run without a pack, until you revoke it`).waitFor()
-  assert.match(await question.innerText(), /cat \(process \d+\) of a command run without a pack/)
+  await question.getByText(`allow fs.read:${path} to the pack ${id}, until you revoke it`).waitFor()
+  assert.match(await question.innerText(), /sh \(process \d+\)/)
+  assert.match(await question.innerText(), /to know what it is about/)
   assert.equal(await page.locator('nav .waiting').innerText(), '1')
   assert.equal(program.out, '')
 

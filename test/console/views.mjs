@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { bench, call, env, file, require, signIn, until, url } from './bench.mjs'
+import { bench, call, env, file, pack, require, signIn, until, url } from './bench.mjs'
 
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -43,6 +43,28 @@ await bench(async ({ page, run }) => {
     await page.locator('#view').getByText(words).first().waitFor()
     await check(page, name)
   }
+
+  // Installing a pack: from where, what it asks for, and what it has.
+  const source = pack('words', {
+    id: 'org.example.words', description: 'Counts words', version: '1.2', entry: ['./words'],
+    capabilities: [{ capability: 'fs.read:~', reason: 'count all' }, { capability: 'net.connect:example.org:443', reason: 'look words up', optional: true },
+      { capability: `fs.write:${file('out/words.txt')}`, reason: 'keep the counts' }, { capability: 'fs.read:/etc/hostname' }],
+  })
+  await page.goto(url + '/install')
+  await page.getByLabel('Reference').fill(source)
+  await check(page, 'install')
+  await page.getByRole('button', { name: 'Look at it' }).first().click()
+  await page.locator('.risk.broad').getByLabel('Allow').check()
+  await page.getByLabel('type org.example.words').waitFor()
+  await check(page, 'consent')
+  await page.getByRole('button', { name: 'All later' }).click()
+  await page.getByRole('button', { name: 'Install it' }).click()
+  await page.locator('.wants li').first().waitFor()
+  await check(page, 'pack')
+  pack('words', { id: 'org.example.words', version: '1.3', capabilities: ['fs.read:/etc/hostname'] })
+  await page.getByRole('button', { name: 'Update' }).click()
+  await page.locator('.consent').getByText('1.2 is installed').waitFor()
+  await check(page, 'update')
 
   // A dialog holds the focus, and gives it back.
   await page.goto(url + '/grants')
@@ -88,6 +110,6 @@ async function check(page, name) {
 
 /** Takes one of the pictures of docs/console, where they are asked for (make pictures). */
 async function picture(page, name) {
-  const wanted = ['inbox-light', 'inbox-dark', 'inbox-phone', 'session-light', 'grants-light', 'log-light', 'record-light']
+  const wanted = ['inbox-light', 'inbox-dark', 'inbox-phone', 'session-light', 'grants-light', 'log-light', 'record-light', 'consent-light', 'pack-light']
   if (env.CONSOLE_PICTURES && wanted.includes(name)) await page.screenshot({ path: join(env.CONSOLE_PICTURES, `${name}.png`) })
 }

@@ -147,6 +147,8 @@ export interface Want {
   granted?: boolean
   why?: string
   problem?: string
+  sessions?: number
+  used?: number
 }
 
 export interface PackDetail {

@@ -1,20 +1,25 @@
-import { useQuery } from '@tanstack/react-query'
-import { Link, useParams } from '@tanstack/react-router'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, useNavigate, useParams } from '@tanstack/react-router'
+import { useState } from 'react'
 import { all, call } from '../api/call'
+import type { Installed, Prepared, Updated } from '../api/consent'
+import { useMay } from '../api/me'
 import type { Pack as PackMessage, PackDetail, Want } from '../api/types'
+import { Consent } from '../consent/consent'
 import { Code, plain, Text } from '../text'
-import { Badge, Empty, Facts, Page, State } from '../ui'
+import { Badge, Confirm, Empty, Facts, Page, Problem, State } from '../ui'
 
 export function Packs() {
   const query = useQuery({ queryKey: ['packs'], queryFn: ({ signal }) => all<PackMessage>('PackService/ListPacks', 'packs', {}, signal) })
   const rows = query.data?.rows ?? []
+  const may = useMay('admin')
   return (
-    <Page title="Packs" count={query.data && rows.length}>
+    <Page title="Packs" count={query.data && rows.length} actions={may && <Link to="/install" className="button">Install a pack</Link>}>
       <State query={query} what="the packs" />
       {query.data && rows.length === 0 && (
         <Empty title="No pack is installed.">
           <p className="quiet">
-            <code>ambit pack install DIR</code> installs one, and asks what it may have.
+            <code>ambit pack install DIR</code>, or an admin here, installs one. What it may have is asked first.
           </p>
         </Empty>
       )}
@@ -52,10 +57,62 @@ export function Packs() {
 
 export function Pack() {
   const { id } = useParams({ from: '/packs/$id' })
+  const client = useQueryClient()
+  const navigate = useNavigate()
+  const may = useMay('admin')
+  const [removing, setRemoving] = useState(false)
+  const [prepared, setPrepared] = useState<Prepared | null>(null)
+  const [said, setSaid] = useState('')
   const query = useQuery({ queryKey: ['pack', id], queryFn: ({ signal }) => call<PackDetail>('PackService/GetPack', { id }, signal) })
+  const update = useMutation({
+    mutationFn: () => call<Updated>('PackService/UpdatePack', { id }),
+    onMutate: () => setSaid(''),
+    onSuccess: async (u) => {
+      setPrepared(u.prepared ?? null)
+      if (u.unchanged) setSaid('Its source has what is installed.')
+      if (u.installed) setSaid(updated(u.installed))
+      await client.invalidateQueries({ queryKey: ['pack', id] })
+    },
+  })
   const d = query.data
+  if (prepared) {
+    const done = () => {
+      setPrepared(null)
+      setSaid('The update is installed.')
+    }
+    return (
+      <Page title="What the update asks for">
+        <Consent prepared={prepared} onCancel={() => setPrepared(null)} onDone={done} />
+      </Page>
+    )
+  }
   return (
-    <Page title={plain(d?.name || id)} actions={<Link to="/packs" className="button">All packs</Link>}>
+    <Page
+      title={plain(d?.name || id)}
+      actions={
+        <>
+          <Link to="/packs" className="button">
+            All packs
+          </Link>
+          {may && d?.pack.installed && (
+            <button type="button" disabled={update.isPending} onClick={() => update.mutate()}>
+              Update
+            </button>
+          )}
+          {may && d && (
+            <button type="button" className="danger" onClick={() => setRemoving(true)}>
+              Remove
+            </button>
+          )}
+        </>
+      }
+    >
+      {said && (
+        <p className="notice good" role="status">
+          {said}
+        </p>
+      )}
+      {update.isError && <Problem error={update.error} />}
       <State query={query} what="the pack" />
       {d && (
         <>
@@ -89,7 +146,39 @@ export function Pack() {
           </section>
         </>
       )}
+      {removing && d && (
+        <Confirm
+          title="Remove this pack?"
+          action="Remove it"
+          onClose={() => setRemoving(false)}
+          onConfirm={async () => {
+            await call('PackService/RemovePack', { id })
+            await client.invalidateQueries({ queryKey: ['packs'] })
+            await navigate({ to: '/packs' })
+          }}
+        >
+          <p>
+            All that was granted to <Text value={id} /> is taken back. {d.pack.installed ? 'Its files are removed.' : 'Its folder stays.'}
+          </p>
+        </Confirm>
+      )}
     </Page>
+  )
+}
+
+function updated(i: Installed): string {
+  const less = i.revoked?.length ? ` It lost ${i.revoked.length} that it does not ask for any more.` : ''
+  return `The update asks for no more than was allowed, and is installed.${less}`
+}
+
+/** In how many of its sessions it used something; nothing where nobody can tell. */
+function Use({ want: w }: { want: Want }) {
+  if (!w.sessions) return null
+  if (!w.used) return <Badge tone="warn">never used, in {w.sessions === 1 ? '1 session' : `${w.sessions} sessions`}</Badge>
+  return (
+    <Badge>
+      used in {w.used} of {w.sessions}
+    </Badge>
   )
 }
 
@@ -98,7 +187,7 @@ function WantRow({ want: w }: { want: Want }) {
     <li>
       <div>
         <Badge tone={w.granted ? 'good' : undefined}>{w.granted ? 'granted' : 'not granted'}</Badge> {w.broad && <Badge tone="warn">wide</Badge>}{' '}
-        {w.optional && <Badge>optional</Badge>}
+        {w.optional && <Badge>optional</Badge>} <Use want={w} />
       </div>
       <div>
         <p>
