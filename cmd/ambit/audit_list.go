@@ -87,6 +87,8 @@ func auditSummary(r audit.Record) string {
 		return auditJoin(b.Tier, "runs", auditWords(b.Argv), auditIn(b.Dir))
 	case *audit.EnterBody:
 		return auditJoin("runs there", auditWords(b.Argv), auditIn(b.Dir))
+	case *audit.LeaveBody:
+		return auditJoin(fmt.Sprintf("%s ended with %d", b.Exec, b.Exit), string(b.Error))
 	case *audit.CopyBody:
 		return auditJoin(map[bool]string{false: "copied out:", true: "copied in:"}[b.In], string(b.Path))
 	case *audit.SnapshotBody:

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -134,6 +136,9 @@ func (c *control) answer(ctx context.Context, conn *net.UnixConn) {
 	}
 }
 
+// entryID is what names the record of a program that is started in a session.
+var entryID = regexp.MustCompile(`^x-[a-z2-7]{10}$`)
+
 // exec starts a program and looks after it until it has ended.
 //
 // Security: whether it may be started is decided as for the session's own programs,
@@ -142,6 +147,9 @@ func (c *control) answer(ctx context.Context, conn *net.UnixConn) {
 func (c *control) exec(ctx context.Context, w controlConn, pid int, o order, files []*os.File) error {
 	if len(o.Args) == 0 {
 		return errors.New("no command to start")
+	}
+	if o.ID != "" && !entryID.MatchString(o.ID) {
+		return fmt.Errorf("%q is no id of a record such as %s", o.ID, audit.NewID("x"))
 	}
 	dir := o.Dir
 	if dir == "" {
@@ -154,12 +162,13 @@ func (c *control) exec(ctx context.Context, w controlConn, pid int, o order, fil
 	if line != "" {
 		return w.send(controlAnswer{Denied: line})
 	}
-	if err := c.record(ctx, audit.EnterBody{Argv: audit.Texts(o.Args), Dir: audit.Text(dir), Decision: id, PID: pid}); err != nil {
+	entered := cmp.Or(o.ID, audit.NewID("x"))
+	if err := c.recordAs(ctx, entered, audit.EnterBody{Argv: audit.Texts(o.Args), Dir: audit.Text(dir), Decision: id, PID: pid}); err != nil {
 		return err
 	}
 	stdio, master, err := c.stdio(o, files)
 	if err != nil {
-		return err
+		return errors.Join(err, c.left(ctx, audit.LeaveBody{Exec: entered, Exit: exitFailed, Error: audit.Text(err.Error())}))
 	}
 	cmd := enforce.Command{Args: o.Args, Dir: dir, Env: c.environment(o, dir, master != nil), Files: stdio.files, Terminal: master != nil}
 	e, err := enforce.Enter(c.inside, c.s.tier.name, cmd)
@@ -174,9 +183,26 @@ func (c *control) exec(ctx context.Context, w controlConn, pid int, o order, fil
 			_ = e.Signal(unix.SIGKILL) // it may have ended
 			_, _ = e.Wait()            // nobody wants to know
 		}
+		return errors.Join(err, c.left(ctx, audit.LeaveBody{Exec: entered, Exit: exitFailed, Error: audit.Text(err.Error())}))
+	}
+	end, err := w.follow(e)
+	if err != nil {
+		return errors.Join(err, c.left(ctx, audit.LeaveBody{Exec: entered, Exit: exitFailed, Error: audit.Text(err.Error())}))
+	}
+	b := audit.LeaveBody{Exec: entered, Exit: end.Exit}
+	if end.Errno != 0 {
+		b.Error = audit.Text(syscall.Errno(end.Errno).Error())
+	}
+	if err := c.left(ctx, b); err != nil {
 		return err
 	}
-	return w.follow(e)
+	return w.send(controlAnswer{Ended: end})
+}
+
+// left records how a program that was started in the session has ended. The session
+// may have been told to end meanwhile: that is recorded too.
+func (c *control) left(ctx context.Context, b audit.LeaveBody) error {
+	return c.record(context.WithoutCancel(ctx), b)
 }
 
 // begin says that a program has begun, and hands over its terminal's other end.
@@ -185,8 +211,8 @@ func (w controlConn) begin(master []*os.File) error {
 	return w.send(controlAnswer{Began: true}, master...)
 }
 
-// follow passes signals on until the program has ended, and says how.
-func (w controlConn) follow(e enforce.Entered) error {
+// follow passes signals on until the program has ended.
+func (w controlConn) follow(e enforce.Entered) (*ending, error) {
 	var over atomic.Bool
 	go func() {
 		for {
@@ -206,13 +232,13 @@ func (w controlConn) follow(e enforce.Entered) error {
 	res, err := e.Wait()
 	over.Store(true)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	end := &ending{Exit: res.Exit}
 	if errno, ok := errors.AsType[syscall.Errno](res.CannotExec); ok {
 		end.Errno = int(errno)
 	}
-	return w.send(controlAnswer{Ended: end})
+	return end, nil
 }
 
 // wait says how the session has ended, when it has.
@@ -234,11 +260,15 @@ func (w controlConn) wait(over <-chan struct{}, end *ending) error {
 
 // record makes a record of this session durable.
 func (c *control) record(ctx context.Context, b audit.Body) error {
+	return c.recordAs(ctx, audit.NewID("x"), b)
+}
+
+func (c *control) recordAs(ctx context.Context, id string, b audit.Body) error {
 	rec, err := audit.New(b)
 	if err != nil {
 		return err
 	}
-	rec.ID, rec.Session, rec.Principal, rec.Pack = audit.NewID("x"), c.s.spec.ID, c.s.spec.Principal, c.s.spec.Pack
+	rec.ID, rec.Session, rec.Principal, rec.Pack = id, c.s.spec.ID, c.s.spec.Principal, c.s.spec.Pack
 	if _, err := c.s.Append(ctx, rec); err != nil {
 		return fmt.Errorf("it could not be recorded: %w", err)
 	}

@@ -27,6 +27,7 @@ type order struct {
 	Dir       string   `json:"dir,omitempty"` // "": the session's own
 	Terminals [3]bool  `json:"terminals"`     // a new terminal in the place of these
 	Term      string   `json:"term,omitempty"`
+	ID        string   `json:"id,omitempty"` // of its record; "": whichever
 	// open
 	Path  string `json:"path,omitempty"`
 	Flags int    `json:"flags,omitempty"`

@@ -13,7 +13,7 @@ import (
 
 func (a *app) execCommand() *cobra.Command {
 	var env []string
-	var dir string
+	var dir, id string
 	cmd := &cobra.Command{
 		Use:   "exec [flags] SESSION [--] COMMAND [ARG…]",
 		Short: "Start another program in a session that runs",
@@ -43,12 +43,14 @@ session ends.`,
 			if len(argv) == 0 {
 				return errors.New("no command to start")
 			}
-			return a.enter(cmd.Context(), args[0], order{Verb: verbExec, Args: argv, Env: setHere(env), Dir: dir, Term: os.Getenv("TERM")})
+			return a.enter(cmd.Context(), args[0], order{Verb: verbExec, Args: argv, Env: setHere(env), Dir: dir, Term: os.Getenv("TERM"), ID: id})
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.Flags().Var((*texts)(&env), "env", "let an environment variable through, or set it: `NAME[=VALUE]`")
 	cmd.Flags().StringVar(&dir, "dir", "", "start in this `folder` of the session (default: where its program was started)")
+	cmd.Flags().StringVar(&id, "exec-id", "", "the id of the record of this, one that no other has")
+	_ = cmd.Flags().MarkHidden("exec-id") // for ambit serve, which tells it before the program is there
 	return cmd
 }
 

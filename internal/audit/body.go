@@ -40,6 +40,13 @@ type EnterBody struct {
 	PID      int    `json:"pid"`      // of who asked for it
 }
 
+// LeaveBody tells how what was started in a session that runs has ended.
+type LeaveBody struct {
+	Exec  string `json:"exec"` // the record of its begin
+	Exit  int    `json:"exit"`
+	Error Text   `json:"error,omitempty"` // why it could not be started, or looked after
+}
+
 // CopyBody tells what is about to be copied into or out of a session that runs.
 type CopyBody struct {
 	Path Text `json:"path"` // in the view
@@ -262,6 +269,7 @@ func (OpenBody) kind() Kind   { return LogOpen }
 func (RepairBody) kind() Kind { return LogRepair }
 func (LaunchBody) kind() Kind { return SessionStart }
 func (EnterBody) kind() Kind  { return SessionExec }
+func (LeaveBody) kind() Kind  { return SessionLeave }
 func (CopyBody) kind() Kind   { return SessionCopy }
 func (b SnapshotBody) kind() Kind {
 	if b.Restored {

@@ -17,6 +17,7 @@ const (
 	LogRepair       Kind = "log.repair"       // RepairBody: a torn commit was cut off
 	SessionStart    Kind = "session.start"    // LaunchBody
 	SessionExec     Kind = "session.exec"     // EnterBody
+	SessionLeave    Kind = "session.leave"    // LeaveBody: how that has ended
 	SessionCopy     Kind = "session.copy"     // CopyBody
 	SessionSnapshot Kind = "session.snapshot" // SnapshotBody: its state is about to be kept
 	SessionRestore  Kind = "session.restore"  // SnapshotBody: it is about to go on from another's
@@ -48,6 +49,7 @@ var kinds = []struct {
 	{LogRepair, func() Body { return &RepairBody{} }},
 	{SessionStart, func() Body { return &LaunchBody{} }},
 	{SessionExec, func() Body { return &EnterBody{} }},
+	{SessionLeave, func() Body { return &LeaveBody{} }},
 	{SessionCopy, func() Body { return &CopyBody{} }},
 	{SessionSnapshot, func() Body { return &SnapshotBody{} }},
 	{SessionRestore, func() Body { return &SnapshotBody{Restored: true} }},

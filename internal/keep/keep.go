@@ -6,7 +6,7 @@
 //	job.json    what is to be run; written before the folder has its name
 //	begun       made by the keeper, once; locked (flock(2)) while it lives
 //	output      frames: stream (1 byte), length (4 bytes, big endian), data
-//	input       a socket, by which a terminal is typed into; only with one
+//	input       a socket, by which a terminal is typed into, and what enters a session stopped
 //	end.json    how it ended; made aside and renamed
 //
 // Invariants:
@@ -50,6 +50,8 @@ type Job struct {
 	Pack      string   `json:"pack,omitempty"`
 	Program   string   `json:"program,omitempty"`
 	Terminal  *Size    `json:"terminal,omitempty"` // nil: none
+	Session   string   `json:"session,omitempty"`  // that it enters; it can be stopped by its socket
+	Argv      []string `json:"argv,omitempty"`     // what is started there
 }
 
 // An End is how a job ended.

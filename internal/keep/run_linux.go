@@ -80,7 +80,7 @@ func (j Job) run(dir string, out *Output, by *waiting) End {
 	case j.Terminal != nil:
 		err = j.runOn(dir, cmd, out)
 	default:
-		err = j.runPiped(cmd, out)
+		err = j.runPiped(dir, cmd, out)
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
@@ -95,13 +95,23 @@ func (j Job) run(dir string, out *Output, by *waiting) End {
 }
 
 // runPiped runs a command on pipes.
-func (j Job) runPiped(cmd *exec.Cmd, out *Output) error {
+func (j Job) runPiped(dir string, cmd *exec.Cmd, out *Output) error {
 	cmd.Stdout, cmd.Stderr = out.stream(Stdout), out.stream(Stderr)
 	cmd.SysProcAttr = withThis()
 	if len(j.Stdin) > 0 {
 		cmd.Stdin = bytes.NewReader(j.Stdin)
 	}
-	return cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if j.Session != "" {
+		l, err := (&door{process: cmd.Process}).serve(dir)
+		if err != nil {
+			return errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+		}
+		defer l.Close() //nolint:errcheck // nobody comes any more
+	}
+	return cmd.Wait()
 }
 
 // withThis has a launcher end with this process, in a group of its own.

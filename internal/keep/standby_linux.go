@@ -62,7 +62,7 @@ func newWaiting(launcher string) (*waiting, error) {
 // serves reports whether a job can be run by it: its standard input is empty, and a
 // pipe would be another thing to programs than that.
 func (w *waiting) serves(j Job) bool {
-	return j.Path == w.cmd.Path && len(j.Stdin) == 0 && j.Terminal == nil
+	return j.Path == w.cmd.Path && len(j.Stdin) == 0 && j.Terminal == nil && j.Session == ""
 }
 
 // discard ends the launcher, which has launched nothing.

@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -83,16 +84,17 @@ func (j Job) runOn(dir string, cmd *exec.Cmd, out *Output) error {
 	defer t.input.end()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Pdeathsig: syscall.SIGTERM}
-	l, err := t.serve(dir)
-	if err == nil {
-		defer l.Close() //nolint:errcheck // nobody comes any more
-		err = cmd.Start()
-	}
+	err = cmd.Start()
 	_ = slave.Close() // the program has it
 	if err != nil {
 		return err
 	}
-	go func() { // ends with the input
+	l, err := (&door{terminal: t, process: cmd.Process}).serve(dir)
+	if err != nil {
+		return errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+	}
+	defer l.Close() //nolint:errcheck // nobody comes any more
+	go func() {     // ends with the input
 		for piece := t.input.take(); piece != nil; piece = t.input.take() {
 			if _, err := t.master.Write(piece); err != nil {
 				return

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,7 @@ const maxPacket = MaxPiece*4/3 + 4096
 
 // An act is what is to be done to a terminal: a size, or something typed.
 type act struct {
+	Stop   bool   `json:"stop,omitempty"`
 	Size   *Size  `json:"size,omitempty"`
 	Writer string `json:"writer,omitempty"`
 	Offset int64  `json:"offset,omitempty"`
@@ -34,25 +36,31 @@ type acted struct {
 // refusals are the errors that are told.
 var refusals = []error{ErrGap, ErrWriters, ErrTooLong, ErrOver, ErrTerminal}
 
+// A door is where what runs can be reached.
+type door struct {
+	terminal *terminal // nil: it has none
+	process  *os.Process
+}
+
 // serve does what comes by the socket, until it is closed.
-func (t *terminal) serve(dir string) (*net.UnixListener, error) {
-	d, err := os.Open(dir)
+func (d *door) serve(dir string) (*net.UnixListener, error) {
+	at, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	defer d.Close()
-	l, err := net.ListenUnix("unixpacket", socketIn(d))
+	defer at.Close()
+	l, err := net.ListenUnix("unixpacket", socketIn(at))
 	if err != nil {
 		return nil, fmt.Errorf("make the socket of the terminal: %w", err)
 	}
-	l.SetUnlinkOnClose(false) // its folder says that it has ended; the path is good for as long as d is open
+	l.SetUnlinkOnClose(false) // its folder says that it has ended; the path is good for as long as at is open
 	go func() {
 		for {
 			c, err := l.AcceptUnix()
 			if err != nil {
 				return
 			}
-			go t.answer(c)
+			go d.answer(c)
 		}
 	}()
 	return l, nil
@@ -64,7 +72,7 @@ func socketIn(dir *os.File) *net.UnixAddr {
 	return &net.UnixAddr{Name: fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), inputFile), Net: "unixpacket"}
 }
 
-func (t *terminal) answer(c *net.UnixConn) {
+func (d *door) answer(c *net.UnixConn) {
 	defer c.Close() //nolint:errcheck // what it had to say was said
 	if ours(c) != nil {
 		return
@@ -78,7 +86,7 @@ func (t *terminal) answer(c *net.UnixConn) {
 		if json.Unmarshal(buf[:n], &a) != nil {
 			return
 		}
-		text, err := json.Marshal(t.do(a))
+		text, err := json.Marshal(d.do(a))
 		if err != nil {
 			return
 		}
@@ -88,12 +96,19 @@ func (t *terminal) answer(c *net.UnixConn) {
 	}
 }
 
-func (t *terminal) do(a act) (r acted) {
+func (d *door) do(a act) (r acted) {
 	var err error
-	if a.Size != nil {
-		err = t.resize(*a.Size)
-	} else {
-		r.Next, err = t.input.put(a.Writer, a.Offset, a.Data)
+	switch {
+	case a.Stop:
+		if d.process.Signal(syscall.SIGTERM) != nil {
+			err = ErrOver
+		}
+	case d.terminal == nil:
+		err = ErrTerminal
+	case a.Size != nil:
+		err = d.terminal.resize(*a.Size)
+	default:
+		r.Next, err = d.terminal.input.put(a.Writer, a.Offset, a.Data)
 	}
 	for i, known := range refusals {
 		if errors.Is(err, known) {
@@ -205,6 +220,20 @@ func typable(dir string) error {
 	if j.Terminal == nil {
 		return ErrTerminal
 	}
+	return runs(dir)
+}
+
+// Stop tells what a job that enters a session has started to end. Errors as of Type.
+func Stop(dir string) error {
+	if err := runs(dir); err != nil {
+		return err
+	}
+	_, err := tell(dir, act{Stop: true})
+	return err
+}
+
+// runs is ErrOver for a job that has ended.
+func runs(dir string) error {
 	state, _, err := Look(dir)
 	if err == nil && (state == Ended || state == Lost) {
 		err = ErrOver

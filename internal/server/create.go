@@ -76,17 +76,8 @@ func (s *Server) put(caller Caller, r *pb.CreateSessionRequest) (id string, err 
 	if err := keep.Put(s.job(id), j); err != nil {
 		return "", err
 	}
-	key := r.GetIdempotencyKey()
-	if key != "" {
-		earlier, err := s.claim(caller.Principal+"\x00"+key, id)
-		if err != nil || earlier != id {
-			err = errors.Join(err, os.RemoveAll(s.job(id)))
-		}
-		if err != nil {
-			return "", err
-		}
-		id = earlier
-		if err := s.same(id, j.Digest); err != nil {
+	if key := r.GetIdempotencyKey(); key != "" {
+		if id, err = s.claimed(caller.Principal+"\x00"+key, id, j.Digest); err != nil {
 			return "", err
 		}
 	}
@@ -96,6 +87,19 @@ func (s *Server) put(caller Caller, r *pb.CreateSessionRequest) (id string, err 
 		s.active[id] = false
 	}
 	return id, nil
+}
+
+// claimed is the id of the job that a key stands for: this one, or an earlier one
+// that was the same.
+func (s *Server) claimed(key, id, digest string) (stands string, err error) {
+	stands, err = s.claim(key, id)
+	if err != nil || stands != id {
+		err = errors.Join(err, os.RemoveAll(s.job(id)))
+	}
+	if err == nil {
+		err = s.same(stands, digest)
+	}
+	return stands, err
 }
 
 // keys is where idempotency keys are kept: a file each, with the session's id.

@@ -86,7 +86,7 @@ func New(cfg Config) (*Server, error) {
 	s.standby = &standby{keeper: cfg.Keeper, launcher: cfg.Ambit, jobs: s.jobs(), many: cfg.StandBy}
 	s.list = &opened[*store.List]{open: func() (*store.List, error) { return s.base.OpenList(filepath.Join(cfg.State, "sessions.db")) }}
 	s.grants = &opened[*store.Store]{open: func() (*store.Store, error) { return s.base.Open(filepath.Join(cfg.State, "ambit.db")) }}
-	for _, dir := range []string{s.jobs(), s.keys()} {
+	for _, dir := range []string{s.jobs(), s.execJobs(), s.keys()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
@@ -117,6 +117,9 @@ func (s *Server) Handler() http.Handler {
 		},
 		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewSessionServiceHandler(sessions{s}, o...)
+		},
+		func(o ...connect.HandlerOption) (string, http.Handler) {
+			return ambitv1connect.NewExecServiceHandler(execs{s}, o...)
 		},
 		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewTerminalServiceHandler(terminals{s}, o...)

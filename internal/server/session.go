@@ -49,7 +49,13 @@ func (s *Server) allJobs() (ids []string, err error) {
 	return ids, err
 }
 
-func (s *Server) job(id string) string { return filepath.Join(s.jobs(), id) }
+// job is the folder of a session, or of a program that was started in one.
+func (s *Server) job(id string) string {
+	if execID.MatchString(id) {
+		return filepath.Join(s.execJobs(), id)
+	}
+	return filepath.Join(s.jobs(), id)
+}
 
 // rows are the sessions of a principal on the list.
 func (s *Server) rows(ctx context.Context, principal string) ([]store.Session, error) {
@@ -69,9 +75,17 @@ type kept struct {
 	end   keep.End
 }
 
-// keptFor reads a job. One that is not there, or somebody else's, is nil.
+// keptFor reads the job of a session. One that is not there, or somebody else's, is nil.
 func (s *Server) keptFor(principal, id string) (*kept, error) {
 	if !sessionID.MatchString(id) {
+		return nil, nil
+	}
+	return s.startedFor(principal, id)
+}
+
+// startedFor reads the job of a session, or of a program that was started in one.
+func (s *Server) startedFor(principal, id string) (*kept, error) {
+	if !sessionID.MatchString(id) && !execID.MatchString(id) {
 		return nil, nil
 	}
 	k := &kept{}
@@ -251,16 +265,22 @@ func unlistedYet(m *pb.Session) bool {
 	return starts || m.GetState() == pb.SessionState_SESSION_STATE_RUNNING && m.GetPid() == 0
 }
 
-func (s sessions) StopSession(ctx context.Context, r *connect.Request[pb.StopSessionRequest]) (*connect.Response[pb.StopSessionResponse], error) {
-	m, err := s.find(ctx, callerOf(ctx).Principal, r.Msg.GetId())
+// listed is one session of a principal, when the command line can know it.
+func (s *Server) listed(ctx context.Context, principal, id string) (*pb.Session, error) {
+	m, err := s.find(ctx, principal, id)
 	for end := s.cfg.Now().Add(stopWithin); err == nil && unlistedYet(m) && s.cfg.Now().Before(end); {
 		select {
 		case <-ctx.Done():
-			return nil, failure(ctx.Err())
+			return nil, ctx.Err()
 		case <-time.After(lookEvery):
-			m, err = s.find(ctx, callerOf(ctx).Principal, r.Msg.GetId())
+			m, err = s.find(ctx, principal, id)
 		}
 	}
+	return m, err
+}
+
+func (s sessions) StopSession(ctx context.Context, r *connect.Request[pb.StopSessionRequest]) (*connect.Response[pb.StopSessionResponse], error) {
+	m, err := s.listed(ctx, callerOf(ctx).Principal, r.Msg.GetId())
 	if err != nil {
 		return nil, failure(err)
 	}

@@ -86,12 +86,12 @@ func (s terminals) ResizeTerminal(ctx context.Context, r *connect.Request[pb.Res
 
 // terminal is the folder of what a principal has started with a terminal.
 func (s *Server) terminal(principal, id string) (dir string, err error) {
-	k, err := s.keptFor(principal, id)
+	k, err := s.startedFor(principal, id)
 	if err != nil {
 		return "", err
 	}
 	if k == nil {
-		return "", notFound("session that was started here:", id)
+		return "", notFound("program that was started here:", id)
 	}
 	return s.job(id), nil
 }

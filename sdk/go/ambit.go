@@ -32,6 +32,7 @@ type Client struct {
 	Questions ambitv1connect.QuestionServiceClient
 	Sessions  ambitv1connect.SessionServiceClient
 	Terminals ambitv1connect.TerminalServiceClient
+	Execs     ambitv1connect.ExecServiceClient
 	Grants    ambitv1connect.GrantServiceClient
 	Audit     ambitv1connect.AuditServiceClient
 	Packs     ambitv1connect.PackServiceClient
@@ -66,8 +67,8 @@ func newClient(ctx context.Context, t http.RoundTripper, url string) (*Client, e
 	within := connect.WithInterceptors(connect.UnaryInterceptorFunc(patient))
 	c := &Client{
 		Questions: ambitv1connect.NewQuestionServiceClient(h, url, within), Sessions: ambitv1connect.NewSessionServiceClient(h, url, within),
-		Terminals: ambitv1connect.NewTerminalServiceClient(h, url, within),
-		Grants:    ambitv1connect.NewGrantServiceClient(h, url, within), Audit: ambitv1connect.NewAuditServiceClient(h, url, within),
+		Terminals: ambitv1connect.NewTerminalServiceClient(h, url, within), Execs: ambitv1connect.NewExecServiceClient(h, url, within),
+		Grants: ambitv1connect.NewGrantServiceClient(h, url, within), Audit: ambitv1connect.NewAuditServiceClient(h, url, within),
 		Packs: ambitv1connect.NewPackServiceClient(h, url, within), Host: ambitv1connect.NewHostServiceClient(h, url, within), http: h,
 	}
 	if _, err := c.Host.GetVersion(ctx, connect.NewRequest(&pb.GetVersionRequest{})); err != nil {

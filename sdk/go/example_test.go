@@ -267,3 +267,31 @@ func Example_install() {
 	// once more: true
 	// removed: <nil>
 }
+
+// Start another program in a session that runs.
+func Example_exec() {
+	ctx := context.Background()
+	client, err := ambit.Dial(ctx, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	session, err := client.Start(ctx, ambit.Command{Argv: []string{"sleep", "3600"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	program, err := session.Exec(ctx, ambit.Command{Argv: []string{"sh", "-c", "wc -w; exit 3"}, Stdin: []byte("four words of text")})
+	if err != nil {
+		fmt.Println(err, ambit.Denials(err))
+		return
+	}
+	exit, err := program.Wait(ctx, os.Stdout, os.Stderr)
+	fmt.Println("exit", exit, err)
+	fmt.Println("stopped:", session.Stop(ctx))
+	// Output:
+	// 4
+	// exit 3 <nil>
+	// stopped: <nil>
+}

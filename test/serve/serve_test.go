@@ -65,6 +65,7 @@ func newHost(t *testing.T) *servertest.Host {
 // A client has every service of a host.
 type client struct {
 	terminals ambitv1connect.TerminalServiceClient
+	execs     ambitv1connect.ExecServiceClient
 	questions ambitv1connect.QuestionServiceClient
 	sessions  ambitv1connect.SessionServiceClient
 	grants    ambitv1connect.GrantServiceClient
@@ -77,7 +78,7 @@ func newClient(t *testing.T, h *servertest.Host) client {
 	t.Helper()
 	c := h.Client()
 	t.Cleanup(c.CloseIdleConnections)
-	return client{ambitv1connect.NewTerminalServiceClient(c, base), ambitv1connect.NewQuestionServiceClient(c, base), ambitv1connect.NewSessionServiceClient(c, base), ambitv1connect.NewGrantServiceClient(c, base),
+	return client{ambitv1connect.NewTerminalServiceClient(c, base), ambitv1connect.NewExecServiceClient(c, base), ambitv1connect.NewQuestionServiceClient(c, base), ambitv1connect.NewSessionServiceClient(c, base), ambitv1connect.NewGrantServiceClient(c, base),
 		ambitv1connect.NewAuditServiceClient(c, base), ambitv1connect.NewPackServiceClient(c, base), ambitv1connect.NewHostServiceClient(c, base)}
 }
 

@@ -280,7 +280,8 @@ func TestTerminalSomebodyElses(t *testing.T) {
 // becomes makes what was started somebody else's: another word before the principal.
 func becomes(t *testing.T, h *servertest.Host, id, now, was string) {
 	t.Helper()
-	name := filepath.Join(h.State, "host", "sessions", id, "job.json")
+	folder := map[byte]string{'s': "sessions", 'x': "execs"}[id[0]]
+	name := filepath.Join(h.State, "host", folder, id, "job.json")
 	text, err := os.ReadFile(name)
 	if err == nil {
 		const field = `"principal":"`

@@ -37,6 +37,8 @@ export interface Body {
   path?: LogText
   end?: string
   status?: string | number
+  exec?: string
+  error?: LogText
   exit?: number
   signal?: string
   layer?: string
@@ -71,6 +73,8 @@ export function summary(r: Record): string {
     case 'session.start':
     case 'session.exec':
       return (b.argv ?? []).map(textOf).join(' ')
+    case 'session.leave':
+      return `${b.exec ?? ''} ended with ${b.exit ?? 0} ${textOf(b.error)}`
     case 'session.end':
       return b.status === 'exited' ? `exit ${b.exit ?? 0}` : [b.status, b.signal].filter(Boolean).join(' ')
     case 'decision':
