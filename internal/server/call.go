@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -84,6 +85,7 @@ func (s *Server) recordCall(ctx context.Context, caller Caller, procedure, sessi
 		return err
 	}
 	r.ID, r.Principal, r.Session = audit.NewID("c"), caller.Principal, session
+	began := time.Now()
 	l, err := audit.Open(s.log(), audit.Options{})
 	if err != nil {
 		return fmt.Errorf("the audit log cannot be written: %w", err)
@@ -92,5 +94,6 @@ func (s *Server) recordCall(ctx context.Context, caller Caller, procedure, sessi
 	if err = errors.Join(err, l.Close()); err != nil {
 		return fmt.Errorf("nothing was changed, since it could not be recorded: %w", err)
 	}
+	s.metrics.appends.Took(time.Since(began))
 	return nil
 }

@@ -111,6 +111,7 @@ func (s questions) AnswerQuestion(ctx context.Context, r *connect.Request[pb.Ans
 		return nil, failure(err)
 	}
 	m := &pb.AnswerQuestionResponse{Capability: text(ans.Capability.Display()), Verdict: r.Msg.GetVerdict(), Span: spanOf(ans.Span), Until: moment(ans.Until)}
+	s.metrics.answers.Add(1, ans.Outcome.String())
 	// The answer stands; whether it was taken is only told.
 	m.Taken = s.taken(ctx, q.ID)
 	return connect.NewResponse(m), nil

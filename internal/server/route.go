@@ -142,6 +142,12 @@ func (r Route) named(verbs ...string) bool {
 	})
 }
 
+// MetricsPath is where numbers about the host are, as Prometheus reads them. It is no
+// procedure of the contract; its row is here so that nothing is served without one.
+const MetricsPath = "/metrics"
+
+var metricsRoute = Route{Procedure: MetricsPath, Least: Viewer}
+
 // RouteOf returns the row of a path.
 func RouteOf(path string) (Route, bool) {
 	for _, r := range routes {
@@ -157,10 +163,13 @@ func RouteOf(path string) (Route, bool) {
 // Security: it stands before everything that reads a request: what is not
 // allowed is not parsed. A browser says where a page is from that makes it send
 // something; only who has checked that it is from here says so (Caller.Page).
-func guard(next http.Handler) http.Handler {
+func (s *Server) guard(next http.Handler) http.Handler {
 	refuse := connect.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		route, ok := RouteOf(r.URL.Path)
+		if r.URL.Path == MetricsPath {
+			route, ok = metricsRoute, true
+		}
 		if !ok {
 			http.NotFound(w, r)
 			return
@@ -176,6 +185,7 @@ func guard(next http.Handler) http.Handler {
 			err = connect.NewError(connect.CodePermissionDenied, errors.New("the role "+caller.Role.String()+" may not call this; it takes "+route.Least.String()))
 		}
 		if err != nil {
+			s.metrics.refused(route, err)
 			_ = refuse.Write(w, r, err) // a caller that is gone has nobody to tell
 			return
 		}

@@ -61,6 +61,7 @@ type Server struct {
 	started time.Time
 	running chan struct{} // one place for each command line at once
 	standby *standby
+	metrics *metrics
 
 	preparing chan struct{} // one place for each pack that is unpacked at once
 	uploading sync.Mutex    // held while the files of uploads change
@@ -84,6 +85,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, base: &store.Database{}, tokens: newTokens(), started: cfg.Now(),
 		running: make(chan struct{}, maxCommands), preparing: make(chan struct{}, maxPreparing), active: map[string]bool{}, typists: map[string]bool{}}
 	s.standby = &standby{keeper: cfg.Keeper, launcher: cfg.Ambit, jobs: s.jobs(), many: cfg.StandBy}
+	s.metrics = newMetrics(s)
 	s.list = &opened[*store.List]{open: func() (*store.List, error) { return s.base.OpenList(filepath.Join(cfg.State, "sessions.db")) }}
 	s.grants = &opened[*store.Store]{open: func() (*store.Store, error) { return s.base.Open(filepath.Join(cfg.State, "ambit.db")) }}
 	for _, dir := range []string{s.jobs(), s.execJobs(), s.keys()} {
@@ -110,7 +112,7 @@ func (s *Server) log() string { return filepath.Join(s.cfg.State, "audit") }
 // Handler serves the routes of the table.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	opts := connect.WithHandlerOptions(connect.WithRecover(recovered), connect.WithReadMaxBytes(maxMessage), connect.WithInterceptors(s.recorder(), endings{}))
+	opts := connect.WithHandlerOptions(connect.WithRecover(recovered), connect.WithReadMaxBytes(maxMessage), connect.WithInterceptors(s.metrics, s.recorder(), endings{}))
 	for _, add := range []func(...connect.HandlerOption) (string, http.Handler){
 		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewQuestionServiceHandler(questions{s}, o...)
@@ -139,7 +141,8 @@ func (s *Server) Handler() http.Handler {
 	} {
 		mux.Handle(add(opts))
 	}
-	return guard(mux)
+	mux.Handle(MetricsPath, s.metrics)
+	return s.guard(mux)
 }
 
 func recovered(context.Context, connect.Spec, http.Header, any) error {

@@ -112,6 +112,11 @@ func none(err error) error {
 	return errUnknown
 }
 
+// callerOf is who sends what is sent with a credential.
+func (p *Port) callerOf(c credential) server.Caller {
+	return server.Caller{Principal: p.cfg.Principal, Role: c.role, By: c.by, Page: c.page}
+}
+
 // stands reports whether a credential is still good.
 func (p *Port) stands(c credential) bool {
 	if c.page && !p.logins.stands(c.login) {
@@ -145,7 +150,7 @@ func (p *Port) route(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := credentialOf(r.Context())
-	ctx := server.WithCaller(r.Context(), server.Caller{Principal: p.cfg.Principal, Role: c.role, By: c.by, Page: c.page})
+	ctx := server.WithCaller(r.Context(), p.callerOf(c))
 	if c.role < route.Least {
 		p.cfg.API.ServeHTTP(w, r.WithContext(ctx)) // which refuses it, unread
 		return

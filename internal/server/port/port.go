@@ -128,7 +128,7 @@ func (p *Port) serve(w http.ResponseWriter, r *http.Request) {
 		only(w, r, http.MethodPost, func() { p.login(w, r) })
 	case "/login/oidc", provider.CallbackPath:
 		p.byProvider(w, r)
-	case "/me", "/logout":
+	case "/me", "/logout", server.MetricsPath:
 		p.private.ServeHTTP(w, r)
 	default:
 		if _, ok := server.RouteOf(r.URL.Path); !ok && p.cfg.Console != nil {
@@ -164,6 +164,8 @@ func (p *Port) serveKnown(w http.ResponseWriter, r *http.Request) {
 		only(w, r, http.MethodGet, func() { p.me(w, r) })
 	case "/logout":
 		only(w, r, http.MethodPost, func() { p.logout(w, r) })
+	case server.MetricsPath:
+		p.cfg.API.ServeHTTP(w, r.WithContext(server.WithCaller(r.Context(), p.callerOf(credentialOf(r.Context())))))
 	default:
 		p.route(w, r)
 	}

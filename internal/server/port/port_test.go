@@ -287,6 +287,23 @@ func TestWho(t *testing.T) {
 	}
 }
 
+// The numbers of the host are for whoever is known and may look, and for nobody else.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if got := s.send(t, exchange{method: http.MethodGet, path: server.MetricsPath}); got.status != http.StatusUnauthorized || strings.Contains(got.body, "ambit_") {
+		t.Errorf("to nobody: %d %s", got.status, got.body)
+	}
+	got := s.send(t, exchange{method: http.MethodGet, path: server.MetricsPath, header: []string{"Authorization", "Bearer " + s.tokens[server.Viewer]}})
+	if got.status != http.StatusOK || !strings.Contains(got.body, "\nambit_api_streams 0\n") || got.header.Get("Content-Type") != "text/plain; version=0.0.4; charset=utf-8" {
+		t.Errorf("to a viewer: %d %v %s", got.status, got.header, got.body)
+	}
+	got = s.send(t, exchange{method: http.MethodGet, path: server.MetricsPath, header: []string{"Authorization", "Bearer " + s.tokens[server.Viewer], "Origin", "https://evil.example"}})
+	if got.status != http.StatusForbidden {
+		t.Errorf("to a page: %d %s", got.status, got.body)
+	}
+}
+
 // A name that leads here by somebody else's doing is not served; those that somebody
 // gave are.
 func TestRebinding(t *testing.T) {
