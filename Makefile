@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/.tools/go/bin:$(PATH)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build deb demo test test-guest test-microvm test-tiers check lint api console pictures bench fuzz clean
+.PHONY: help build deb demo test test-guest test-microvm test-tiers check lint api sdk console pictures bench fuzz clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,7 +80,8 @@ api: $(BUF) ## check the API's contract, also against main's, and generate its c
 	cd api && PATH=$(CURDIR)/.tools:$$PATH $(CURDIR)/$(BUF) lint
 	@if git cat-file -e main:api/buf.yaml 2>/dev/null; then \
 		cd api && $(CURDIR)/$(BUF) breaking --against '$(shell git rev-parse --path-format=absolute --git-common-dir)#branch=main,subdir=api'; fi
-	cd api && PATH=$(CURDIR)/.tools:$$PATH $(CURDIR)/$(BUF) generate
+	cd api && CGO_ENABLED=0 PATH=$(CURDIR)/.tools:$$PATH $(CURDIR)/$(BUF) generate
+	@$(MAKE) --no-print-directory sdk
 
 # The pinned generator with its plugins, built once. This takes some minutes.
 $(BUF):
@@ -89,6 +90,9 @@ $(BUF):
 	CGO_ENABLED=0 GOBIN=$(CURDIR)/.tools go install connectrpc.com/connect/cmd/protoc-gen-connect-go@v1.21.1
 	CGO_ENABLED=0 GOBIN=$(CURDIR)/.tools go install github.com/bufbuild/buf/cmd/buf@$(BUF:.tools/buf-%=%)
 	@mv .tools/buf $@
+
+sdk: ## build the client for TypeScript anew, which is committed
+	cd sdk/typescript && npm ci --no-audit --no-fund && npm run build
 
 console: ## build the console anew, which is embedded
 	cd console && npm ci --no-audit --no-fund && npm run build

@@ -14,7 +14,7 @@ root=$PWD
 . scripts/lib.sh
 
 user=ambit-test
-need git:git python3:python3 gcc:gcc libc6-dev:/usr/include/stdio.h make:make curl:curl tar:tar nodejs:node npm:npm chromium:chromium \
+need git:git python3:python3 gcc:gcc libc6-dev:/usr/include/stdio.h make:make curl:curl tar:tar mypy:mypy nodejs:node npm:npm chromium:chromium \
 	util-linux:setpriv util-linux:flock procps:pgrep \
 	nginx-light:nginx redis-server:redis-server postgresql:psql wget:wget
 need_go "$root"

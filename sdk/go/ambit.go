@@ -23,20 +23,12 @@ import (
 	"connectrpc.com/connect"
 
 	pb "ambit.dev/ambit/api/ambit/v1"
-	"ambit.dev/ambit/api/ambit/v1/ambitv1connect"
 )
 
 // A Client is a host as its user's programs use it. It is safe for concurrent use.
 // The zero value is not a client: Dial makes one.
 type Client struct {
-	Questions ambitv1connect.QuestionServiceClient
-	Sessions  ambitv1connect.SessionServiceClient
-	Terminals ambitv1connect.TerminalServiceClient
-	Execs     ambitv1connect.ExecServiceClient
-	Grants    ambitv1connect.GrantServiceClient
-	Audit     ambitv1connect.AuditServiceClient
-	Packs     ambitv1connect.PackServiceClient
-	Host      ambitv1connect.HostServiceClient
+	Services
 
 	http *http.Client
 }
@@ -65,18 +57,16 @@ func newClient(ctx context.Context, t http.RoundTripper, url string) (*Client, e
 		return errors.New("it sends requests elsewhere, which no host does")
 	}}
 	within := connect.WithInterceptors(connect.UnaryInterceptorFunc(patient))
-	c := &Client{
-		Questions: ambitv1connect.NewQuestionServiceClient(h, url, within), Sessions: ambitv1connect.NewSessionServiceClient(h, url, within),
-		Terminals: ambitv1connect.NewTerminalServiceClient(h, url, within), Execs: ambitv1connect.NewExecServiceClient(h, url, within),
-		Grants: ambitv1connect.NewGrantServiceClient(h, url, within), Audit: ambitv1connect.NewAuditServiceClient(h, url, within),
-		Packs: ambitv1connect.NewPackServiceClient(h, url, within), Host: ambitv1connect.NewHostServiceClient(h, url, within), http: h,
-	}
+	c := &Client{Services: newServices(h, url, within, connect.WithReadMaxBytes(most)), http: h}
 	if _, err := c.Host.GetVersion(ctx, connect.NewRequest(&pb.GetVersionRequest{})); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
+
+// most is how long an answer, or a message of a stream, may be.
+const most = 64 << 20
 
 // patience is how long a host may take for an answer where the caller does not say.
 const patience = time.Minute

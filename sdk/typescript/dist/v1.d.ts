@@ -1,0 +1,851 @@
+import { type CallOptions, type Service } from './call.js';
+import { type Init, type Message } from './codec.js';
+export type SessionState = 'SESSION_STATE_UNSPECIFIED' | 'SESSION_STATE_STARTING' | 'SESSION_STATE_RUNNING' | 'SESSION_STATE_ENDED' | 'SESSION_STATE_LOST';
+/** Who is asked at the first touch of what was not granted. */
+export type Ask = 'ASK_UNSPECIFIED' | 'ASK_NOBODY' | 'ASK_QUEUE';
+/** Where output comes from. */
+export type OutputStream = 'OUTPUT_STREAM_UNSPECIFIED' | 'OUTPUT_STREAM_STDOUT' | 'OUTPUT_STREAM_STDERR';
+/** How a question is answered. */
+export type Verdict = 'VERDICT_UNSPECIFIED' | 'VERDICT_DENY' | 'VERDICT_ALLOW';
+/** How long an answer or a grant holds. */
+export type Span = 'SPAN_UNSPECIFIED' | 'SPAN_ONCE' | 'SPAN_SESSION' | 'SPAN_ALWAYS' | 'SPAN_UNTIL';
+/** Who signed a pack, beside who signed what is installed. */
+export type SignerState = 'SIGNER_STATE_UNSPECIFIED' | 'SIGNER_STATE_UNSIGNED' | 'SIGNER_STATE_FIRST' | 'SIGNER_STATE_SAME' | 'SIGNER_STATE_TAKES_OVER';
+/** What was answered to a capability before. */
+export type WantState = 'WANT_STATE_UNSPECIFIED' | 'WANT_STATE_ASKED' | 'WANT_STATE_ALLOWED' | 'WANT_STATE_DENIED';
+export type Choosing = 'CHOOSING_UNSPECIFIED' | 'CHOOSING_LATER' | 'CHOOSING_ALLOW' | 'CHOOSING_DENY';
+export interface Record {
+    seq: bigint;
+    time?: Date;
+    id: string;
+    kind: string;
+    session: string;
+    pack: string;
+    /** JSON, as it stands in the log. */
+    body: string;
+    /** The hash of what stands before it, hexadecimal. */
+    prev: string;
+}
+export declare const Record: Message<Record>;
+/** Empty fields let everything through. */
+export interface RecordFilter {
+    session: string;
+    kind: string;
+    pack: string;
+    since?: Date;
+    until?: Date;
+    /** The beginning of the capability that the record is about. */
+    capability: string;
+    /** Of decisions and grants: allow, ask or deny. */
+    outcome: string;
+}
+export declare const RecordFilter: Message<RecordFilter>;
+export interface ListRecordsRequest {
+    pageSize: number;
+    pageToken: string;
+    filter?: RecordFilter;
+}
+export declare const ListRecordsRequest: Message<ListRecordsRequest>;
+export interface ListRecordsResponse {
+    records: Record[];
+    nextPageToken: string;
+}
+export declare const ListRecordsResponse: Message<ListRecordsResponse>;
+export interface GetRecordRequest {
+    /** The id or the number of one record. */
+    ref: string;
+}
+export declare const GetRecordRequest: Message<GetRecordRequest>;
+export interface GetRecordResponse {
+    record?: Record;
+}
+export declare const GetRecordResponse: Message<GetRecordResponse>;
+export interface StreamRecordsRequest {
+    filter?: RecordFilter;
+    /** From this number on; 0: what is written from now on. */
+    from: bigint;
+}
+export declare const StreamRecordsRequest: Message<StreamRecordsRequest>;
+export interface StreamRecordsResponse {
+    record?: Record;
+}
+export declare const StreamRecordsResponse: Message<StreamRecordsResponse>;
+export interface VerifyLogRequest {
+}
+export declare const VerifyLogRequest: Message<VerifyLogRequest>;
+export interface VerifyLogResponse {
+    intact: boolean;
+    records: bigint;
+    /** Where it is not what was written, and how. */
+    fault: string;
+    /** The signed head, to keep elsewhere. */
+    head: string;
+}
+export declare const VerifyLogResponse: Message<VerifyLogResponse>;
+/** A detail of errors with the code permission_denied: what was denied, and why. */
+export interface Denial {
+    /** The record of the decision in the audit log, which `ambit why ID` explains. */
+    id: string;
+    capability: string;
+    reasons: Reason[];
+}
+export declare const Denial: Message<Denial>;
+/** One reason of a decision. */
+export interface Reason {
+    /** The rule that applied, one of a closed set. */
+    rule: string;
+    text: string;
+    /** What would change the answer, where anything would. */
+    fix: string;
+    /** The grant that decided, where one did. */
+    grant: string;
+}
+export declare const Reason: Message<Reason>;
+/** That a program gets a terminal, and which. */
+export interface Terminal {
+    /** Its size, at most 1000 each. */
+    rows: number;
+    columns: number;
+    /** What it understands, as in TERM. Empty: xterm-256color. */
+    term: string;
+}
+export declare const Terminal: Message<Terminal>;
+export interface WriteInputRequest {
+    /** Of a session or of a program that was started in one. */
+    id: string;
+    /**
+     * Chosen at random by who types, at most 64 characters: what each writer has typed
+     * is counted by itself.
+     */
+    writer: string;
+    /** How much this writer has typed before: `next` of an earlier answer. */
+    offset: bigint;
+    /** At most 32 KiB. */
+    data: Uint8Array;
+}
+export declare const WriteInputRequest: Message<WriteInputRequest>;
+export interface WriteInputResponse {
+    /**
+     * Up to where this writer's input has been taken. What lies behind it was not, since
+     * the program does not read: it is to be sent again from there, later.
+     */
+    next: bigint;
+}
+export declare const WriteInputResponse: Message<WriteInputResponse>;
+export interface ResizeTerminalRequest {
+    id: string;
+    rows: number;
+    columns: number;
+}
+export declare const ResizeTerminalRequest: Message<ResizeTerminalRequest>;
+export interface ResizeTerminalResponse {
+}
+export declare const ResizeTerminalResponse: Message<ResizeTerminalResponse>;
+export interface Session {
+    id: string;
+    pack: string;
+    program: string;
+    tier: string;
+    /** The process that looks after it. */
+    pid: number;
+    started?: Date;
+    ended?: Date;
+    state: SessionState;
+    /** How it ended, in words. */
+    status: string;
+    /**
+     * Of a session that has ended: the exit status of `ambit run`. 125: it could not
+     * be confined or started; 126: denied; 127: no such command; 128+N: signal N.
+     */
+    exit?: number;
+    /** It was made by this API, which keeps its output. */
+    kept: boolean;
+    /** What Ambit itself said, where the launch failed. */
+    error: string;
+    /** It was given a terminal, which can be typed into: TerminalService. */
+    terminal: boolean;
+}
+export declare const Session: Message<Session>;
+export interface ListSessionsRequest {
+    pageSize: number;
+    pageToken: string;
+    /** Also those that have ended. */
+    ended: boolean;
+}
+export declare const ListSessionsRequest: Message<ListSessionsRequest>;
+export interface ListSessionsResponse {
+    sessions: Session[];
+    nextPageToken: string;
+}
+export declare const ListSessionsResponse: Message<ListSessionsResponse>;
+export interface GetSessionRequest {
+    id: string;
+}
+export declare const GetSessionRequest: Message<GetSessionRequest>;
+export interface GetSessionResponse {
+    session?: Session;
+}
+export declare const GetSessionResponse: Message<GetSessionResponse>;
+/** Each field is a flag of `ambit run`. */
+export interface CreateSessionRequest {
+    /**
+     * Chosen by the caller, at most 128 characters: the same request with the same
+     * key starts one session, however often it is sent. Empty: each starts one.
+     */
+    idempotencyKey: string;
+    /** The command. With a pack, arguments behind its entry. */
+    argv: string[];
+    /** A folder's absolute path, or the id of an installed pack. */
+    pack: string;
+    allow: string[];
+    deny: string[];
+    /** SOURCE:TARGET:ro|rw|cow, with absolute paths. */
+    volumes: string[];
+    /** Variables inside, by name. Nothing of the host's environment goes in. */
+    env: {
+        [key: string]: string;
+    };
+    /** Bounds, as in memory: 512M. */
+    limits: {
+        [key: string]: string;
+    };
+    home: string;
+    tier: string;
+    ask: Ask;
+    /**
+     * How long a question waits.
+     * In milliseconds.
+     */
+    askTimeout?: number;
+    /** The working directory, absolute. Empty: the user's home. */
+    dir: string;
+    /** What the program reads on its standard input, at most 1 MiB. */
+    stdin: Uint8Array;
+    /**
+     * How first touches are heard of: trap, which needs /dev/fuse, or notification,
+     * which is slower. Empty: trap.
+     */
+    askBy: string;
+    /**
+     * Instead of stdin: the program gets a terminal of its own. All that it writes is
+     * its standard output then.
+     */
+    terminal?: Terminal;
+}
+export declare const CreateSessionRequest: Message<CreateSessionRequest>;
+export interface CreateSessionResponse {
+    session?: Session;
+}
+export declare const CreateSessionResponse: Message<CreateSessionResponse>;
+export interface StopSessionRequest {
+    id: string;
+    /** Without giving it time: its end is then not in the log. */
+    now: boolean;
+}
+export declare const StopSessionRequest: Message<StopSessionRequest>;
+export interface StopSessionResponse {
+}
+export declare const StopSessionResponse: Message<StopSessionResponse>;
+export interface StreamOutputRequest {
+    id: string;
+    /** Of the first chunk that is wanted: `next` of an earlier one. */
+    offset: bigint;
+}
+export declare const StreamOutputRequest: Message<StreamOutputRequest>;
+export interface StreamOutputResponse {
+    stream: OutputStream;
+    data: Uint8Array;
+    /** The offset to go on from. */
+    next: bigint;
+    /** In the last message alone: how the session ended. */
+    end?: SessionEnd;
+}
+export declare const StreamOutputResponse: Message<StreamOutputResponse>;
+export interface SessionEnd {
+    exit: number;
+    /** More was written than is kept; so many bytes are missing. */
+    dropped: bigint;
+}
+export declare const SessionEnd: Message<SessionEnd>;
+export interface Exec {
+    /** That of its record in the log, too. */
+    id: string;
+    session: string;
+    argv: string[];
+    started?: Date;
+    ended?: Date;
+    state: SessionState;
+    /** Of one that has ended: the exit status of `ambit exec`, as a session's. */
+    exit?: number;
+    terminal: boolean;
+}
+export declare const Exec: Message<Exec>;
+export interface CreateExecRequest {
+    /** As of CreateSession. */
+    idempotencyKey: string;
+    session: string;
+    argv: string[];
+    /** Beside the session's own. */
+    env: {
+        [key: string]: string;
+    };
+    /** A folder of the session, absolute. Empty: where its program was started. */
+    dir: string;
+    /** At most 1 MiB. */
+    stdin: Uint8Array;
+    /** Instead of stdin. */
+    terminal?: Terminal;
+}
+export declare const CreateExecRequest: Message<CreateExecRequest>;
+export interface CreateExecResponse {
+    exec?: Exec;
+}
+export declare const CreateExecResponse: Message<CreateExecResponse>;
+export interface GetExecRequest {
+    id: string;
+}
+export declare const GetExecRequest: Message<GetExecRequest>;
+export interface GetExecResponse {
+    exec?: Exec;
+}
+export declare const GetExecResponse: Message<GetExecResponse>;
+export interface StopExecRequest {
+    id: string;
+}
+export declare const StopExecRequest: Message<StopExecRequest>;
+export interface StopExecResponse {
+}
+export declare const StopExecResponse: Message<StopExecResponse>;
+/**
+ * A question that a session has put. Texts in it come from the program that
+ * waits: show them as text, and never as markup or to a terminal unescaped.
+ */
+export interface Question {
+    id: string;
+    session: string;
+    /** The pack that asks; empty for a command that is run without one. */
+    pack: string;
+    program: string;
+    pid: number;
+    argv: string[];
+    capability: string;
+    /** What the capability lets the program do, in words. */
+    meaning: string;
+    /** Why the pack's manifest says that it wants it. */
+    reason: string;
+    /** What is secret about it, where something is. */
+    sensitive: string;
+    offers: Offer[];
+    asked?: Date;
+    expires?: Date;
+}
+export declare const Question: Message<Question>;
+/** What may be granted in answer to a question. The first one is the narrowest. */
+export interface Offer {
+    capability: string;
+    /** One of file, run, dir, declared. */
+    scope: string;
+    words: string;
+    /** It is wide, or reaches secrets: allowing it wants `broad`. */
+    broad: boolean;
+}
+export declare const Offer: Message<Offer>;
+export interface ListQuestionsRequest {
+    /** At most so many; 0 is 100, and more than 1000 is 1000. */
+    pageSize: number;
+    /** next_page_token of an earlier response to the same request. */
+    pageToken: string;
+}
+export declare const ListQuestionsRequest: Message<ListQuestionsRequest>;
+export interface ListQuestionsResponse {
+    questions: Question[];
+    /** Empty on the last page. */
+    nextPageToken: string;
+}
+export declare const ListQuestionsResponse: Message<ListQuestionsResponse>;
+export interface WatchQuestionsRequest {
+}
+export declare const WatchQuestionsRequest: Message<WatchQuestionsRequest>;
+export interface WatchQuestionsResponse {
+    put?: Question;
+    /** The id of a question that was answered, withdrawn, or whose time is over. */
+    over?: string;
+    /** All questions that waited at the beginning have been sent. */
+    caughtUp?: boolean;
+}
+export declare const WatchQuestionsResponse: Message<WatchQuestionsResponse>;
+export interface AnswerQuestionRequest {
+    /** The whole id. */
+    id: string;
+    verdict: Verdict;
+    /**
+     * The scope of one of the offers, or its capability. Empty: the narrowest, or,
+     * to deny, exactly what was asked.
+     */
+    scope: string;
+    span: Span;
+    /**
+     * With SPAN_UNTIL: how long from now.
+     * In milliseconds.
+     */
+    lifetime?: number;
+    /** Allow also what is wide, or reaches secrets. */
+    broad: boolean;
+}
+export declare const AnswerQuestionRequest: Message<AnswerQuestionRequest>;
+export interface AnswerQuestionResponse {
+    capability: string;
+    verdict: Verdict;
+    span: Span;
+    until?: Date;
+    /** The session has taken the answer. If not yet, it may be stopped. */
+    taken: boolean;
+}
+export declare const AnswerQuestionResponse: Message<AnswerQuestionResponse>;
+export interface Grant {
+    id: string;
+    /** Empty: every command that is run without a pack. */
+    pack: string;
+    digest: string;
+    capability: string;
+    meaning: string;
+    verdict: Verdict;
+    span: Span;
+    until?: Date;
+    /** The session that a grant for a session is for. */
+    session: string;
+    origin: string;
+    reason: string;
+    created?: Date;
+    revoked?: Date;
+}
+export declare const Grant: Message<Grant>;
+export interface ListGrantsRequest {
+    pageSize: number;
+    pageToken: string;
+    /** Only those of this pack. */
+    pack: string;
+    /** Also those that were revoked or are over. */
+    ended: boolean;
+}
+export declare const ListGrantsRequest: Message<ListGrantsRequest>;
+export interface ListGrantsResponse {
+    grants: Grant[];
+    nextPageToken: string;
+}
+export declare const ListGrantsResponse: Message<ListGrantsResponse>;
+export interface AddGrantsRequest {
+    /** As on the command line, with absolute paths or ~. */
+    capabilities: string[];
+    /**
+     * A folder's absolute path, or the id of an installed pack. Empty: every command
+     * that is run without one.
+     */
+    pack: string;
+    /** VERDICT_ALLOW or VERDICT_DENY. */
+    verdict: Verdict;
+    /**
+     * How long from now; none: until it is revoked.
+     * In milliseconds.
+     */
+    lifetime?: number;
+    reason: string;
+    /** Allow also what is wide. */
+    broad: boolean;
+}
+export declare const AddGrantsRequest: Message<AddGrantsRequest>;
+export interface AddGrantsResponse {
+    /** What was added: not what held already. */
+    grants: Grant[];
+}
+export declare const AddGrantsResponse: Message<AddGrantsResponse>;
+export interface RevokeGrantsRequest {
+    ids: string[];
+    /** End the sessions that lose something by it. */
+    endSessions: boolean;
+}
+export declare const RevokeGrantsRequest: Message<RevokeGrantsRequest>;
+export interface RevokeGrantsResponse {
+    grants: Grant[];
+    losses: Loss[];
+}
+export declare const RevokeGrantsResponse: Message<RevokeGrantsResponse>;
+/** What a running session no longer has. */
+export interface Loss {
+    session: string;
+    capability: string;
+    /** Descriptors that it still has open of it, and other hold that was found. */
+    open: number;
+    /** The session was told to end. */
+    ended: boolean;
+}
+export declare const Loss: Message<Loss>;
+export interface GetVersionRequest {
+}
+export declare const GetVersionRequest: Message<GetVersionRequest>;
+export interface GetVersionResponse {
+    version: string;
+    /** Who the caller is to Ambit. */
+    principal: string;
+    /** The role that decides which routes the caller may use. */
+    role: string;
+    started?: Date;
+}
+export declare const GetVersionResponse: Message<GetVersionResponse>;
+export interface CheckHealthRequest {
+}
+export declare const CheckHealthRequest: Message<CheckHealthRequest>;
+export interface CheckHealthResponse {
+    ready: boolean;
+    checks: Check[];
+}
+export declare const CheckHealthResponse: Message<CheckHealthResponse>;
+export interface Check {
+    name: string;
+    holds: boolean;
+    detail: string;
+}
+export declare const Check: Message<Check>;
+export interface DiagnoseRequest {
+}
+export declare const DiagnoseRequest: Message<DiagnoseRequest>;
+export interface DiagnoseResponse {
+    /** Everything that the process tier needs holds. */
+    holds: boolean;
+    findings: Finding[];
+}
+export declare const DiagnoseResponse: Message<DiagnoseResponse>;
+export interface Finding {
+    layer: string;
+    /** One of holds, weaker, fails, absent. */
+    state: string;
+    needed: boolean;
+    detail: string;
+    fix: string;
+}
+export declare const Finding: Message<Finding>;
+export interface Pack {
+    id: string;
+    folder: string;
+    version: string;
+    digest: string;
+    signer: string;
+    source: string;
+    /** It was installed, and is not run where it lies. */
+    installed: boolean;
+}
+export declare const Pack: Message<Pack>;
+export interface ListPacksRequest {
+    pageSize: number;
+    pageToken: string;
+}
+export declare const ListPacksRequest: Message<ListPacksRequest>;
+export interface ListPacksResponse {
+    packs: Pack[];
+    nextPageToken: string;
+}
+export declare const ListPacksResponse: Message<ListPacksResponse>;
+export interface GetPackRequest {
+    id: string;
+}
+export declare const GetPackRequest: Message<GetPackRequest>;
+export interface GetPackResponse {
+    pack?: Pack;
+    name: string;
+    kind: string;
+    description: string;
+    entry: string[];
+    wants: Want[];
+    /** What keeps it from running here. */
+    problems: string[];
+}
+export declare const GetPackResponse: Message<GetPackResponse>;
+/** One capability that a pack declares. */
+export interface Want {
+    capability: string;
+    meaning: string;
+    reason: string;
+    optional: boolean;
+    broad: boolean;
+    granted: boolean;
+    /** Why it is granted, or not. */
+    why: string;
+    problem: string;
+    /**
+     * Sessions that had it and in which its use could be seen, and those of them that
+     * used it, as `ambit pack show` counts them.
+     */
+    sessions: number;
+    used: number;
+}
+export declare const Want: Message<Want>;
+export interface UploadPackRequest {
+    /** Empty: a new one. After that the answer's. */
+    upload: string;
+    /** How much was sent before. */
+    offset: bigint;
+    data: Uint8Array;
+}
+export declare const UploadPackRequest: Message<UploadPackRequest>;
+export interface UploadPackResponse {
+    upload: string;
+    /** How much is there. */
+    size: bigint;
+}
+export declare const UploadPackResponse: Message<UploadPackResponse>;
+export interface PreparePackRequest {
+    /**
+     * An absolute path on the host (a folder, an archive, an OCI layout), or
+     * oci://REGISTRY/NAME:TAG.
+     */
+    source?: string;
+    /** The id of an upload, which is used up. */
+    upload?: string;
+    /** Only what this key signed, which may take over from another key. */
+    signer: string;
+}
+export declare const PreparePackRequest: Message<PreparePackRequest>;
+export interface PreparePackResponse {
+    prepared?: Prepared;
+}
+export declare const PreparePackResponse: Message<PreparePackResponse>;
+/**
+ * A pack that lies ready, and what it asks for. Its texts come from whoever made the
+ * pack: show them as text.
+ */
+export interface Prepared {
+    /** Good for one InstallPack. */
+    id: string;
+    expires?: Date;
+    /** As it would be installed. */
+    pack?: Pack;
+    name: string;
+    kind: string;
+    description: string;
+    entry: string[];
+    signerState: SignerState;
+    /** What is installed now, if anything is. */
+    before?: Pack;
+    /** All that it declares, the gravest first. */
+    wants: PreparedWant[];
+    /** What was granted, it does not ask for any more, and is taken back. */
+    dropped: Dropped[];
+}
+export declare const Prepared: Message<Prepared>;
+export interface PreparedWant {
+    /** To be named in a choice, as it stands here. */
+    capability: string;
+    meaning: string;
+    /** What its author says it is for. */
+    reason: string;
+    optional: boolean;
+    /** The name of its group: those that stand together are of one risk. */
+    risk: string;
+    /** To allow it takes the pack's id, typed. */
+    broad: boolean;
+    state: WantState;
+}
+export declare const PreparedWant: Message<PreparedWant>;
+export interface Dropped {
+    capability: string;
+    meaning: string;
+}
+export declare const Dropped: Message<Dropped>;
+/** What is to become of one capability that is asked for. */
+export interface Choice {
+    capability: string;
+    choosing: Choosing;
+}
+export declare const Choice: Message<Choice>;
+export interface InstallPackRequest {
+    id: string;
+    /** Of the pack that was shown. */
+    digest: string;
+    choices: Choice[];
+    /** The pack's id, where something broad is allowed. */
+    typedId: string;
+}
+export declare const InstallPackRequest: Message<InstallPackRequest>;
+export interface InstallPackResponse {
+    installed?: Installed;
+}
+export declare const InstallPackResponse: Message<InstallPackResponse>;
+export interface Installed {
+    pack?: Pack;
+    granted: string[];
+    denied: string[];
+    /** What it asks for and was not answered. */
+    left: string[];
+    revoked: string[];
+}
+export declare const Installed: Message<Installed>;
+export interface UpdatePackRequest {
+    id: string;
+    signer: string;
+}
+export declare const UpdatePackRequest: Message<UpdatePackRequest>;
+export interface UpdatePackResponse {
+    installed?: Installed;
+    /** It asks for more: InstallPack goes on. */
+    prepared?: Prepared;
+    /** The source has what is installed. */
+    unchanged?: Pack;
+}
+export declare const UpdatePackResponse: Message<UpdatePackResponse>;
+export interface RemovePackRequest {
+    id: string;
+}
+export declare const RemovePackRequest: Message<RemovePackRequest>;
+export interface RemovePackResponse {
+    pack?: Pack;
+    /** How many grants were taken back. */
+    revoked: number;
+}
+export declare const RemovePackResponse: Message<RemovePackResponse>;
+/** The record of what was asked, answered and done. */
+export declare class AuditService {
+    #private;
+    constructor(service: Service);
+    /** Records, the newest first. */
+    listRecords(request?: Init<ListRecordsRequest>, options?: CallOptions): Promise<ListRecordsResponse>;
+    /** The rows of all pages of listRecords, each page when it is come to. */
+    allRecords(request?: Init<ListRecordsRequest>, options?: CallOptions): AsyncGenerator<Record>;
+    getRecord(request?: Init<GetRecordRequest>, options?: CallOptions): Promise<GetRecordResponse>;
+    /** Records as they are written, from now on or from a number on. */
+    streamRecords(request?: Init<StreamRecordsRequest>, options?: CallOptions): AsyncGenerator<StreamRecordsResponse>;
+    /** Checks the whole log, as `ambit audit verify` does. */
+    verifyLog(request?: Init<VerifyLogRequest>, options?: CallOptions): Promise<VerifyLogResponse>;
+}
+/**
+ * The terminals of programs that this API has started with one. What is written to
+ * them is SessionService.StreamOutput's.
+ */
+export declare class TerminalService {
+    #private;
+    constructor(service: Service);
+    /** Types something. A call that is sent again types nothing twice. */
+    writeInput(request?: Init<WriteInputRequest>, options?: CallOptions): Promise<WriteInputResponse>;
+    resizeTerminal(request?: Init<ResizeTerminalRequest>, options?: CallOptions): Promise<ResizeTerminalResponse>;
+}
+/** Programs in their sandboxes. */
+export declare class SessionService {
+    #private;
+    constructor(service: Service);
+    /** The sessions that run, the latest first. */
+    listSessions(request?: Init<ListSessionsRequest>, options?: CallOptions): Promise<ListSessionsResponse>;
+    /** The rows of all pages of listSessions, each page when it is come to. */
+    allSessions(request?: Init<ListSessionsRequest>, options?: CallOptions): AsyncGenerator<Session>;
+    getSession(request?: Init<GetSessionRequest>, options?: CallOptions): Promise<GetSessionResponse>;
+    /**
+     * Starts a program by `ambit run`, and returns when it is recorded as begun or
+     * refused. A launch that is denied is permission_denied with a Denial each.
+     */
+    createSession(request?: Init<CreateSessionRequest>, options?: CallOptions): Promise<CreateSessionResponse>;
+    /** Tells a session to end, and waits for that. */
+    stopSession(request?: Init<StopSessionRequest>, options?: CallOptions): Promise<StopSessionResponse>;
+    /**
+     * What the program of a session that this API has made writes, from an offset
+     * on, until it has ended.
+     */
+    streamOutput(request?: Init<StreamOutputRequest>, options?: CallOptions): AsyncGenerator<StreamOutputResponse>;
+}
+/**
+ * Further programs in sessions that run, as `ambit exec` starts them. What they write
+ * SessionService.StreamOutput has by their id, and TerminalService types into them.
+ */
+export declare class ExecService {
+    #private;
+    constructor(service: Service);
+    /**
+     * Starts a program in a session, and returns when that is recorded or refused: by
+     * the same decision as for the session's own programs.
+     */
+    createExec(request?: Init<CreateExecRequest>, options?: CallOptions): Promise<CreateExecResponse>;
+    getExec(request?: Init<GetExecRequest>, options?: CallOptions): Promise<GetExecResponse>;
+    /**
+     * Tells a program to end, and all that it started with it. Who wants to know when
+     * it has, reads its output to the end.
+     */
+    stopExec(request?: Init<StopExecRequest>, options?: CallOptions): Promise<StopExecResponse>;
+}
+/** What running programs have asked for, and the answers of people. */
+export declare class QuestionService {
+    #private;
+    constructor(service: Service);
+    /** The questions that wait, oldest first. */
+    listQuestions(request?: Init<ListQuestionsRequest>, options?: CallOptions): Promise<ListQuestionsResponse>;
+    /** The rows of all pages of listQuestions, each page when it is come to. */
+    allQuestions(request?: Init<ListQuestionsRequest>, options?: CallOptions): AsyncGenerator<Question>;
+    /** The questions that wait, and then each change, until the caller leaves. */
+    watchQuestions(request?: Init<WatchQuestionsRequest>, options?: CallOptions): AsyncGenerator<WatchQuestionsResponse>;
+    /** Answers a question. Of two answers the first one stands. */
+    answerQuestion(request?: Init<AnswerQuestionRequest>, options?: CallOptions): Promise<AnswerQuestionResponse>;
+}
+/** What was granted and denied until further notice. */
+export declare class GrantService {
+    #private;
+    constructor(service: Service);
+    /** The grants of the caller, oldest first. */
+    listGrants(request?: Init<ListGrantsRequest>, options?: CallOptions): Promise<ListGrantsResponse>;
+    /** The rows of all pages of listGrants, each page when it is come to. */
+    allGrants(request?: Init<ListGrantsRequest>, options?: CallOptions): AsyncGenerator<Grant>;
+    /** Grants or denies, as `ambit grants add` does: all that is named, or nothing. */
+    addGrants(request?: Init<AddGrantsRequest>, options?: CallOptions): Promise<AddGrantsResponse>;
+    /**
+     * Takes grants back, as `ambit grants revoke` does: all that are named, or none.
+     * Sessions that run lose them within a second.
+     */
+    revokeGrants(request?: Init<RevokeGrantsRequest>, options?: CallOptions): Promise<RevokeGrantsResponse>;
+}
+/** The machine, and what serves this API on it. */
+export declare class HostService {
+    #private;
+    constructor(service: Service);
+    getVersion(request?: Init<GetVersionRequest>, options?: CallOptions): Promise<GetVersionResponse>;
+    /** Whether the store answers and the log can be read. */
+    checkHealth(request?: Init<CheckHealthRequest>, options?: CallOptions): Promise<CheckHealthResponse>;
+    /** What holds on this machine, as `ambit doctor` finds it. It takes seconds. */
+    diagnose(request?: Init<DiagnoseRequest>, options?: CallOptions): Promise<DiagnoseResponse>;
+}
+/** Installed packs. */
+export declare class PackService {
+    #private;
+    constructor(service: Service);
+    listPacks(request?: Init<ListPacksRequest>, options?: CallOptions): Promise<ListPacksResponse>;
+    /** The rows of all pages of listPacks, each page when it is come to. */
+    allPacks(request?: Init<ListPacksRequest>, options?: CallOptions): AsyncGenerator<Pack>;
+    /** What a pack is and asks for, as `ambit pack check` says it. */
+    getPack(request?: Init<GetPackRequest>, options?: CallOptions): Promise<GetPackResponse>;
+    /**
+     * Takes an archive in parts, in their order, each of at most 1 MiB and all together
+     * of at most 64 MiB. PreparePack reads it; what nobody goes on with is forgotten.
+     */
+    uploadPack(request?: Init<UploadPackRequest>, options?: CallOptions): Promise<UploadPackResponse>;
+    /**
+     * Unpacks and checks a pack, and says what it asks for. Nothing is installed and
+     * nothing granted: InstallPack does that with the id of the answer, once, within
+     * a quarter of an hour, for the same caller.
+     */
+    preparePack(request?: Init<PreparePackRequest>, options?: CallOptions): Promise<PreparePackResponse>;
+    /** Installs what was prepared, exactly that, and grants what is chosen. */
+    installPack(request?: Init<InstallPackRequest>, options?: CallOptions): Promise<InstallPackResponse>;
+    /**
+     * Prepares what the source of an installed pack has now. What asks for no more than
+     * was allowed is installed at once.
+     */
+    updatePack(request?: Init<UpdatePackRequest>, options?: CallOptions): Promise<UpdatePackResponse>;
+    /** Removes a pack, and takes back what was granted to it, as `ambit pack rm` does. */
+    removePack(request?: Init<RemovePackRequest>, options?: CallOptions): Promise<RemovePackResponse>;
+}
+/** Every service of a host. */
+export declare class Services {
+    readonly audit: AuditService;
+    readonly terminals: TerminalService;
+    readonly sessions: SessionService;
+    readonly execs: ExecService;
+    readonly questions: QuestionService;
+    readonly grants: GrantService;
+    readonly host: HostService;
+    readonly packs: PackService;
+    constructor(service: Service);
+}

@@ -1,0 +1,683 @@
+// Made by api/gen of the files in api/ambit/v1: change those and run `make api`.
+import { call, pages, stream } from './call.js';
+import { enumeration, message } from './codec.js';
+const sessionStateNames = enumeration([[0, 'SESSION_STATE_UNSPECIFIED'], [1, 'SESSION_STATE_STARTING'], [2, 'SESSION_STATE_RUNNING'], [3, 'SESSION_STATE_ENDED'], [4, 'SESSION_STATE_LOST']]);
+const askNames = enumeration([[0, 'ASK_UNSPECIFIED'], [1, 'ASK_NOBODY'], [2, 'ASK_QUEUE']]);
+const outputStreamNames = enumeration([[0, 'OUTPUT_STREAM_UNSPECIFIED'], [1, 'OUTPUT_STREAM_STDOUT'], [2, 'OUTPUT_STREAM_STDERR']]);
+const verdictNames = enumeration([[0, 'VERDICT_UNSPECIFIED'], [1, 'VERDICT_DENY'], [2, 'VERDICT_ALLOW']]);
+const spanNames = enumeration([[0, 'SPAN_UNSPECIFIED'], [1, 'SPAN_ONCE'], [2, 'SPAN_SESSION'], [3, 'SPAN_ALWAYS'], [4, 'SPAN_UNTIL']]);
+const signerStateNames = enumeration([[0, 'SIGNER_STATE_UNSPECIFIED'], [1, 'SIGNER_STATE_UNSIGNED'], [2, 'SIGNER_STATE_FIRST'], [3, 'SIGNER_STATE_SAME'], [4, 'SIGNER_STATE_TAKES_OVER']]);
+const wantStateNames = enumeration([[0, 'WANT_STATE_UNSPECIFIED'], [1, 'WANT_STATE_ASKED'], [2, 'WANT_STATE_ALLOWED'], [3, 'WANT_STATE_DENIED']]);
+const choosingNames = enumeration([[0, 'CHOOSING_UNSPECIFIED'], [1, 'CHOOSING_LATER'], [2, 'CHOOSING_ALLOW'], [3, 'CHOOSING_DENY']]);
+export const Record = message('ambit.v1.Record', () => [
+    [1, 'seq', 'long'],
+    [2, 'time', 'time', 'optional'],
+    [3, 'id', 'string'],
+    [4, 'kind', 'string'],
+    [5, 'session', 'string'],
+    [6, 'pack', 'string'],
+    [7, 'body', 'string'],
+    [8, 'prev', 'string'],
+]);
+export const RecordFilter = message('ambit.v1.RecordFilter', () => [
+    [1, 'session', 'string'],
+    [2, 'kind', 'string'],
+    [3, 'pack', 'string'],
+    [4, 'since', 'time', 'optional'],
+    [5, 'until', 'time', 'optional'],
+    [6, 'capability', 'string'],
+    [7, 'outcome', 'string'],
+]);
+export const ListRecordsRequest = message('ambit.v1.ListRecordsRequest', () => [
+    [1, 'pageSize', 'int'],
+    [2, 'pageToken', 'string'],
+    [3, 'filter', RecordFilter, 'optional'],
+]);
+export const ListRecordsResponse = message('ambit.v1.ListRecordsResponse', () => [
+    [1, 'records', Record, 'many'],
+    [2, 'nextPageToken', 'string'],
+]);
+export const GetRecordRequest = message('ambit.v1.GetRecordRequest', () => [
+    [1, 'ref', 'string'],
+]);
+export const GetRecordResponse = message('ambit.v1.GetRecordResponse', () => [
+    [1, 'record', Record, 'optional'],
+]);
+export const StreamRecordsRequest = message('ambit.v1.StreamRecordsRequest', () => [
+    [1, 'filter', RecordFilter, 'optional'],
+    [2, 'from', 'long'],
+]);
+export const StreamRecordsResponse = message('ambit.v1.StreamRecordsResponse', () => [
+    [1, 'record', Record, 'optional'],
+]);
+export const VerifyLogRequest = message('ambit.v1.VerifyLogRequest', () => []);
+export const VerifyLogResponse = message('ambit.v1.VerifyLogResponse', () => [
+    [1, 'intact', 'bool'],
+    [2, 'records', 'long'],
+    [3, 'fault', 'string'],
+    [4, 'head', 'string'],
+]);
+export const Denial = message('ambit.v1.Denial', () => [
+    [1, 'id', 'string'],
+    [2, 'capability', 'string'],
+    [3, 'reasons', Reason, 'many'],
+]);
+export const Reason = message('ambit.v1.Reason', () => [
+    [1, 'rule', 'string'],
+    [2, 'text', 'string'],
+    [3, 'fix', 'string'],
+    [4, 'grant', 'string'],
+]);
+export const Terminal = message('ambit.v1.Terminal', () => [
+    [1, 'rows', 'int'],
+    [2, 'columns', 'int'],
+    [3, 'term', 'string'],
+]);
+export const WriteInputRequest = message('ambit.v1.WriteInputRequest', () => [
+    [1, 'id', 'string'],
+    [2, 'writer', 'string'],
+    [3, 'offset', 'long'],
+    [4, 'data', 'bytes'],
+]);
+export const WriteInputResponse = message('ambit.v1.WriteInputResponse', () => [
+    [1, 'next', 'long'],
+]);
+export const ResizeTerminalRequest = message('ambit.v1.ResizeTerminalRequest', () => [
+    [1, 'id', 'string'],
+    [2, 'rows', 'int'],
+    [3, 'columns', 'int'],
+]);
+export const ResizeTerminalResponse = message('ambit.v1.ResizeTerminalResponse', () => []);
+export const Session = message('ambit.v1.Session', () => [
+    [1, 'id', 'string'],
+    [2, 'pack', 'string'],
+    [3, 'program', 'string'],
+    [4, 'tier', 'string'],
+    [5, 'pid', 'int'],
+    [6, 'started', 'time', 'optional'],
+    [7, 'ended', 'time', 'optional'],
+    [8, 'state', sessionStateNames],
+    [9, 'status', 'string'],
+    [10, 'exit', 'int', 'optional'],
+    [11, 'kept', 'bool'],
+    [12, 'error', 'string'],
+    [13, 'terminal', 'bool'],
+]);
+export const ListSessionsRequest = message('ambit.v1.ListSessionsRequest', () => [
+    [1, 'pageSize', 'int'],
+    [2, 'pageToken', 'string'],
+    [3, 'ended', 'bool'],
+]);
+export const ListSessionsResponse = message('ambit.v1.ListSessionsResponse', () => [
+    [1, 'sessions', Session, 'many'],
+    [2, 'nextPageToken', 'string'],
+]);
+export const GetSessionRequest = message('ambit.v1.GetSessionRequest', () => [
+    [1, 'id', 'string'],
+]);
+export const GetSessionResponse = message('ambit.v1.GetSessionResponse', () => [
+    [1, 'session', Session, 'optional'],
+]);
+export const CreateSessionRequest = message('ambit.v1.CreateSessionRequest', () => [
+    [1, 'idempotencyKey', 'string'],
+    [2, 'argv', 'string', 'many'],
+    [3, 'pack', 'string'],
+    [4, 'allow', 'string', 'many'],
+    [5, 'deny', 'string', 'many'],
+    [6, 'volumes', 'string', 'many'],
+    [7, 'env', 'string', 'map'],
+    [8, 'limits', 'string', 'map'],
+    [9, 'home', 'string'],
+    [10, 'tier', 'string'],
+    [11, 'ask', askNames],
+    [12, 'askTimeout', 'duration', 'optional'],
+    [13, 'dir', 'string'],
+    [14, 'stdin', 'bytes'],
+    [15, 'askBy', 'string'],
+    [16, 'terminal', Terminal, 'optional'],
+]);
+export const CreateSessionResponse = message('ambit.v1.CreateSessionResponse', () => [
+    [1, 'session', Session, 'optional'],
+]);
+export const StopSessionRequest = message('ambit.v1.StopSessionRequest', () => [
+    [1, 'id', 'string'],
+    [2, 'now', 'bool'],
+]);
+export const StopSessionResponse = message('ambit.v1.StopSessionResponse', () => []);
+export const StreamOutputRequest = message('ambit.v1.StreamOutputRequest', () => [
+    [1, 'id', 'string'],
+    [2, 'offset', 'long'],
+]);
+export const StreamOutputResponse = message('ambit.v1.StreamOutputResponse', () => [
+    [1, 'stream', outputStreamNames],
+    [2, 'data', 'bytes'],
+    [3, 'next', 'long'],
+    [4, 'end', SessionEnd, 'optional'],
+]);
+export const SessionEnd = message('ambit.v1.SessionEnd', () => [
+    [1, 'exit', 'int'],
+    [2, 'dropped', 'long'],
+]);
+export const Exec = message('ambit.v1.Exec', () => [
+    [1, 'id', 'string'],
+    [2, 'session', 'string'],
+    [3, 'argv', 'string', 'many'],
+    [4, 'started', 'time', 'optional'],
+    [5, 'ended', 'time', 'optional'],
+    [6, 'state', sessionStateNames],
+    [7, 'exit', 'int', 'optional'],
+    [8, 'terminal', 'bool'],
+]);
+export const CreateExecRequest = message('ambit.v1.CreateExecRequest', () => [
+    [1, 'idempotencyKey', 'string'],
+    [2, 'session', 'string'],
+    [3, 'argv', 'string', 'many'],
+    [4, 'env', 'string', 'map'],
+    [5, 'dir', 'string'],
+    [6, 'stdin', 'bytes'],
+    [7, 'terminal', Terminal, 'optional'],
+]);
+export const CreateExecResponse = message('ambit.v1.CreateExecResponse', () => [
+    [1, 'exec', Exec, 'optional'],
+]);
+export const GetExecRequest = message('ambit.v1.GetExecRequest', () => [
+    [1, 'id', 'string'],
+]);
+export const GetExecResponse = message('ambit.v1.GetExecResponse', () => [
+    [1, 'exec', Exec, 'optional'],
+]);
+export const StopExecRequest = message('ambit.v1.StopExecRequest', () => [
+    [1, 'id', 'string'],
+]);
+export const StopExecResponse = message('ambit.v1.StopExecResponse', () => []);
+export const Question = message('ambit.v1.Question', () => [
+    [1, 'id', 'string'],
+    [2, 'session', 'string'],
+    [3, 'pack', 'string'],
+    [4, 'program', 'string'],
+    [5, 'pid', 'int'],
+    [6, 'argv', 'string', 'many'],
+    [7, 'capability', 'string'],
+    [8, 'meaning', 'string'],
+    [9, 'reason', 'string'],
+    [10, 'sensitive', 'string'],
+    [11, 'offers', Offer, 'many'],
+    [12, 'asked', 'time', 'optional'],
+    [13, 'expires', 'time', 'optional'],
+]);
+export const Offer = message('ambit.v1.Offer', () => [
+    [1, 'capability', 'string'],
+    [2, 'scope', 'string'],
+    [3, 'words', 'string'],
+    [4, 'broad', 'bool'],
+]);
+export const ListQuestionsRequest = message('ambit.v1.ListQuestionsRequest', () => [
+    [1, 'pageSize', 'int'],
+    [2, 'pageToken', 'string'],
+]);
+export const ListQuestionsResponse = message('ambit.v1.ListQuestionsResponse', () => [
+    [1, 'questions', Question, 'many'],
+    [2, 'nextPageToken', 'string'],
+]);
+export const WatchQuestionsRequest = message('ambit.v1.WatchQuestionsRequest', () => []);
+export const WatchQuestionsResponse = message('ambit.v1.WatchQuestionsResponse', () => [
+    [1, 'put', Question, 'optional'],
+    [2, 'over', 'string', 'optional'],
+    [3, 'caughtUp', 'bool', 'optional'],
+]);
+export const AnswerQuestionRequest = message('ambit.v1.AnswerQuestionRequest', () => [
+    [1, 'id', 'string'],
+    [2, 'verdict', verdictNames],
+    [3, 'scope', 'string'],
+    [4, 'span', spanNames],
+    [5, 'lifetime', 'duration', 'optional'],
+    [6, 'broad', 'bool'],
+]);
+export const AnswerQuestionResponse = message('ambit.v1.AnswerQuestionResponse', () => [
+    [1, 'capability', 'string'],
+    [2, 'verdict', verdictNames],
+    [3, 'span', spanNames],
+    [4, 'until', 'time', 'optional'],
+    [5, 'taken', 'bool'],
+]);
+export const Grant = message('ambit.v1.Grant', () => [
+    [1, 'id', 'string'],
+    [2, 'pack', 'string'],
+    [3, 'digest', 'string'],
+    [4, 'capability', 'string'],
+    [5, 'meaning', 'string'],
+    [6, 'verdict', verdictNames],
+    [7, 'span', spanNames],
+    [8, 'until', 'time', 'optional'],
+    [9, 'session', 'string'],
+    [10, 'origin', 'string'],
+    [11, 'reason', 'string'],
+    [12, 'created', 'time', 'optional'],
+    [13, 'revoked', 'time', 'optional'],
+]);
+export const ListGrantsRequest = message('ambit.v1.ListGrantsRequest', () => [
+    [1, 'pageSize', 'int'],
+    [2, 'pageToken', 'string'],
+    [3, 'pack', 'string'],
+    [4, 'ended', 'bool'],
+]);
+export const ListGrantsResponse = message('ambit.v1.ListGrantsResponse', () => [
+    [1, 'grants', Grant, 'many'],
+    [2, 'nextPageToken', 'string'],
+]);
+export const AddGrantsRequest = message('ambit.v1.AddGrantsRequest', () => [
+    [1, 'capabilities', 'string', 'many'],
+    [2, 'pack', 'string'],
+    [3, 'verdict', verdictNames],
+    [4, 'lifetime', 'duration', 'optional'],
+    [5, 'reason', 'string'],
+    [6, 'broad', 'bool'],
+]);
+export const AddGrantsResponse = message('ambit.v1.AddGrantsResponse', () => [
+    [1, 'grants', Grant, 'many'],
+]);
+export const RevokeGrantsRequest = message('ambit.v1.RevokeGrantsRequest', () => [
+    [1, 'ids', 'string', 'many'],
+    [2, 'endSessions', 'bool'],
+]);
+export const RevokeGrantsResponse = message('ambit.v1.RevokeGrantsResponse', () => [
+    [1, 'grants', Grant, 'many'],
+    [2, 'losses', Loss, 'many'],
+]);
+export const Loss = message('ambit.v1.Loss', () => [
+    [1, 'session', 'string'],
+    [2, 'capability', 'string'],
+    [3, 'open', 'int'],
+    [4, 'ended', 'bool'],
+]);
+export const GetVersionRequest = message('ambit.v1.GetVersionRequest', () => []);
+export const GetVersionResponse = message('ambit.v1.GetVersionResponse', () => [
+    [1, 'version', 'string'],
+    [2, 'principal', 'string'],
+    [3, 'role', 'string'],
+    [4, 'started', 'time', 'optional'],
+]);
+export const CheckHealthRequest = message('ambit.v1.CheckHealthRequest', () => []);
+export const CheckHealthResponse = message('ambit.v1.CheckHealthResponse', () => [
+    [1, 'ready', 'bool'],
+    [2, 'checks', Check, 'many'],
+]);
+export const Check = message('ambit.v1.Check', () => [
+    [1, 'name', 'string'],
+    [2, 'holds', 'bool'],
+    [3, 'detail', 'string'],
+]);
+export const DiagnoseRequest = message('ambit.v1.DiagnoseRequest', () => []);
+export const DiagnoseResponse = message('ambit.v1.DiagnoseResponse', () => [
+    [1, 'holds', 'bool'],
+    [2, 'findings', Finding, 'many'],
+]);
+export const Finding = message('ambit.v1.Finding', () => [
+    [1, 'layer', 'string'],
+    [2, 'state', 'string'],
+    [3, 'needed', 'bool'],
+    [4, 'detail', 'string'],
+    [5, 'fix', 'string'],
+]);
+export const Pack = message('ambit.v1.Pack', () => [
+    [1, 'id', 'string'],
+    [2, 'folder', 'string'],
+    [3, 'version', 'string'],
+    [4, 'digest', 'string'],
+    [5, 'signer', 'string'],
+    [6, 'source', 'string'],
+    [7, 'installed', 'bool'],
+]);
+export const ListPacksRequest = message('ambit.v1.ListPacksRequest', () => [
+    [1, 'pageSize', 'int'],
+    [2, 'pageToken', 'string'],
+]);
+export const ListPacksResponse = message('ambit.v1.ListPacksResponse', () => [
+    [1, 'packs', Pack, 'many'],
+    [2, 'nextPageToken', 'string'],
+]);
+export const GetPackRequest = message('ambit.v1.GetPackRequest', () => [
+    [1, 'id', 'string'],
+]);
+export const GetPackResponse = message('ambit.v1.GetPackResponse', () => [
+    [1, 'pack', Pack, 'optional'],
+    [2, 'name', 'string'],
+    [3, 'kind', 'string'],
+    [4, 'description', 'string'],
+    [5, 'entry', 'string', 'many'],
+    [6, 'wants', Want, 'many'],
+    [7, 'problems', 'string', 'many'],
+]);
+export const Want = message('ambit.v1.Want', () => [
+    [1, 'capability', 'string'],
+    [2, 'meaning', 'string'],
+    [3, 'reason', 'string'],
+    [4, 'optional', 'bool'],
+    [5, 'broad', 'bool'],
+    [6, 'granted', 'bool'],
+    [7, 'why', 'string'],
+    [8, 'problem', 'string'],
+    [9, 'sessions', 'int'],
+    [10, 'used', 'int'],
+]);
+export const UploadPackRequest = message('ambit.v1.UploadPackRequest', () => [
+    [1, 'upload', 'string'],
+    [2, 'offset', 'long'],
+    [3, 'data', 'bytes'],
+]);
+export const UploadPackResponse = message('ambit.v1.UploadPackResponse', () => [
+    [1, 'upload', 'string'],
+    [2, 'size', 'long'],
+]);
+export const PreparePackRequest = message('ambit.v1.PreparePackRequest', () => [
+    [1, 'source', 'string', 'optional'],
+    [2, 'upload', 'string', 'optional'],
+    [3, 'signer', 'string'],
+]);
+export const PreparePackResponse = message('ambit.v1.PreparePackResponse', () => [
+    [1, 'prepared', Prepared, 'optional'],
+]);
+export const Prepared = message('ambit.v1.Prepared', () => [
+    [1, 'id', 'string'],
+    [2, 'expires', 'time', 'optional'],
+    [3, 'pack', Pack, 'optional'],
+    [4, 'name', 'string'],
+    [5, 'kind', 'string'],
+    [6, 'description', 'string'],
+    [7, 'entry', 'string', 'many'],
+    [8, 'signerState', signerStateNames],
+    [9, 'before', Pack, 'optional'],
+    [10, 'wants', PreparedWant, 'many'],
+    [11, 'dropped', Dropped, 'many'],
+]);
+export const PreparedWant = message('ambit.v1.PreparedWant', () => [
+    [1, 'capability', 'string'],
+    [2, 'meaning', 'string'],
+    [3, 'reason', 'string'],
+    [4, 'optional', 'bool'],
+    [5, 'risk', 'string'],
+    [6, 'broad', 'bool'],
+    [7, 'state', wantStateNames],
+]);
+export const Dropped = message('ambit.v1.Dropped', () => [
+    [1, 'capability', 'string'],
+    [2, 'meaning', 'string'],
+]);
+export const Choice = message('ambit.v1.Choice', () => [
+    [1, 'capability', 'string'],
+    [2, 'choosing', choosingNames],
+]);
+export const InstallPackRequest = message('ambit.v1.InstallPackRequest', () => [
+    [1, 'id', 'string'],
+    [2, 'digest', 'string'],
+    [3, 'choices', Choice, 'many'],
+    [4, 'typedId', 'string'],
+]);
+export const InstallPackResponse = message('ambit.v1.InstallPackResponse', () => [
+    [1, 'installed', Installed, 'optional'],
+]);
+export const Installed = message('ambit.v1.Installed', () => [
+    [1, 'pack', Pack, 'optional'],
+    [2, 'granted', 'string', 'many'],
+    [3, 'denied', 'string', 'many'],
+    [4, 'left', 'string', 'many'],
+    [5, 'revoked', 'string', 'many'],
+]);
+export const UpdatePackRequest = message('ambit.v1.UpdatePackRequest', () => [
+    [1, 'id', 'string'],
+    [2, 'signer', 'string'],
+]);
+export const UpdatePackResponse = message('ambit.v1.UpdatePackResponse', () => [
+    [1, 'installed', Installed, 'optional'],
+    [2, 'prepared', Prepared, 'optional'],
+    [3, 'unchanged', Pack, 'optional'],
+]);
+export const RemovePackRequest = message('ambit.v1.RemovePackRequest', () => [
+    [1, 'id', 'string'],
+]);
+export const RemovePackResponse = message('ambit.v1.RemovePackResponse', () => [
+    [1, 'pack', Pack, 'optional'],
+    [2, 'revoked', 'int'],
+]);
+/** The record of what was asked, answered and done. */
+export class AuditService {
+    #service;
+    constructor(service) {
+        this.#service = service;
+    }
+    /** Records, the newest first. */
+    listRecords(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.AuditService/ListRecords', ListRecordsRequest, ListRecordsResponse, request, options);
+    }
+    /** The rows of all pages of listRecords, each page when it is come to. */
+    allRecords(request = {}, options = {}) {
+        return pages((pageToken) => this.listRecords({ ...request, pageToken }, options), (page) => page.records);
+    }
+    getRecord(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.AuditService/GetRecord', GetRecordRequest, GetRecordResponse, request, options);
+    }
+    /** Records as they are written, from now on or from a number on. */
+    streamRecords(request = {}, options = {}) {
+        return stream(this.#service, 'ambit.v1.AuditService/StreamRecords', StreamRecordsRequest, StreamRecordsResponse, request, options);
+    }
+    /** Checks the whole log, as `ambit audit verify` does. */
+    verifyLog(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.AuditService/VerifyLog', VerifyLogRequest, VerifyLogResponse, request, options);
+    }
+}
+/**
+ * The terminals of programs that this API has started with one. What is written to
+ * them is SessionService.StreamOutput's.
+ */
+export class TerminalService {
+    #service;
+    constructor(service) {
+        this.#service = service;
+    }
+    /** Types something. A call that is sent again types nothing twice. */
+    writeInput(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.TerminalService/WriteInput', WriteInputRequest, WriteInputResponse, request, options);
+    }
+    resizeTerminal(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.TerminalService/ResizeTerminal', ResizeTerminalRequest, ResizeTerminalResponse, request, options);
+    }
+}
+/** Programs in their sandboxes. */
+export class SessionService {
+    #service;
+    constructor(service) {
+        this.#service = service;
+    }
+    /** The sessions that run, the latest first. */
+    listSessions(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.SessionService/ListSessions', ListSessionsRequest, ListSessionsResponse, request, options);
+    }
+    /** The rows of all pages of listSessions, each page when it is come to. */
+    allSessions(request = {}, options = {}) {
+        return pages((pageToken) => this.listSessions({ ...request, pageToken }, options), (page) => page.sessions);
+    }
+    getSession(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.SessionService/GetSession', GetSessionRequest, GetSessionResponse, request, options);
+    }
+    /**
+     * Starts a program by `ambit run`, and returns when it is recorded as begun or
+     * refused. A launch that is denied is permission_denied with a Denial each.
+     */
+    createSession(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.SessionService/CreateSession', CreateSessionRequest, CreateSessionResponse, request, options);
+    }
+    /** Tells a session to end, and waits for that. */
+    stopSession(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.SessionService/StopSession', StopSessionRequest, StopSessionResponse, request, options);
+    }
+    /**
+     * What the program of a session that this API has made writes, from an offset
+     * on, until it has ended.
+     */
+    streamOutput(request = {}, options = {}) {
+        return stream(this.#service, 'ambit.v1.SessionService/StreamOutput', StreamOutputRequest, StreamOutputResponse, request, options);
+    }
+}
+/**
+ * Further programs in sessions that run, as `ambit exec` starts them. What they write
+ * SessionService.StreamOutput has by their id, and TerminalService types into them.
+ */
+export class ExecService {
+    #service;
+    constructor(service) {
+        this.#service = service;
+    }
+    /**
+     * Starts a program in a session, and returns when that is recorded or refused: by
+     * the same decision as for the session's own programs.
+     */
+    createExec(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.ExecService/CreateExec', CreateExecRequest, CreateExecResponse, request, options);
+    }
+    getExec(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.ExecService/GetExec', GetExecRequest, GetExecResponse, request, options);
+    }
+    /**
+     * Tells a program to end, and all that it started with it. Who wants to know when
+     * it has, reads its output to the end.
+     */
+    stopExec(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.ExecService/StopExec', StopExecRequest, StopExecResponse, request, options);
+    }
+}
+/** What running programs have asked for, and the answers of people. */
+export class QuestionService {
+    #service;
+    constructor(service) {
+        this.#service = service;
+    }
+    /** The questions that wait, oldest first. */
+    listQuestions(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.QuestionService/ListQuestions', ListQuestionsRequest, ListQuestionsResponse, request, options);
+    }
+    /** The rows of all pages of listQuestions, each page when it is come to. */
+    allQuestions(request = {}, options = {}) {
+        return pages((pageToken) => this.listQuestions({ ...request, pageToken }, options), (page) => page.questions);
+    }
+    /** The questions that wait, and then each change, until the caller leaves. */
+    watchQuestions(request = {}, options = {}) {
+        return stream(this.#service, 'ambit.v1.QuestionService/WatchQuestions', WatchQuestionsRequest, WatchQuestionsResponse, request, options);
+    }
+    /** Answers a question. Of two answers the first one stands. */
+    answerQuestion(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.QuestionService/AnswerQuestion', AnswerQuestionRequest, AnswerQuestionResponse, request, options);
+    }
+}
+/** What was granted and denied until further notice. */
+export class GrantService {
+    #service;
+    constructor(service) {
+        this.#service = service;
+    }
+    /** The grants of the caller, oldest first. */
+    listGrants(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.GrantService/ListGrants', ListGrantsRequest, ListGrantsResponse, request, options);
+    }
+    /** The rows of all pages of listGrants, each page when it is come to. */
+    allGrants(request = {}, options = {}) {
+        return pages((pageToken) => this.listGrants({ ...request, pageToken }, options), (page) => page.grants);
+    }
+    /** Grants or denies, as `ambit grants add` does: all that is named, or nothing. */
+    addGrants(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.GrantService/AddGrants', AddGrantsRequest, AddGrantsResponse, request, options);
+    }
+    /**
+     * Takes grants back, as `ambit grants revoke` does: all that are named, or none.
+     * Sessions that run lose them within a second.
+     */
+    revokeGrants(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.GrantService/RevokeGrants', RevokeGrantsRequest, RevokeGrantsResponse, request, options);
+    }
+}
+/** The machine, and what serves this API on it. */
+export class HostService {
+    #service;
+    constructor(service) {
+        this.#service = service;
+    }
+    getVersion(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.HostService/GetVersion', GetVersionRequest, GetVersionResponse, request, options);
+    }
+    /** Whether the store answers and the log can be read. */
+    checkHealth(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.HostService/CheckHealth', CheckHealthRequest, CheckHealthResponse, request, options);
+    }
+    /** What holds on this machine, as `ambit doctor` finds it. It takes seconds. */
+    diagnose(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.HostService/Diagnose', DiagnoseRequest, DiagnoseResponse, request, options);
+    }
+}
+/** Installed packs. */
+export class PackService {
+    #service;
+    constructor(service) {
+        this.#service = service;
+    }
+    listPacks(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.PackService/ListPacks', ListPacksRequest, ListPacksResponse, request, options);
+    }
+    /** The rows of all pages of listPacks, each page when it is come to. */
+    allPacks(request = {}, options = {}) {
+        return pages((pageToken) => this.listPacks({ ...request, pageToken }, options), (page) => page.packs);
+    }
+    /** What a pack is and asks for, as `ambit pack check` says it. */
+    getPack(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.PackService/GetPack', GetPackRequest, GetPackResponse, request, options);
+    }
+    /**
+     * Takes an archive in parts, in their order, each of at most 1 MiB and all together
+     * of at most 64 MiB. PreparePack reads it; what nobody goes on with is forgotten.
+     */
+    uploadPack(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.PackService/UploadPack', UploadPackRequest, UploadPackResponse, request, options);
+    }
+    /**
+     * Unpacks and checks a pack, and says what it asks for. Nothing is installed and
+     * nothing granted: InstallPack does that with the id of the answer, once, within
+     * a quarter of an hour, for the same caller.
+     */
+    preparePack(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.PackService/PreparePack', PreparePackRequest, PreparePackResponse, request, options);
+    }
+    /** Installs what was prepared, exactly that, and grants what is chosen. */
+    installPack(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.PackService/InstallPack', InstallPackRequest, InstallPackResponse, request, options);
+    }
+    /**
+     * Prepares what the source of an installed pack has now. What asks for no more than
+     * was allowed is installed at once.
+     */
+    updatePack(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.PackService/UpdatePack', UpdatePackRequest, UpdatePackResponse, request, options);
+    }
+    /** Removes a pack, and takes back what was granted to it, as `ambit pack rm` does. */
+    removePack(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.PackService/RemovePack', RemovePackRequest, RemovePackResponse, request, options);
+    }
+}
+/** Every service of a host. */
+export class Services {
+    audit;
+    terminals;
+    sessions;
+    execs;
+    questions;
+    grants;
+    host;
+    packs;
+    constructor(service) {
+        this.audit = new AuditService(service);
+        this.terminals = new TerminalService(service);
+        this.sessions = new SessionService(service);
+        this.execs = new ExecService(service);
+        this.questions = new QuestionService(service);
+        this.grants = new GrantService(service);
+        this.host = new HostService(service);
+        this.packs = new PackService(service);
+    }
+}

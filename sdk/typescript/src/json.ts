@@ -1,0 +1,700 @@
+// Made by api/gen of the files in api/ambit/v1: change those and run `make api`.
+//
+// The messages as they stand in JSON, for who sends and reads that without a client,
+// as the console does: what is zero is left out, long numbers are texts, bytes base64,
+// times RFC 3339, durations as in '3600s'.
+
+export type SessionState = 'SESSION_STATE_UNSPECIFIED' | 'SESSION_STATE_STARTING' | 'SESSION_STATE_RUNNING' | 'SESSION_STATE_ENDED' | 'SESSION_STATE_LOST'
+
+/** Who is asked at the first touch of what was not granted. */
+export type Ask = 'ASK_UNSPECIFIED' | 'ASK_NOBODY' | 'ASK_QUEUE'
+
+/** Where output comes from. */
+export type OutputStream = 'OUTPUT_STREAM_UNSPECIFIED' | 'OUTPUT_STREAM_STDOUT' | 'OUTPUT_STREAM_STDERR'
+
+/** How a question is answered. */
+export type Verdict = 'VERDICT_UNSPECIFIED' | 'VERDICT_DENY' | 'VERDICT_ALLOW'
+
+/** How long an answer or a grant holds. */
+export type Span = 'SPAN_UNSPECIFIED' | 'SPAN_ONCE' | 'SPAN_SESSION' | 'SPAN_ALWAYS' | 'SPAN_UNTIL'
+
+/** Who signed a pack, beside who signed what is installed. */
+export type SignerState = 'SIGNER_STATE_UNSPECIFIED' | 'SIGNER_STATE_UNSIGNED' | 'SIGNER_STATE_FIRST' | 'SIGNER_STATE_SAME' | 'SIGNER_STATE_TAKES_OVER'
+
+/** What was answered to a capability before. */
+export type WantState = 'WANT_STATE_UNSPECIFIED' | 'WANT_STATE_ASKED' | 'WANT_STATE_ALLOWED' | 'WANT_STATE_DENIED'
+
+export type Choosing = 'CHOOSING_UNSPECIFIED' | 'CHOOSING_LATER' | 'CHOOSING_ALLOW' | 'CHOOSING_DENY'
+
+export interface Record {
+  seq?: string
+  time?: string
+  id?: string
+  kind?: string
+  session?: string
+  pack?: string
+  /** JSON, as it stands in the log. */
+  body?: string
+  /** The hash of what stands before it, hexadecimal. */
+  prev?: string
+}
+
+/** Empty fields let everything through. */
+export interface RecordFilter {
+  session?: string
+  kind?: string
+  pack?: string
+  since?: string
+  until?: string
+  /** The beginning of the capability that the record is about. */
+  capability?: string
+  /** Of decisions and grants: allow, ask or deny. */
+  outcome?: string
+}
+
+export interface ListRecordsRequest {
+  pageSize?: number
+  pageToken?: string
+  filter?: RecordFilter
+}
+
+export interface ListRecordsResponse {
+  records?: Record[]
+  nextPageToken?: string
+}
+
+export interface GetRecordRequest {
+  /** The id or the number of one record. */
+  ref?: string
+}
+
+export interface GetRecordResponse {
+  record?: Record
+}
+
+export interface StreamRecordsRequest {
+  filter?: RecordFilter
+  /** From this number on; 0: what is written from now on. */
+  from?: string
+}
+
+export interface StreamRecordsResponse {
+  record?: Record
+}
+
+export interface VerifyLogRequest {
+}
+
+export interface VerifyLogResponse {
+  intact?: boolean
+  records?: string
+  /** Where it is not what was written, and how. */
+  fault?: string
+  /** The signed head, to keep elsewhere. */
+  head?: string
+}
+
+/** A detail of errors with the code permission_denied: what was denied, and why. */
+export interface Denial {
+  /** The record of the decision in the audit log, which `ambit why ID` explains. */
+  id?: string
+  capability?: string
+  reasons?: Reason[]
+}
+
+/** One reason of a decision. */
+export interface Reason {
+  /** The rule that applied, one of a closed set. */
+  rule?: string
+  text?: string
+  /** What would change the answer, where anything would. */
+  fix?: string
+  /** The grant that decided, where one did. */
+  grant?: string
+}
+
+/** That a program gets a terminal, and which. */
+export interface Terminal {
+  /** Its size, at most 1000 each. */
+  rows?: number
+  columns?: number
+  /** What it understands, as in TERM. Empty: xterm-256color. */
+  term?: string
+}
+
+export interface WriteInputRequest {
+  /** Of a session or of a program that was started in one. */
+  id?: string
+  /**
+   * Chosen at random by who types, at most 64 characters: what each writer has typed
+   * is counted by itself.
+   */
+  writer?: string
+  /** How much this writer has typed before: `next` of an earlier answer. */
+  offset?: string
+  /** At most 32 KiB. */
+  data?: string
+}
+
+export interface WriteInputResponse {
+  /**
+   * Up to where this writer's input has been taken. What lies behind it was not, since
+   * the program does not read: it is to be sent again from there, later.
+   */
+  next?: string
+}
+
+export interface ResizeTerminalRequest {
+  id?: string
+  rows?: number
+  columns?: number
+}
+
+export interface ResizeTerminalResponse {
+}
+
+export interface Session {
+  id?: string
+  pack?: string
+  program?: string
+  tier?: string
+  /** The process that looks after it. */
+  pid?: number
+  started?: string
+  ended?: string
+  state?: SessionState
+  /** How it ended, in words. */
+  status?: string
+  /**
+   * Of a session that has ended: the exit status of `ambit run`. 125: it could not
+   * be confined or started; 126: denied; 127: no such command; 128+N: signal N.
+   */
+  exit?: number
+  /** It was made by this API, which keeps its output. */
+  kept?: boolean
+  /** What Ambit itself said, where the launch failed. */
+  error?: string
+  /** It was given a terminal, which can be typed into: TerminalService. */
+  terminal?: boolean
+}
+
+export interface ListSessionsRequest {
+  pageSize?: number
+  pageToken?: string
+  /** Also those that have ended. */
+  ended?: boolean
+}
+
+export interface ListSessionsResponse {
+  sessions?: Session[]
+  nextPageToken?: string
+}
+
+export interface GetSessionRequest {
+  id?: string
+}
+
+export interface GetSessionResponse {
+  session?: Session
+}
+
+/** Each field is a flag of `ambit run`. */
+export interface CreateSessionRequest {
+  /**
+   * Chosen by the caller, at most 128 characters: the same request with the same
+   * key starts one session, however often it is sent. Empty: each starts one.
+   */
+  idempotencyKey?: string
+  /** The command. With a pack, arguments behind its entry. */
+  argv?: string[]
+  /** A folder's absolute path, or the id of an installed pack. */
+  pack?: string
+  allow?: string[]
+  deny?: string[]
+  /** SOURCE:TARGET:ro|rw|cow, with absolute paths. */
+  volumes?: string[]
+  /** Variables inside, by name. Nothing of the host's environment goes in. */
+  env?: { [key: string]: string }
+  /** Bounds, as in memory: 512M. */
+  limits?: { [key: string]: string }
+  home?: string
+  tier?: string
+  ask?: Ask
+  /** How long a question waits. */
+  askTimeout?: string
+  /** The working directory, absolute. Empty: the user's home. */
+  dir?: string
+  /** What the program reads on its standard input, at most 1 MiB. */
+  stdin?: string
+  /**
+   * How first touches are heard of: trap, which needs /dev/fuse, or notification,
+   * which is slower. Empty: trap.
+   */
+  askBy?: string
+  /**
+   * Instead of stdin: the program gets a terminal of its own. All that it writes is
+   * its standard output then.
+   */
+  terminal?: Terminal
+}
+
+export interface CreateSessionResponse {
+  session?: Session
+}
+
+export interface StopSessionRequest {
+  id?: string
+  /** Without giving it time: its end is then not in the log. */
+  now?: boolean
+}
+
+export interface StopSessionResponse {
+}
+
+export interface StreamOutputRequest {
+  id?: string
+  /** Of the first chunk that is wanted: `next` of an earlier one. */
+  offset?: string
+}
+
+export interface StreamOutputResponse {
+  stream?: OutputStream
+  data?: string
+  /** The offset to go on from. */
+  next?: string
+  /** In the last message alone: how the session ended. */
+  end?: SessionEnd
+}
+
+export interface SessionEnd {
+  exit?: number
+  /** More was written than is kept; so many bytes are missing. */
+  dropped?: string
+}
+
+export interface Exec {
+  /** That of its record in the log, too. */
+  id?: string
+  session?: string
+  argv?: string[]
+  started?: string
+  ended?: string
+  state?: SessionState
+  /** Of one that has ended: the exit status of `ambit exec`, as a session's. */
+  exit?: number
+  terminal?: boolean
+}
+
+export interface CreateExecRequest {
+  /** As of CreateSession. */
+  idempotencyKey?: string
+  session?: string
+  argv?: string[]
+  /** Beside the session's own. */
+  env?: { [key: string]: string }
+  /** A folder of the session, absolute. Empty: where its program was started. */
+  dir?: string
+  /** At most 1 MiB. */
+  stdin?: string
+  /** Instead of stdin. */
+  terminal?: Terminal
+}
+
+export interface CreateExecResponse {
+  exec?: Exec
+}
+
+export interface GetExecRequest {
+  id?: string
+}
+
+export interface GetExecResponse {
+  exec?: Exec
+}
+
+export interface StopExecRequest {
+  id?: string
+}
+
+export interface StopExecResponse {
+}
+
+/**
+ * A question that a session has put. Texts in it come from the program that
+ * waits: show them as text, and never as markup or to a terminal unescaped.
+ */
+export interface Question {
+  id?: string
+  session?: string
+  /** The pack that asks; empty for a command that is run without one. */
+  pack?: string
+  program?: string
+  pid?: number
+  argv?: string[]
+  capability?: string
+  /** What the capability lets the program do, in words. */
+  meaning?: string
+  /** Why the pack's manifest says that it wants it. */
+  reason?: string
+  /** What is secret about it, where something is. */
+  sensitive?: string
+  offers?: Offer[]
+  asked?: string
+  expires?: string
+}
+
+/** What may be granted in answer to a question. The first one is the narrowest. */
+export interface Offer {
+  capability?: string
+  /** One of file, run, dir, declared. */
+  scope?: string
+  words?: string
+  /** It is wide, or reaches secrets: allowing it wants `broad`. */
+  broad?: boolean
+}
+
+export interface ListQuestionsRequest {
+  /** At most so many; 0 is 100, and more than 1000 is 1000. */
+  pageSize?: number
+  /** next_page_token of an earlier response to the same request. */
+  pageToken?: string
+}
+
+export interface ListQuestionsResponse {
+  questions?: Question[]
+  /** Empty on the last page. */
+  nextPageToken?: string
+}
+
+export interface WatchQuestionsRequest {
+}
+
+export interface WatchQuestionsResponse {
+  put?: Question
+  /** The id of a question that was answered, withdrawn, or whose time is over. */
+  over?: string
+  /** All questions that waited at the beginning have been sent. */
+  caughtUp?: boolean
+}
+
+export interface AnswerQuestionRequest {
+  /** The whole id. */
+  id?: string
+  verdict?: Verdict
+  /**
+   * The scope of one of the offers, or its capability. Empty: the narrowest, or,
+   * to deny, exactly what was asked.
+   */
+  scope?: string
+  span?: Span
+  /** With SPAN_UNTIL: how long from now. */
+  lifetime?: string
+  /** Allow also what is wide, or reaches secrets. */
+  broad?: boolean
+}
+
+export interface AnswerQuestionResponse {
+  capability?: string
+  verdict?: Verdict
+  span?: Span
+  until?: string
+  /** The session has taken the answer. If not yet, it may be stopped. */
+  taken?: boolean
+}
+
+export interface Grant {
+  id?: string
+  /** Empty: every command that is run without a pack. */
+  pack?: string
+  digest?: string
+  capability?: string
+  meaning?: string
+  verdict?: Verdict
+  span?: Span
+  until?: string
+  /** The session that a grant for a session is for. */
+  session?: string
+  origin?: string
+  reason?: string
+  created?: string
+  revoked?: string
+}
+
+export interface ListGrantsRequest {
+  pageSize?: number
+  pageToken?: string
+  /** Only those of this pack. */
+  pack?: string
+  /** Also those that were revoked or are over. */
+  ended?: boolean
+}
+
+export interface ListGrantsResponse {
+  grants?: Grant[]
+  nextPageToken?: string
+}
+
+export interface AddGrantsRequest {
+  /** As on the command line, with absolute paths or ~. */
+  capabilities?: string[]
+  /**
+   * A folder's absolute path, or the id of an installed pack. Empty: every command
+   * that is run without one.
+   */
+  pack?: string
+  /** VERDICT_ALLOW or VERDICT_DENY. */
+  verdict?: Verdict
+  /** How long from now; none: until it is revoked. */
+  lifetime?: string
+  reason?: string
+  /** Allow also what is wide. */
+  broad?: boolean
+}
+
+export interface AddGrantsResponse {
+  /** What was added: not what held already. */
+  grants?: Grant[]
+}
+
+export interface RevokeGrantsRequest {
+  ids?: string[]
+  /** End the sessions that lose something by it. */
+  endSessions?: boolean
+}
+
+export interface RevokeGrantsResponse {
+  grants?: Grant[]
+  losses?: Loss[]
+}
+
+/** What a running session no longer has. */
+export interface Loss {
+  session?: string
+  capability?: string
+  /** Descriptors that it still has open of it, and other hold that was found. */
+  open?: number
+  /** The session was told to end. */
+  ended?: boolean
+}
+
+export interface GetVersionRequest {
+}
+
+export interface GetVersionResponse {
+  version?: string
+  /** Who the caller is to Ambit. */
+  principal?: string
+  /** The role that decides which routes the caller may use. */
+  role?: string
+  started?: string
+}
+
+export interface CheckHealthRequest {
+}
+
+export interface CheckHealthResponse {
+  ready?: boolean
+  checks?: Check[]
+}
+
+export interface Check {
+  name?: string
+  holds?: boolean
+  detail?: string
+}
+
+export interface DiagnoseRequest {
+}
+
+export interface DiagnoseResponse {
+  /** Everything that the process tier needs holds. */
+  holds?: boolean
+  findings?: Finding[]
+}
+
+export interface Finding {
+  layer?: string
+  /** One of holds, weaker, fails, absent. */
+  state?: string
+  needed?: boolean
+  detail?: string
+  fix?: string
+}
+
+export interface Pack {
+  id?: string
+  folder?: string
+  version?: string
+  digest?: string
+  signer?: string
+  source?: string
+  /** It was installed, and is not run where it lies. */
+  installed?: boolean
+}
+
+export interface ListPacksRequest {
+  pageSize?: number
+  pageToken?: string
+}
+
+export interface ListPacksResponse {
+  packs?: Pack[]
+  nextPageToken?: string
+}
+
+export interface GetPackRequest {
+  id?: string
+}
+
+export interface GetPackResponse {
+  pack?: Pack
+  name?: string
+  kind?: string
+  description?: string
+  entry?: string[]
+  wants?: Want[]
+  /** What keeps it from running here. */
+  problems?: string[]
+}
+
+/** One capability that a pack declares. */
+export interface Want {
+  capability?: string
+  meaning?: string
+  reason?: string
+  optional?: boolean
+  broad?: boolean
+  granted?: boolean
+  /** Why it is granted, or not. */
+  why?: string
+  problem?: string
+  /**
+   * Sessions that had it and in which its use could be seen, and those of them that
+   * used it, as `ambit pack show` counts them.
+   */
+  sessions?: number
+  used?: number
+}
+
+export interface UploadPackRequest {
+  /** Empty: a new one. After that the answer's. */
+  upload?: string
+  /** How much was sent before. */
+  offset?: string
+  data?: string
+}
+
+export interface UploadPackResponse {
+  upload?: string
+  /** How much is there. */
+  size?: string
+}
+
+export interface PreparePackRequest {
+  /**
+   * An absolute path on the host (a folder, an archive, an OCI layout), or
+   * oci://REGISTRY/NAME:TAG.
+   */
+  source?: string
+  /** The id of an upload, which is used up. */
+  upload?: string
+  /** Only what this key signed, which may take over from another key. */
+  signer?: string
+}
+
+export interface PreparePackResponse {
+  prepared?: Prepared
+}
+
+/**
+ * A pack that lies ready, and what it asks for. Its texts come from whoever made the
+ * pack: show them as text.
+ */
+export interface Prepared {
+  /** Good for one InstallPack. */
+  id?: string
+  expires?: string
+  /** As it would be installed. */
+  pack?: Pack
+  name?: string
+  kind?: string
+  description?: string
+  entry?: string[]
+  signerState?: SignerState
+  /** What is installed now, if anything is. */
+  before?: Pack
+  /** All that it declares, the gravest first. */
+  wants?: PreparedWant[]
+  /** What was granted, it does not ask for any more, and is taken back. */
+  dropped?: Dropped[]
+}
+
+export interface PreparedWant {
+  /** To be named in a choice, as it stands here. */
+  capability?: string
+  meaning?: string
+  /** What its author says it is for. */
+  reason?: string
+  optional?: boolean
+  /** The name of its group: those that stand together are of one risk. */
+  risk?: string
+  /** To allow it takes the pack's id, typed. */
+  broad?: boolean
+  state?: WantState
+}
+
+export interface Dropped {
+  capability?: string
+  meaning?: string
+}
+
+/** What is to become of one capability that is asked for. */
+export interface Choice {
+  capability?: string
+  choosing?: Choosing
+}
+
+export interface InstallPackRequest {
+  id?: string
+  /** Of the pack that was shown. */
+  digest?: string
+  choices?: Choice[]
+  /** The pack's id, where something broad is allowed. */
+  typedId?: string
+}
+
+export interface InstallPackResponse {
+  installed?: Installed
+}
+
+export interface Installed {
+  pack?: Pack
+  granted?: string[]
+  denied?: string[]
+  /** What it asks for and was not answered. */
+  left?: string[]
+  revoked?: string[]
+}
+
+export interface UpdatePackRequest {
+  id?: string
+  signer?: string
+}
+
+export interface UpdatePackResponse {
+  installed?: Installed
+  /** It asks for more: InstallPack goes on. */
+  prepared?: Prepared
+  /** The source has what is installed. */
+  unchanged?: Pack
+}
+
+export interface RemovePackRequest {
+  id?: string
+}
+
+export interface RemovePackResponse {
+  pack?: Pack
+  /** How many grants were taken back. */
+  revoked?: number
+}
