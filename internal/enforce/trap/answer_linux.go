@@ -1,32 +1,36 @@
 package trap
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/fuse"
+)
 
 // serve answers one request or hands it to a goroutine. Its error ends the
 // connection.
 func (s *server) serve(message []byte) error {
-	r, err := parseRequest(message)
+	r, err := fuse.ParseRequest(message)
 	if err != nil {
 		return err
 	}
-	switch r.op {
-	case opInit:
-		body, err := r.initReply()
+	switch r.Op {
+	case fuse.OpInit:
+		body, err := r.InitReply(fuse.HandleKillpriv|fuse.CacheSymlinks, fuse.BlockSize) // no write is taken
 		if err != nil {
 			return err
 		}
 		s.reply(r, 0, body)
-	case opForget:
-		if lookups, err := r.number(); err == nil {
-			s.trap.table.forget(r.node, lookups)
+	case fuse.OpForget:
+		if lookups, err := r.Number(); err == nil {
+			s.trap.table.forget(r.Node, lookups)
 		}
-	case opBatchForget:
-		_ = r.forgets(s.trap.table.forget) // the kernel waits for no answer
-	case opInterrupt:
+	case fuse.OpBatchForget:
+		_ = r.Forgets(s.trap.table.forget) // the kernel waits for no answer
+	case fuse.OpInterrupt:
 		s.interrupt(r)
-	case opStatfs:
-		s.reply(r, 0, statfsReply())
-	case opRelease, opReleasedir, opDestroy:
+	case fuse.OpStatfs:
+		s.reply(r, 0, fuse.StatfsReply())
+	case fuse.OpRelease, fuse.OpReleasedir, fuse.OpDestroy:
 		s.reply(r, 0, nil)
 	default:
 		s.serveNode(r)
@@ -35,32 +39,32 @@ func (s *server) serve(message []byte) error {
 }
 
 // serveNode answers what concerns a node.
-func (s *server) serveNode(r request) {
-	n := s.trap.table.node(r.node)
+func (s *server) serveNode(r fuse.Request) {
+	n := s.trap.table.node(r.Node)
 	if n == nil {
 		s.reply(r, unix.ESTALE, nil)
 		return
 	}
 	var err error
-	switch r.op {
-	case opLookup:
+	switch r.Op {
+	case fuse.OpLookup:
 		err = s.lookup(r, n)
-	case opGetattr:
+	case fuse.OpGetattr:
 		s.getattr(r, n)
-	case opAccess:
+	case fuse.OpAccess:
 		err = s.access(r, n)
-	case opOpen:
+	case fuse.OpOpen:
 		err = s.open(r, n)
-	case opOpendir:
+	case fuse.OpOpendir:
 		s.opendir(r, n)
-	case opRead:
+	case fuse.OpRead:
 		err = s.read(r, n)
-	case opReaddir:
+	case fuse.OpReaddir:
 		err = s.readdir(r, n)
-	case opReadlink:
+	case fuse.OpReadlink:
 		s.readlink(r, n)
-	case opSetattr, opSymlink, opMknod, opMkdir, opUnlink, opRmdir, opRename, opRename2, opLink, opCreate, opTmpfile,
-		opSetxattr, opRemovexattr, opWrite, opFallocate:
+	case fuse.OpSetattr, fuse.OpSymlink, fuse.OpMknod, fuse.OpMkdir, fuse.OpUnlink, fuse.OpRmdir, fuse.OpRename, fuse.OpRename2, fuse.OpLink, fuse.OpCreate, fuse.OpTmpfile,
+		fuse.OpSetxattr, fuse.OpRemovexattr, fuse.OpWrite, fuse.OpFallocate:
 		// The kernel holds locks here that a mount would need: it is too late to ask.
 		s.reply(r, s.refusal(n), nil)
 	default:
@@ -75,8 +79,8 @@ func (s *server) serveNode(r request) {
 
 // reply ends a request at once. An error says that nobody waits for it, or that
 // the connection is over, which the next read finds.
-func (s *server) reply(r request, errno unix.Errno, body []byte) {
-	_ = s.device.reply(r.unique, errno, body)
+func (s *server) reply(r fuse.Request, errno unix.Errno, body []byte) {
+	_ = s.device.Reply(r.Unique, errno, body)
 }
 
 // refusal is the errno of every change.
@@ -93,26 +97,26 @@ func (s *server) own(n *node) (own, bool) {
 	return o, ok && o.answered() && o.form == n.form
 }
 
-func (s *server) getattr(r request, n *node) {
+func (s *server) getattr(r fuse.Request, n *node) {
 	t := s.trap
 	o, ok := s.own(n)
 	switch {
 	case ok:
 		a, valid := t.plain(n), uint64(0)
-		a.size, a.sec, a.mode = a.size+uint64(len(o.content)), t.seconds, a.mode&modeType|o.mode
+		a.Size, a.Sec, a.Mode = a.Size+uint64(len(o.content)), t.seconds, a.Mode&modeType|o.mode
 		if o.skeleton {
 			valid = nameValid
 		}
-		s.reply(r, 0, attrReply(a, valid))
+		s.reply(r, 0, fuse.AttrReply(a, valid))
 	case n.form == link:
-		s.reply(r, 0, attrReply(t.plain(n), 0))
+		s.reply(r, 0, fuse.AttrReply(t.plain(n), 0))
 	default:
 		s.touch(r, n, Look)
 	}
 }
 
-func (s *server) access(r request, n *node) error {
-	mask, err := r.flags()
+func (s *server) access(r fuse.Request, n *node) error {
+	mask, err := r.Flags()
 	if err != nil {
 		return err
 	}
@@ -129,8 +133,8 @@ func (s *server) access(r request, n *node) error {
 	return nil
 }
 
-func (s *server) open(r request, n *node) error {
-	flags, err := r.flags()
+func (s *server) open(r fuse.Request, n *node) error {
+	flags, err := r.Flags()
 	if err != nil {
 		return err
 	}
@@ -140,10 +144,10 @@ func (s *server) open(r request, n *node) error {
 	case ok && write:
 		s.reply(r, s.refusal(n), nil)
 	case ok:
-		s.reply(r, 0, openReply(keepCache)) // the content never changes
+		s.reply(r, 0, fuse.OpenReply(0, fuse.KeepCache)) // the content never changes
 	case write:
 		s.touch(r, n, Write)
-	case flags&openForExec != 0:
+	case flags&fuse.OpenForExec != 0:
 		s.touch(r, n, Run)
 	default:
 		s.touch(r, n, Read)
@@ -151,17 +155,17 @@ func (s *server) open(r request, n *node) error {
 	return nil
 }
 
-func (s *server) opendir(r request, n *node) {
+func (s *server) opendir(r fuse.Request, n *node) {
 	if _, ok := s.own(n); ok {
-		s.reply(r, 0, openReply(0))
+		s.reply(r, 0, fuse.OpenReply(0, 0))
 		return
 	}
 	s.touch(r, n, List)
 }
 
 // read answers from the skeleton's own files; nothing else can be opened.
-func (s *server) read(r request, n *node) error {
-	offset, size, err := r.window()
+func (s *server) read(r fuse.Request, n *node) error {
+	offset, size, err := r.Window()
 	if err != nil {
 		return err
 	}
@@ -175,17 +179,17 @@ func (s *server) read(r request, n *node) error {
 	return nil
 }
 
-func (s *server) readdir(r request, n *node) error {
-	offset, size, err := r.window()
+func (s *server) readdir(r fuse.Request, n *node) error {
+	offset, size, err := r.Window()
 	if err != nil {
 		return err
 	}
-	s.reply(r, 0, s.trap.tree.list(n, offset, min(size, bufferSize)))
+	s.reply(r, 0, s.trap.tree.list(n, offset, min(size, fuse.BufferSize)))
 	return nil
 }
 
 // readlink tells where a link leads: the kernel walks there and asks there.
-func (s *server) readlink(r request, n *node) {
+func (s *server) readlink(r fuse.Request, n *node) {
 	if n.form != link {
 		s.reply(r, unix.EINVAL, nil)
 		return

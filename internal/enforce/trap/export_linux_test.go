@@ -1,6 +1,10 @@
 package trap
 
-import "context"
+import (
+	"context"
+
+	"ambit.dev/ambit/internal/enforce/fuse"
+)
 
 // MaxWaiting bounds the calls that wait.
 const MaxWaiting = maxWaiting
@@ -18,7 +22,7 @@ type Bare struct{ server *server }
 // NewBare serves until the context ends.
 func NewBare(ctx context.Context, c Config, device int) (*Bare, error) {
 	t := New(c)
-	d, err := newDevice(device)
+	d, err := fuse.NewDevice(device)
 	if err != nil {
 		return nil, err
 	}
@@ -34,5 +38,5 @@ func (b *Bare) Serve(message []byte) error { return b.server.serve(message) }
 // Wait returns when no goroutine is left, and closes the device.
 func (b *Bare) Wait() {
 	b.server.waiting.all.Wait()
-	b.server.device.close()
+	b.server.device.Close()
 }

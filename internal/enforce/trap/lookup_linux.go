@@ -6,6 +6,8 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/fuse"
 )
 
 const (
@@ -25,8 +27,8 @@ const (
 // lookup answers whether a name is there, and what it is. The kernel holds the
 // folder's lock: nobody is asked and nothing is waited for that could wait for
 // the view.
-func (s *server) lookup(r request, parent *node) error {
-	name, err := r.name()
+func (s *server) lookup(r fuse.Request, parent *node) error {
+	name, err := r.Name()
 	if err != nil {
 		return err
 	}
@@ -38,7 +40,7 @@ func (s *server) lookup(r request, parent *node) error {
 		return nil
 	}
 	if t.isQuiet(p) {
-		s.reply(r, 0, entryReply(attr{}, quietValid))
+		s.reply(r, 0, fuse.EntryReply(fuse.Attr{}, quietValid))
 		return nil
 	}
 	switch f, errno := t.formAt(p, true); {
@@ -53,19 +55,19 @@ func (s *server) lookup(r request, parent *node) error {
 }
 
 // entry answers a lookup; one that nobody takes does not count.
-func (s *server) entry(r request, n *node, seconds uint64) {
-	if s.device.reply(r.unique, 0, s.trap.entryOf(n, seconds)) != nil {
+func (s *server) entry(r fuse.Request, n *node, seconds uint64) {
+	if s.device.Reply(r.Unique, 0, s.trap.entryOf(n, seconds)) != nil {
 		s.trap.table.forget(n.id, 1)
 	}
 }
 
 // entryOf tells of a name nothing but what it is, and of a link where it leads.
 func (t *Trap) entryOf(n *node, seconds uint64) []byte {
-	return entryReply(t.plain(n), seconds)
+	return fuse.EntryReply(t.plain(n), seconds)
 }
 
-func (t *Trap) plain(n *node) attr {
-	return attr{ino: n.id, size: uint64(len(n.target)), mode: n.form.mode(), uid: t.config.UID, gid: t.config.GID}
+func (t *Trap) plain(n *node) fuse.Attr {
+	return fuse.Attr{Ino: n.id, Size: uint64(len(n.target)), Mode: n.form.mode(), UID: t.config.UID, GID: t.config.GID}
 }
 
 // isQuiet reports whether a path is quiet or lies beneath one that is.

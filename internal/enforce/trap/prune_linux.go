@@ -1,6 +1,10 @@
 package trap
 
-import "time"
+import (
+	"time"
+
+	"ambit.dev/ambit/internal/enforce/fuse"
+)
 
 // maxNodes is how many names may be known before some are given back. The kernel
 // keeps a name until it needs the memory, which is the host's and not the
@@ -34,7 +38,7 @@ func (s *server) giveBack(most int) {
 		}
 		known := false
 		for _, n := range s.trap.table.idle(most / 4) {
-			if _, ok := s.trap.tree.at(n); !ok && s.device.write(forgetName(n.parent.id, n.name)) == nil {
+			if _, ok := s.trap.tree.at(n); !ok && s.device.Write(fuse.ForgetName(n.parent.id, n.name)) == nil {
 				known = true
 			}
 		}

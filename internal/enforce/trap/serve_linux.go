@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/fuse"
 )
 
 // Config is what a trap is made of. Nothing in it is copied: leave it as it is.
@@ -112,7 +114,7 @@ func (t *Trap) Hidden(path string) { t.tree.unmount(path) }
 type server struct {
 	trap    *Trap
 	ctx     context.Context
-	device  *device
+	device  *fuse.Device
 	waiting waiting
 	pruneAt int         // number of nodes; used by the serving goroutine alone
 	pruning atomic.Bool // a goroutine does
@@ -126,23 +128,23 @@ type server struct {
 // disk, a network) has a goroutine, so that the walks of all other processes
 // go on. When it ends, whoever waits gets ENOTCONN or EINTR.
 func (t *Trap) Serve(ctx context.Context, dev int) error {
-	d, err := newDevice(dev)
+	d, err := fuse.NewDevice(dev)
 	if err != nil {
 		return errors.Join(err, unix.Close(dev))
 	}
-	defer d.close()
+	defer d.Close()
 	if t.fault != nil {
 		return t.fault
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s := &server{trap: t, ctx: ctx, device: d, waiting: waiting{calls: map[uint64]waiter{}}}
 	defer s.waiting.all.Wait()
-	defer d.close() // before waiting: it ends every walk that a Touch may be in
+	defer d.Close() // before waiting: it ends every walk that a Touch may be in
 	defer cancel()
-	defer context.AfterFunc(ctx, d.stop)()
-	b := make([]byte, bufferSize)
+	defer context.AfterFunc(ctx, d.Stop)()
+	b := make([]byte, fuse.BufferSize)
 	for {
-		n, err := d.read(b)
+		n, err := d.Read(b)
 		if n == 0 || err != nil {
 			return err
 		}

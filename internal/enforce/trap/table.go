@@ -3,6 +3,8 @@ package trap
 import (
 	"strings"
 	"sync"
+
+	"ambit.dev/ambit/internal/enforce/fuse"
 )
 
 // A form is what the kernel is told that a name is. Everything of the host that
@@ -98,8 +100,8 @@ type table struct {
 }
 
 func newTable() *table {
-	root := &node{id: rootID, form: directory}
-	return &table{next: rootID + 1, ids: map[uint64]*node{rootID: root}, at: map[place]*node{}, unsteady: map[place]bool{}}
+	root := &node{id: fuse.RootID, form: directory}
+	return &table{next: fuse.RootID + 1, ids: map[uint64]*node{fuse.RootID: root}, at: map[place]*node{}, unsteady: map[place]bool{}}
 }
 
 // node returns nil for an id that is not in the table.

@@ -4,14 +4,16 @@ import (
 	"context"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/fuse"
 )
 
 // lastErrno is the largest that the kernel takes for the answer of a request.
 const lastErrno = 511
 
 // touch has a call wait for Config.Touch.
-func (s *server) touch(r request, n *node, k Kind) {
-	op, pid := r.op, r.pid
+func (s *server) touch(r fuse.Request, n *node, k Kind) {
+	op, pid := r.Op, r.PID
 	s.hold(r, func(ctx context.Context) answer { return s.trap.ask(ctx, op, s.trap.outside(pid), n, k) })
 }
 
@@ -29,7 +31,7 @@ func (t *Trap) outside(thread int) int {
 // be mounted are the same descriptor. A name that has become something of
 // another kind is not asked about: the kernel knows a file where a directory is
 // to be mounted, so the name is forgotten and this call finds nothing.
-func (t *Trap) ask(ctx context.Context, op operation, thread int, n *node, k Kind) answer {
+func (t *Trap) ask(ctx context.Context, op fuse.Operation, thread int, n *node, k Kind) answer {
 	if t.config.Touch == nil || ctx.Err() != nil {
 		return answer{errno: unix.EACCES}
 	}
@@ -51,7 +53,7 @@ func (t *Trap) ask(ctx context.Context, op operation, thread int, n *node, k Kin
 	switch call := t.call(thread); {
 	case call == unix.SYS_FILE_SETATTR:
 		return answer{errno: unix.EACCES} // it opens with the object's lock held, which a mount would wait for
-	case op == opGetattr && n.form == file && (call == unix.SYS_EXECVE || call == unix.SYS_EXECVEAT):
+	case op == fuse.OpGetattr && n.form == file && (call == unix.SYS_EXECVE || call == unix.SYS_EXECVEAT):
 		touched.Kind = Run // the kernel looks at a file before it executes it, by a request like that of a stat
 	}
 	return answer{errno: settle(t.config.Touch(ctx, touched))}

@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strings"
 	"sync"
+
+	"ambit.dev/ambit/internal/enforce/fuse"
 )
 
 // An own is one name of the view's own: of the skeleton, mounted on, or on the
@@ -197,7 +199,7 @@ func (t *tree) list(n *node, cookie uint64, room int) []byte {
 	var b []byte
 	fits := true
 	for ; cookie < dots && fits; cookie++ {
-		b, fits = appendDirent(b, room, ".."[:cookie+1], cookie+1, modeDirectory)
+		b, fits = fuse.AppendDirent(b, room, ".."[:cookie+1], cookie+1, modeDirectory)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -206,7 +208,7 @@ func (t *tree) list(n *node, cookie uint64, room int) []byte {
 		return b
 	}
 	for _, child := range o.listed[o.after(cookie-dots):] {
-		if b, fits = appendDirent(b, room, child.name, child.cookie+dots, child.form.mode()); !fits {
+		if b, fits = fuse.AppendDirent(b, room, child.name, child.cookie+dots, child.form.mode()); !fits {
 			break
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/fuse"
 )
 
 const (
@@ -93,14 +95,14 @@ func (w *waiting) count() int {
 
 // hold answers a request from a goroutine of its own; the context of work ends
 // when its caller dies or the connection ends. It never waits.
-func (s *server) hold(r request, work func(context.Context) answer) {
+func (s *server) hold(r fuse.Request, work func(context.Context) answer) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	if !s.waiting.add(r.unique, waiter{r.pid, cancel}) {
+	if !s.waiting.add(r.Unique, waiter{r.PID, cancel}) {
 		cancel()
 		s.reply(r, unix.EACCES, nil)
 		return
 	}
-	unique := r.unique
+	unique := r.Unique
 	go func() {
 		defer s.waiting.returned()
 		defer cancel()
@@ -112,22 +114,22 @@ func (s *server) hold(r request, work func(context.Context) answer) {
 }
 
 func (s *server) deliver(unique uint64, a answer) {
-	taken := s.waiting.take(unique) && s.device.reply(unique, a.errno, a.body) == nil
+	taken := s.waiting.take(unique) && s.device.Reply(unique, a.errno, a.body) == nil
 	if !taken && a.entered != nil {
 		s.trap.table.forget(a.entered.id, 1)
 	}
 	if a.gone != nil {
 		// It waits for the lock of the folder, which nobody holds for long: who
 		// has it waits for a lookup, and lookups wait for no answer.
-		_ = s.device.write(forgetName(a.gone.parent.id, a.gone.name))
+		_ = s.device.Write(fuse.ForgetName(a.gone.parent.id, a.gone.name))
 	}
 }
 
 // interrupt is told that a signal has come for a waiting call. Where it ends the
 // process the call is over. Where it does not, the call must go on: a first
 // touch that made open(2) fail with EINTR would break programs with timers.
-func (s *server) interrupt(r request) {
-	unique, err := r.number()
+func (s *server) interrupt(r fuse.Request) {
+	unique, err := r.Number()
 	if err != nil {
 		return
 	}
@@ -135,19 +137,19 @@ func (s *server) interrupt(r request) {
 	if !ok {
 		return
 	}
-	told := r.unique
+	told := r.Unique
 	s.waiting.all.Go(func() {
 		if s.trap.dying(s.trap.outside(call.thread)) {
 			call.cancel()
 			if s.waiting.take(unique) {
-				_ = s.device.reply(unique, unix.EINTR, nil)
+				_ = s.device.Reply(unique, unix.EINTR, nil)
 			}
 			return
 		}
 		select {
 		case <-s.ctx.Done():
 		case <-time.After(max(retell, time.Duration(s.waiting.count())*perWaiter)):
-			_ = s.device.reply(told, unix.EAGAIN, nil)
+			_ = s.device.Reply(told, unix.EAGAIN, nil)
 		}
 	})
 }

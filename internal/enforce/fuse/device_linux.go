@@ -1,4 +1,4 @@
-package trap
+package fuse
 
 import (
 	"errors"
@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bufferSize holds the largest request, setting an extended attribute of 64 KiB.
-const bufferSize = 1 << 17
+// BufferSize holds the largest request, setting an extended attribute of 64 KiB.
+const BufferSize = 1 << 17
 
-// A device is the open /dev/fuse with its connection. Its descriptor stays open
+// A Device is the open /dev/fuse with its connection. Its descriptor stays open
 // until the last user has returned, so that no reply goes to a descriptor that
 // was given to something else.
-type device struct {
+type Device struct {
 	fd   int
 	wake int // an eventfd that ends read
 
@@ -23,17 +23,18 @@ type device struct {
 	closed bool // guarded by mu
 }
 
-func newDevice(fd int) (*device, error) {
+// NewDevice takes over an open /dev/fuse.
+func NewDevice(fd int) (*Device, error) {
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("make eventfd: %w", err)
 	}
 	unix.CloseOnExec(fd)
-	return &device{fd: fd, wake: wake}, nil
+	return &Device{fd: fd, wake: wake}, nil
 }
 
 // use runs f unless the device is closed.
-func (d *device) use(f func() error) error {
+func (d *Device) use(f func() error) error {
 	d.mu.Lock()
 	if d.closed {
 		d.mu.Unlock()
@@ -50,15 +51,15 @@ func (d *device) use(f func() error) error {
 }
 
 // release closes the descriptors when they are to be closed. d.mu is held.
-func (d *device) release() {
+func (d *Device) release() {
 	if d.closed && d.users == 0 {
 		_ = unix.Close(d.fd)
 		_ = unix.Close(d.wake)
 	}
 }
 
-// close ends the connection, as far as no other process has the device open.
-func (d *device) close() {
+// Close ends the connection, as far as no other process has the device open.
+func (d *Device) Close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.closed {
@@ -67,16 +68,16 @@ func (d *device) close() {
 	}
 }
 
-// stop makes read return.
-func (d *device) stop() {
+// Stop makes read return.
+func (d *Device) Stop() {
 	_ = d.use(func() error {
 		_, err := unix.Write(d.wake, wire.AppendUint64(nil, 1))
 		return err
 	})
 }
 
-// read returns the next request, of size 0 when there will be none.
-func (d *device) read(b []byte) (n int, err error) {
+// Read returns the next request, of size 0 when there will be none.
+func (d *Device) Read(b []byte) (n int, err error) {
 	err = d.use(func() error {
 		n, err = d.wait(b)
 		return err
@@ -84,7 +85,7 @@ func (d *device) read(b []byte) (n int, err error) {
 	return n, err
 }
 
-func (d *device) wait(b []byte) (int, error) {
+func (d *Device) wait(b []byte) (int, error) {
 	p := []unix.PollFd{{Fd: int32(d.fd), Events: unix.POLLIN}, {Fd: int32(d.wake), Events: unix.POLLIN}}
 	for {
 		switch _, err := unix.Poll(p, -1); {
@@ -108,8 +109,8 @@ func (d *device) wait(b []byte) (int, error) {
 	}
 }
 
-// write sends one message. It says ENOENT where nobody waits for it any more.
-func (d *device) write(message []byte) error {
+// Write sends one message. It says ENOENT where nobody waits for it any more.
+func (d *Device) Write(message []byte) error {
 	return d.use(func() error {
 		for {
 			if _, err := unix.Write(d.fd, message); !errors.Is(err, unix.EINTR) {
@@ -119,10 +120,10 @@ func (d *device) write(message []byte) error {
 	})
 }
 
-// reply ends a request.
-func (d *device) reply(unique uint64, errno unix.Errno, body []byte) error {
+// Reply ends a request.
+func (d *Device) Reply(unique uint64, errno unix.Errno, body []byte) error {
 	if errno != 0 {
 		body = nil
 	}
-	return d.write(append(head(unique, -int32(errno), len(body)), body...))
+	return d.Write(append(head(unique, -int32(errno), len(body)), body...))
 }
