@@ -122,7 +122,7 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	}
 	in.Program = enforce.Program{Path: p.path, Argv: p.argv, Dir: dir, Env: env}
 	f := bounds(s.facts, in.Limits)
-	f.FUSE, f.TUN = in.Ask && !in.Notify && trapOpens(), in.Link != nil && tunOpens()
+	f.FUSE, f.TUN = (in.Ask && !in.Notify || in.Appends()) && trapOpens(), in.Link != nil && tunOpens()
 	plan, err := enforce.Compile(in, f)
 	if err != nil {
 		return err

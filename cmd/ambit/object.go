@@ -44,7 +44,9 @@ func (s *prepared) objects(in *enforce.Input) error {
 				return err
 			}
 		}
-		in.Volumes = append(in.Volumes, v.shown)
+		if !v.beside {
+			in.Volumes = append(in.Volumes, v.shown)
+		}
 	}
 	return nil
 }

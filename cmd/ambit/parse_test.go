@@ -23,6 +23,7 @@ func TestParseVolume(t *testing.T) {
 		{"/a:/b:ro", "/a", "/b", volumeReadOnly},
 		{"/a:/b:rw", "/a", "/b", volumeWritable},
 		{"/a:/b:cow", "/a", "/b", volumeCopied},
+		{"/a:/b:append", "/a", "/b", volumeAppended},
 		{".:/b", ".", "/b", volumeReadOnly},
 		{"/a:b:c:/d:rw", "/a:b:c", "/d", volumeWritable},
 		{"/a:/b/../c/", "/a", "/c", volumeReadOnly},

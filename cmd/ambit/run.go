@@ -62,7 +62,7 @@ is no such command; 128+N: signal N ended it.`,
 	fl.StringVar(&f.pack, "pack", "", "run the pack in this `folder`, or the installed one with this id, with what it was granted")
 	fl.Var((*texts)(&f.allow), "allow", "grant a `capability` for this session, as in fs.read:PATH")
 	fl.Var((*texts)(&f.deny), "deny", "deny a `capability` for this session, also inside what is allowed")
-	fl.VarP((*texts)(&f.volumes), "volume", "v", "show a path of the host at another: `SRC:DST:ro|rw|cow`; with cow what is changed is kept apart, for ambit session diff and apply")
+	fl.VarP((*texts)(&f.volumes), "volume", "v", "show a path of the host at another: `SRC:DST:ro|rw|append|cow`; with append what is there stays and grows; with cow what is changed is kept apart, for ambit session diff and apply")
 	fl.Var((*texts)(&f.env), "env", "let an environment variable through, or set it: `NAME[=VALUE]`")
 	fl.Var((*texts)(&f.limits), "limit", "bound memory, pids, cpu, wall, disk or fds: `NAME=VALUE`")
 	fl.StringVar(&f.home, "home", "", "home directory: `none`, ephemeral (gone at the end), private (kept for the pack) or host (yours, as far as you allow when asked)")

@@ -31,7 +31,7 @@ paths are relative to the working directory or, in a manifest, to its folder.
 	}
 	_ = t.Flush()
 	b.WriteString(`
-The process tier enforces fs.read, fs.write, process.spawn, net.connect,
+The process tier enforces fs.read, fs.write, fs.append, process.spawn, net.connect,
 net.stream, net.listen, dns.lookup and secret.use. A launch that was granted
 anything else is refused: what cannot be enforced is not ignored.
 host.ambit.internal is the loopback of the host: a grant of

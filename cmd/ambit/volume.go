@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ambit.dev/ambit/internal/audit"
@@ -21,24 +22,26 @@ type volume struct {
 	source, target capability.Capability
 	shown          enforce.Volume
 	apart          bool // what is changed of it is kept apart
+	beside         bool // it says more of the volume before it, and shows nothing
 }
 
 // The ways to show a volume.
 const (
 	volumeReadOnly = "ro"
 	volumeWritable = "rw"
-	volumeCopied   = "cow" // what is changed goes elsewhere, and is looked at before it is applied
+	volumeAppended = "append" // what is there stays, and grows
+	volumeCopied   = "cow"    // what is changed goes elsewhere, and is looked at before it is applied
 )
 
-// parseVolume reads SRC:DST[:ro|rw|cow]. Colons belong to SRC as far as possible.
+// parseVolume reads SRC:DST[:ro|rw|append|cow]. Colons belong to SRC as far as possible.
 func parseVolume(text string) (src, dst, mode string, err error) {
 	rest, mode, ok := cutLast(text)
-	if !ok || mode != volumeReadOnly && mode != volumeWritable && mode != volumeCopied {
+	if !ok || !slices.Contains([]string{volumeReadOnly, volumeWritable, volumeAppended, volumeCopied}, mode) {
 		rest, mode = text, volumeReadOnly
 	}
 	src, dst, ok = cutLast(rest)
 	if !ok || src == "" || !filepath.IsAbs(dst) {
-		return "", "", "", fmt.Errorf("volume %s: want SRC:DST:ro, SRC:DST:rw or SRC:DST:cow with an absolute DST", capability.Printable(text))
+		return "", "", "", fmt.Errorf("volume %s: want SRC:DST:ro, SRC:DST:rw, SRC:DST:append or SRC:DST:cow with an absolute DST", capability.Printable(text))
 	}
 	return src, filepath.Clean(dst), mode, nil
 }
@@ -65,22 +68,11 @@ func (s *prepared) readVolumes() error {
 		if err != nil {
 			return fmt.Errorf("volume %s: %w", capability.Printable(text), err)
 		}
-		// What is changed elsewhere is only read on the host, and changed in the view.
-		from, to := capability.FSRead, capability.FSRead
-		if mode == volumeWritable {
-			from = capability.FSWrite
-		}
-		if mode != volumeReadOnly {
-			to = capability.FSWrite
-		}
-		v := volume{shown: enforce.Volume{Source: o, Target: dst, Write: mode == volumeWritable}, apart: mode == volumeCopied}
-		if v.source, err = capability.ForPath(from, o.Path); err != nil {
+		more, err := volumesOf(o, dst, mode)
+		if err != nil {
 			return fmt.Errorf("volume %s: %w", capability.Printable(text), err)
 		}
-		if v.target, err = capability.ForPath(to, dst); err != nil {
-			return fmt.Errorf("volume %s: %w", capability.Printable(text), err)
-		}
-		s.volumes = append(s.volumes, v)
+		s.volumes = append(s.volumes, more...)
 	}
 	for _, v := range s.volumes {
 		s.give(v.source, grant.Allow, byVolume)
@@ -89,6 +81,29 @@ func (s *prepared) readVolumes() error {
 		}
 	}
 	return nil
+}
+
+// volumesOf is what a volume asks for. What is changed elsewhere is only read on the
+// host, and changed in the view; what is append-only can be read as well.
+func volumesOf(o enforce.Object, dst, mode string) (all []volume, err error) {
+	kinds := map[string][][2]capability.Kind{
+		volumeReadOnly: {{capability.FSRead, capability.FSRead}},
+		volumeWritable: {{capability.FSWrite, capability.FSWrite}},
+		volumeAppended: {{capability.FSAppend, capability.FSAppend}, {capability.FSRead, capability.FSRead}},
+		volumeCopied:   {{capability.FSRead, capability.FSWrite}},
+	}[mode]
+	for i, k := range kinds {
+		v := volume{apart: mode == volumeCopied, beside: i > 0,
+			shown: enforce.Volume{Source: o, Target: dst, Write: mode == volumeWritable, Append: mode == volumeAppended}}
+		if v.source, err = capability.ForPath(k[0], o.Path); err != nil {
+			return nil, err
+		}
+		if v.target, err = capability.ForPath(k[1], dst); err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
 }
 
 // gate makes the one answerer for a manifest, over the grants of the launch.

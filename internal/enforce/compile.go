@@ -39,6 +39,9 @@ func Compile(in Input, f Facts) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if a := set.appends(); len(a) > 0 && can.appends && !f.FUSE {
+		return Plan{}, &CannotEnforce{"append-only " + a[0].Path, "it needs /dev/fuse, which cannot be opened: run `ambit doctor`"}
+	}
 	p := Outline(f)
 	p.Session, p.Program = in.Session, in.Program
 	if in.Link != nil {
@@ -244,11 +247,15 @@ func (e *effective) open(in Input) error {
 		if v.Changes != "" {
 			g.Op, g.Write, g.Changes = OpOverlay, true, v.Changes
 		}
+		if v.Append {
+			g.Op, g.Write, g.Read = OpAppend, true, true
+		}
 		e.grants = append(e.grants, g)
 		if v.Source.Socket {
 			e.sockets = append(e.sockets, v.Target)
 		}
 	}
+	e.settleAppends()
 	return nil
 }
 
@@ -260,6 +267,9 @@ func (e *effective) close(in Input) error {
 		}
 	}
 	if err := e.closedInOverlays(in.Volumes); err != nil {
+		return err
+	}
+	if err := e.closedInAppends(); err != nil {
 		return err
 	}
 	e.maskSockets(in.Base.Sockets)
@@ -307,7 +317,7 @@ func (e *effective) closedInOverlays(volumes []Volume) error {
 func (e *effective) maskVolumes(volumes []Volume) {
 	for _, m := range e.masks {
 		for _, v := range volumes {
-			if within(m.Path, v.Source.Path) && v.Changes == "" {
+			if within(m.Path, v.Source.Path) && v.Changes == "" && !v.Append {
 				again := m
 				again.Path = path.Join(v.Target, strings.TrimPrefix(m.Path, v.Source.Path))
 				e.masks = append(e.masks, again)
@@ -336,7 +346,7 @@ func (e *effective) add(c capability.Capability, objects []Object) error {
 		e.scoped = true
 		e.spawn = append(e.spawn, objects...)
 	case capability.FSAppend:
-		return &CannotEnforce{c.Display(), "the " + e.tier + " tier has no way to let a file only grow"}
+		return e.addAppend(c, objects)
 	case capability.NetConnect, capability.NetStream, capability.NetListen, capability.DNSLookup:
 		if !e.link {
 			return &CannotEnforce{c.Display(), "this sandbox has no link to a network"}

@@ -251,7 +251,7 @@ func TestAskWithoutTrap(t *testing.T) {
 // TestCannotEnforce: what this tier cannot do stops the launch, by name.
 func TestCannotEnforce(t *testing.T) {
 	for _, text := range []string{
-		"fs.append:/work/log", "net.connect:api.github.com:443", "net.listen:8080", "dns.lookup:example.com/A", "process.kill",
+		"net.connect:api.github.com:443", "net.listen:8080", "dns.lookup:example.com/A", "process.kill",
 		"audio.play", "gpu.compute", "usb.device:1d6b:0002", "wayland.surface", "clipboard.read", "systemd.unit:a.service",
 		"kernel.module:loop", "agent.spawn", "fleet.control", "secret.read:token", "inference.use:openai/gpt", "db.query:main",
 		"storage.read:k", "media.fetch:example.com", "ui.tab.open", "browser.visit:example.com", "notebook.run", "tool.call:s/t", "host.execute",

@@ -18,6 +18,9 @@ import (
 // Security: the rules are those of Compile. What cannot be kept closed inside is
 // an error, and nothing is shown; so is what is the sandbox's own.
 func Later(in Input, c capability.Capability, objects []Object) ([]Entry, error) {
+	if c.Kind() == capability.FSAppend {
+		return nil, &CannotEnforce{c.Display(), "what may only grow is shown from the start of a program, or not at all"}
+	}
 	had := &effective{tier: in.promises(), adHoc: in.AdHoc, start: in.Executables, link: in.Link != nil}
 	if err := had.open(in); err != nil {
 		return nil, err

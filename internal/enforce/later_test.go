@@ -139,7 +139,7 @@ func TestLaterRefusals(t *testing.T) {
 		{"the host's proc", "fs.read:/proc/1", "is the sandbox's own", []enforce.Object{dir("/proc/1")}, nil},
 		{"a program of the host's proc", "process.spawn:/proc/1/exe", "is the sandbox's own", []enforce.Object{file("/proc/1/exe")}, nil},
 		{"a device", "fs.write:/dev/sda", "is the sandbox's own", []enforce.Object{file("/dev/sda")}, nil},
-		{"append", "fs.append:/work/log", "no way to let a file only grow", []enforce.Object{file("/work/log")}, nil},
+		{"append", "fs.append:/work/log", "from the start of a program", []enforce.Object{file("/work/log")}, nil},
 		{"network", "net.connect:example.com", "net.connect", nil, nil},
 		{"absent and denied", "fs.write:/work", "does not exist yet", []enforce.Object{dir("/work")}, func(in *enforce.Input) {
 			in.Masked = caps(t, "fs.write:/work/.git")

@@ -313,6 +313,7 @@ func (o *orderer) add(e Entry) error {
 	case e.Op == OpLink, e.Op == OpFile, e.Op == OpDir:
 		return nil // the host's own is there already
 	case owner.Op == OpBind && e.Pin:
+	case owner.Op == OpBind && e.Op == OpAppend && e.Source == e.Path && owner.Source == owner.Path:
 	case owner.Op == OpBind && e.Op == OpBind && e.Source == e.Path && owner.Source == owner.Path:
 	case owner.Op == OpBind && e.Op == OpTmpfs && owner.Source == owner.Path:
 	default:

@@ -44,6 +44,9 @@ const (
 	// OpOverlay is a directory of the host that is changed elsewhere: reads come from
 	// Source, and every change goes into Changes.
 	OpOverlay Op = "overlay"
+	// OpAppend is a folder or file of the host in which everything stays and grows:
+	// a server outside makes, appends, and does nothing else.
+	OpAppend Op = "append"
 	// OpTrap is a root that knows names only: what is beneath it and not mounted
 	// is hidden, not absent, and the first touch of it is a question.
 	OpTrap Op = "trap"
@@ -55,13 +58,15 @@ type Entry struct {
 	Path   string `json:"path"`
 	Source string `json:"source,omitempty"` // bind: the host's object; link: its target
 	Write  bool   `json:"write,omitempty"`
+	Read   bool   `json:"read,omitempty"` // append: contents can be read, too
 	Exec   bool   `json:"exec,omitempty"`
 	Device bool   `json:"device,omitempty"` // device files work beneath
 	Dir    bool   `json:"dir,omitempty"`    // bind, mask: the object is a directory
 	Pin    bool   `json:"pin,omitempty"`    // bind: it keeps the directory from being renamed
 	Ask    bool   `json:"ask,omitempty"`    // file: it stands for a program that can be asked about
 	Socket bool   `json:"socket,omitempty"` // mask: it hides a socket, wherever that is moved to
-	Size   int64  `json:"size,omitempty"`   // tmpfs: bytes
+	Size   int64  `json:"size,omitempty"`   // tmpfs, append: bytes
+	Files  int64  `json:"files,omitempty"`  // append: files and folders
 	Mode   uint32 `json:"mode,omitempty"`
 	// Changes, of an overlay, is a directory of the host with the directories Upper
 	// and Work in it.
@@ -81,7 +86,7 @@ func (e Entry) Includes(o Entry) bool {
 // Equal reports whether e puts the same object, with the same rights, at the same path.
 func (e Entry) Equal(o Entry) bool {
 	return e.Op == o.Op && e.Path == o.Path && e.Source == o.Source && e.Write == o.Write && e.Exec == o.Exec && e.Device == o.Device &&
-		e.Dir == o.Dir && e.Pin == o.Pin && e.Ask == o.Ask && e.Socket == o.Socket && e.Size == o.Size && e.Mode == o.Mode && e.Changes == o.Changes && bytes.Equal(e.Content, o.Content) &&
+		e.Dir == o.Dir && e.Pin == o.Pin && e.Ask == o.Ask && e.Socket == o.Socket && e.Size == o.Size && e.Read == o.Read && e.Files == o.Files && e.Mode == o.Mode && e.Changes == o.Changes && bytes.Equal(e.Content, o.Content) &&
 		e.Dev == o.Dev && e.Ino == o.Ino
 }
 
@@ -161,7 +166,7 @@ func (p Plan) Skeleton() (names, mounted []Entry) {
 				names = append(names, *e)
 				continue
 			}
-		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpTrap, OpOverlay:
+		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpTrap, OpOverlay, OpAppend:
 			on[e.Path] = true
 		}
 		mounted = append(mounted, *e)
@@ -173,7 +178,7 @@ func (p Plan) Skeleton() (names, mounted []Entry) {
 func (p Plan) Has(at string) bool {
 	return slices.ContainsFunc(p.View, func(e Entry) bool {
 		switch e.Op {
-		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpOverlay:
+		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpOverlay, OpAppend:
 			return within(at, e.Path)
 		case OpDir, OpFile, OpLink, OpTrap:
 		}

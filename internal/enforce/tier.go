@@ -25,6 +25,7 @@ type carries struct {
 	ask      bool // first touches can be asked about
 	askFlows bool // flows of the network can be asked about, whatever of touches
 	overlay  bool // what is changed of a volume can go elsewhere
+	appends  bool // what is there can be kept from being changed while more is added
 	some     bool // single programs may be started, and no others
 	link     bool // a network that decides about each flow
 	listen   bool // ports inside can be reached from the host
@@ -38,7 +39,7 @@ type carries struct {
 func carriedBy(tier string) (carries, bool) {
 	switch tier {
 	case TierProcess:
-		return carries{landlock: true, watch: true, ask: true, askFlows: true, overlay: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
+		return carries{landlock: true, watch: true, ask: true, askFlows: true, overlay: true, appends: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
 		return carries{link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:
@@ -101,6 +102,10 @@ func (c carries) refuse(in Input, set *effective, l LimitPlan) error {
 		return cannot("a volume whose changes go elsewhere", "has no way to keep them apart; use --tier process")
 	case in.Ask && slices.ContainsFunc(in.Volumes, func(v Volume) bool { return v.Changes != "" }):
 		return cannot("a volume whose changes go elsewhere", "cannot be asked about what lies in it; use --ask none")
+	case len(set.appends()) > 0 && !c.appends:
+		return cannot("append-only "+set.appends()[0].Path, "has no way to let files only grow; use --tier process")
+	case len(set.appends()) > 0 && in.Ask:
+		return cannot("append-only "+set.appends()[0].Path, "cannot be asked about what lies in it; use --ask none")
 	case in.WatchOpens && !c.watch:
 		return cannot("reporting files that were not there", "does not hear of what its kernel refuses; use --watch-files off, or --tier process")
 	case in.Link != nil && !c.link:

@@ -223,7 +223,7 @@ func plain(r *pb.CreateSessionRequest) error {
 	}
 	for _, v := range r.GetVolumes() {
 		if !filepath.IsAbs(v) {
-			return invalid("volumes: expected SOURCE:TARGET:ro|rw|cow with absolute paths")
+			return invalid("volumes: expected SOURCE:TARGET:ro|rw|append|cow with absolute paths")
 		}
 	}
 	all := slices.Concat(r.GetArgv(), r.GetAllow(), r.GetDeny(), r.GetVolumes(), pairs(r.GetEnv()), pairs(r.GetLimits()), []string{r.GetPack(), r.GetHome(), r.GetTier(), r.GetAskBy(), r.GetDir(), r.GetTerminal().GetTerm()})

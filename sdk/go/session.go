@@ -20,7 +20,7 @@ type Command struct {
 	Pack    string   // the folder of a pack, or the id of one that is installed
 	Allow   []string // capabilities, as in fs.read:/srv/data
 	Deny    []string // also inside what is allowed
-	Volumes []string // SOURCE:TARGET:ro|rw|cow
+	Volumes []string // SOURCE:TARGET:ro|rw|append|cow
 	Env     map[string]string
 	Limits  map[string]string // as in memory: 512M
 	Dir     string            // where it is started; "": the user's home

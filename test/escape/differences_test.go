@@ -66,6 +66,9 @@ var differences = []difference{
 		"TestF10ReceivedDescriptor", "TestP44GrantedSocket"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "files that were not there | yes | refused", words: "reporting files that were not there cannot be enforced here", tests: []string{
 		"TestF12LongPath", "TestF42Deputy", "TestF43ProcSelfOfAsker", "TestP30RewrittenPath", "TestP31BadPointers", "TestP33SignalsWhileHeld"}},
+	{tiers: bothStrong, kind: refusedByName, row: "append-only folders (`append`, `fs.append`) | yes | refused", words: "has no way to let files only grow", tests: []string{"TestF45AppendOnly"}},
+	{tiers: bothStrong, kind: notThere, row: "append-only folders, which are refused by name: TestF45AppendOnly", tests: []string{
+		"TestF45AppendOnlyAsUser", "TestF45TwoSessions", "TestF45ServerKilled", "TestF45FullDisk"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "first touches that are asked about", words: "asking at the first touch cannot be enforced here", tests: []string{
 		"TestP30SocketAskedAbout"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "unix sockets and named pipes of the host | where granted by name | refused", words: "cannot be enforced here: the gvisor tier has no way to a socket", tests: []string{

@@ -543,7 +543,7 @@ type CreateSessionRequest struct {
 	Pack  string   `protobuf:"bytes,3,opt,name=pack,proto3" json:"pack,omitempty"`
 	Allow []string `protobuf:"bytes,4,rep,name=allow,proto3" json:"allow,omitempty"`
 	Deny  []string `protobuf:"bytes,5,rep,name=deny,proto3" json:"deny,omitempty"`
-	// SOURCE:TARGET:ro|rw|cow, with absolute paths.
+	// SOURCE:TARGET:ro|rw|append|cow, with absolute paths.
 	Volumes []string `protobuf:"bytes,6,rep,name=volumes,proto3" json:"volumes,omitempty"`
 	// Variables inside, by name. Nothing of the host's environment goes in.
 	Env map[string]string `protobuf:"bytes,7,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`

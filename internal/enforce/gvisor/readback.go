@@ -263,7 +263,7 @@ func viewHolds(agent int, view []enforce.Entry) error {
 		switch e.Op {
 		case enforce.OpBind, enforce.OpTmpfs, enforce.OpMask:
 			wanted[e.Path] = e
-		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpOverlay: // no mounts of ours
+		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpOverlay, enforce.OpAppend: // no mounts of ours
 		}
 	}
 	last := map[string]string{} // options, by path

@@ -82,6 +82,9 @@ func newAhead(of *builder, view []enforce.Entry, link *enforce.LinkPlan) *ahead 
 	}
 	a.link = link
 	for i := range mounted {
+		if mounted[i].Op == enforce.OpAppend {
+			return nil // what serves it is handed over in the order of the plan
+		}
 		fd, err := b.detached(mounted[i])
 		if err != nil {
 			return nil

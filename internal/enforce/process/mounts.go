@@ -71,29 +71,42 @@ func (b *builder) newRoot() namespace.Slot {
 	return row.NewMount(b.list, "make the view", "tmpfs", unix.MOUNT_ATTR_NOATIME, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
 }
 
-// trapDevice is where the row holds the device of the trap: the number has to
-// be known when its options are written.
-const trapDevice = 200
+// fuseDevice is where the row holds the device of a mount that is served from
+// outside: the number has to be known when its options are written.
+const fuseDevice = 200
 
-// trapMount makes the root of a view that asks, and hands its device over.
+// served makes a mount that is served from outside, and hands its device over.
 //
 // Security: the new process lets go of the device before it walks the first
 // path in the view. Were it to hold the device while the launcher dies, the
 // connection would never be ended, and its walk neither. The device has to be
 // opened in the user namespace that mounts it.
-func (b *builder) trapMount() namespace.Slot {
+func (b *builder) served(what string, attr int, rootMode string, options ...[2]string) namespace.Slot {
 	l := b.list
-	const what = "make the trap"
 	dev := l.NewSlot()
 	l.Call("open /dev/fuse", unix.SYS_OPENAT, namespace.CWD, l.Str("/dev/fuse"), num(unix.O_RDWR|unix.O_CLOEXEC)).Keep(dev)
-	l.Call(what, unix.SYS_DUP3, namespace.Result(dev), num(trapDevice), num(unix.O_CLOEXEC))
+	l.Call(what, unix.SYS_DUP3, namespace.Result(dev), num(fuseDevice), num(unix.O_CLOEXEC))
 	id := func(n int) string { return strconv.Itoa(n) }
-	root := row.NewMount(b.list, what, "fuse", 0, [2]string{"fd", id(trapDevice)}, [2]string{"rootmode", "40000"},
-		[2]string{"user_id", id(b.plan.UID)}, [2]string{"group_id", id(b.plan.GID)}, [2]string{"allow_other"})
-	l.Send("hand over the trap", b.child, dev)
+	options = append([][2]string{{"fd", id(fuseDevice)}, {"rootmode", rootMode},
+		{"user_id", id(b.plan.UID)}, {"group_id", id(b.plan.GID)}, {"allow_other"}}, options...)
+	mount := row.NewMount(b.list, what, "fuse", attr, options...)
+	l.Send("hand over what serves it", b.child, dev)
 	l.Call(what, unix.SYS_CLOSE, namespace.Result(dev))
-	l.Call(what, unix.SYS_CLOSE, num(trapDevice))
-	return root
+	l.Call(what, unix.SYS_CLOSE, num(fuseDevice))
+	return mount
+}
+
+// trapMount makes the root of a view that asks.
+func (b *builder) trapMount() namespace.Slot { return b.served("make the trap", 0, "40000") }
+
+// appendOnly makes the mount of an append-only folder or file. The kernel inside
+// looks at modes; what may be changed its server says.
+func (b *builder) appendOnly(e enforce.Entry) namespace.Slot {
+	mode := "100000"
+	if e.Dir {
+		mode = "40000"
+	}
+	return b.served("make "+e.Path+" append-only", unix.MOUNT_ATTR_NOEXEC, mode, [2]string{"default_permissions"})
 }
 
 const noSlot = namespace.Slot(-1)
@@ -107,6 +120,8 @@ func (b *builder) detached(e enforce.Entry) (namespace.Slot, error) {
 		return row.Bind(b.list, e), nil
 	case enforce.OpOverlay:
 		return b.overlay(e), nil
+	case enforce.OpAppend:
+		return b.appendOnly(e), nil
 	case enforce.OpTmpfs:
 		return row.NewMount(b.list, "make "+e.Path, "tmpfs", row.NoExec(e),
 			[2]string{"size", strconv.FormatInt(e.Size, 10)}, [2]string{"mode", fmt.Sprintf("%#o", e.Mode)}), nil
@@ -130,7 +145,7 @@ func (b *builder) detached(e enforce.Entry) (namespace.Slot, error) {
 
 // overlayLower is where the row holds the source of an overlay; the directories for
 // its changes come after it. The numbers have to be known when options are written.
-const overlayLower = trapDevice + 1
+const overlayLower = fuseDevice + 1
 
 // overlay makes a mount in which the host's directory is changed elsewhere.
 //

@@ -178,9 +178,13 @@ func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, networ
 	}
 	s.attach, s.asking, s.network = attach, asking, network
 	s.plan, b.plan, b.list = p, p, &namespace.List{}
-	if err := b.rest(); err != nil {
+	var err error
+	if s.stores, err = openStores(p); err == nil {
+		err = b.rest()
+	}
+	if err != nil {
 		bg.discard()
-		return nil, errors.Join(err, asking.end(), removeGroup(s.group))
+		return nil, errors.Join(err, asking.end(), s.stores.end(), removeGroup(s.group))
 	}
 	bg.used.Store(true)
 	defer b.close()
@@ -193,7 +197,7 @@ func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, networ
 	if err := <-bg.started; err != nil {
 		_ = s.line.Close()
 		<-listening //nolint:errcheck // what ended it is said by the row
-		return nil, errors.Join(explain(err), s.endAsking(), removeGroup(s.group))
+		return nil, errors.Join(explain(err), s.endServing(), removeGroup(s.group))
 	}
 	attach.init.Store(int64(s.pid))
 	s.positions = positions(s.pid, bg.io, b.files)

@@ -35,6 +35,7 @@ type session struct {
 	missed  atomic.Int64 // denials that nobody took in time
 	attach  *attacher
 	asking  *asking // nil where nothing is asked about
+	stores  *stores // nil where nothing is append-only
 	network enforce.Networker
 	letGo   func()        // of the mounts; nil before they are held
 	hears   bool          // the filter's listener was taken over
@@ -66,7 +67,7 @@ func (s *session) abandon() {
 	<-s.ended
 	s.takeOver()
 	_ = s.line.Close()
-	_ = errors.Join(s.endAsking(), s.attach.close()) // nothing of it is left to lose
+	_ = errors.Join(s.endServing(), s.attach.close()) // nothing of it is left to lose
 	if err := removeGroup(s.group); err != nil {
 		fmt.Fprintf(os.Stderr, "ambit: remove the control group: %v\n", err) // nobody is left to answer to
 	}
@@ -131,7 +132,7 @@ func (s *session) Wait() (enforce.Result, error) {
 	s.takeOver()
 	r := s.result()
 	r.Missed = int(s.missed.Load())
-	err := errors.Join(s.line.Close(), s.endAsking(), s.attach.close())
+	err := errors.Join(s.line.Close(), s.endServing(), s.attach.close())
 	if s.group != nil {
 		if stats, e := s.group.Stats(); e == nil && r.Limit == "" {
 			r.Limit = stats.Hit()
@@ -142,10 +143,11 @@ func (s *session) Wait() (enforce.Result, error) {
 	return r, err
 }
 
-// endAsking ends what answers first touches, when no call is held any more.
-func (s *session) endAsking() error {
+// endServing ends what answers first touches and what is append-only, when no call
+// is held any more.
+func (s *session) endServing() error {
 	<-s.watched
-	return s.asking.end()
+	return errors.Join(s.asking.end(), s.stores.end())
 }
 
 // takeOver leaves the person's descriptors where the program's are.

@@ -1,0 +1,84 @@
+package enforce
+
+import (
+	"slices"
+
+	"ambit.dev/ambit/internal/core/capability"
+)
+
+// Appends reports whether something of in is to be append-only, which needs a
+// device (Facts.FUSE).
+func (in Input) Appends() bool {
+	return slices.ContainsFunc(in.Volumes, func(v Volume) bool { return v.Append }) ||
+		slices.ContainsFunc(in.Effective, func(c capability.Capability) bool { return c.Kind() == capability.FSAppend })
+}
+
+// appends are the append-only folders and files.
+func (e *effective) appends() (all []Entry) {
+	for i := range e.grants {
+		if e.grants[i].Op == OpAppend {
+			all = append(all, e.grants[i])
+		}
+	}
+	return all
+}
+
+// addAppend adds what an fs.append reaches.
+func (e *effective) addAppend(c capability.Capability, objects []Object) error {
+	for _, o := range objects {
+		switch {
+		case own(o.Path):
+			return &CannotEnforce{c.Display(), o.Path + " is the sandbox's own, the host's cannot be shown"}
+		case o.Socket:
+			return &CannotEnforce{c.Display(), o.Path + " is a socket"}
+		}
+		g := bind(o, true)
+		g.Op = OpAppend
+		e.grants = append(e.grants, g)
+	}
+	return nil
+}
+
+// settleAppends has the wider right win where a capability says both: what may be
+// written may be appended to. What may be read besides can be read there.
+func (e *effective) settleAppends() {
+	e.grants = slices.DeleteFunc(e.grants, func(g Entry) bool {
+		return g.Op == OpAppend && g.Path == g.Source && slices.ContainsFunc(e.grants, func(w Entry) bool { return w.Op == OpBind && w.Write && w.Path == w.Source && within(g.Path, w.Path) })
+	})
+	for i := range e.grants {
+		g := &e.grants[i]
+		if g.Op == OpAppend {
+			g.Read = g.Read || slices.ContainsFunc(e.grants, func(r Entry) bool { return r.Op == OpBind && within(g.Source, r.Source) })
+		}
+	}
+	// What is shown there otherwise, or lies in it, would stand in the way.
+	e.grants = slices.DeleteFunc(e.grants, func(r Entry) bool {
+		return r.Op == OpBind && r.Path == r.Source && !r.Write && slices.ContainsFunc(e.grants, func(g Entry) bool { return g.Op == OpAppend && g.Path == g.Source && g.Read && within(r.Path, g.Path) })
+	})
+}
+
+// closedInAppends refuses what would make an append-only folder less than that.
+//
+// Security: what is denied inside would have to be a mount on top of names that the
+// program makes; what another grant lets be changed is not append-only, whatever
+// this one says.
+func (e *effective) closedInAppends() error {
+	for _, g := range e.appends() {
+		what := "append-only " + g.Path
+		for _, m := range e.masks {
+			if within(m.Path, g.Source) && !m.Socket {
+				return &CannotEnforce{what, m.Path + " is denied, and lies in it; choose a directory that has nothing denied"}
+			}
+		}
+		for i := range e.grants {
+			switch o := &e.grants[i]; {
+			case o.Path == g.Path && o.Source == g.Source && o.Op == g.Op:
+			case o.Op == OpBind && o.Write && (within(g.Source, o.Source) || within(o.Source, g.Source)):
+				return &CannotEnforce{what, "the same files can be changed at " + o.Path}
+			case within(o.Path, g.Path):
+				return &CannotEnforce{what, o.Path + " would lie in it"}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package enforce_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"ambit.dev/ambit/internal/enforce"
+)
+
+// appending is the plan's append-only entries, by path.
+func appending(t *testing.T, in enforce.Input) map[string]enforce.Entry {
+	t.Helper()
+	f := facts()
+	f.FUSE = true
+	p, err := enforce.Compile(in, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]enforce.Entry{}
+	for _, e := range p.View {
+		if e.Op == enforce.OpAppend {
+			all[e.Path] = e
+		} else if e.Op == enforce.OpBind && e.Write && (e.Source == "/srv" || strings.HasPrefix(e.Source, "/srv/")) {
+			all[e.Path] = e
+		}
+	}
+	return all
+}
+
+// TestAppendOnly: what may only grow is nowhere a bind, and is read where that is
+// granted too.
+func TestAppendOnly(t *testing.T) {
+	in := host()
+	in.Volumes = []enforce.Volume{{Source: dir("/srv/a"), Target: "/store", Append: true}}
+	in.Effective = caps(t, "fs.append:/srv/log", "fs.append:/srv/both", "fs.read:/srv/both")
+	in.Objects["fs.append:/srv/log"] = []enforce.Object{file("/srv/log")}
+	in.Objects["fs.append:/srv/both"] = []enforce.Object{dir("/srv/both")}
+	in.Objects["fs.read:/srv/both"] = []enforce.Object{dir("/srv/both")}
+	got := appending(t, in)
+	for path, read := range map[string]bool{"/store": true, "/srv/log": false, "/srv/both": true} {
+		e, ok := got[path]
+		if !ok || e.Op != enforce.OpAppend || !e.Write || e.Exec || e.Device || e.Read != read || e.Ino == 0 {
+			t.Errorf("%s: got %+v", path, e)
+		}
+	}
+	if len(got) != 3 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestAppendWritten: what may be written may be appended to, by the same capability.
+func TestAppendWritten(t *testing.T) {
+	in := host()
+	in.Effective = caps(t, "fs.write:/srv", "fs.append:/srv/log")
+	in.Objects["fs.write:/srv"] = []enforce.Object{dir("/srv")}
+	in.Objects["fs.append:/srv/log"] = []enforce.Object{file("/srv/log")}
+	if got := appending(t, in); len(got) != 1 || got["/srv"].Op != enforce.OpBind {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestAppendRefused: what would be less than append-only is refused by name.
+func TestAppendRefused(t *testing.T) {
+	for _, tc := range []struct {
+		name, want string
+		change     func(in *enforce.Input, f *enforce.Facts)
+	}{
+		{"no device", "needs /dev/fuse", func(_ *enforce.Input, f *enforce.Facts) { f.FUSE = false }},
+		{"a second kernel", "the gvisor tier has no way to let files only grow", func(in *enforce.Input, _ *enforce.Facts) { in.Tier = enforce.TierGVisor }},
+		{"a machine", "the microvm-emulated tier has no way to let files only grow", func(in *enforce.Input, _ *enforce.Facts) { in.Tier = enforce.TierEmulated }},
+		{"a run that asks", "cannot be asked about", func(in *enforce.Input, _ *enforce.Facts) { in.Ask = true }},
+		{"written elsewhere", "can be changed at /out", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Volumes = append(in.Volumes, enforce.Volume{Source: dir("/srv"), Target: "/out", Write: true})
+		}},
+		{"a part is written elsewhere", "can be changed at /srv/a/b", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Effective = caps(t, "fs.write:/srv/a/b")
+			in.Objects["fs.write:/srv/a/b"] = []enforce.Object{dir("/srv/a/b")}
+		}},
+		{"something in it", "/store/in would lie in it", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Volumes = append(in.Volumes, enforce.Volume{Source: dir("/etc"), Target: "/store/in"})
+		}},
+		{"something denied in it", "/srv/a/key is denied", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Masked = caps(t, "fs.read:/srv/a/key")
+			in.Objects["fs.read:/srv/a/key"] = []enforce.Object{file("/srv/a/key")}
+		}},
+		{"a socket", "is a socket", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Effective = caps(t, "fs.append:/srv/sock")
+			in.Objects["fs.append:/srv/sock"] = []enforce.Object{{Path: "/srv/sock", Socket: true, Dev: 1, Ino: 9}}
+		}},
+	} {
+		in, f := host(), facts()
+		f.FUSE = true
+		in.Volumes = []enforce.Volume{{Source: dir("/srv/a"), Target: "/store", Append: true}}
+		tc.change(&in, &f)
+		_, err := enforce.Compile(in, f)
+		var cannot *enforce.CannotEnforce
+		if !errors.As(err, &cannot) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+//go:build linux
+
+package process
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/zone"
+)
+
+// stores are the append-only zones of one sandbox, served by this process.
+type stores struct {
+	zones  []*zone.Zone // in the order of the plan
+	served sync.WaitGroup
+}
+
+// openStores opens what is to be served; nil where the plan has none of it.
+func openStores(p enforce.Plan) (*stores, error) {
+	var s *stores
+	for i := range p.View {
+		e := &p.View[i]
+		if e.Op != enforce.OpAppend {
+			continue
+		}
+		z, err := zone.Open(zone.Config{Path: e.Source, Dev: e.Dev, Ino: e.Ino, Read: e.Read, UID: uint32(p.UID), GID: uint32(p.GID), Bytes: e.Size, Files: e.Files})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("make %s append-only: %w", e.Path, err), s.end())
+		}
+		if s == nil {
+			s = &stores{}
+		}
+		s.zones = append(s.zones, z)
+	}
+	return s, nil
+}
+
+// take takes the devices off the line, in the order in which the row sends them, and
+// begins to serve: the row walks to its working directory, which may be in one.
+func (s *stores) take(descriptor func() (int, error)) error {
+	if s == nil {
+		return nil
+	}
+	for _, z := range s.zones {
+		fd, err := descriptor()
+		if err == nil {
+			err = z.Take(fd)
+		}
+		if err != nil {
+			return fmt.Errorf("serve what is append-only: %w", err)
+		}
+		s.served.Go(func() { _ = z.Serve() }) // whatever ends it, every call in the zone fails
+	}
+	return nil
+}
+
+// end stops serving; the sandbox is gone, or nothing of it was made.
+func (s *stores) end() (err error) {
+	if s == nil {
+		return nil
+	}
+	for _, z := range s.zones {
+		z.Stop()
+	}
+	s.served.Wait()
+	for _, z := range s.zones {
+		err = errors.Join(err, z.Close())
+	}
+	s.zones = nil
+	return err
+}

@@ -1,0 +1,47 @@
+// Package zone serves folders of the host whose rule no mount can say: what lies
+// in an append-only zone stays, and grows.
+//
+// It speaks the FUSE protocol over one open device, runs outside of the sandbox,
+// and opens files of the host for appending only. Whoever is root inside, and
+// whatever the kernel there believes of a file, the bytes that are there are not
+// within reach: the server has no request that changes them.
+//
+// What a program can do: look, list, make files and folders, append, sync, and
+// read where Config.Read says so. A write is taken at the end of its file, which
+// the server looks up under a lock that all servers of a zone share. What is
+// neither a file nor a folder, and what is mounted beneath, is not there.
+//
+// The zone must be mounted with default_permissions, allow_other, nosuid, nodev and
+// noexec. Whoever serves must not walk it while it holds what a request needs.
+//
+// Invariants, each with the test that holds it:
+//   - Of the bytes that are there none changes, whatever is requested
+//     (TestNothingChanges, FuzzRequest).
+//   - What two servers append to one file is all there (TestTwoServers).
+//   - Nothing outside of the folder is reached, by links neither (TestOutside).
+//   - Bounds hold, also over several files and folders (TestBounds).
+//   - No request, however malformed, stops the server (FuzzRequest).
+//
+// This package is a mechanism: it decides nothing.
+package zone
+
+import "errors"
+
+// Config is what a zone is made of.
+type Config struct {
+	// Path is the folder or file of the host, without links, and Dev and Ino are
+	// what was decided about.
+	Path     string
+	Dev, Ino uint64
+	// Read says that contents can be read, not only written.
+	Read bool
+	// UID and GID own what the zone shows, as the user namespace of the mount has
+	// them. Of root everything is shown as it is: its mount has every id.
+	UID, GID uint32
+	// Bytes and Files bound what the zone holds; 0 is no bound. What others than
+	// this server put there counts when it begins.
+	Bytes, Files int64
+}
+
+// errReplaced says that something else has the path now.
+var errReplaced = errors.New("it was replaced while launching")

@@ -1,0 +1,334 @@
+package zone_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/fuse"
+	"ambit.dev/ambit/internal/enforce/zone"
+)
+
+const past = "kept\n"
+
+// folder is a zone with the file "kept" and the folder "sub", asked by hand.
+func folder(t testing.TB, change func(*zone.Config)) (*zone.Zone, string) {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/kept", []byte(past), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir+"/sub", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, dir, change), dir
+}
+
+func open(t testing.TB, path string, change func(*zone.Config)) *zone.Zone {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		t.Fatal(err)
+	}
+	c := zone.Config{Path: path, Dev: st.Dev, Ino: st.Ino, Read: true}
+	if change != nil {
+		change(&c)
+	}
+	z, err := zone.Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := z.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return z
+}
+
+var wire = binary.NativeEndian
+
+func words(v ...uint32) (b []byte) {
+	for _, w := range v {
+		b = wire.AppendUint32(b, w)
+	}
+	return b
+}
+
+func name(b []byte, n string) []byte { return append(append(b, n...), 0) }
+
+// ask puts one request; 0 is success.
+func ask(t testing.TB, z *zone.Zone, op fuse.Operation, node uint64, body []byte) ([]byte, unix.Errno) {
+	t.Helper()
+	return z.Ask(fuse.Request{Op: op, Node: node, Body: body})
+}
+
+// must is a request that succeeds.
+func must(t testing.TB, z *zone.Zone, op fuse.Operation, node uint64, body []byte) []byte {
+	t.Helper()
+	b, errno := ask(t, z, op, node, body)
+	if errno != 0 {
+		t.Fatalf("operation %d: %v", op, errno)
+	}
+	return b
+}
+
+func lookup(t testing.TB, z *zone.Zone, parent uint64, n string) uint64 {
+	t.Helper()
+	return wire.Uint64(must(t, z, fuse.OpLookup, parent, name(nil, n)))
+}
+
+func opened(t testing.TB, z *zone.Zone, node uint64, flags uint32) uint64 {
+	t.Helper()
+	return wire.Uint64(must(t, z, fuse.OpOpen, node, words(flags, 0)))
+}
+
+func writeBody(handle, offset uint64, flags uint32, data string) []byte {
+	b := wire.AppendUint64(wire.AppendUint64(nil, handle), offset)
+	b = append(b, words(uint32(len(data)), 0, 0, 0, flags, 0)...)
+	return append(b, data...)
+}
+
+// What a kernel that believes a program would request is refused, each by name.
+func TestNothingChanges(t *testing.T) {
+	z, dir := folder(t, nil)
+	kept, sub := lookup(t, z, fuse.RootID, "kept"), lookup(t, z, fuse.RootID, "sub")
+	h := opened(t, z, kept, unix.O_RDWR)
+	setattr := func(valid uint32, size uint64) []byte {
+		b := make([]byte, 88)
+		wire.PutUint32(b, valid)
+		wire.PutUint64(b[16:], size)
+		return b
+	}
+	for _, c := range []struct {
+		what string
+		op   fuse.Operation
+		node uint64
+		body []byte
+	}{
+		{"write at the start", fuse.OpWrite, kept, writeBody(h, 0, unix.O_RDWR, "x")},
+		{"write beyond the end", fuse.OpWrite, kept, writeBody(h, 99, unix.O_RDWR, "x")},
+		{"write of a mapped page", fuse.OpWrite, kept, func() []byte { b := writeBody(h, 5, unix.O_RDWR, "x"); b[20] = 1; return b }()},
+		{"O_TRUNC", fuse.OpOpen, kept, words(unix.O_WRONLY|unix.O_TRUNC, 0)},
+		{"a smaller size", fuse.OpSetattr, kept, setattr(1<<3, 0)},
+		{"a larger size", fuse.OpSetattr, kept, setattr(1<<3, 50)},
+		{"mode", fuse.OpSetattr, kept, setattr(1<<0, 0)},
+		{"owner", fuse.OpSetattr, kept, setattr(1<<1, 0)},
+		{"time", fuse.OpSetattr, kept, setattr(1<<5, 0)},
+		{"one time of two", fuse.OpSetattr, kept, setattr(1<<4|1<<5|1<<7, 0)},
+		{"unlink", fuse.OpUnlink, fuse.RootID, name(nil, "kept")},
+		{"rmdir", fuse.OpRmdir, fuse.RootID, name(nil, "sub")},
+		{"rename", fuse.OpRename, fuse.RootID, name(name(wire.AppendUint64(nil, sub), "kept"), "new")},
+		{"rename2", fuse.OpRename2, fuse.RootID, name(name(wire.AppendUint64(wire.AppendUint64(nil, sub), 2), "kept"), "new")},
+		{"link", fuse.OpLink, fuse.RootID, name(wire.AppendUint64(nil, kept), "new")},
+		{"symlink", fuse.OpSymlink, fuse.RootID, name(name(nil, "new"), "/etc")},
+		{"device", fuse.OpMknod, fuse.RootID, name(words(unix.S_IFCHR|0o666, 0x103, 0, 0), "null")},
+		{"pipe", fuse.OpMknod, fuse.RootID, name(words(unix.S_IFIFO|0o666, 0, 0, 0), "pipe")},
+		{"fallocate", fuse.OpFallocate, kept, make([]byte, 32)},
+		{"setxattr", fuse.OpSetxattr, kept, name(name(words(1, 0), "user.x"), "y")},
+		{"removexattr", fuse.OpRemovexattr, kept, name(nil, "user.x")},
+		{"tmpfile", fuse.OpTmpfile, fuse.RootID, name(words(unix.O_RDWR, 0o600, 0, 0), "")},
+	} {
+		if _, errno := ask(t, z, c.op, c.node, c.body); errno != unix.EPERM {
+			t.Errorf("%s: %v, want %v", c.what, errno, unix.EPERM)
+		}
+	}
+	if _, errno := ask(t, z, fuse.OpCreate, fuse.RootID, name(words(unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, unix.S_IFREG|0o644, 0, 0), "kept")); errno != unix.EEXIST {
+		t.Errorf("made anew: %v", errno)
+	}
+	unchanged(t, dir)
+	must(t, z, fuse.OpWrite, kept, writeBody(h, uint64(len(past)), unix.O_RDWR, "more\n"))
+	must(t, z, fuse.OpWrite, kept, writeBody(h, 0, unix.O_RDWR|unix.O_APPEND, "end\n"))
+	if got := content(t, dir+"/kept"); got != past+"more\nend\n" {
+		t.Errorf("appended: %q", got)
+	}
+}
+
+func content(t testing.TB, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func unchanged(t testing.TB, dir string) {
+	t.Helper()
+	if got := content(t, dir+"/kept"); got != past {
+		t.Errorf("kept is %q", got)
+	}
+	if _, err := os.Stat(dir + "/sub"); err != nil {
+		t.Error(err)
+	}
+}
+
+// A writer that believes in another end than there is learns of it, and one that
+// means the end finds it.
+func TestTwoServers(t *testing.T) {
+	one, dir := folder(t, nil)
+	two := open(t, dir, nil)
+	first, second := opened(t, one, lookup(t, one, fuse.RootID, "kept"), unix.O_WRONLY), opened(t, two, lookup(t, two, fuse.RootID, "kept"), unix.O_WRONLY)
+	must(t, one, fuse.OpWrite, fuse.RootID, writeBody(first, 5, unix.O_WRONLY, "one\n"))
+	if _, errno := ask(t, two, fuse.OpWrite, fuse.RootID, writeBody(second, 5, unix.O_WRONLY, "two\n")); errno != unix.EPERM {
+		t.Errorf("over what the other wrote: %v", errno)
+	}
+	must(t, two, fuse.OpWrite, fuse.RootID, writeBody(second, 5, unix.O_WRONLY|unix.O_APPEND, "two\n"))
+	if got := content(t, dir+"/kept"); got != past+"one\ntwo\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// Links, what is mounted, and what is no file are not there; what the host puts in
+// a file's place is not it.
+func TestOutside(t *testing.T) {
+	z, dir := folder(t, nil)
+	outside := t.TempDir()
+	for _, err := range []error{os.Symlink(outside, dir+"/link"), unix.Mkfifo(dir+"/pipe", 0o600), os.Mkdir(dir+"/sub/in", 0o755)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range []string{"link", "pipe", "absent"} {
+		if _, errno := ask(t, z, fuse.OpLookup, fuse.RootID, name(nil, n)); errno != unix.ENOENT && errno != unix.ELOOP {
+			t.Errorf("%s: %v", n, errno)
+		}
+	}
+	for _, n := range []string{"..", ".", "", "a/b", "../x"} {
+		if _, errno := ask(t, z, fuse.OpLookup, fuse.RootID, name(nil, n)); errno != unix.EINVAL {
+			t.Errorf("%q: %v", n, errno)
+		}
+	}
+	h := wire.Uint64(must(t, z, fuse.OpOpendir, fuse.RootID, words(0, 0)))
+	list := must(t, z, fuse.OpReaddir, fuse.RootID, append(wire.AppendUint64(wire.AppendUint64(nil, h), 0), words(4096, 0)...))
+	if !bytes.Contains(list, []byte("kept")) || bytes.Contains(list, []byte("pipe")) || bytes.Contains(list, []byte("link")) {
+		t.Errorf("listed: %q", list)
+	}
+	sub, kept := lookup(t, z, fuse.RootID, "sub"), lookup(t, z, fuse.RootID, "kept")
+	for _, err := range []error{os.Rename(dir+"/sub", dir+"/was"), os.Symlink(outside, dir+"/sub"), os.Remove(dir + "/kept"), os.Symlink("/etc/passwd", dir+"/kept")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, errno := ask(t, z, fuse.OpMkdir, sub, name(words(0o755, 0), "new")); errno == 0 {
+		t.Error("made through a link")
+	}
+	if _, errno := ask(t, z, fuse.OpOpen, kept, words(unix.O_RDONLY, 0)); errno == 0 {
+		t.Error("opened through a link")
+	}
+	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
+		t.Errorf("outside: %v %v", left, err)
+	}
+}
+
+// Bounds hold over all that the zone holds, what was there counted.
+func TestBounds(t *testing.T) {
+	z, dir := folder(t, func(c *zone.Config) { c.Bytes, c.Files = 12, 3 })
+	create := func(n string) ([]byte, unix.Errno) {
+		return ask(t, z, fuse.OpCreate, fuse.RootID, name(words(unix.O_WRONLY|unix.O_CREAT, unix.S_IFREG|0o644, 0, 0), n))
+	}
+	made, errno := create("third")
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	h := wire.Uint64(made[len(made)-16:])
+	for _, n := range []string{"fourth", "fifth"} {
+		if _, errno := create(n); errno != unix.EDQUOT {
+			t.Errorf("%s: %v", n, errno)
+		}
+	}
+	if _, errno := ask(t, z, fuse.OpMkdir, fuse.RootID, name(words(0o755, 0), "folder")); errno != unix.EDQUOT {
+		t.Errorf("a folder: %v", errno)
+	}
+	if n := wire.Uint32(must(t, z, fuse.OpWrite, fuse.RootID, writeBody(h, 0, 0, "1234567890"))); n != 7 {
+		t.Errorf("%d bytes were taken, want 7", n)
+	}
+	if _, errno := ask(t, z, fuse.OpWrite, fuse.RootID, writeBody(h, 7, 0, "8")); errno != unix.EDQUOT {
+		t.Errorf("one more byte: %v", errno)
+	}
+	if got := content(t, dir+"/third"); got != "1234567" {
+		t.Errorf("%q", got)
+	}
+}
+
+// Without fs.read what is there is not told.
+func TestUnread(t *testing.T) {
+	z, _ := folder(t, func(c *zone.Config) { c.Read = false })
+	kept := lookup(t, z, fuse.RootID, "kept")
+	if _, errno := ask(t, z, fuse.OpOpen, kept, words(unix.O_RDONLY, 0)); errno != unix.EACCES {
+		t.Errorf("opened for reading: %v", errno)
+	}
+	for _, flags := range []uint32{unix.O_RDWR, unix.O_WRONLY, unix.O_ACCMODE} {
+		h := opened(t, z, kept, flags)
+		if b, errno := ask(t, z, fuse.OpRead, kept, append(wire.AppendUint64(wire.AppendUint64(nil, h), 0), words(100, 0)...)); errno == 0 {
+			t.Errorf("read %q", b)
+		}
+	}
+}
+
+// A single file, too, can be append-only.
+func TestFile(t *testing.T) {
+	_, dir := folder(t, nil)
+	z := open(t, dir+"/kept", nil)
+	h := opened(t, z, fuse.RootID, unix.O_WRONLY)
+	must(t, z, fuse.OpWrite, fuse.RootID, writeBody(h, 5, 0, "more\n"))
+	if _, errno := ask(t, z, fuse.OpWrite, fuse.RootID, writeBody(h, 0, 0, "x")); errno != unix.EPERM {
+		t.Errorf("over it: %v", errno)
+	}
+	if _, errno := ask(t, z, fuse.OpMkdir, fuse.RootID, name(words(0o755, 0), "x")); errno != unix.ENOTDIR {
+		t.Errorf("a folder in it: %v", errno)
+	}
+	if got := content(t, dir+"/kept"); got != past+"more\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// What the kernel forgets the server forgets.
+func TestForget(t *testing.T) {
+	z, _ := folder(t, nil)
+	for range 3 {
+		lookup(t, z, fuse.RootID, "kept")
+	}
+	kept := lookup(t, z, fuse.RootID, "kept")
+	if z.Known() != 2 {
+		t.Errorf("%d names are known", z.Known())
+	}
+	z.Forget(kept, 4)
+	if _, errno := ask(t, z, fuse.OpGetattr, kept, make([]byte, 16)); errno != unix.ESTALE || z.Known() != 1 {
+		t.Errorf("%v, %d names are known", errno, z.Known())
+	}
+}
+
+// FuzzRequest puts whatever comes: what was there stays, and nothing stops.
+func FuzzRequest(f *testing.F) {
+	for _, s := range []struct {
+		op   uint32
+		body []byte
+	}{
+		{uint32(fuse.OpWrite), writeBody(1, 0, 0, "x")}, {uint32(fuse.OpSetattr), make([]byte, 88)}, {uint32(fuse.OpReaddir), make([]byte, 40)},
+		{uint32(fuse.OpCreate), name(words(1, 2, 3, 4), "new")}, {uint32(fuse.OpRename2), make([]byte, 40)}, {uint32(fuse.OpOpen), words(0x201, 0)},
+	} {
+		f.Add(s.op, uint8(0), s.body)
+		f.Add(s.op, uint8(1), s.body)
+	}
+	f.Fuzz(func(t *testing.T, op uint32, of uint8, body []byte) {
+		z, dir := folder(t, nil)
+		nodes := []uint64{fuse.RootID, lookup(t, z, fuse.RootID, "kept"), lookup(t, z, fuse.RootID, "sub"), 99}
+		opened(t, z, nodes[1], unix.O_RDWR)
+		must(t, z, fuse.OpOpendir, fuse.RootID, words(0, 0))
+		_, _ = ask(t, z, fuse.Operation(op), nodes[int(of)%len(nodes)], body)
+		if got := content(t, dir+"/kept"); len(got) < len(past) || got[:len(past)] != past {
+			t.Errorf("kept is %q", got)
+		}
+		if _, err := os.Stat(dir + "/sub"); err != nil {
+			t.Error(err)
+		}
+	})
+}
