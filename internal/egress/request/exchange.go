@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/textproto"
 	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ambit.dev/ambit/internal/egress/request/two"
 )
 
 // An exchange is one request and its response.
@@ -30,10 +31,17 @@ type exchange struct {
 
 	early    sync.Mutex // orders responses before the one that counts
 	answered bool       // that one is there; guarded by early
-	wentOn   bool       // the program was told to send its body, in HTTP/2; guarded by early
 }
 
-// serve answers one request of a program.
+// serveTwo answers the requests of a program that speaks HTTP/2.
+func (s *conn) serveTwo(c net.Conn) {
+	two.Serve(s.ctx, c, maxHeader, idleTime, func(w *two.Reply, r *http.Request) bool {
+		x := &exchange{conn: s, in: r, out: w, record: Record{Method: short(r.Method), Begun: time.Now()}}
+		return x.do(r.Context())
+	})
+}
+
+// serve answers one request of a program by HTTP/1.1.
 func serve(w http.ResponseWriter, r *http.Request) {
 	s, ok := r.Context().Value(connKey{}).(*conn)
 	if !ok {
@@ -86,6 +94,7 @@ func (x *exchange) end() {
 	}
 	x.record.In, x.record.Out, x.record.Ended = x.received.Load(), x.sent.Load(), time.Now()
 	x.conn.flow.Told(x.record)
+	x.conn.far.ended()
 }
 
 // run has a request decided and makes it. An error but errBroken means that nothing
@@ -113,7 +122,7 @@ func (x *exchange) run(ctx context.Context) error {
 			return refused(err)
 		}
 	}
-	resp, err := x.send(r)
+	resp, err := x.send(ctx, r)
 	x.final()
 	if err != nil {
 		f := faultOf(err)
@@ -124,11 +133,15 @@ func (x *exchange) run(ctx context.Context) error {
 }
 
 // send sends a request by the connection that belongs to its program's.
-func (x *exchange) send(r *http.Request) (*http.Response, error) {
-	if x.plain == nil {
-		return x.conn.send(r)
+func (x *exchange) send(ctx context.Context, r *http.Request) (*http.Response, error) {
+	switch {
+	case x.plain != nil:
+		return x.plain.send(r, x.before)
+	case x.in.ProtoMajor == 2:
+		return x.conn.sendTwo(ctx, r, x.scrub != nil, x.before)
+	default:
+		return x.conn.send(r, x.before)
 	}
-	return x.plain.send(r, x.before)
 }
 
 // scrubbed is a text without what must not be seen.
@@ -202,16 +215,10 @@ func (x *exchange) write(ctx context.Context, upgrade bool) (*http.Request, erro
 	if _, ok := r.Header["User-Agent"]; !ok {
 		r.Header.Set("User-Agent", "") // none, instead of Go's
 	}
-	if x.plain != nil {
-		return r.WithContext(ctx), nil
-	}
-	if in.ProtoMajor == 1 {
+	if in.ProtoMajor == 1 && x.plain == nil {
 		_ = http.NewResponseController(x.out).EnableFullDuplex() // where it cannot, a response waits for the request
 	}
-	return r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
-		x.before(code, http.Header(h))
-		return nil
-	}})), nil
+	return r.WithContext(ctx), nil
 }
 
 // query writes a query so that no reader takes its end for the end of the request
@@ -235,13 +242,6 @@ func (x *exchange) before(code int, header http.Header) {
 	defer x.early.Unlock()
 	if x.answered {
 		return
-	}
-	// The server of HTTP/2 tells a program that waits for it to send its body at the
-	// first read, and no more when another response was there before that. It does
-	// not say who waits; who does not leaves it (RFC 9110, section 15.2.1).
-	if x.in.ProtoMajor == 2 && x.in.ContentLength != 0 && x.sent.Load() == 0 && !x.wentOn && code != http.StatusContinue {
-		x.wentOn = true
-		x.out.WriteHeader(http.StatusContinue)
 	}
 	h := x.out.Header()
 	copyWithout(h, header)

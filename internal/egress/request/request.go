@@ -138,8 +138,6 @@ func New(ctx context.Context, cfg Config) *Engine {
 	}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
-	protocols.SetUnencryptedHTTP2(true) // where the client begins so
 	e.server = &http.Server{
 		Handler: http.HandlerFunc(serve), Protocols: &protocols, DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
@@ -169,7 +167,9 @@ func (e *Engine) Serve(ctx context.Context, c net.Conn, to Destination, f Flow) 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &conn{Conn: c, engine: e, ctx: ctx, cancel: cancel, to: to, flow: f, over: make(chan struct{})}
+	s.up.turn, s.far.freed = make(chan struct{}, 1), make(chan struct{}, 1)
 	defer s.up.close()
+	defer s.far.close()
 	defer s.Close() //nolint:errcheck // it may be closed
 	defer context.AfterFunc(e.ctx, func() { _ = c.Close() })()
 	server, end := s.accept()
@@ -177,11 +177,10 @@ func (e *Engine) Serve(ctx context.Context, c net.Conn, to Destination, f Flow) 
 		return end
 	}
 	if s.two {
-		s.Conn = newCork(s.Conn)
-	} else {
-		server = s.converse(server)
+		s.serveTwo(server)
+		return s.ended()
 	}
-	if server == nil {
+	if server = s.converse(server); server == nil {
 		return s.ended()
 	}
 	if !e.queue.put(server) {
@@ -203,6 +202,7 @@ type conn struct {
 	flow   Flow
 	two    bool // it speaks HTTP/2
 	up     upstream
+	far    pool
 
 	requests sync.WaitGroup
 	once     sync.Once

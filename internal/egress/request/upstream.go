@@ -7,7 +7,9 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
+	"net/textproto"
 	"sync"
 	"time"
 )
@@ -21,6 +23,7 @@ type upstream struct {
 	known    bool            // a server was reached; guarded by mu
 	loopback bool            // guarded by mu
 	over     bool            // guarded by mu
+	turn     chan struct{}   // of one: who connects
 }
 
 // Times that a server has.
@@ -42,14 +45,11 @@ func (s *conn) dial(ctx context.Context) (net.Conn, error) {
 		return nil, err
 	}
 	s.up.reached(c)
-	if s.two {
-		c = newCork(c)
-	}
 	if s.to.Scheme != "https" {
 		return c, nil
 	}
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.to.Host, NextProtos: []string{"http/1.1"}, ClientSessionCache: s.sessions()}
-	if s.two {
+	if s.two && !s.far.speaksOne() {
 		cfg.NextProtos = []string{"h2", "http/1.1"}
 	}
 	if s.engine.cfg.Roots != nil {
@@ -95,17 +95,8 @@ func (s *conn) connect(ctx context.Context) (Destination, error) {
 	known := u.known
 	u.mu.Unlock()
 	if !known {
-		c, err := s.dial(ctx)
-		if err != nil {
+		if err := s.connectFirst(ctx); err != nil {
 			return s.to, err
-		}
-		u.mu.Lock()
-		if u.first == nil && !u.over {
-			u.first, c = c, nil
-		}
-		u.mu.Unlock()
-		if c != nil {
-			_ = c.Close() // another request was quicker
 		}
 	}
 	u.mu.Lock()
@@ -113,6 +104,38 @@ func (s *conn) connect(ctx context.Context) (Destination, error) {
 	d := s.to
 	d.Loopback = u.loopback
 	return d, nil
+}
+
+// begin waits until nobody else connects.
+func (u *upstream) begin(ctx context.Context) error {
+	select {
+	case u.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (u *upstream) begun() { <-u.turn }
+
+// connectFirst makes the first connection, unless another request is quicker.
+func (s *conn) connectFirst(ctx context.Context) error {
+	u := &s.up
+	if err := u.begin(ctx); err != nil {
+		return err
+	}
+	defer u.begun()
+	u.mu.Lock()
+	known := u.known
+	u.mu.Unlock()
+	if known {
+		return nil
+	}
+	c, err := s.dial(ctx)
+	if err == nil && !u.give(c) {
+		_ = c.Close() // the program's is over
+	}
+	return err
 }
 
 // take returns the connection that was made before the first request.
@@ -136,14 +159,10 @@ func (u *upstream) give(c net.Conn) bool {
 	return true
 }
 
-// transport makes a transport that knows no other server than this one. It speaks
-// what the program speaks, as far as the server does.
+// transport makes a transport by HTTP/1.1 that knows no other server than this one.
 func (s *conn) transport() *http.Transport {
 	var p http.Protocols
-	encrypted := s.to.Scheme == "https"
-	p.SetHTTP1(encrypted || !s.two)
-	p.SetHTTP2(encrypted && s.two)
-	p.SetUnencryptedHTTP2(!encrypted && s.two)
+	p.SetHTTP1(true)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		if c := s.up.take(); c != nil {
 			return c, nil
@@ -158,8 +177,8 @@ func (s *conn) transport() *http.Transport {
 	}
 }
 
-// send sends a request and returns the head of its response.
-func (s *conn) send(r *http.Request) (*http.Response, error) {
+// send sends a request by HTTP/1.1 and returns the head of its response.
+func (s *conn) send(r *http.Request, before func(code int, h http.Header)) (*http.Response, error) {
 	s.up.mu.Lock()
 	if s.up.carrier == nil {
 		s.up.carrier = s.transport()
@@ -169,7 +188,10 @@ func (s *conn) send(r *http.Request) (*http.Response, error) {
 	if over {
 		return nil, net.ErrClosed
 	}
-	return t.RoundTrip(r)
+	return t.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+		before(code, http.Header(h))
+		return nil
+	}})))
 }
 
 // close ends every connection that no request uses; those end with their request.
