@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -24,11 +25,59 @@ func (s *prepared) limits() (enforce.Limits, error) {
 		if !ok {
 			return l, fmt.Errorf("--limit %s: want NAME=VALUE", capability.Printable(text))
 		}
+		if _, _, zone := zoneLimit(name); zone {
+			continue
+		}
 		if err := setLimit(&l, name, value); err != nil {
 			return l, err
 		}
 	}
 	return l, nil
+}
+
+// zoneLimit takes a limit apart that is one zone's: disk.output is the bytes in the
+// volume whose place is called output, files.output how many files and folders.
+func zoneLimit(name string) (what, zone string, ok bool) {
+	what, zone, ok = strings.Cut(name, ".")
+	return what, zone, ok && (what == "disk" || what == "files")
+}
+
+// boundZones gives volumes the bounds that flags say of them.
+func (s *prepared) boundZones(volumes []enforce.Volume) error {
+	for _, text := range s.flags.limits {
+		name, value, _ := strings.Cut(text, "=")
+		what, zone, ok := zoneLimit(name)
+		if !ok {
+			continue
+		}
+		v, err := volumeCalled(volumes, zone)
+		if err == nil && what == "disk" {
+			v.Bytes, err = parseSize(value)
+		} else if err == nil {
+			v.Files, err = parseCount(value)
+		}
+		if err != nil {
+			return fmt.Errorf("limit %s=%s: %w", capability.Printable(name), capability.Printable(value), err)
+		}
+	}
+	return nil
+}
+
+// volumeCalled is the one volume that is shown at a place of that name.
+func volumeCalled(volumes []enforce.Volume, name string) (found *enforce.Volume, err error) {
+	for i := range volumes {
+		if path.Base(volumes[i].Target) != name {
+			continue
+		}
+		if found != nil {
+			return nil, errors.New("two volumes are called so")
+		}
+		found = &volumes[i]
+	}
+	if found == nil {
+		return nil, errors.New("no volume (-v) is called so")
+	}
+	return found, nil
 }
 
 // minFDs are the three standard descriptors and the one by which init is let go.

@@ -39,6 +39,17 @@ func (e *effective) addAppend(c capability.Capability, objects []Object) error {
 	return nil
 }
 
+// unboundable names a volume with a bound that nobody would keep: what is mounted
+// writable the host's file system takes as far as it has room.
+func (in Input) unboundable() error {
+	for _, v := range in.Volumes {
+		if !v.Append && (v.Bytes > 0 || v.Files > 0) {
+			return &CannotEnforce{"a limit of " + v.Target, "only what is append-only is counted; what is written there the host's file system takes"}
+		}
+	}
+	return nil
+}
+
 // settleAppends has the wider right win where a capability says both: what may be
 // written may be appended to. What may be read besides can be read there.
 func (e *effective) settleAppends() {

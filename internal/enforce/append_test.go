@@ -32,7 +32,7 @@ func appending(t *testing.T, in enforce.Input) map[string]enforce.Entry {
 // granted too.
 func TestAppendOnly(t *testing.T) {
 	in := host()
-	in.Volumes = []enforce.Volume{{Source: dir("/srv/a"), Target: "/store", Append: true}}
+	in.Volumes = []enforce.Volume{{Source: dir("/srv/a"), Target: "/store", Append: true, Bytes: 100, Files: 7}}
 	in.Effective = caps(t, "fs.append:/srv/log", "fs.append:/srv/both", "fs.read:/srv/both")
 	in.Objects["fs.append:/srv/log"] = []enforce.Object{file("/srv/log")}
 	in.Objects["fs.append:/srv/both"] = []enforce.Object{dir("/srv/both")}
@@ -43,6 +43,9 @@ func TestAppendOnly(t *testing.T) {
 		if !ok || e.Op != enforce.OpAppend || !e.Write || e.Exec || e.Device || e.Read != read || e.Ino == 0 {
 			t.Errorf("%s: got %+v", path, e)
 		}
+	}
+	if e := got["/store"]; e.Size != 100 || e.Files != 7 {
+		t.Errorf("bounds: got %+v", e)
 	}
 	if len(got) != 3 {
 		t.Errorf("got %+v", got)
@@ -83,6 +86,9 @@ func TestAppendRefused(t *testing.T) {
 		{"something denied in it", "/srv/a/key is denied", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Masked = caps(t, "fs.read:/srv/a/key")
 			in.Objects["fs.read:/srv/a/key"] = []enforce.Object{file("/srv/a/key")}
+		}},
+		{"a bound on what is mounted", "only what is append-only is counted", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/out", Write: true, Files: 5}}
 		}},
 		{"a socket", "is a socket", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Effective = caps(t, "fs.append:/srv/sock")

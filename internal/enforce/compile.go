@@ -32,7 +32,7 @@ func Compile(in Input, f Facts) (Plan, error) {
 	if err := can.required(in.promises(), f); err != nil {
 		return Plan{}, err
 	}
-	if err := in.absolute(); err != nil {
+	if err := errors.Join(in.absolute(), in.unboundable()); err != nil {
 		return Plan{}, err
 	}
 	set, err := sortOut(in)
@@ -248,7 +248,7 @@ func (e *effective) open(in Input) error {
 			g.Op, g.Write, g.Changes = OpOverlay, true, v.Changes
 		}
 		if v.Append {
-			g.Op, g.Write, g.Read = OpAppend, true, true
+			g.Op, g.Write, g.Read, g.Size, g.Files = OpAppend, true, true, v.Bytes, v.Files
 		}
 		e.grants = append(e.grants, g)
 		if v.Source.Socket {

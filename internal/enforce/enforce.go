@@ -62,8 +62,10 @@ type Volume struct {
 	// Changes, if it is set, is a directory of the host that every change goes into:
 	// the source stays as it is. It has the directories Upper and Work.
 	Changes string
-	// Append has everything there stay, and grow. Read is implied.
-	Append bool
+	// Append has everything there stay, and grow. Read is implied. Bytes and Files
+	// bound what lies there; 0 is no bound.
+	Append       bool
+	Bytes, Files int64
 }
 
 // Upper and Work are the directories that an overlay needs for what is changed.

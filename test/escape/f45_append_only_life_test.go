@@ -161,7 +161,8 @@ func TestF45ServerKilled(t *testing.T) {
 	}
 }
 
-// On a full disk a program is told, and what it had appended stays.
+// On a full disk, and where a bound is reached, a program is told, and what it had
+// appended stays.
 func TestF45FullDisk(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
@@ -179,5 +180,10 @@ func TestF45FullDisk(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "\n0123456789abcdef\n65536\n") {
 		t.Errorf("%v: %s", err, out)
+	}
+	f.flags = append(f.flags, "--limit", "disk.store=1000", "--limit", "files.store=2")
+	cmd = f.box(t, "/bin/sh", "-c", `cd /store; head -c 2000 /dev/zero > one; wc -c < one; mkdir two && (> three) || echo refused; rm one || wc -c < one`)
+	if out, err = cmd.CombinedOutput(); err != nil || strings.Count(string(out), "1000\n") != 2 || !strings.Contains(string(out), "Disk quota exceeded") || !strings.Contains(string(out), "refused\n") {
+		t.Errorf("bounds: %v: %s", err, out)
 	}
 }
