@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const notEverywhere = "not every file system has it"
+
 const past = "kept, first line\nkept, second line\n"
 
 // appendOnly makes a folder that is shown append-only, with a file and an empty
@@ -99,7 +101,7 @@ func appendOnlyAttack() attack {
 			return written(unix.Pwrite(fd, []byte("changed"), 0))
 		})},
 		{Name: "pwritev", Do: withFile(unix.O_RDWR, func(fd int) error { return written(unix.Pwritev(fd, [][]byte{[]byte("chan"), []byte("ged")}, 0)) })},
-		{Name: "O_DIRECT", Do: withFile(unix.O_RDWR, func(fd int) error {
+		{Name: "O_DIRECT", NoControl: notEverywhere, Do: withFile(unix.O_RDWR, func(fd int) error {
 			if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, unix.O_DIRECT); err != nil {
 				return err
 			}
@@ -119,7 +121,7 @@ func appendOnlyAttack() attack {
 		{Name: "a hole", Do: withFile(unix.O_RDWR, func(fd int) error {
 			return unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, 8)
 		})},
-		{Name: "zeros", Do: withFile(unix.O_RDWR, func(fd int) error { return unix.Fallocate(fd, unix.FALLOC_FL_ZERO_RANGE, 0, 8) })},
+		{Name: "zeros", NoControl: notEverywhere, Do: withFile(unix.O_RDWR, func(fd int) error { return unix.Fallocate(fd, unix.FALLOC_FL_ZERO_RANGE, 0, 8) })},
 		{Name: "space", Do: withFile(unix.O_RDWR, func(fd int) error { return unix.Fallocate(fd, 0, 0, 8192) })},
 		{Name: "copy_file_range", Do: withFile(unix.O_RDWR, func(fd int) error {
 			from, err := source(fd)
@@ -190,7 +192,7 @@ func appendOnlyAttack() attack {
 		})},
 		{Name: "an attribute", Do: inStore(func(k, _ string) error { return unix.Setxattr(k, "user.x", []byte("x"), 0) })},
 		{Name: "no attribute", Do: inStore(func(k, _ string) error { return unix.Removexattr(k, "user.was") })},
-		{Name: "FS_IOC_SETFLAGS", Harmless: true, Want: refused(), Do: withFile(unix.O_RDONLY, func(fd int) error {
+		{Name: "FS_IOC_SETFLAGS", NoControl: notEverywhere, Want: refused(), Do: withFile(unix.O_RDONLY, func(fd int) error {
 			flags := uint32(0x40) // FS_NODUMP_FL
 			_, err := raw(unix.SYS_IOCTL, uintptr(fd), 0x40086602, address(&flags))
 			return err

@@ -191,7 +191,7 @@ func TestTwoServers(t *testing.T) {
 func TestOutside(t *testing.T) {
 	z, dir := folder(t, nil)
 	outside := t.TempDir()
-	for _, err := range []error{os.Symlink(outside, dir+"/link"), unix.Mkfifo(dir+"/pipe", 0o600), os.Mkdir(dir+"/sub/in", 0o755)} {
+	for _, err := range []error{os.Symlink(outside, dir+"/link"), unix.Mkfifo(dir+"/pipe", 0o600), os.Mkdir(dir+"/sub/in", 0o755), os.Mkdir(outside+"/in", 0o755)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,20 +212,39 @@ func TestOutside(t *testing.T) {
 		t.Errorf("listed: %q", list)
 	}
 	sub, kept := lookup(t, z, fuse.RootID, "sub"), lookup(t, z, fuse.RootID, "kept")
+	in := lookup(t, z, sub, "in")
 	for _, err := range []error{os.Rename(dir+"/sub", dir+"/was"), os.Symlink(outside, dir+"/sub"), os.Remove(dir + "/kept"), os.Symlink("/etc/passwd", dir+"/kept")} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, errno := ask(t, z, fuse.OpMkdir, sub, name(words(0o755, 0), "new")); errno == 0 {
-		t.Error("made through a link")
+	for _, n := range []uint64{sub, in} {
+		if _, errno := ask(t, z, fuse.OpMkdir, n, name(words(0o755, 0), "new")); errno == 0 {
+			t.Error("made through a link")
+		}
 	}
 	if _, errno := ask(t, z, fuse.OpOpen, kept, words(unix.O_RDONLY, 0)); errno == 0 {
 		t.Error("opened through a link")
 	}
-	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(outside + "/in"); err != nil || len(left) > 0 {
 		t.Errorf("outside: %v %v", left, err)
 	}
+}
+
+// What has a name on the host now is not what the kernel was told of.
+func TestReplaced(t *testing.T) {
+	z, dir := folder(t, nil)
+	kept := lookup(t, z, fuse.RootID, "kept")
+	if err := os.WriteFile(dir+"/other", []byte("theirs\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(dir+"/other", dir+"/kept"); err != nil {
+		t.Fatal(err)
+	}
+	if _, errno := ask(t, z, fuse.OpOpen, kept, words(unix.O_WRONLY, 0)); errno != unix.ESTALE {
+		t.Errorf("opened: %v, want %v", errno, unix.ESTALE)
+	}
+	opened(t, z, lookup(t, z, fuse.RootID, "kept"), unix.O_WRONLY)
 }
 
 // Bounds hold over all that the zone holds, what was there counted.
