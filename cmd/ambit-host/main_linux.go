@@ -141,7 +141,7 @@ func openSocket(ctx context.Context, state string, s *server.Server, log *slog.L
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := listen(state)
+	l, err := listen(ctx, state)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -209,7 +209,7 @@ const socketName = "host.sock"
 
 // listen makes the socket. The folder is held, so one that is there is of a host
 // that was killed.
-func listen(state string) (net.Listener, error) {
+func listen(ctx context.Context, state string) (net.Listener, error) {
 	// By descriptor: the name of a socket has at most 107 bytes, a folder's more.
 	dir, err := os.Open(state)
 	if err != nil {
@@ -220,13 +220,20 @@ func listen(state string) (net.Listener, error) {
 	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	// Never open to others, not even until a chmod. Nothing else runs yet that makes
-	// files, and sessions are to have the person's own mask.
-	mask := unix.Umask(0o177)
-	l, err := net.Listen("unix", name)
-	unix.Umask(mask)
+	// Never open to others, not even until a chmod. What binds takes the modes of the
+	// unbound socket (net/unix/af_unix.c); a mask is the whole process's, and would
+	// become that of a session that is made ready meanwhile.
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var bad error
+		err := c.Control(func(fd uintptr) { bad = unix.Fchmod(int(fd), 0o600) })
+		return errors.Join(err, bad)
+	}}
+	l, err := config.Listen(ctx, "unix", name)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %q: %w", filepath.Join(state, socketName), err)
+	}
+	if info, err := os.Lstat(name); err != nil || info.Mode().Perm()&0o177 != 0 {
+		return nil, errors.Join(err, l.Close(), fmt.Errorf("listen on %q: others could connect to it", filepath.Join(state, socketName)))
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false) //nolint:forcetypeassert // it was made as one above; its name leads nowhere now
 	return l, nil
