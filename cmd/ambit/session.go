@@ -60,6 +60,8 @@ func (a *app) changeSets(session string) (dir string, sets []*changes.Set, err e
 // changedSet is a set with its changes, for programs.
 type changedSet struct {
 	Session string         `json:"session"`
+	Volume  string         `json:"volume"`
+	Stamp   string         `json:"stamp"` // another one after each change of what is kept apart
 	Source  string         `json:"source"`
 	Target  string         `json:"target"`
 	Changes []changedEntry `json:"changes"`
@@ -72,10 +74,13 @@ type changedEntry struct {
 	Size   int64        `json:"size,omitempty"`
 	Target string       `json:"target,omitempty"`
 	Runs   bool         `json:"runs,omitempty"` // it may run as you by itself
+
+	Difference *difference `json:"difference,omitempty"`
 }
 
 func (a *app) sessionDiff() *cobra.Command {
 	var names bool
+	f := &reviewFlags{}
 	cmd := &cobra.Command{
 		Use:   "diff SESSION [PATH…]",
 		Short: "Show what a session changed",
@@ -88,8 +93,9 @@ volume's source; a directory stands for what is in it.`,
   ambit session diff s-7f3ak2mq5x src`,
 		Args:              atLeastSession,
 		ValidArgsFunction: a.completeChanged,
-		RunE:              func(_ *cobra.Command, args []string) error { return a.diffSession(args[0], args[1:], names) },
+		RunE:              func(_ *cobra.Command, args []string) error { return a.diffSession(*f, args[0], args[1:], names) },
 	}
+	f.addLines(cmd)
 	cmd.Flags().BoolVar(&names, "names", false, "the paths alone, without lines")
 	return cmd
 }
@@ -101,8 +107,11 @@ func atLeastSession(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-func (a *app) diffSession(session string, paths []string, names bool) error {
+func (a *app) diffSession(review reviewFlags, session string, paths []string, names bool) error {
 	_, sets, err := a.changeSets(session)
+	if err == nil {
+		sets, err = review.of(session, sets)
+	}
 	if err != nil {
 		return err
 	}
@@ -112,10 +121,24 @@ func (a *app) diffSession(session string, paths []string, names bool) error {
 		if err != nil {
 			return fmt.Errorf("look at what was changed of %s: %w", shellWord(set.Source), err)
 		}
-		all = slices.DeleteFunc(all, func(c changes.Change) bool { return !chosenPath(c, paths) })
-		f := changedSet{set.Session, set.Source, set.Target, []changedEntry{}}
+		stamp, err := set.Stamp()
+		if err != nil {
+			return fmt.Errorf("look at what was changed of %s: %w", shellWord(set.Source), err)
+		}
+		keep, err := review.chooser(all, paths)
+		if err != nil {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(c changes.Change) bool { return !keep(c) })
+		f := changedSet{set.Session, set.Name(), stamp, set.Source, set.Target, []changedEntry{}}
 		for _, c := range all {
-			f.Changes = append(f.Changes, changedEntry{c.Path, c.What, c.Type(), c.Size, c.Target, runsByItself(c)})
+			e := entryOf(c)
+			if a.json && review.lines {
+				if e.Difference, err = differenceOf(set, c); err != nil {
+					return fmt.Errorf("look at %s: %w", shellWord(c.Path), err)
+				}
+			}
+			f.Changes = append(f.Changes, e)
 		}
 		found = append(found, f)
 		if !a.json {
@@ -126,6 +149,10 @@ func (a *app) diffSession(session string, paths []string, names bool) error {
 		return a.printJSON(found)
 	}
 	return nil
+}
+
+func entryOf(c changes.Change) changedEntry {
+	return changedEntry{Path: c.Path, What: c.What, Type: c.Type(), Size: c.Size, Target: c.Target, Runs: runsByItself(c)}
 }
 
 // chosenPath reports whether a change is of one of the paths, or beneath; without
@@ -224,7 +251,8 @@ func printableLine(line string) string {
 }
 
 func (a *app) sessionApply() *cobra.Command {
-	return &cobra.Command{
+	f := &reviewFlags{}
+	cmd := &cobra.Command{
 		Use:   "apply SESSION [PATH…]",
 		Short: "Put what a session changed into its place",
 		Long: `Put what a session changed into its place on the host: all of it, or these paths.
@@ -234,12 +262,19 @@ what is to be changed since the session began, nothing is applied.`,
   ambit session apply s-7f3ak2mq5x src/main.go docs`,
 		Args:              atLeastSession,
 		ValidArgsFunction: a.completeChanged,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.applySession(cmd.Context(), args[0], args[1:]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.applySession(cmd.Context(), *f, args[0], args[1:])
+		},
 	}
+	f.addSeen(cmd)
+	return cmd
 }
 
-func (a *app) applySession(ctx context.Context, session string, paths []string) error {
+func (a *app) applySession(ctx context.Context, review reviewFlags, session string, paths []string) error {
 	dir, sets, err := a.changeSets(session)
+	if err == nil {
+		sets, err = review.of(session, sets)
+	}
 	if err != nil {
 		return err
 	}
@@ -252,15 +287,22 @@ func (a *app) applySession(ctx context.Context, session string, paths []string) 
 		if err != nil {
 			return fmt.Errorf("look at what was changed of %s: %w", shellWord(set.Source), err)
 		}
-		if err := a.recordChanges(ctx, set, all, paths); err != nil {
+		keep, err := review.chooser(all, paths)
+		if err == nil {
+			err = review.asSeen(set)
+		}
+		if err == nil {
+			err = a.recordChanges(ctx, set, all, keep)
+		}
+		if err != nil {
 			return err
 		}
-		some, err := set.Apply(func(c changes.Change) bool { return chosenPath(c, paths) })
+		some, err := set.Apply(keep)
 		if err != nil {
 			return fmt.Errorf("apply what was changed of %s: %w", shellWord(set.Source), err)
 		}
 		for _, c := range some {
-			applied = append(applied, changedEntry{c.Path, c.What, c.Type(), c.Size, c.Target, runsByItself(c)})
+			applied = append(applied, entryOf(c))
 		}
 		if len(paths) == 0 || len(some) == len(all) {
 			if err := set.Drop(); err != nil {
@@ -299,10 +341,10 @@ func (a *app) over(ctx context.Context, session string) error {
 }
 
 // recordChanges records what is about to be applied.
-func (a *app) recordChanges(ctx context.Context, set *changes.Set, all []changes.Change, paths []string) error {
+func (a *app) recordChanges(ctx context.Context, set *changes.Set, all []changes.Change, keep func(changes.Change) bool) error {
 	b := audit.ChangesBody{Source: audit.Text(set.Source)}
 	for _, c := range all {
-		if !chosenPath(c, paths) {
+		if !keep(c) {
 			continue
 		}
 		if len(b.Paths) < maxHeld {
@@ -320,38 +362,6 @@ func (a *app) recordChanges(ctx context.Context, set *changes.Set, all []changes
 	}
 	rec.ID, rec.Session, rec.Principal = audit.NewID("c"), set.Session, principal()
 	return a.recordOne(ctx, rec)
-}
-
-func (a *app) sessionDrop() *cobra.Command {
-	return &cobra.Command{
-		Use:               "drop SESSION",
-		Short:             "Forget what a session changed",
-		Example:           "  ambit session drop s-7f3ak2mq5x\n  ambit session drop --json s-7f3ak2mq5x",
-		Args:              exactly(1, "a session; `ambit ps --all` lists them"),
-		ValidArgsFunction: a.completeChanged,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			dir, sets, err := a.changeSets(args[0])
-			if err != nil {
-				return err
-			}
-			if err := a.over(cmd.Context(), args[0]); err != nil {
-				return err
-			}
-			for _, set := range sets {
-				if err := set.Drop(); err != nil {
-					return err
-				}
-			}
-			if err := removeEmpty(dir); err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(args)
-			}
-			printf(a.out, "What the session %s changed is dropped.\n", args[0])
-			return nil
-		},
-	}
 }
 
 // completeChanged completes sessions that changed something which is kept apart.

@@ -238,6 +238,9 @@ func (l *lister) opaque(name string) (bool, error) {
 	return err == nil && string(value[:n]) == "y", err
 }
 
+// ErrLong says that a file is longer than is wanted of it.
+var ErrLong = errors.New("it is too long to be shown")
+
 // Content is what a file was and what it is; nil where it was or is none. One that is
 // longer than most is an error.
 func (s *Set) Content(c Change, most int64) (before, after []byte, err error) {
@@ -268,7 +271,7 @@ func content(root *os.Root, name string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > most {
-		return nil, errors.New("it is too long to be shown")
+		return nil, ErrLong
 	}
 	f, err := root.Open(name)
 	if err != nil {

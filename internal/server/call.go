@@ -57,6 +57,15 @@ func objects(r any) (all []string) {
 	if m, ok := r.(*pb.InstallPackRequest); ok {
 		all = append(all, m.GetDigest())
 	}
+	if m, ok := r.(interface {
+		GetSession() string
+		GetVolume() string
+	}); ok {
+		all = append(all, m.GetSession(), m.GetVolume())
+	}
+	if m, ok := r.(*pb.ApplyChangesRequest); ok {
+		all = append(all, m.GetPaths()...)
+	}
 	if m, ok := r.(interface{ GetIds() []string }); ok {
 		all = append(all, m.GetIds()...)
 	}

@@ -136,6 +136,9 @@ func (s *Server) Handler() http.Handler {
 			return ambitv1connect.NewPackServiceHandler(packs{s}, o...)
 		},
 		func(o ...connect.HandlerOption) (string, http.Handler) {
+			return ambitv1connect.NewChangeServiceHandler(apart{s}, o...)
+		},
+		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewHostServiceHandler(host{s}, o...)
 		},
 	} {

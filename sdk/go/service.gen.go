@@ -11,6 +11,7 @@ import (
 // what each procedure does.
 type Services struct {
 	Audit     ambitv1connect.AuditServiceClient
+	Changes   ambitv1connect.ChangeServiceClient
 	Terminals ambitv1connect.TerminalServiceClient
 	Sessions  ambitv1connect.SessionServiceClient
 	Execs     ambitv1connect.ExecServiceClient
@@ -23,6 +24,7 @@ type Services struct {
 func newServices(c connect.HTTPClient, url string, options ...connect.ClientOption) Services {
 	return Services{
 		Audit:     ambitv1connect.NewAuditServiceClient(c, url, options...),
+		Changes:   ambitv1connect.NewChangeServiceClient(c, url, options...),
 		Terminals: ambitv1connect.NewTerminalServiceClient(c, url, options...),
 		Sessions:  ambitv1connect.NewSessionServiceClient(c, url, options...),
 		Execs:     ambitv1connect.NewExecServiceClient(c, url, options...),

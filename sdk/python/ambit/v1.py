@@ -13,6 +13,16 @@ from typing import ClassVar as _ClassVar, Dict as _Dict, Iterator as _Iterator, 
 from . import call as _call, codec as _codec
 
 
+class DifferenceKind(str, _enum.Enum):
+    UNSPECIFIED = "DIFFERENCE_KIND_UNSPECIFIED"
+    TEXT = "DIFFERENCE_KIND_TEXT"
+    BINARY = "DIFFERENCE_KIND_BINARY"
+    LONG = "DIFFERENCE_KIND_LONG"
+
+
+_codec.enumeration(DifferenceKind, {0: DifferenceKind.UNSPECIFIED, 1: DifferenceKind.TEXT, 2: DifferenceKind.BINARY, 3: DifferenceKind.LONG})
+
+
 class SessionState(str, _enum.Enum):
     UNSPECIFIED = "SESSION_STATE_UNSPECIFIED"
     STARTING = "SESSION_STATE_STARTING"
@@ -242,6 +252,166 @@ class VerifyLogResponse(_codec.Message):
         _codec.Field(3, "fault", "fault", "string", "one"),
         _codec.Field(4, "head", "head", "string", "one"),
     )
+
+
+@_dc.dataclass
+class ChangedVolume(_codec.Message):
+    """A directory of the host that a session saw as a volume."""
+
+    volume: str = ""
+    #: On the host, and in the session.
+    source: str = ""
+    target: str = ""
+    #: Another one after each change of what is kept apart.
+    stamp: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "volume", "volume", "string", "one"),
+        _codec.Field(2, "source", "source", "string", "one"),
+        _codec.Field(3, "target", "target", "string", "one"),
+        _codec.Field(4, "stamp", "stamp", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class Change(_codec.Message):
+    """What became of one path. A directory that was removed stands for all in it."""
+
+    volume: str = ""
+    #: Beneath the volume's source.
+    path: str = ""
+    #: added, changed, replaced or removed.
+    what: str = ""
+    #: file, program, directory, link or special file.
+    type: str = ""
+    size: int = 0
+    #: Of a link.
+    target: str = ""
+    #: It may run as the person without their starting it, by a list of names.
+    runs: bool = False
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "volume", "volume", "string", "one"),
+        _codec.Field(2, "path", "path", "string", "one"),
+        _codec.Field(3, "what", "what", "string", "one"),
+        _codec.Field(4, "type", "type", "string", "one"),
+        _codec.Field(5, "size", "size", "long", "one"),
+        _codec.Field(6, "target", "target", "string", "one"),
+        _codec.Field(7, "runs", "runs", "bool", "one"),
+    )
+
+
+@_dc.dataclass
+class ListChangesRequest(_codec.Message):
+
+    session: str = ""
+    page_size: int = 0
+    page_token: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "session", "session", "string", "one"),
+        _codec.Field(2, "page_size", "pageSize", "int", "one"),
+        _codec.Field(3, "page_token", "pageToken", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class ListChangesResponse(_codec.Message):
+
+    volumes: _List[ChangedVolume] = _dc.field(default_factory=list)
+    changes: _List[Change] = _dc.field(default_factory=list)
+    next_page_token: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "volumes", "volumes", "message", "many", lambda: ChangedVolume),
+        _codec.Field(2, "changes", "changes", "message", "many", lambda: Change),
+        _codec.Field(3, "next_page_token", "nextPageToken", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class GetDifferenceRequest(_codec.Message):
+
+    session: str = ""
+    volume: str = ""
+    path: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "session", "session", "string", "one"),
+        _codec.Field(2, "volume", "volume", "string", "one"),
+        _codec.Field(3, "path", "path", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class GetDifferenceResponse(_codec.Message):
+
+    change: _Optional[Change] = None
+    kind: DifferenceKind = DifferenceKind.UNSPECIFIED
+    #: Of text: lines that begin with a space, - or +, in parts that begin with @@, as
+    #: diff -u prints them. What stands in it was written by the program.
+    text: str = ""
+    #: It is longer than is told.
+    more: bool = False
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "change", "change", "message", "optional", lambda: Change),
+        _codec.Field(2, "kind", "kind", "enum", "one", lambda: DifferenceKind),
+        _codec.Field(3, "text", "text", "string", "one"),
+        _codec.Field(4, "more", "more", "bool", "one"),
+    )
+
+
+@_dc.dataclass
+class ApplyChangesRequest(_codec.Message):
+
+    session: str = ""
+    volume: str = ""
+    #: That of the volume when it was looked at.
+    stamp: str = ""
+    #: Each stands for itself; directories that lead there are made with it.
+    paths: _List[str] = _dc.field(default_factory=list)
+    #: Instead of paths: all of the volume.
+    all: bool = False
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "session", "session", "string", "one"),
+        _codec.Field(2, "volume", "volume", "string", "one"),
+        _codec.Field(3, "stamp", "stamp", "string", "one"),
+        _codec.Field(4, "paths", "paths", "string", "many"),
+        _codec.Field(5, "all", "all", "bool", "one"),
+    )
+
+
+@_dc.dataclass
+class ApplyChangesResponse(_codec.Message):
+
+    applied: _List[Change] = _dc.field(default_factory=list)
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "applied", "applied", "message", "many", lambda: Change),
+    )
+
+
+@_dc.dataclass
+class DropChangesRequest(_codec.Message):
+
+    session: str = ""
+    volume: str = ""
+    #: Instead of a volume: all of them.
+    all: bool = False
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "session", "session", "string", "one"),
+        _codec.Field(2, "volume", "volume", "string", "one"),
+        _codec.Field(3, "all", "all", "bool", "one"),
+    )
+
+
+@_dc.dataclass
+class DropChangesResponse(_codec.Message):
+
+    FIELDS: _ClassVar[_codec.Fields] = ()
 
 
 @_dc.dataclass
@@ -1447,6 +1617,43 @@ class AuditService:
         return _call.call(self._service, "ambit.v1.AuditService/VerifyLog", request or VerifyLogRequest(), VerifyLogResponse, timeout)
 
 
+class ChangeService:
+    """What sessions changed in volumes that copy on write, which is kept apart until
+    somebody applies it or drops it. Of a session that still runs there is none yet.
+    """
+
+    def __init__(self, service: _call.Service) -> None:
+        self._service = service
+
+    def list_changes(self, request: _Optional[ListChangesRequest] = None, *, timeout: _Optional[float] = None) -> ListChangesResponse:
+        """What was changed, one volume after the other, in the order of the paths."""
+        return _call.call(self._service, "ambit.v1.ChangeService/ListChanges", request or ListChangesRequest(), ListChangesResponse, timeout)
+
+    def all_changes(self, request: _Optional[ListChangesRequest] = None, *, timeout: _Optional[float] = None) -> _Iterator[ChangedVolume]:
+        """The rows of all pages of list_changes, each page when it is come to."""
+        request = request or ListChangesRequest()
+        while True:
+            page = self.list_changes(request, timeout=timeout)
+            yield from page.volumes
+            if not page.next_page_token:
+                return
+            request = _dc.replace(request, page_token=page.next_page_token)
+
+    def get_difference(self, request: _Optional[GetDifferenceRequest] = None, *, timeout: _Optional[float] = None) -> GetDifferenceResponse:
+        """What became of one file."""
+        return _call.call(self._service, "ambit.v1.ChangeService/GetDifference", request or GetDifferenceRequest(), GetDifferenceResponse, timeout)
+
+    def apply_changes(self, request: _Optional[ApplyChangesRequest] = None, *, timeout: _Optional[float] = None) -> ApplyChangesResponse:
+        """Puts changes of one volume into their place, all that are named or none: none
+        where the host's files, or what is kept apart, were changed since.
+        """
+        return _call.call(self._service, "ambit.v1.ChangeService/ApplyChanges", request or ApplyChangesRequest(), ApplyChangesResponse, timeout)
+
+    def drop_changes(self, request: _Optional[DropChangesRequest] = None, *, timeout: _Optional[float] = None) -> DropChangesResponse:
+        """Forgets the changes of a volume, or of all."""
+        return _call.call(self._service, "ambit.v1.ChangeService/DropChanges", request or DropChangesRequest(), DropChangesResponse, timeout)
+
+
 class TerminalService:
     """The terminals of programs that this API has started with one. What is written to
     them is SessionService.StreamOutput's.
@@ -1661,6 +1868,7 @@ class Services:
 
     def __init__(self, service: _call.Service) -> None:
         self.audit = AuditService(service)
+        self.changes = ChangeService(service)
         self.terminals = TerminalService(service)
         self.sessions = SessionService(service)
         self.execs = ExecService(service)

@@ -1,3 +1,4 @@
+export type DifferenceKind = 'DIFFERENCE_KIND_UNSPECIFIED' | 'DIFFERENCE_KIND_TEXT' | 'DIFFERENCE_KIND_BINARY' | 'DIFFERENCE_KIND_LONG';
 export type SessionState = 'SESSION_STATE_UNSPECIFIED' | 'SESSION_STATE_STARTING' | 'SESSION_STATE_RUNNING' | 'SESSION_STATE_ENDED' | 'SESSION_STATE_LOST';
 /** Who is asked at the first touch of what was not granted. */
 export type Ask = 'ASK_UNSPECIFIED' | 'ASK_NOBODY' | 'ASK_QUEUE';
@@ -69,6 +70,77 @@ export interface VerifyLogResponse {
     fault?: string;
     /** The signed head, to keep elsewhere. */
     head?: string;
+}
+/** A directory of the host that a session saw as a volume. */
+export interface ChangedVolume {
+    volume?: string;
+    /** On the host, and in the session. */
+    source?: string;
+    target?: string;
+    /** Another one after each change of what is kept apart. */
+    stamp?: string;
+}
+/** What became of one path. A directory that was removed stands for all in it. */
+export interface Change {
+    volume?: string;
+    /** Beneath the volume's source. */
+    path?: string;
+    /** added, changed, replaced or removed. */
+    what?: string;
+    /** file, program, directory, link or special file. */
+    type?: string;
+    size?: string;
+    /** Of a link. */
+    target?: string;
+    /** It may run as the person without their starting it, by a list of names. */
+    runs?: boolean;
+}
+export interface ListChangesRequest {
+    session?: string;
+    pageSize?: number;
+    pageToken?: string;
+}
+export interface ListChangesResponse {
+    volumes?: ChangedVolume[];
+    changes?: Change[];
+    nextPageToken?: string;
+}
+export interface GetDifferenceRequest {
+    session?: string;
+    volume?: string;
+    path?: string;
+}
+export interface GetDifferenceResponse {
+    change?: Change;
+    kind?: DifferenceKind;
+    /**
+     * Of text: lines that begin with a space, - or +, in parts that begin with @@, as
+     * diff -u prints them. What stands in it was written by the program.
+     */
+    text?: string;
+    /** It is longer than is told. */
+    more?: boolean;
+}
+export interface ApplyChangesRequest {
+    session?: string;
+    volume?: string;
+    /** That of the volume when it was looked at. */
+    stamp?: string;
+    /** Each stands for itself; directories that lead there are made with it. */
+    paths?: string[];
+    /** Instead of paths: all of the volume. */
+    all?: boolean;
+}
+export interface ApplyChangesResponse {
+    applied?: Change[];
+}
+export interface DropChangesRequest {
+    session?: string;
+    volume?: string;
+    /** Instead of a volume: all of them. */
+    all?: boolean;
+}
+export interface DropChangesResponse {
 }
 /** A detail of errors with the code permission_denied: what was denied, and why. */
 export interface Denial {

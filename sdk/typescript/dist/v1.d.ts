@@ -1,5 +1,6 @@
 import { type CallOptions, type Service } from './call.js';
 import { type Init, type Message } from './codec.js';
+export type DifferenceKind = 'DIFFERENCE_KIND_UNSPECIFIED' | 'DIFFERENCE_KIND_TEXT' | 'DIFFERENCE_KIND_BINARY' | 'DIFFERENCE_KIND_LONG';
 export type SessionState = 'SESSION_STATE_UNSPECIFIED' | 'SESSION_STATE_STARTING' | 'SESSION_STATE_RUNNING' | 'SESSION_STATE_ENDED' | 'SESSION_STATE_LOST';
 /** Who is asked at the first touch of what was not granted. */
 export type Ask = 'ASK_UNSPECIFIED' | 'ASK_NOBODY' | 'ASK_QUEUE';
@@ -82,6 +83,87 @@ export interface VerifyLogResponse {
     head: string;
 }
 export declare const VerifyLogResponse: Message<VerifyLogResponse>;
+/** A directory of the host that a session saw as a volume. */
+export interface ChangedVolume {
+    volume: string;
+    /** On the host, and in the session. */
+    source: string;
+    target: string;
+    /** Another one after each change of what is kept apart. */
+    stamp: string;
+}
+export declare const ChangedVolume: Message<ChangedVolume>;
+/** What became of one path. A directory that was removed stands for all in it. */
+export interface Change {
+    volume: string;
+    /** Beneath the volume's source. */
+    path: string;
+    /** added, changed, replaced or removed. */
+    what: string;
+    /** file, program, directory, link or special file. */
+    type: string;
+    size: bigint;
+    /** Of a link. */
+    target: string;
+    /** It may run as the person without their starting it, by a list of names. */
+    runs: boolean;
+}
+export declare const Change: Message<Change>;
+export interface ListChangesRequest {
+    session: string;
+    pageSize: number;
+    pageToken: string;
+}
+export declare const ListChangesRequest: Message<ListChangesRequest>;
+export interface ListChangesResponse {
+    volumes: ChangedVolume[];
+    changes: Change[];
+    nextPageToken: string;
+}
+export declare const ListChangesResponse: Message<ListChangesResponse>;
+export interface GetDifferenceRequest {
+    session: string;
+    volume: string;
+    path: string;
+}
+export declare const GetDifferenceRequest: Message<GetDifferenceRequest>;
+export interface GetDifferenceResponse {
+    change?: Change;
+    kind: DifferenceKind;
+    /**
+     * Of text: lines that begin with a space, - or +, in parts that begin with @@, as
+     * diff -u prints them. What stands in it was written by the program.
+     */
+    text: string;
+    /** It is longer than is told. */
+    more: boolean;
+}
+export declare const GetDifferenceResponse: Message<GetDifferenceResponse>;
+export interface ApplyChangesRequest {
+    session: string;
+    volume: string;
+    /** That of the volume when it was looked at. */
+    stamp: string;
+    /** Each stands for itself; directories that lead there are made with it. */
+    paths: string[];
+    /** Instead of paths: all of the volume. */
+    all: boolean;
+}
+export declare const ApplyChangesRequest: Message<ApplyChangesRequest>;
+export interface ApplyChangesResponse {
+    applied: Change[];
+}
+export declare const ApplyChangesResponse: Message<ApplyChangesResponse>;
+export interface DropChangesRequest {
+    session: string;
+    volume: string;
+    /** Instead of a volume: all of them. */
+    all: boolean;
+}
+export declare const DropChangesRequest: Message<DropChangesRequest>;
+export interface DropChangesResponse {
+}
+export declare const DropChangesResponse: Message<DropChangesResponse>;
 /** A detail of errors with the code permission_denied: what was denied, and why. */
 export interface Denial {
     /** The record of the decision in the audit log, which `ambit why ID` explains. */
@@ -717,6 +799,27 @@ export declare class AuditService {
     verifyLog(request?: Init<VerifyLogRequest>, options?: CallOptions): Promise<VerifyLogResponse>;
 }
 /**
+ * What sessions changed in volumes that copy on write, which is kept apart until
+ * somebody applies it or drops it. Of a session that still runs there is none yet.
+ */
+export declare class ChangeService {
+    #private;
+    constructor(service: Service);
+    /** What was changed, one volume after the other, in the order of the paths. */
+    listChanges(request?: Init<ListChangesRequest>, options?: CallOptions): Promise<ListChangesResponse>;
+    /** The rows of all pages of listChanges, each page when it is come to. */
+    allChanges(request?: Init<ListChangesRequest>, options?: CallOptions): AsyncGenerator<ChangedVolume>;
+    /** What became of one file. */
+    getDifference(request?: Init<GetDifferenceRequest>, options?: CallOptions): Promise<GetDifferenceResponse>;
+    /**
+     * Puts changes of one volume into their place, all that are named or none: none
+     * where the host's files, or what is kept apart, were changed since.
+     */
+    applyChanges(request?: Init<ApplyChangesRequest>, options?: CallOptions): Promise<ApplyChangesResponse>;
+    /** Forgets the changes of a volume, or of all. */
+    dropChanges(request?: Init<DropChangesRequest>, options?: CallOptions): Promise<DropChangesResponse>;
+}
+/**
  * The terminals of programs that this API has started with one. What is written to
  * them is SessionService.StreamOutput's.
  */
@@ -840,6 +943,7 @@ export declare class PackService {
 /** Every service of a host. */
 export declare class Services {
     readonly audit: AuditService;
+    readonly changes: ChangeService;
     readonly terminals: TerminalService;
     readonly sessions: SessionService;
     readonly execs: ExecService;

@@ -1,6 +1,7 @@
 // Made by api/gen of the files in api/ambit/v1: change those and run `make api`.
 import { call, pages, stream } from './call.js';
 import { enumeration, message } from './codec.js';
+const differenceKindNames = enumeration([[0, 'DIFFERENCE_KIND_UNSPECIFIED'], [1, 'DIFFERENCE_KIND_TEXT'], [2, 'DIFFERENCE_KIND_BINARY'], [3, 'DIFFERENCE_KIND_LONG']]);
 const sessionStateNames = enumeration([[0, 'SESSION_STATE_UNSPECIFIED'], [1, 'SESSION_STATE_STARTING'], [2, 'SESSION_STATE_RUNNING'], [3, 'SESSION_STATE_ENDED'], [4, 'SESSION_STATE_LOST']]);
 const askNames = enumeration([[0, 'ASK_UNSPECIFIED'], [1, 'ASK_NOBODY'], [2, 'ASK_QUEUE']]);
 const outputStreamNames = enumeration([[0, 'OUTPUT_STREAM_UNSPECIFIED'], [1, 'OUTPUT_STREAM_STDOUT'], [2, 'OUTPUT_STREAM_STDERR']]);
@@ -57,6 +58,58 @@ export const VerifyLogResponse = message('ambit.v1.VerifyLogResponse', () => [
     [3, 'fault', 'string'],
     [4, 'head', 'string'],
 ]);
+export const ChangedVolume = message('ambit.v1.ChangedVolume', () => [
+    [1, 'volume', 'string'],
+    [2, 'source', 'string'],
+    [3, 'target', 'string'],
+    [4, 'stamp', 'string'],
+]);
+export const Change = message('ambit.v1.Change', () => [
+    [1, 'volume', 'string'],
+    [2, 'path', 'string'],
+    [3, 'what', 'string'],
+    [4, 'type', 'string'],
+    [5, 'size', 'long'],
+    [6, 'target', 'string'],
+    [7, 'runs', 'bool'],
+]);
+export const ListChangesRequest = message('ambit.v1.ListChangesRequest', () => [
+    [1, 'session', 'string'],
+    [2, 'pageSize', 'int'],
+    [3, 'pageToken', 'string'],
+]);
+export const ListChangesResponse = message('ambit.v1.ListChangesResponse', () => [
+    [1, 'volumes', ChangedVolume, 'many'],
+    [2, 'changes', Change, 'many'],
+    [3, 'nextPageToken', 'string'],
+]);
+export const GetDifferenceRequest = message('ambit.v1.GetDifferenceRequest', () => [
+    [1, 'session', 'string'],
+    [2, 'volume', 'string'],
+    [3, 'path', 'string'],
+]);
+export const GetDifferenceResponse = message('ambit.v1.GetDifferenceResponse', () => [
+    [1, 'change', Change, 'optional'],
+    [2, 'kind', differenceKindNames],
+    [3, 'text', 'string'],
+    [4, 'more', 'bool'],
+]);
+export const ApplyChangesRequest = message('ambit.v1.ApplyChangesRequest', () => [
+    [1, 'session', 'string'],
+    [2, 'volume', 'string'],
+    [3, 'stamp', 'string'],
+    [4, 'paths', 'string', 'many'],
+    [5, 'all', 'bool'],
+]);
+export const ApplyChangesResponse = message('ambit.v1.ApplyChangesResponse', () => [
+    [1, 'applied', Change, 'many'],
+]);
+export const DropChangesRequest = message('ambit.v1.DropChangesRequest', () => [
+    [1, 'session', 'string'],
+    [2, 'volume', 'string'],
+    [3, 'all', 'bool'],
+]);
+export const DropChangesResponse = message('ambit.v1.DropChangesResponse', () => []);
 export const Denial = message('ambit.v1.Denial', () => [
     [1, 'id', 'string'],
     [2, 'capability', 'string'],
@@ -466,6 +519,39 @@ export class AuditService {
     }
 }
 /**
+ * What sessions changed in volumes that copy on write, which is kept apart until
+ * somebody applies it or drops it. Of a session that still runs there is none yet.
+ */
+export class ChangeService {
+    #service;
+    constructor(service) {
+        this.#service = service;
+    }
+    /** What was changed, one volume after the other, in the order of the paths. */
+    listChanges(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.ChangeService/ListChanges', ListChangesRequest, ListChangesResponse, request, options);
+    }
+    /** The rows of all pages of listChanges, each page when it is come to. */
+    allChanges(request = {}, options = {}) {
+        return pages((pageToken) => this.listChanges({ ...request, pageToken }, options), (page) => page.volumes);
+    }
+    /** What became of one file. */
+    getDifference(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.ChangeService/GetDifference', GetDifferenceRequest, GetDifferenceResponse, request, options);
+    }
+    /**
+     * Puts changes of one volume into their place, all that are named or none: none
+     * where the host's files, or what is kept apart, were changed since.
+     */
+    applyChanges(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.ChangeService/ApplyChanges', ApplyChangesRequest, ApplyChangesResponse, request, options);
+    }
+    /** Forgets the changes of a volume, or of all. */
+    dropChanges(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.ChangeService/DropChanges', DropChangesRequest, DropChangesResponse, request, options);
+    }
+}
+/**
  * The terminals of programs that this API has started with one. What is written to
  * them is SessionService.StreamOutput's.
  */
@@ -663,6 +749,7 @@ export class PackService {
 /** Every service of a host. */
 export class Services {
     audit;
+    changes;
     terminals;
     sessions;
     execs;
@@ -672,6 +759,7 @@ export class Services {
     packs;
     constructor(service) {
         this.audit = new AuditService(service);
+        this.changes = new ChangeService(service);
         this.terminals = new TerminalService(service);
         this.sessions = new SessionService(service);
         this.execs = new ExecService(service);

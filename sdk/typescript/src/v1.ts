@@ -3,6 +3,9 @@
 import { type CallOptions, type Service, call, pages, stream } from './call.js'
 import { type Init, type Message, enumeration, message } from './codec.js'
 
+export type DifferenceKind = 'DIFFERENCE_KIND_UNSPECIFIED' | 'DIFFERENCE_KIND_TEXT' | 'DIFFERENCE_KIND_BINARY' | 'DIFFERENCE_KIND_LONG'
+const differenceKindNames = enumeration<DifferenceKind>([[0, 'DIFFERENCE_KIND_UNSPECIFIED'], [1, 'DIFFERENCE_KIND_TEXT'], [2, 'DIFFERENCE_KIND_BINARY'], [3, 'DIFFERENCE_KIND_LONG']])
+
 export type SessionState = 'SESSION_STATE_UNSPECIFIED' | 'SESSION_STATE_STARTING' | 'SESSION_STATE_RUNNING' | 'SESSION_STATE_ENDED' | 'SESSION_STATE_LOST'
 const sessionStateNames = enumeration<SessionState>([[0, 'SESSION_STATE_UNSPECIFIED'], [1, 'SESSION_STATE_STARTING'], [2, 'SESSION_STATE_RUNNING'], [3, 'SESSION_STATE_ENDED'], [4, 'SESSION_STATE_LOST']])
 
@@ -148,6 +151,139 @@ export const VerifyLogResponse: Message<VerifyLogResponse> = message('ambit.v1.V
   [3, 'fault', 'string'],
   [4, 'head', 'string'],
 ])
+
+/** A directory of the host that a session saw as a volume. */
+export interface ChangedVolume {
+  volume: string
+  /** On the host, and in the session. */
+  source: string
+  target: string
+  /** Another one after each change of what is kept apart. */
+  stamp: string
+}
+export const ChangedVolume: Message<ChangedVolume> = message('ambit.v1.ChangedVolume', () => [
+  [1, 'volume', 'string'],
+  [2, 'source', 'string'],
+  [3, 'target', 'string'],
+  [4, 'stamp', 'string'],
+])
+
+/** What became of one path. A directory that was removed stands for all in it. */
+export interface Change {
+  volume: string
+  /** Beneath the volume's source. */
+  path: string
+  /** added, changed, replaced or removed. */
+  what: string
+  /** file, program, directory, link or special file. */
+  type: string
+  size: bigint
+  /** Of a link. */
+  target: string
+  /** It may run as the person without their starting it, by a list of names. */
+  runs: boolean
+}
+export const Change: Message<Change> = message('ambit.v1.Change', () => [
+  [1, 'volume', 'string'],
+  [2, 'path', 'string'],
+  [3, 'what', 'string'],
+  [4, 'type', 'string'],
+  [5, 'size', 'long'],
+  [6, 'target', 'string'],
+  [7, 'runs', 'bool'],
+])
+
+export interface ListChangesRequest {
+  session: string
+  pageSize: number
+  pageToken: string
+}
+export const ListChangesRequest: Message<ListChangesRequest> = message('ambit.v1.ListChangesRequest', () => [
+  [1, 'session', 'string'],
+  [2, 'pageSize', 'int'],
+  [3, 'pageToken', 'string'],
+])
+
+export interface ListChangesResponse {
+  volumes: ChangedVolume[]
+  changes: Change[]
+  nextPageToken: string
+}
+export const ListChangesResponse: Message<ListChangesResponse> = message('ambit.v1.ListChangesResponse', () => [
+  [1, 'volumes', ChangedVolume, 'many'],
+  [2, 'changes', Change, 'many'],
+  [3, 'nextPageToken', 'string'],
+])
+
+export interface GetDifferenceRequest {
+  session: string
+  volume: string
+  path: string
+}
+export const GetDifferenceRequest: Message<GetDifferenceRequest> = message('ambit.v1.GetDifferenceRequest', () => [
+  [1, 'session', 'string'],
+  [2, 'volume', 'string'],
+  [3, 'path', 'string'],
+])
+
+export interface GetDifferenceResponse {
+  change?: Change
+  kind: DifferenceKind
+  /**
+   * Of text: lines that begin with a space, - or +, in parts that begin with @@, as
+   * diff -u prints them. What stands in it was written by the program.
+   */
+  text: string
+  /** It is longer than is told. */
+  more: boolean
+}
+export const GetDifferenceResponse: Message<GetDifferenceResponse> = message('ambit.v1.GetDifferenceResponse', () => [
+  [1, 'change', Change, 'optional'],
+  [2, 'kind', differenceKindNames],
+  [3, 'text', 'string'],
+  [4, 'more', 'bool'],
+])
+
+export interface ApplyChangesRequest {
+  session: string
+  volume: string
+  /** That of the volume when it was looked at. */
+  stamp: string
+  /** Each stands for itself; directories that lead there are made with it. */
+  paths: string[]
+  /** Instead of paths: all of the volume. */
+  all: boolean
+}
+export const ApplyChangesRequest: Message<ApplyChangesRequest> = message('ambit.v1.ApplyChangesRequest', () => [
+  [1, 'session', 'string'],
+  [2, 'volume', 'string'],
+  [3, 'stamp', 'string'],
+  [4, 'paths', 'string', 'many'],
+  [5, 'all', 'bool'],
+])
+
+export interface ApplyChangesResponse {
+  applied: Change[]
+}
+export const ApplyChangesResponse: Message<ApplyChangesResponse> = message('ambit.v1.ApplyChangesResponse', () => [
+  [1, 'applied', Change, 'many'],
+])
+
+export interface DropChangesRequest {
+  session: string
+  volume: string
+  /** Instead of a volume: all of them. */
+  all: boolean
+}
+export const DropChangesRequest: Message<DropChangesRequest> = message('ambit.v1.DropChangesRequest', () => [
+  [1, 'session', 'string'],
+  [2, 'volume', 'string'],
+  [3, 'all', 'bool'],
+])
+
+export interface DropChangesResponse {
+}
+export const DropChangesResponse: Message<DropChangesResponse> = message('ambit.v1.DropChangesResponse', () => [])
 
 /** A detail of errors with the code permission_denied: what was denied, and why. */
 export interface Denial {
@@ -1178,6 +1314,45 @@ export class AuditService {
 }
 
 /**
+ * What sessions changed in volumes that copy on write, which is kept apart until
+ * somebody applies it or drops it. Of a session that still runs there is none yet.
+ */
+export class ChangeService {
+  readonly #service: Service
+  constructor(service: Service) {
+    this.#service = service
+  }
+
+  /** What was changed, one volume after the other, in the order of the paths. */
+  listChanges(request: Init<ListChangesRequest> = {}, options: CallOptions = {}): Promise<ListChangesResponse> {
+    return call(this.#service, 'ambit.v1.ChangeService/ListChanges', ListChangesRequest, ListChangesResponse, request, options)
+  }
+
+  /** The rows of all pages of listChanges, each page when it is come to. */
+  allChanges(request: Init<ListChangesRequest> = {}, options: CallOptions = {}): AsyncGenerator<ChangedVolume> {
+    return pages((pageToken) => this.listChanges({ ...request, pageToken }, options), (page) => page.volumes)
+  }
+
+  /** What became of one file. */
+  getDifference(request: Init<GetDifferenceRequest> = {}, options: CallOptions = {}): Promise<GetDifferenceResponse> {
+    return call(this.#service, 'ambit.v1.ChangeService/GetDifference', GetDifferenceRequest, GetDifferenceResponse, request, options)
+  }
+
+  /**
+   * Puts changes of one volume into their place, all that are named or none: none
+   * where the host's files, or what is kept apart, were changed since.
+   */
+  applyChanges(request: Init<ApplyChangesRequest> = {}, options: CallOptions = {}): Promise<ApplyChangesResponse> {
+    return call(this.#service, 'ambit.v1.ChangeService/ApplyChanges', ApplyChangesRequest, ApplyChangesResponse, request, options)
+  }
+
+  /** Forgets the changes of a volume, or of all. */
+  dropChanges(request: Init<DropChangesRequest> = {}, options: CallOptions = {}): Promise<DropChangesResponse> {
+    return call(this.#service, 'ambit.v1.ChangeService/DropChanges', DropChangesRequest, DropChangesResponse, request, options)
+  }
+}
+
+/**
  * The terminals of programs that this API has started with one. What is written to
  * them is SessionService.StreamOutput's.
  */
@@ -1412,6 +1587,7 @@ export class PackService {
 /** Every service of a host. */
 export class Services {
   readonly audit: AuditService
+  readonly changes: ChangeService
   readonly terminals: TerminalService
   readonly sessions: SessionService
   readonly execs: ExecService
@@ -1421,6 +1597,7 @@ export class Services {
   readonly packs: PackService
   constructor(service: Service) {
     this.audit = new AuditService(service)
+    this.changes = new ChangeService(service)
     this.terminals = new TerminalService(service)
     this.sessions = new SessionService(service)
     this.execs = new ExecService(service)
