@@ -10,6 +10,7 @@ import './style/parts.css'
 import './style/inbox.css'
 import './style/views.css'
 import './style/consent.css'
+import './style/change.css'
 import { applyTheme } from './theme'
 
 const client = new QueryClient({

@@ -45,6 +45,10 @@ func TestQuestion(t *testing.T) { run(t, "question.mjs") }
 // update shows what is more and what is less; a pack is removed with its grants.
 func TestInstall(t *testing.T) { run(t, "install.mjs") }
 
+// What a session changed and is kept apart is looked at file by file, and what is chosen
+// is applied, unless somebody changed it meanwhile; the rest is dropped.
+func TestReview(t *testing.T) { run(t, "review.mjs") }
+
 // What a sandboxed program can name stays text in every view: markup, escapes of a
 // terminal, and what turns text around. A mistake would not run either: the page's
 // policy makes no markup of text, which is tried, beside a page without that policy.

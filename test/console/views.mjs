@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { bench, call, env, file, pack, require, signIn, until, url } from './bench.mjs'
 
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
@@ -66,6 +66,17 @@ await bench(async ({ page, run }) => {
   await page.locator('.consent').getByText('1.2 is installed').waitFor()
   await check(page, 'update')
 
+  // What a session changed.
+  const work = dirname(file('proj/main.go', 'package main\n\nfunc main() {\n\tprintln(1)\n}\n'))
+  const fix = `cd /work && sed -i 's/println(1)/println("one")/' main.go && echo new > notes.txt && mkdir -p .git/hooks && echo true > .git/hooks/post-commit`
+  const fixed = (await call(page, 'SessionService/CreateSession', { argv: ['sh', '-c', fix], volumes: [`${work}:/work:cow`], dir: '/' })).session
+  await until('the session ends', async () => (await call(page, 'SessionService/GetSession', { id: fixed.id })).session.state === 'SESSION_STATE_ENDED')
+  await page.goto(`${url}/sessions/${fixed.id}`)
+  await page.getByRole('button', { name: 'main.go' }).click()
+  await page.locator('.diff .more-line').first().waitFor()
+  await page.locator('.layers li').first().waitFor()
+  await check(page, 'review')
+
   // A dialog holds the focus, and gives it back.
   await page.goto(url + '/grants')
   const revoke = page.getByRole('button', { name: 'Revoke' }).first()
@@ -110,6 +121,6 @@ async function check(page, name) {
 
 /** Takes one of the pictures of docs/console, where they are asked for (make pictures). */
 async function picture(page, name) {
-  const wanted = ['inbox-light', 'inbox-dark', 'inbox-phone', 'session-light', 'grants-light', 'log-light', 'record-light', 'consent-light', 'pack-light']
+  const wanted = ['inbox-light', 'inbox-dark', 'inbox-phone', 'session-light', 'grants-light', 'log-light', 'record-light', 'consent-light', 'pack-light', 'review-light']
   if (env.CONSOLE_PICTURES && wanted.includes(name)) await page.screenshot({ path: join(env.CONSOLE_PICTURES, `${name}.png`) })
 }

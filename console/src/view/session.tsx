@@ -4,6 +4,7 @@ import { useState } from 'react'
 import { call } from '../api/call'
 import { useMay } from '../api/me'
 import type { Record, Session as SessionMessage } from '../api/types'
+import { Review } from '../change/review'
 import { bodyOf, textOf, type Layer } from '../log/body'
 import { Code, plain, Text } from '../text'
 import { moment } from '../time'
@@ -56,6 +57,7 @@ export function Session() {
           />
         </section>
       )}
+      {s && mayEnd && !runs && <Review session={id} />}
       {s && <Report session={id} />}
       {s?.kept && (
         <section className="card">
