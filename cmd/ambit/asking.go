@@ -152,6 +152,16 @@ func (u *queue) Put(ctx context.Context, q approval.Question) error {
 	return err
 }
 
+// Stamp says whether the list was changed, so that many questions that wait cost no
+// process of the store a look each.
+func (u *queue) Stamp() (stamp string) {
+	_ = u.list.do(true, func(l *store.List) error { // without one it is looked
+		stamp = l.Stamp()
+		return nil
+	})
+	return stamp
+}
+
 func (u *queue) Answer(ctx context.Context, id string) (a approval.Answer, answered bool, err error) {
 	var row store.Approval
 	err = u.list.do(true, func(l *store.List) (err error) {

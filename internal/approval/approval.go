@@ -102,6 +102,10 @@ type Queue interface {
 	Close(ctx context.Context, id string, a Answer, at time.Time) (earlier Answer, answered bool, err error)
 }
 
+// A Stamper is a Queue that tells at little cost whether anything in it may have been
+// changed: then its stamp is another one. "" says nothing.
+type Stamper interface{ Stamp() string }
+
 // Rate bounds the questions of one session. A zero field is its default.
 type Rate struct {
 	PerMinute int // new questions within any minute

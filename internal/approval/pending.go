@@ -12,6 +12,10 @@ import (
 // pollEvery is how often the queue is looked at while a question is open.
 const pollEvery = 100 * time.Millisecond
 
+// pollSurely is after how many looks at a stamp that stays the same the question is looked at
+// all the same.
+const pollSurely = 20
+
 // grace is how long fronts have to clear away a question that was answered
 // elsewhere, before the program goes on and writes over it.
 const grace = time.Second
@@ -162,11 +166,21 @@ func (poll) Name() string { return "the queue" }
 func (p poll) Ask(ctx context.Context, q Question) (Answer, error) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for {
+	stamper, _ := p.queue.(Stamper)
+	last := ""
+	for looks := 0; ; looks++ {
 		select {
 		case <-ctx.Done():
 			return Answer{}, ctx.Err()
 		case <-tick.C:
+		}
+		if stamper != nil {
+			// Before the question is looked at: what is changed after it has another one.
+			stamp := stamper.Stamp()
+			if stamp != "" && stamp == last && looks%pollSurely != 0 {
+				continue
+			}
+			last = stamp
 		}
 		if a, ok, err := p.queue.Answer(ctx, q.ID); ok || err != nil {
 			return a, err

@@ -23,7 +23,7 @@ import (
 )
 
 // parts are what can be measured, in order; --only names some of them.
-var parts = []string{"start", "many", "memory", "jobs", "asking", "network", "requests", "tiers", "audit"}
+var parts = []string{"start", "many", "memory", "jobs", "asking", "network", "requests", "tiers", "audit", "host"}
 
 // results is everything that one run found.
 type results struct {
@@ -50,6 +50,7 @@ type results struct {
 	Tiers tierNumbers // beside each other, and gVisor's own runtime
 
 	Audit   auditNumbers
+	Host200 hostNumbers // ambit serve
 	Skipped []string
 }
 

@@ -73,6 +73,8 @@ func (m *measurer) measure(part string) error {
 		return m.asking()
 	case "tiers":
 		return m.tiers()
+	case "host":
+		return m.host()
 	default:
 		return m.audit()
 	}

@@ -111,6 +111,7 @@ func (r *results) verdicts() (all []verdict) {
 	all = append(all, r.openedVerdicts()...)
 	all = append(all, r.askingVerdicts()...)
 	all = append(all, r.tierVerdicts()...)
+	all = append(all, r.hostVerdicts()...)
 	if len(r.Audit.Durable) > 0 {
 		d := r.Audit.Durable.median()
 		add("audit: one durable record", fmt.Sprintf("%.2f ms", float64(d)/1e6), "≤ 1 ms", d <= durableTarget)
@@ -240,6 +241,7 @@ func (r *results) markdown() string {
 	r.openedTables(p, table, row)
 	b.WriteString(r.askingMarkdown())
 	b.WriteString(r.tierMarkdown())
+	b.WriteString(r.hostMarkdown())
 	if r.Audit.Problem != "" {
 		p("\nThe audit log was not measured: its benchmarks failed.\n")
 	}
