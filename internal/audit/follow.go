@@ -34,7 +34,7 @@ func Follow(dir string) (*Follower, error) {
 	}
 	last := len(snap.segments) - 1
 	var buf []byte
-	text, err := snap.text(last, &buf)
+	text, err := snap.text(last, snap.sizes[last], &buf)
 	if err != nil {
 		return nil, fmt.Errorf("read audit log: %s: %w", segmentName(snap.segments[last]), err)
 	}

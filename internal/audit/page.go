@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -83,9 +83,24 @@ func (s snapshot) beginsAt(i int, before uint64) (later bool, err error) {
 	return later, err
 }
 
+// newestIn is how much of a segment is read first where the newest records are wanted.
+const newestIn = 128 << 10
+
 // page adds what q wants of the i-th segment, newest first, until there are most.
 func (s snapshot) page(i int, page []Record, most int, q Query, buf *[]byte) ([]Record, error) {
-	text, err := s.text(i, buf)
+	had := len(page)
+	if q.Before == 0 && len(q.Hints)+len(q.Any) == 0 && s.sizes[i] > newestIn {
+		all, err := s.pageOf(i, newestIn, page, most, q, buf)
+		if err != nil || len(all) >= most {
+			return all, err
+		}
+	}
+	return s.pageOf(i, s.sizes[i], page[:had], most, q, buf)
+}
+
+// pageOf is page, of the last bytes of the segment.
+func (s snapshot) pageOf(i int, last int64, page []Record, most int, q Query, buf *[]byte) ([]Record, error) {
+	text, err := s.text(i, last, buf)
 	if err != nil {
 		return nil, err
 	}
@@ -183,21 +198,25 @@ func inTime(line, since, until []byte) bool {
 	return bytes.Compare(at, since) >= 0 && (until == nil || bytes.Compare(at, until) <= 0)
 }
 
-// text is the i-th segment as far as a head follows, in the buffer.
-func (s snapshot) text(i int, buf *[]byte) ([]byte, error) {
-	r, closer, err := s.open(i)
+// text is the whole lines among the last bytes of the i-th segment as far as a head follows,
+// in the buffer.
+func (s snapshot) text(i int, last int64, buf *[]byte) ([]byte, error) {
+	f, err := openSegment(s.dir, s.segments[i], os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
-	defer closer.Close()
-	*buf = slices.Grow((*buf)[:0], int(s.sizes[i]))[:s.sizes[i]]
+	defer f.Close()
+	*buf = slices.Grow((*buf)[:0], int(last))[:last]
 	text := *buf
-	if _, err := io.ReadFull(r, text); err != nil {
+	if _, err := f.ReadAt(text, s.sizes[i]-last); err != nil && last > 0 {
 		return nil, err
 	}
 	whole := headed(text)
 	if len(whole) < len(text) && i < len(s.segments)-1 {
 		return nil, errors.New("the segment ends without a signed head")
+	}
+	if last < s.sizes[i] {
+		whole = whole[bytes.IndexByte(whole, '\n')+1:] // of the first line the beginning lacks
 	}
 	return whole, nil
 }

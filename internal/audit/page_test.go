@@ -113,6 +113,30 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// The newest of a segment that is long are found by its end, and all of it where they are few.
+func TestPageTail(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fill(t, dir, audit.Options{}, 2000, 100)
+	for name, c := range map[string]struct {
+		q    audit.Query
+		want int
+	}{
+		"newest": {audit.Query{}, 50},
+		"few":    {audit.Query{Keep: func(r audit.Record) bool { return r.Seq%100 == 1 }}, 21},
+	} {
+		page, _, err := audit.Page(dir, 50, c.q)
+		if err != nil || len(page) != c.want {
+			t.Fatalf("%s: %d records, %v; want %d", name, len(page), err, c.want)
+		}
+		last, err := audit.Last(dir, 50, func(r audit.Record) bool { return c.q.Keep == nil || c.q.Keep(r) })
+		slices.Reverse(last)
+		if err != nil || !slices.Equal(numbers(page), numbers(last)) {
+			t.Errorf("%s: %v, want %v, %v", name, numbers(page), numbers(last), err)
+		}
+	}
+}
+
 // What no head follows is on no page, as it is nowhere else.
 func TestPageTorn(t *testing.T) {
 	t.Parallel()

@@ -85,6 +85,7 @@ func (s *Server) put(caller Caller, r *pb.CreateSessionRequest) (id string, err 
 	defer s.mu.Unlock()
 	if _, known := s.active[id]; !known {
 		s.active[id] = false
+		s.begun++
 	}
 	return id, nil
 }
@@ -278,6 +279,7 @@ func (s *Server) untilBegun(ctx context.Context, principal, id string, log *audi
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.active[id] = true
+			s.begun++
 			return nil
 		}
 		if n == soon {

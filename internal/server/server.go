@@ -63,10 +63,14 @@ type Server struct {
 	standby *standby
 	metrics *metrics
 
+	recentRows recent[[]store.Session]
+	recentJobs recent[map[string]*kept]
+
 	preparing chan struct{} // one place for each pack that is unpacked at once
 	uploading sync.Mutex    // held while the files of uploads change
 
 	mu      sync.Mutex
+	begun   int             // guarded by mu; how many jobs were put, or became known to have begun
 	active  map[string]bool // guarded by mu; jobs that may not have ended, and whether they are known to have begun
 	typists map[string]bool // guarded by mu; who is recorded to type where
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -57,15 +58,31 @@ func (s *Server) job(id string) string {
 	return filepath.Join(s.jobs(), id)
 }
 
-// rows are the sessions of a principal on the list.
-func (s *Server) rows(ctx context.Context, principal string) ([]store.Session, error) {
-	all, err := read(s.list, func(l *store.List) ([]store.Session, error) {
-		if err := l.TakeIn(ctx); err != nil {
-			return nil, err
-		}
-		return l.Sessions(ctx)
+// rows are the sessions of a principal on the list, as they were when it was last changed.
+func (s *Server) rows(ctx context.Context, principal string) (mine []store.Session, err error) {
+	stamp, err := s.stamp()
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.recentRows.get(stamp, rowsFresh, func() ([]store.Session, error) {
+		return read(s.list, func(l *store.List) ([]store.Session, error) {
+			if err := l.TakeIn(ctx); err != nil {
+				return nil, err
+			}
+			return l.Sessions(ctx)
+		})
 	})
-	return slices.DeleteFunc(all, func(r store.Session) bool { return r.Principal != principal }), err
+	for _, r := range all {
+		if r.Principal == principal {
+			mine = append(mine, r)
+		}
+	}
+	return mine, err
+}
+
+// stamp is another one after each change of the list.
+func (s *Server) stamp() (string, error) {
+	return read(s.list, func(l *store.List) (string, error) { return l.Stamp(), nil })
 }
 
 // kept is a job of a principal, and how far it is.
@@ -210,19 +227,9 @@ func (s sessions) ListSessions(ctx context.Context, r *connect.Request[pb.ListSe
 // all are the sessions of a principal: those on the list, and those that were
 // asked for here and are not on it.
 func (s *Server) all(ctx context.Context, principal string, ended bool) (all []*pb.Session, err error) {
-	ids, err := s.unlisted(ended)
+	jobs, err := s.jobsOf(principal, ended)
 	if err != nil {
 		return nil, err
-	}
-	jobs := map[string]*kept{}
-	for _, id := range ids {
-		k, err := s.keptFor(principal, id)
-		if err != nil {
-			return nil, err
-		}
-		if k != nil {
-			jobs[id] = k
-		}
 	}
 	rows, err := s.rows(ctx, principal)
 	if err != nil {
@@ -240,6 +247,39 @@ func (s *Server) all(ctx context.Context, principal string, ended bool) (all []*
 		}
 	}
 	return all, nil
+}
+
+// jobsOf are the jobs of a principal that may not have ended, or all of them. Of the
+// first it is known for a moment how far they were.
+func (s *Server) jobsOf(principal string, ended bool) (map[string]*kept, error) {
+	look := func() (map[string]*kept, error) {
+		ids, err := s.unlisted(ended)
+		jobs := map[string]*kept{}
+		for _, id := range ids {
+			k, err := s.keptFor(principal, id)
+			if err != nil {
+				return nil, err
+			}
+			if k != nil {
+				jobs[id] = k
+			}
+		}
+		return jobs, err
+	}
+	if ended {
+		return look()
+	}
+	stamp, err := s.stamp()
+	if err != nil {
+		return nil, err
+	}
+	if stamp != "" {
+		s.mu.Lock()
+		stamp = fmt.Sprintf("%s %d %x", principal, s.begun, stamp)
+		s.mu.Unlock()
+	}
+	jobs, err := s.recentJobs.get(stamp, jobsFresh, look)
+	return maps.Clone(jobs), err
 }
 
 // unlisted are the jobs to look at: those that may not have ended, or all.

@@ -62,9 +62,10 @@ func (l *List) Approvals(ctx context.Context) ([]Approval, error) {
 	return all, nil
 }
 
-// Stamp is another text after each change of the list, and takes three system calls: the
+// Stamp is another text after each change of the list, and takes four system calls: the
 // counter of changes in SQLite's header, which each transaction writes
-// (https://www.sqlite.org/fileformat.html, 1.3.7). It is "" where it cannot be read.
+// (https://www.sqlite.org/fileformat.html, 1.3.7), and how long the file is in which changes
+// are noted that are to be taken in. It is "" where it cannot be read.
 //
 // It is read without SQLite's locks, so that a change may still be on its way: who sees
 // another one asks, and waits for it.
@@ -78,7 +79,14 @@ func (l *List) Stamp() string {
 	if _, err := f.ReadAt(counter[:], 24); err != nil {
 		return ""
 	}
-	return string(counter[:])
+	info, err := os.Lstat(notesPath(l.path))
+	if errors.Is(err, os.ErrNotExist) {
+		return string(counter[:]) // nothing waits
+	}
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s %d %d", counter[:], info.Size(), info.ModTime().UnixNano())
 }
 
 // Approval returns one question, or ErrNotFound.

@@ -75,12 +75,6 @@ func (m *measurer) host() error {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 		say("    %.1f s", time.Since(began).Seconds())
-		if os.Getenv("OPS") != "" {
-			say("%s", (&results{Host200: *n}).hostMarkdown())
-			if strings.HasSuffix(step.name, "questions") {
-				return nil
-			}
-		}
 	}
 	return nil
 }
