@@ -23,7 +23,6 @@ type Client struct {
 	most  int    // streams at once that the server wants; guarded by mu
 	taken int    // streams that were reserved and not begun; guarded by mu
 	list  uint32 // how long a header may be; guarded by mu
-	going bool   // the server takes no more streams; guarded by mu
 	ended chan struct{}
 	tired func()
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 
@@ -130,7 +131,19 @@ func TestGoAway(t *testing.T) {
 			t.Error("it takes another")
 		}
 	}
-	k, p := dialled(t)
+	k, p := dialled(t) // a server that goes away is left when it has answered
+	if _, _, err := exchanged(t, k, p, ask("GET", "/", ""), func(id uint32) {
+		p.must(p.WriteGoAway(id, http2.ErrCodeNo, nil))
+		p.head(id, true, ":status", "200")
+	}); err != nil {
+		t.Error(err)
+	}
+	for end := time.Now().Add(time.Minute); !k.Ended(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it keeps a connection that takes no more requests")
+		}
+	}
+	k, p = dialled(t)
 	if _, _, err := exchanged(t, k, p, ask("GET", "/", ""), func(id uint32) { p.must(p.WriteRSTStream(id, http2.ErrCodeRefusedStream)) }); !two.Unbegun(err) {
 		t.Error(err)
 	}
