@@ -17,6 +17,7 @@ import (
 	"github.com/google/subcommands"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/urpc"
 	"gvisor.dev/gvisor/runsc/cmd/util"
 	"gvisor.dev/gvisor/runsc/config"
 	"gvisor.dev/gvisor/runsc/container"
@@ -182,16 +183,45 @@ func (a *agent) begun() {
 	go a.wait()
 }
 
-// wait says how the program ended, and ends everything.
+// wait says how the program ended, or that its kernel did before, and ends
+// everything.
 func (a *agent) wait() {
-	ws, err := a.c.Wait()
+	const program = 1 // of its own kernel's processes
+	ws, asked := a.c.WaitPID(program)
+	gofer := killed(int(a.c.GoferPid.Load()))
+	stopped, err := a.c.Wait() // until the sentry has ended: if nobody could say how the program did, how the sentry did
+	if asked != nil {
+		ws = stopped
+	}
 	if err == nil {
-		err = wire.Send(wire.Descriptor, wire.Reply{Kind: wire.Ended, Status: uint32(ws)})
+		err = wire.Send(wire.Descriptor, wire.Reply{Kind: wire.Ended, Status: uint32(ws), Error: lost(gofer, asked, stopped)})
 	}
 	if err != nil {
 		os.Exit(1) // the launcher sees that it ended without a word
 	}
 	os.Exit(0)
+}
+
+// lost says which part of the sandbox was ended before the program, if one was. The
+// sentry did not answer then, and a signal ended it: by itself it ends with a
+// status. Where the gofer is gone, the sentry ends the program.
+func lost(gofer bool, asked error, stopped unix.WaitStatus) string {
+	_, answered := errors.AsType[urpc.RemoteError](asked)
+	switch {
+	case gofer:
+		return "what opens its files was killed"
+	case asked != nil && !answered && stopped.Signaled():
+		return "its kernel was ended by " + unix.SignalName(stopped.Signal()) + lastWords()
+	}
+	return ""
+}
+
+// killed reports whether a signal has ended a child, and leaves it to who waits for it.
+func killed(pid int) bool {
+	const exited = 1 // CLD_EXITED (asm-generic/siginfo.h)
+	var how unix.Siginfo
+	err := unix.Waitid(unix.P_PID, pid, &how, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
+	return err == nil && how.Signo != 0 && how.Code != exited
 }
 
 // errnoOf reads out of an error why a program cannot be executed. The sentry says

@@ -57,12 +57,7 @@ func TestG09GroupsOfTheKilled(t *testing.T) {
 		t.Skipf("requires: control groups, which this tier does not go without: %s", out)
 	}
 	s := f.begin(t, "echo $AMBIT_SESSION; echo ready; exec sleep 600")
-	session := ""
-	for line := range strings.Lines(s.out.String()) {
-		if strings.HasPrefix(line, "s-") {
-			session = strings.TrimSpace(line)
-		}
-	}
+	session := sessionIn(s.out.String())
 	if session == "" {
 		t.Fatalf("no session: %s", s.out)
 	}
@@ -84,4 +79,14 @@ func TestG09GroupsOfTheKilled(t *testing.T) {
 	if left := groups(session); len(left) > 0 {
 		t.Errorf("G9: %v are left", left)
 	}
+}
+
+// sessionIn is the session that a program has said that it is of.
+func sessionIn(said string) (session string) {
+	for line := range strings.Lines(said) {
+		if strings.HasPrefix(line, "s-") {
+			session = strings.TrimSpace(line)
+		}
+	}
+	return session
 }

@@ -54,6 +54,7 @@ type session struct {
 	cannotExec syscall.Errno // why there is no program
 	ended      chan struct{}
 	limit      atomic.Pointer[string] // the bound that ended it
+	killed     atomic.Bool            // by this side
 }
 
 func (s *session) Report() enforce.Report         { return s.report }
@@ -199,6 +200,7 @@ func (s *session) Kill() error {
 		return nil
 	default:
 	}
+	s.killed.Store(true)
 	if err := unix.Kill(s.pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill the sandbox: %w", err)
 	}
@@ -230,7 +232,24 @@ func (s *session) Wait() (enforce.Result, error) {
 		}
 		err = errors.Join(err, s.group.Remove())
 	}
+	if r.Limit == "" {
+		err = errors.Join(s.lost(), err)
+	}
 	return r, err
+}
+
+// lost says that something of the sandbox's own ended before its program did, if so,
+// and nobody wanted that.
+func (s *session) lost() error {
+	switch {
+	case s.killed.Load() || s.cannotExec != 0:
+		return nil
+	case s.last.Kind != wire.Ended:
+		return errors.New("the sandbox ended before its program did: ambit-runsc was ended")
+	case s.last.Error != "":
+		return fmt.Errorf("the sandbox ended before its program did: %s", s.last.Error)
+	}
+	return nil
 }
 
 // result reads what the agent said of the program's end.

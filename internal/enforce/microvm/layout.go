@@ -51,7 +51,7 @@ func layOut(p enforce.Plan, img image.Image) (_ *layout, err error) {
 	own := func(path string, op enforce.Op) bool {
 		return slices.ContainsFunc(p.View, func(e enforce.Entry) bool { return e.Path == path && (op == "" || e.Op == op) })
 	}
-	if own("/etc", enforce.OpDir) && !own("/etc/machine-id", "") {
+	if own("/etc", enforce.OpDir) && !own("/etc", enforce.OpBind) && !own("/etc/machine-id", "") {
 		l.entries = append(l.entries, channel.Entry{Op: "file", Path: "/etc/machine-id", Mode: 0o444, Content: machineID(p.Session)})
 	}
 	return l, nil
