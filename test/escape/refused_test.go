@@ -36,7 +36,7 @@ func TestRefusedByName(t *testing.T) {
 		}
 		t.Run(r.name, func(t *testing.T) {
 			f := newField(t)
-			f.entered(t, tier)
+			f.tier = tier
 			f.listen(t, "unix", f.work("socket"))
 			for _, flag := range r.flags {
 				f.flags = append(f.flags, strings.ReplaceAll(flag, "SOCKET", f.work("socket")))

@@ -162,6 +162,17 @@ func TestBothSides(t *testing.T) {
 }
 
 // FuzzFiles reads what a guest might send: it ends, and every name stays beneath.
+// TestRefusedFiles: who cannot send files says why, which is not lost; an answer that
+// says nothing is no end of them.
+func TestRefusedFiles(t *testing.T) {
+	for text, want := range map[string]string{`{"error":"too deep"}`: "too deep", `{}`: "breaks the rules", `{"exit":-1}`: "breaks the rules", `x`: "breaks the rules"} {
+		err := stream(message('m', text), 1<<10).Files(func(channel.Node, io.Reader) error { return nil })
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
 func FuzzFiles(f *testing.F) {
 	f.Add(append(message('n', `{"path":"a","kind":"file","size":2}`), message('p', "xx")...))
 	f.Add(message('n', `{"path":"a","kind":"link","target":"/"}`))

@@ -120,6 +120,8 @@ func (s *Stream) Files(take func(n Node, content io.Reader) error) error {
 		case kindEnd:
 			return nil
 		case kindNode:
+		case kindMessage: // the other side could not, and says why
+			return refused(text)
 		default:
 			return fmt.Errorf("%w: kind %q among files", errMessage, kind)
 		}
@@ -138,6 +140,18 @@ func (s *Stream) Files(take func(n Node, content io.Reader) error) error {
 			return err
 		}
 	}
+}
+
+// refused is what an answer in the place of files says.
+func refused(text []byte) error {
+	var a Answer
+	if err := json.Unmarshal(text, &a); err != nil {
+		return fmt.Errorf("%w: %w", errMessage, err)
+	}
+	if err := errors.Join(a.check(), a.Failed()); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: an answer among files", errMessage)
 }
 
 // content reads the pieces of one file.
