@@ -185,7 +185,7 @@ func (h Host) seccomp() Finding {
 // version needs none of them.
 func (h Host) devices() (all []Finding) {
 	for _, d := range []struct{ layer, path, group, opens, without string }{
-		{"FUSE", "dev/fuse", "", ": first touches can be asked about by a trap", "ambit run asks by notification instead, if --ask-by notification says so: as safe, and slower"},
+		{"FUSE", "dev/fuse", "", ": first touches can be asked about by a trap, and folders be append-only", "ambit run asks by notification instead, if --ask-by notification says so: as safe, and slower; nothing can be append-only"},
 		{"tunnels", "dev/net/tun", "", ": a granted network goes by a tun device", "a granted network goes by a veth pair and a packet socket instead: as safe, and somewhat slower"},
 		{"KVM", "dev/kvm", "kvm", "", "the microVM tier needs it"},
 	} {
