@@ -268,7 +268,7 @@ func TestConsentStale(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stale("changed where it was unpacked", p, "fs.read:/etc/hostname")
+	stale("changed where it was unpacked", p, "fs.read:/etc/passwd")
 	if c.installed(t) != "" {
 		t.Fatal("it is installed")
 	}
