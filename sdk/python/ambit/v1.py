@@ -621,7 +621,7 @@ class CreateSessionRequest(_codec.Message):
     pack: str = ""
     allow: _List[str] = _dc.field(default_factory=list)
     deny: _List[str] = _dc.field(default_factory=list)
-    #: SOURCE:TARGET:ro|rw|cow, with absolute paths.
+    #: SOURCE:TARGET:ro|rw|append|cow, with absolute paths.
     volumes: _List[str] = _dc.field(default_factory=list)
     #: Variables inside, by name. Nothing of the host's environment goes in.
     env: _Dict[str, str] = _dc.field(default_factory=dict)

@@ -247,7 +247,7 @@ export interface CreateSessionRequest {
     pack?: string;
     allow?: string[];
     deny?: string[];
-    /** SOURCE:TARGET:ro|rw|cow, with absolute paths. */
+    /** SOURCE:TARGET:ro|rw|append|cow, with absolute paths. */
     volumes?: string[];
     /** Variables inside, by name. Nothing of the host's environment goes in. */
     env?: {
