@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -181,7 +182,19 @@ func (h *Host) Close() {
 			break
 		}
 	}
+	openUp(filepath.Join(h.State, "changes"))
 	_ = os.RemoveAll(h.Home) // a temporary folder
+}
+
+// openUp lets an ordinary user remove what sessions changed and is kept apart: the
+// kernel makes folders there that nobody may read.
+func openUp(dir string) {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error { // there may be none
+		if err == nil && d.IsDir() {
+			err = os.Chmod(path, 0o700) // before it is read
+		}
+		return err
+	})
 }
 
 // Keepers are the processes that look after sessions of this host, and those that
