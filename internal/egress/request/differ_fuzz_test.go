@@ -79,7 +79,9 @@ func FuzzSame(f *testing.F) {
 			}
 		}, nil)
 		through := w.client(true)
-		dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", w.server) }
+		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", w.server)
+		}
 		var p http.Protocols
 		p.SetUnencryptedHTTP2(true)
 		straight := &http.Transport{DialContext: dial, Protocols: &p, TLSClientConfig: &tls.Config{}}

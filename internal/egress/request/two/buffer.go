@@ -6,6 +6,8 @@ type buffer struct {
 	at   int // of text, from where it is not taken
 }
 
+func (b *buffer) len() int { return len(b.text) - b.at }
+
 func (b *buffer) add(p []byte) {
 	if len(b.text)+len(p) > cap(b.text) && b.at > 0 {
 		b.text = b.text[:copy(b.text, b.text[b.at:])]
@@ -24,7 +26,7 @@ func (b *buffer) take(p []byte) int {
 
 // drop forgets them, and says how many they were.
 func (b *buffer) drop() int {
-	n := len(b.text) - b.at
+	n := b.len()
 	b.text, b.at = nil, 0
 	return n
 }

@@ -189,3 +189,59 @@ func TestSecretIsNotKept(t *testing.T) {
 		k.Close()
 	}
 }
+
+// TestGrows: a server may send more and more of a response that is taken as it comes,
+// up to a bound.
+func TestGrows(t *testing.T) {
+	const part, first, most, all = 16 << 10, 256 << 10, 4 << 20, 32 << 20
+	k, p := dialled(t)
+	top := first
+	got, _, err := exchanged(t, k, p, ask("GET", "/", ""), func(id uint32) {
+		p.head(id, false, ":status", "200")
+		go func() {
+			may := first
+			for sent := 0; sent < all; {
+				for ; may >= part && sent < all; may, sent = may-part, sent+part {
+					if p.WriteData(id, false, make([]byte, part)) != nil {
+						return
+					}
+				}
+				if sent == all {
+					break
+				}
+				f, err := p.ReadFrame()
+				if err != nil {
+					return
+				}
+				if w, ok := f.(*http2.WindowUpdateFrame); ok && w.StreamID == id {
+					may += int(w.Increment)
+					top = max(top, may)
+				}
+			}
+			_ = p.WriteData(id, true, nil)
+		}()
+	})
+	if err != nil || len(got) != all || top <= first || top > most {
+		t.Errorf("%d bytes, %v; a window of %d", len(got), err, top)
+	}
+}
+
+// TestNotTaken: of a response that nobody takes a server may send no more than at
+// first.
+func TestNotTaken(t *testing.T) {
+	k, p := dialled(t)
+	if !k.Reserve() {
+		t.Fatal("there is no room")
+	}
+	go func() { _, _ = k.Send(t.Context(), ask("GET", "/", ""), false, ignore) }()
+	id := p.until(func(f http2.Frame) bool { return f.Header().Type == http2.FrameHeaders }).Header().StreamID
+	p.head(id, false, ":status", "200")
+	for range 256 / 16 {
+		p.must(p.WriteData(id, false, make([]byte, 16<<10)))
+	}
+	p.must(p.WriteData(id, false, []byte("x")))
+	f := p.until(func(f http2.Frame) bool { return f.Header().Type == http2.FrameRSTStream })
+	if code := f.(*http2.RSTStreamFrame).ErrCode; code != http2.ErrCodeFlowControl {
+		t.Error(code)
+	}
+}

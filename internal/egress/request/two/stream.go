@@ -22,6 +22,7 @@ type stream struct {
 	declared int64 // how long the body says that it is; -1: it does not
 	got      int64 // of the body
 	window   int64 // that may come
+	limit    int64 // of window
 	owed     int64 // was taken, and not told
 	over     bool  // nothing more comes
 	deaf     bool  // nobody takes what comes
@@ -50,7 +51,7 @@ type early struct {
 
 // stream makes a stream and keeps it. mu is held.
 func (l *link) stream(id uint32) *stream {
-	st := &stream{link: l, id: id, room: l.first, window: streamWindow, declared: -1}
+	st := &stream{link: l, id: id, room: l.first, window: streamWindow, limit: streamWindow, declared: -1}
 	st.wake.L = &l.mu
 	l.streams[id] = st
 	l.begun++
@@ -88,6 +89,7 @@ func (l *link) remove(st *stream) {
 		return
 	}
 	delete(l.streams, st.id)
+	l.grown -= st.limit - streamWindow
 	if l.waiting > 0 {
 		l.drained.Broadcast()
 	}
@@ -188,12 +190,24 @@ func (l *link) owe(n int64) {
 }
 
 func (st *stream) owe(n int64) {
-	if st.owed += n; st.owed >= streamWindow/4 && !st.over && st.err == nil {
-		st.window += st.owed
-		st.link.sayWindow(st.id, uint32(st.owed))
+	if st.owed += n; st.owed >= st.limit/4 && !st.over && st.err == nil {
+		more := st.owed + st.grow()
+		st.window += more
+		st.link.sayWindow(st.id, uint32(more))
 		st.owed = 0
 		st.link.said()
 	}
+}
+
+// grow doubles the window of a response that is taken as it comes: no more of it comes
+// in a round trip, which may be a long one to a server.
+func (st *stream) grow() int64 {
+	l, more := st.link, st.limit
+	if st.from == nil || st.body.len() > 0 || 2*more > grownWindow || l.grown+more > maxGrown || l.streams[st.id] != st {
+		return 0
+	}
+	st.limit, l.grown = st.limit+more, l.grown+more
+	return more
 }
 
 // read takes some of what has come.

@@ -38,7 +38,9 @@ import (
 const (
 	maxStreams   = 128       // at once
 	streamWindow = 256 << 10 // of a body that is not taken from here yet
-	linkWindow   = maxStreams * streamWindow
+	grownWindow  = 4 << 20   // of one from a server that may be far, where all of it is taken as it comes
+	maxGrown     = 16 << 20  // of all such, beyond what each stream has
+	linkWindow   = maxStreams*streamWindow + maxGrown
 	maxHeld      = 128 << 10 // to be written, before whoever has more waits
 	maxAnswers   = 64 << 10  // and of answers to what was asked beside them
 	maxFrame     = 16 << 10
@@ -89,6 +91,7 @@ type link struct {
 	frame   int    // the longest that may be sent
 	window  int64  // that may be received
 	owed    int64  // taken, and not told
+	grown   int64  // that the windows of streams are larger than at first
 	begun   int    // streams, since the connection is there
 	going   bool   // the other side begins no streams, and takes none
 	last    uint32 // stream that the other side has begun
