@@ -55,37 +55,53 @@ func TestTypeScriptTypes(t *testing.T) {
 	}
 	const client = "../../sdk/typescript"
 	dir := t.TempDir()
-	for _, name := range []string{"src", "examples", "package.json", "package-lock.json", "tsconfig.json", "clean.mjs", "stamp.mjs", ".npmrc"} {
-		from := filepath.Join(client, name)
-		if info, err := os.Stat(from); err != nil {
-			t.Fatal(err)
-		} else if info.IsDir() {
-			err = os.CopyFS(filepath.Join(dir, name), os.DirFS(from))
-			if err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		content, err := os.ReadFile(from)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), content, 0o644)
-		}
-		if err != nil {
+	for _, name := range []string{"src", "examples"} {
+		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join(client, name))); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, name := range []string{"package.json", "package-lock.json", "tsconfig.json", "clean.mjs", "stamp.mjs", ".npmrc"} {
+		copied(t, filepath.Join(client, name), filepath.Join(dir, name))
 	}
 	if out, err := compiler(t, npm, dir); err != nil {
 		t.Skipf("requires: typescript from a registry of npm (%v: %s)", err, out)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
-	build := exec.CommandContext(ctx, npm, "run", "-s", "build")
-	build.Dir = dir
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	compile := func(name string, args ...string) {
+		cmd := exec.CommandContext(ctx, name, args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
 	}
+	compile(npm, "run", "-s", "build")
 	if made, there := sum(t, filepath.Join(dir, "dist")), sum(t, filepath.Join(client, "dist")); made != there {
 		t.Errorf("sdk/typescript/dist is not what is built of its sources: run make sdk\nmade  %s\nthere %s", made, there)
+	}
+	// The console has messages of its own, which are to be those of the contract.
+	check := filepath.Join(dir, "check")
+	if err := os.Mkdir(check, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	copied(t, "console.ts", filepath.Join(check, "console.ts"))
+	copied(t, "../../console/src/api/types.ts", filepath.Join(check, "types.ts"))
+	copied(t, filepath.Join(client, "src/json.ts"), filepath.Join(check, "json.ts"))
+	const options = `{"extends": "../tsconfig.json", "compilerOptions": {"rootDir": ".", "noEmit": true}, "include": ["*.ts"]}`
+	if err := os.WriteFile(filepath.Join(check, "tsconfig.json"), []byte(options), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	compile(filepath.Join(dir, "node_modules/.bin/tsc"), "-p", "check")
+}
+
+func copied(t *testing.T, from, to string) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, content, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
