@@ -66,7 +66,7 @@ func loginProvider(o options, log *slog.Logger) (*provider.Provider, error) {
 	if o.config == "" {
 		return nil, nil //nolint:nilnil // there need be none
 	}
-	cfg, err := provider.Load(o.config, token.Roles())
+	cfg, err := provider.Load(o.config, token.Roles(), token.Org)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +19,7 @@ import (
 	"ambit.dev/ambit/internal/enforce/process"
 	"ambit.dev/ambit/internal/enforce/view"
 	"ambit.dev/ambit/internal/store"
+	"ambit.dev/ambit/internal/token"
 )
 
 // Exit statuses of our own. Any other is the program's.
@@ -47,6 +50,7 @@ type app struct {
 	in       *os.File
 	out, err *os.File
 	stateDir string
+	org      string // that it acts for; "": none
 	json     bool
 	kept     *kept        // of the output of a run; nil: it is not
 	early    process.Tier // begun while this launcher stood by
@@ -109,6 +113,8 @@ func (a *app) root(args []string) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().StringVar(&a.stateDir, "state-dir", "", "where grants and the log are kept (default $AMBIT_STATE_DIR, else $XDG_STATE_HOME/ambit)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
+	root.PersistentFlags().StringVar(&a.org, "org", "", "act for the organisation `NAME`, with its grants and for its people alone")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.checkOrg(cmd) }
 	root.AddCommand(a.runCommand())
 	if len(args) > 0 && args[0] == "run" {
 		root.CompletionOptions.DisableDefaultCmd = true // a command too
@@ -119,6 +125,22 @@ func (a *app) root(args []string) *cobra.Command {
 	completeAudit(root)
 	completeLearn(root)
 	return root
+}
+
+// ofOrgs are the commands that can be for an organisation, without "ambit". What others
+// change is the machine's.
+var ofOrgs = []string{"run", "stop", "why", "approve", "session diff", "session apply", "session drop", "grants ls", "grants add", "grants revoke", "pack ls", "pack check", "pack show", "token add"}
+
+// checkOrg refuses what would leave out whom it is for.
+func (a *app) checkOrg(cmd *cobra.Command) error {
+	if !cmd.Flags().Changed("org") {
+		return nil
+	}
+	_, name, _ := strings.Cut(cmd.CommandPath(), " ")
+	if !slices.Contains(ofOrgs, name) {
+		return fmt.Errorf("--org: ambit %s is for the whole machine", name)
+	}
+	return token.Org(a.org)
 }
 
 // state is the directory of grants and log.
@@ -220,8 +242,27 @@ func (a *app) auditDir() (string, error) {
 	return filepath.Join(dir, "audit"), err
 }
 
-// principal names the person in grants and records.
-func principal() string { return "uid:" + strconv.Itoa(os.Getuid()) }
+// operator names who runs this machine, in grants and records.
+func operator() string { return "uid:" + strconv.Itoa(os.Getuid()) }
+
+// principal names in grants and records whose what is done is: the person's, or that of
+// the organisation that --org names.
+func (a *app) principal() string {
+	if a.org == "" {
+		return operator()
+	}
+	return operator() + "@" + a.org
+}
+
+// sees reports whether what somebody owns is there for this command: to an
+// organisation its own, to who runs the machine also that of every organisation.
+func (a *app) sees(owner string) bool {
+	if owner == a.principal() {
+		return true
+	}
+	_, theirs := strings.CutPrefix(owner, operator()+"@")
+	return theirs && a.org == ""
+}
 
 // who describes the person to the view. HOME may be unset or strange; then
 // there is no home.

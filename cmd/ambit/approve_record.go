@@ -49,7 +49,7 @@ func (a *app) approveRecord(ctx context.Context, f *answerFlags, id string) erro
 	if err != nil {
 		return err
 	}
-	g := grant.Grant{ID: audit.NewID("g"), Principal: principal(), Pack: to.manifest.ID, Digest: to.digest, Capability: c, Outcome: grant.Allow,
+	g := grant.Grant{ID: audit.NewID("g"), Principal: a.principal(), Pack: to.manifest.ID, Digest: to.digest, Capability: c, Outcome: grant.Allow,
 		Lifespan: life, Origin: "ambit approve", Reason: "denied as " + r.ID, Created: a.now().UTC()}
 	if err := a.grantable(ctx, g, to); err != nil {
 		return err
@@ -100,8 +100,8 @@ func (a *app) deniedRecord(id string) (r audit.Record, c capability.Capability, 
 	default:
 		return r, c, fmt.Errorf("record %s is of kind %s; only what was denied can be approved", id, r.Kind)
 	}
-	if r.Principal != principal() {
-		return r, c, fmt.Errorf("%s was denied to %s, you are %s", id, r.Principal, principal())
+	if r.Principal != a.principal() {
+		return r, c, fmt.Errorf("%s was denied to %s, you are %s", id, r.Principal, a.principal())
 	}
 	if c, err = capability.Parse(string(text)); err != nil {
 		return r, c, fmt.Errorf("what %s denied cannot be granted by itself: %w", id, err)

@@ -126,7 +126,7 @@ func auditSummary(r audit.Record) string {
 		if b.Removed {
 			return auditJoin("the token", b.Name, "is taken back")
 		}
-		return auditJoin("the token", b.Name, "is made,", b.Role)
+		return auditJoin("the token", b.Name, "is made,", strings.TrimSuffix(b.Role+", for "+b.Org, ", for "))
 	case *audit.CallBody:
 		return auditJoin("by", string(b.By)+",", b.Role+":", strings.TrimPrefix(b.Procedure, "/ambit.v1."), auditWords(b.Objects))
 	case *audit.ChangesBody:

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,7 +69,7 @@ func (a *app) listGrants(ctx context.Context, pack string, all bool) error {
 	}
 	shown := []grant.Grant{}
 	for _, g := range stored {
-		mine := g.Principal == principal() && a.standing(g)
+		mine := a.sees(g.Principal) && a.standing(g)
 		if (all || mine) && (pack == "" || g.Pack == id) {
 			shown = append(shown, g)
 		}
@@ -82,7 +83,7 @@ func (a *app) listGrants(ctx context.Context, pack string, all bool) error {
 	}
 	var rows [][]string
 	for _, g := range shown {
-		rows = append(rows, []string{g.ID, g.Outcome.String(), broadly(g.Capability), forWhom(g.Pack), a.lasts(g),
+		rows = append(rows, []string{g.ID, g.Outcome.String(), broadly(g.Capability), forOrg(g, forWhom(g.Pack)), a.lasts(g),
 			g.Origin, g.Created.Local().Format(minute), g.Reason})
 	}
 	return table(a.out, []string{"ID", "OUTCOME", "CAPABILITY", "FOR", "LASTS", "ORIGIN", "CREATED", "REASON"}, rows)
@@ -145,6 +146,14 @@ func forWhom(pack string) string {
 		return "ad hoc runs"
 	}
 	return pack
+}
+
+// forOrg says beside whom a grant is for of which organisation.
+func forOrg(g grant.Grant, whom string) string {
+	if _, org, ok := strings.Cut(g.Principal, "@"); ok {
+		whom += " of " + org
+	}
+	return whom
 }
 
 // storedGrants reads every grant. Where nothing was ever granted it does not

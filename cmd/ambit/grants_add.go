@@ -165,7 +165,7 @@ func (a *app) makeGrants(f *addFlags, to grantee, caps []capability.Capability) 
 		}
 	}
 	for _, c := range caps {
-		g := grant.Grant{ID: audit.NewID("g"), Principal: principal(), Pack: to.manifest.ID, Digest: to.digest, Capability: c,
+		g := grant.Grant{ID: audit.NewID("g"), Principal: a.principal(), Pack: to.manifest.ID, Digest: to.digest, Capability: c,
 			Outcome: grant.Allow, Lifespan: life, Origin: "ambit grants add", Reason: f.reason, Created: a.now().UTC()}
 		if f.deny {
 			g.Outcome = grant.Deny

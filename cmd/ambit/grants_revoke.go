@@ -97,14 +97,14 @@ func (a *app) toRevoke(stored []grant.Grant, pack string, ids []string) (chosen 
 			}
 		}
 		for _, g := range stored {
-			if a.standing(g) && g.Principal == principal() && (pack == "" || g.Pack == pack) {
+			if a.standing(g) && a.sees(g.Principal) && (pack == "" || g.Pack == pack) {
 				chosen = append(chosen, g)
 			}
 		}
 		return chosen, nil
 	}
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-		i := slices.IndexFunc(stored, func(g grant.Grant) bool { return g.ID == id })
+		i := slices.IndexFunc(stored, func(g grant.Grant) bool { return g.ID == id && (a.org == "" || a.sees(g.Principal)) })
 		switch {
 		case i < 0:
 			return nil, fmt.Errorf("there is no grant %q; `ambit grants ls` lists them", id)

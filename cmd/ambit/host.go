@@ -164,6 +164,9 @@ func (s *prepared) privateHome(in *enforce.Input) error {
 	if err != nil {
 		return err
 	}
+	if s.app.org != "" { // whose pack keeps it for itself
+		dir = filepath.Join(dir, "orgs", s.app.org)
+	}
 	// Escaped, so that the home of one pack is never a folder in another's.
 	dir = filepath.Join(dir, "homes", url.PathEscape(name))
 	if err := os.MkdirAll(dir, 0o700); err != nil {

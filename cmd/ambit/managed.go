@@ -55,7 +55,7 @@ var _ decision.Judge = (*managed)(nil)
 
 // manage looks whether there are policies, and begins to start what evaluates them.
 func (a *app) manage() *managed {
-	m := &managed{app: a, answers: map[string]told{}, closed: map[capability.Capability][]capability.Capability{}}
+	m := &managed{app: a, about: wire.Context{Org: a.org}, answers: map[string]told{}, closed: map[capability.Capability][]capability.Capability{}}
 	stamp, there, err := policyStamp()
 	m.stamp = stamp
 	if err != nil || there {

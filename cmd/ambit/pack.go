@@ -127,7 +127,7 @@ func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
 		return r, err
 	}
 	r.Folder = s.packDir
-	s.subject.Principal, s.subject.Pack = principal(), s.manifest.ID
+	s.subject.Principal, s.subject.Pack = s.app.principal(), s.manifest.ID
 	s.managed = a.manage()
 	defer s.managed.close()
 	s.managed.of(a.signerOf(s.manifest.ID), s.tier.name)

@@ -190,7 +190,7 @@ func (in *installation) compare(ctx context.Context) error {
 	}
 	var standing, denials []grant.Grant
 	for _, g := range stored {
-		if g.Pack != in.manifest.ID || g.Principal != principal() || !in.app.standing(g) {
+		if g.Pack != in.manifest.ID || g.Principal != in.app.principal() || !in.app.standing(g) {
 			continue
 		}
 		switch {

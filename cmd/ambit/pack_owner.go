@@ -164,6 +164,6 @@ func (a *app) recordOne(ctx context.Context, rec audit.Record) error {
 func packRecord(o pack.Owner, removed bool) (audit.Record, error) {
 	r, err := audit.New(audit.PackBody{Folder: audit.Text(o.Folder), Digest: o.Digest, Version: audit.Text(o.Version),
 		Signer: audit.Text(o.Signer), Source: audit.Text(o.Source), Removed: removed})
-	r.ID, r.Principal, r.Pack = audit.NewID("p"), principal(), o.ID
+	r.ID, r.Principal, r.Pack = audit.NewID("p"), operator(), o.ID
 	return r, err
 }

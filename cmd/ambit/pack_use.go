@@ -110,7 +110,7 @@ func (a *app) usesOf(id string, wants []capability.Capability) (*useCounter, err
 		if err != nil {
 			return u, err
 		}
-		if r.Pack == id && r.Principal == principal() {
+		if r.Pack == id && r.Principal == a.principal() {
 			if err := u.add(r); err != nil {
 				return u, err
 			}

@@ -103,7 +103,7 @@ func (s *prepared) prepare(ctx context.Context) (err error) {
 	if err := s.readManifest(); err != nil {
 		return err
 	}
-	s.subject.Principal, s.subject.Session, s.subject.Pack = principal(), cmp.Or(s.flags.sessionID, audit.NewID("s")), s.manifest.ID
+	s.subject.Principal, s.subject.Session, s.subject.Pack = s.app.principal(), cmp.Or(s.flags.sessionID, audit.NewID("s")), s.manifest.ID
 	if err := s.readFlags(); err != nil {
 		return err
 	}

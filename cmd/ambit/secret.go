@@ -150,6 +150,6 @@ func (a *app) recordSecret(ctx context.Context, e wire.Entry, removed bool) erro
 	if err != nil {
 		return err
 	}
-	r.ID, r.Principal = audit.NewID("v"), principal()
+	r.ID, r.Principal = audit.NewID("v"), operator()
 	return a.recordOne(ctx, r)
 }

@@ -360,7 +360,7 @@ func (a *app) recordChanges(ctx context.Context, set *changes.Set, all []changes
 	if err != nil {
 		return err
 	}
-	rec.ID, rec.Session, rec.Principal = audit.NewID("c"), set.Session, principal()
+	rec.ID, rec.Session, rec.Principal = audit.NewID("c"), set.Session, a.principal()
 	return a.recordOne(ctx, rec)
 }
 

@@ -96,10 +96,10 @@ func (a *app) toStop(ctx context.Context, ids []string) (running []store.Session
 		return nil, err
 	}
 	if len(ids) == 0 {
-		return slices.DeleteFunc(found, func(s store.Session) bool { return s.Status != store.Running || s.Principal != principal() }), nil
+		return slices.DeleteFunc(found, func(s store.Session) bool { return s.Status != store.Running || !a.sees(s.Principal) }), nil
 	}
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-		i := slices.IndexFunc(found, func(s store.Session) bool { return s.ID == id })
+		i := slices.IndexFunc(found, func(s store.Session) bool { return s.ID == id && (a.org == "" || a.sees(s.Principal)) })
 		switch {
 		case i < 0:
 			return nil, fmt.Errorf("there is no session %q; `ambit ps` lists them", id)

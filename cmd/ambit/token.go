@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,9 +40,12 @@ name stands in the log with whatever is changed by it.
   viewer    sees what is there and what was done
   approver  and answers questions, and takes back what was granted
   operator  and starts and ends sessions, and sees what they write
-  admin     and grants`,
+  admin     and grants
+
+With --org it is for that organisation: what others have is not there for it.`,
 		Example: `  ambit token add phone --role approver
-  ambit token add ci --role operator --until 2026-12-01`,
+  ambit token add ci --role operator --until 2026-12-01
+  ambit --org acme token add acme-ci --role operator`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("name the token; see `ambit token add --help`")
@@ -77,13 +81,13 @@ func (a *app) addToken(ctx context.Context, name, role, until string) error {
 		return err
 	}
 	text := token.New()
-	t := token.Token{Name: name, Role: role, Hash: token.Hash(text), Created: a.now().Truncate(time.Second).UTC(), Expires: ends}
+	t := token.Token{Name: name, Role: role, Org: a.org, Hash: token.Hash(text), Created: a.now().Truncate(time.Second).UTC(), Expires: ends}
 	all, err := f.List()
 	if err == nil && slices.ContainsFunc(all, func(o token.Token) bool { return o.Name == name }) {
 		err = fmt.Errorf("%w: %s", token.ErrExists, name)
 	}
 	if err == nil {
-		err = a.recordToken(ctx, audit.TokenBody{Name: name, Role: role, Until: ends})
+		err = a.recordToken(ctx, audit.TokenBody{Name: name, Role: role, Org: a.org, Until: ends})
 	}
 	if err == nil {
 		err = f.Add(t)
@@ -107,7 +111,7 @@ func (a *app) recordToken(ctx context.Context, b audit.TokenBody) error {
 	if err != nil {
 		return err
 	}
-	r.ID, r.Principal = audit.NewID("t"), principal()
+	r.ID, r.Principal = audit.NewID("t"), operator()
 	return a.recordOne(ctx, r)
 }
 
@@ -120,12 +124,15 @@ func (a *app) tokens() (token.File, error) {
 type tokenRow struct {
 	Name    string    `json:"name"`
 	Role    string    `json:"role"`
+	Org     string    `json:"org,omitempty"`
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires"`
 	Used    time.Time `json:"used,omitzero"`
 }
 
-func rowOf(t token.Token) tokenRow { return tokenRow{t.Name, t.Role, t.Created, t.Expires, t.Used} }
+func rowOf(t token.Token) tokenRow {
+	return tokenRow{t.Name, t.Role, t.Org, t.Created, t.Expires, t.Used}
+}
 
 func (a *app) tokenList() *cobra.Command {
 	return &cobra.Command{
@@ -166,9 +173,9 @@ func (a *app) listTokens() error {
 		if !t.Used.IsZero() {
 			used = t.Used.Local().Format(minute)
 		}
-		rows = append(rows, []string{t.Name, t.Role, t.Created.Local().Format(minute), ends, used})
+		rows = append(rows, []string{t.Name, t.Role, cmp.Or(t.Org, "-"), t.Created.Local().Format(minute), ends, used})
 	}
-	return table(a.out, []string{"NAME", "ROLE", "MADE", "ENDS", "LAST USED"}, rows)
+	return table(a.out, []string{"NAME", "ROLE", "FOR", "MADE", "ENDS", "LAST USED"}, rows)
 }
 
 func (a *app) tokenRemove() *cobra.Command {

@@ -93,7 +93,7 @@ func newTouching(t testing.TB, p *person, timeout time.Duration, wants ...string
 	if s.base, err = base(); err != nil {
 		t.Fatal(err)
 	}
-	s.subject.Principal, s.subject.Session = principal(), "s-test"
+	s.subject.Principal, s.subject.Session = operator(), "s-test"
 	s.manifest = manifest.AdHoc(nil)
 	s.input = enforce.Input{HomePath: home, AdHoc: true, Objects: map[string][]enforce.Object{}}
 	s.spec.Plan.Tier = "process"
@@ -146,7 +146,7 @@ func (tc *touching) store(text string, o grant.Outcome, span grant.Span) grant.G
 	if err != nil {
 		tc.t.Fatal(err)
 	}
-	g := grant.Grant{ID: audit.NewID("g"), Principal: principal(), Pack: tc.s.subject.Pack, Capability: parseFor(tc.t, text, tc.s.base),
+	g := grant.Grant{ID: audit.NewID("g"), Principal: operator(), Pack: tc.s.subject.Pack, Capability: parseFor(tc.t, text, tc.s.base),
 		Outcome: o, Lifespan: grant.Lifespan{Span: span}, Created: time.Now()}
 	if err := db.AddGrant(tc.t.Context(), g); err != nil {
 		tc.t.Fatal(err)
@@ -161,7 +161,7 @@ func (tc *touching) stored() []grant.Grant {
 	if err != nil {
 		tc.t.Fatal(err)
 	}
-	all, err := db.Grants(tc.t.Context(), principal(), tc.s.subject.Pack)
+	all, err := db.Grants(tc.t.Context(), operator(), tc.s.subject.Pack)
 	if err != nil {
 		tc.t.Fatal(err)
 	}

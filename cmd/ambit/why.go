@@ -122,7 +122,7 @@ type answer struct {
 }
 
 func (a *app) answer(c capability.Capability, to grantee, pack string, in decision.Input) answer {
-	r := decision.Request{Capability: c, Subject: decision.Subject{Principal: principal(), Pack: to.manifest.ID, Digest: to.digest}}
+	r := decision.Request{Capability: c, Subject: decision.Subject{Principal: a.principal(), Pack: to.manifest.ID, Digest: to.digest}}
 	d := decision.Decide(r, in)
 	why := d.Reasons[0] // Decide gives one always
 	return answer{

@@ -161,6 +161,7 @@ type PackBody struct {
 type TokenBody struct {
 	Name    string    `json:"name"`
 	Role    string    `json:"role,omitempty"`
+	Org     string    `json:"org,omitempty"` // whose it is
 	Until   time.Time `json:"until,omitzero"`
 	Removed bool      `json:"-"` // which kind it is
 }

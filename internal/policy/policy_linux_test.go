@@ -334,3 +334,22 @@ func BenchmarkJudge(b *testing.B) {
 		}
 	}
 }
+
+// An organisation is seen by policies: what binds it binds nobody else.
+func TestOrg(t *testing.T) {
+	s := setOf(t, `forbid (principal in Ambit::Org::"acme", action in Ambit::Action::"fs", resource) unless { resource in Ambit::Path::"/srv/acme" };`)
+	for org, want := range map[string]map[string]string{
+		"acme":  {"fs.read:/srv/acme/x": "open", "fs.read:/srv/beta": "forbidden", "fs.read:/srv/acmeevil": "forbidden"},
+		"beta":  {"fs.read:/srv/acme/x": "open", "fs.read:/srv/beta": "open"},
+		"acme2": {"fs.read:/srv/beta": "open"},
+		"":      {"fs.read:/srv/beta": "open"},
+	} {
+		for ask, want := range want {
+			r := request(t, ask)
+			r.Single, r.Context.Org = true, org
+			if got := said(s.Judge(r, ana)); got != want {
+				t.Errorf("%s for %q is %s, not %s", ask, org, got, want)
+			}
+		}
+	}
+}

@@ -19,6 +19,7 @@ import (
 const (
 	typeUser    types.EntityType = "Ambit::User"
 	typeGroup   types.EntityType = "Ambit::Group"
+	typeOrg     types.EntityType = "Ambit::Org"
 	typeAction  types.EntityType = "Ambit::Action"
 	typePath    types.EntityType = "Ambit::Path"
 	typeGlob    types.EntityType = "Ambit::Glob"
@@ -53,6 +54,9 @@ func (s *Set) subjectOf(r wire.Request, c capability.Capability, u wire.User) *s
 	var groups []types.EntityUID
 	for _, g := range u.Groups {
 		groups = append(groups, types.NewEntityUID(typeGroup, types.String(strconv.Itoa(g))))
+	}
+	if r.Context.Org != "" {
+		groups = append(groups, types.NewEntityUID(typeOrg, types.String(r.Context.Org)))
 	}
 	sub.add(types.Entity{UID: sub.user, Parents: types.NewEntityUIDSet(groups...), Attributes: types.NewRecord(types.RecordMap{
 		"uid": types.Long(u.UID), "name": types.String(u.Name), "home": types.String(u.Home)})})

@@ -43,15 +43,17 @@ type Rule struct {
 	Has   string `json:"has"`
 	Is    string `json:"is"`
 	Role  string `json:"role"`
+	Org   string `json:"org"` // whose; "": of who runs the machine
 }
 
 // CallbackPath is where people come back to.
 const CallbackPath = "/login/oidc/callback"
 
-// Load reads the part "login" of a file of ambit serve. roles are the words for roles.
+// Load reads the part "login" of a file of ambit serve. roles are the words for roles,
+// and org says what is wrong with the name of an organisation.
 //
 // Security: who can write the file says who is let in as what.
-func Load(path string, roles []string) (Config, error) {
+func Load(path string, roles []string, org func(string) error) (Config, error) {
 	text, err := readOwn(path, 0o022)
 	if err != nil {
 		return Config{}, fmt.Errorf("read %q: %w", path, err)
@@ -76,7 +78,7 @@ func Load(path string, roles []string) (Config, error) {
 			*f = filepath.Join(filepath.Dir(path), *f)
 		}
 	}
-	if err := d.Login.complete(roles); err != nil {
+	if err := d.Login.complete(roles, org); err != nil {
 		return Config{}, fmt.Errorf("%q: login: %w", path, err)
 	}
 	_, err = d.Login.secret()
@@ -84,7 +86,7 @@ func Load(path string, roles []string) (Config, error) {
 }
 
 // complete checks a configuration, and fills in what it does not say.
-func (c *Config) complete(roles []string) (err error) {
+func (c *Config) complete(roles []string, org func(string) error) (err error) {
 	issuer, err := httpsURL("issuer", c.Issuer)
 	if err != nil {
 		return err
@@ -124,6 +126,12 @@ func (c *Config) complete(roles []string) (err error) {
 	for i, r := range c.Rules {
 		if r.Claim == "" || (r.Has == "") == (r.Is == "") || !slices.Contains(roles, r.Role) {
 			return fmt.Errorf("rules: the %dth: expected a claim, what it has or is, and a role of %s", i+1, strings.Join(roles, ", "))
+		}
+		if r.Org == "" {
+			continue
+		}
+		if err := org(r.Org); err != nil {
+			return fmt.Errorf("rules: the %dth: %w", i+1, err)
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ type Person struct {
 	Subject string    // what the provider knows them by, for ever
 	Name    string    // as people are told; nothing is decided by it
 	Role    string    // of the first rule that holds
+	Org     string    // of the same rule
 	Ends    time.Time // of the provider's word
 
 	refresh string // what a newer word is asked for with; "": there is none
@@ -49,7 +50,7 @@ func (c *Config) person(t *oidc.IDToken) (Person, error) {
 			return Person{}, err
 		}
 		if holds {
-			p.Role = r.Role
+			p.Role, p.Org = r.Role, r.Org
 			return p, nil
 		}
 	}

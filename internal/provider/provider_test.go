@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -29,6 +30,15 @@ import (
 const redirect = "https://ambit.example.org" + provider.CallbackPath
 
 var roles = []string{"viewer", "operator", "admin"}
+
+func load(path string) (provider.Config, error) {
+	return provider.Load(path, roles, func(org string) error {
+		if org == "acme" {
+			return nil
+		}
+		return errors.New("no such organisation")
+	})
+}
 
 // configured is a configuration for a provider, with what else stands in it.
 func configured(t *testing.T, p *providertest.Provider, more string) (path string) {
@@ -77,7 +87,7 @@ func begun(t *testing.T, more string) (*providertest.Provider, *provider.Provide
 
 func client(t *testing.T, p *providertest.Provider, more string) *provider.Provider {
 	t.Helper()
-	cfg, err := provider.Load(configured(t, p, more), roles)
+	cfg, err := load(configured(t, p, more))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +124,7 @@ func enter(t *testing.T, p *providertest.Provider, c *provider.Provider) (provid
 func TestRules(t *testing.T) {
 	t.Parallel()
 	p, c := begun(t, `"rules": [{"claim": "groups", "has": "admins", "role": "admin"}, {"claim": "groups", "has": "people", "role": "viewer"},
-		{"claim": "hd", "is": "example.org", "role": "viewer"}, {"claim": "email", "is": "ada@example.org", "role": "operator"}],`)
+		{"claim": "hd", "is": "example.org", "role": "viewer"}, {"claim": "email", "is": "ada@example.org", "role": "operator", "org": "acme"}],`)
 	for what, tc := range map[string]struct{ claims, role, words string }{
 		"a group":                             {`{"groups":["x","people"]}`, "viewer", ""},
 		"two groups":                          {`{"groups":["people","admins"]}`, "admin", ""},
@@ -144,7 +154,7 @@ func TestRules(t *testing.T) {
 			maps.Copy(c, claims)
 		}})
 		who, err := enter(t, p, c)
-		if who.Role != tc.role || (err == nil) != (tc.words == "") || err != nil && !strings.Contains(err.Error(), tc.words) {
+		if who.Role != tc.role || who.Org != map[string]string{"operator": "acme"}[tc.role] || (err == nil) != (tc.words == "") || err != nil && !strings.Contains(err.Error(), tc.words) {
 			t.Errorf("%s: %+v %v", what, who, err)
 		}
 	}
@@ -342,12 +352,12 @@ func TestLoad(t *testing.T) {
 	t.Parallel()
 	p := providertest.Start(redirect, time.Now)
 	t.Cleanup(p.Server.Close)
-	if _, err := provider.Load(configured(t, p, ""), roles); err != nil {
+	if _, err := load(configured(t, p, "")); err != nil {
 		t.Fatal(err)
 	}
-	for _, more := range []string{`"rules": [],`, `"rules": [{"claim":"a","has":"b","role":"root"}],`, `"rules": [{"claim":"a","has":"b","is":"b","role":"admin"}],`,
+	for _, more := range []string{`"rules": [],`, `"rules": [{"claim":"a","has":"b","role":"admin","org":"other"}],`, `"rules": [{"claim":"a","has":"b","role":"root"}],`, `"rules": [{"claim":"a","has":"b","is":"b","role":"admin"}],`,
 		`"rules": [{"claim":"a","role":"admin"}],`, `"algorithms": ["HS256"],`, `"algorithms": ["none"],`, `"hosts": ["a/b"],`, `"other": 1,`, `"name": "\u001b",`} {
-		if _, err := provider.Load(configured(t, p, more), roles); err == nil {
+		if _, err := load(configured(t, p, more)); err == nil {
 			t.Errorf("%s is taken", more)
 		}
 	}
@@ -361,7 +371,7 @@ func TestLoad(t *testing.T) {
 		if err := os.WriteFile(path, []byte(strings.Replace(string(text), swap[0], swap[1], 1)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := provider.Load(path, roles); err == nil {
+		if _, err := load(path); err == nil {
 			t.Errorf("%s is taken", swap[1])
 		}
 	}
@@ -370,7 +380,7 @@ func TestLoad(t *testing.T) {
 		if err := os.Chmod(filepath.Join(filepath.Dir(path), name), mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := provider.Load(path, roles); err == nil {
+		if _, err := load(path); err == nil {
 			t.Errorf("%s of the mode %o is taken", name, mode)
 		}
 	}

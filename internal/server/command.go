@@ -62,7 +62,8 @@ func (s *Server) commandWithin(ctx context.Context, patience time.Duration, answ
 			return invalid("a text has a NUL in it")
 		}
 	}
-	cmd := exec.CommandContext(ctx, s.cfg.Ambit, append([]string{"--state-dir=" + s.cfg.State, "--json"}, args...)...)
+	common := append([]string{"--state-dir=" + s.cfg.State, "--json"}, forOrg(callerOf(ctx))...)
+	cmd := exec.CommandContext(ctx, s.cfg.Ambit, append(common, args...)...)
 	cmd.Dir = "/"
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
@@ -77,6 +78,14 @@ func (s *Server) commandWithin(ctx context.Context, patience time.Duration, answ
 		return errors.Join(err, fmt.Errorf("read what ambit %s printed: %w", args[0], bad))
 	}
 	return err
+}
+
+// forOrg tells the command line for which organisation it acts.
+func forOrg(c Caller) []string {
+	if org := orgOf(c.Principal); org != "" {
+		return []string{"--org=" + org}
+	}
+	return nil
 }
 
 // complaint is the last line that ambit itself said.

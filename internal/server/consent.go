@@ -201,8 +201,8 @@ func (s packs) RemovePack(ctx context.Context, r *connect.Request[pb.RemovePackR
 
 // known is the row of a pack.
 func (s packs) known(ctx context.Context, id string) (packRow, error) {
-	var all []packRow
-	if err := s.command(ctx, &all, "pack", "ls"); err != nil {
+	all, err := s.packRows(ctx)
+	if err != nil {
 		return packRow{}, err
 	}
 	i := slices.IndexFunc(all, func(row packRow) bool { return row.ID == id })

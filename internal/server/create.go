@@ -149,7 +149,7 @@ func (s *Server) jobOf(caller Caller, id string, r *pb.CreateSessionRequest) (ke
 	if ask == "" {
 		return keep.Job{}, invalid("ask: unknown")
 	}
-	args := []string{"run", "--state-dir=" + s.cfg.State, "--session-id=" + id, "--ask=" + ask}
+	args := append([]string{"run", "--state-dir=" + s.cfg.State, "--session-id=" + id, "--ask=" + ask}, forOrg(caller)...)
 	for flag, value := range map[string]string{"pack": r.GetPack(), "home": r.GetHome(), "tier": r.GetTier(), "ask-by": r.GetAskBy()} {
 		if value != "" {
 			args = append(args, "--"+flag+"="+value)

@@ -22,7 +22,7 @@ type grants struct{ *Server }
 // stored are all grants of a principal.
 func (s *Server) stored(ctx context.Context, principal string) ([]grant.Grant, error) {
 	all, err := read(s.grants, func(st *store.Store) ([]grant.Grant, error) { return st.AllGrants(ctx) })
-	return slices.DeleteFunc(all, func(g grant.Grant) bool { return g.Principal != principal }), err
+	return slices.DeleteFunc(all, func(g grant.Grant) bool { return !sees(principal, g.Principal) }), err
 }
 
 // ended are the sessions of a principal that do not run.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -29,9 +30,19 @@ func (r packRow) message() *pb.Pack {
 		Source: text(r.Source), Installed: !r.Installed.IsZero()}
 }
 
+// packRows are the packs that a caller is told of: to an organisation those that are
+// installed for all. Where another one's lie that are run in their folders is theirs.
+func (s packs) packRows(ctx context.Context) (all []packRow, err error) {
+	err = s.command(ctx, &all, "pack", "ls")
+	if orgOf(callerOf(ctx).Principal) != "" {
+		all = slices.DeleteFunc(all, func(r packRow) bool { return r.Installed.IsZero() })
+	}
+	return all, err
+}
+
 func (s packs) ListPacks(ctx context.Context, r *connect.Request[pb.ListPacksRequest]) (*connect.Response[pb.ListPacksResponse], error) {
-	var all []packRow
-	if err := s.command(ctx, &all, "pack", "ls"); err != nil {
+	all, err := s.packRows(ctx)
+	if err != nil {
 		return nil, failure(err)
 	}
 	some, next, err := page(s.tokens, callerOf(ctx), r.Msg, all, func(r packRow) string { return r.ID }, false)

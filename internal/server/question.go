@@ -22,7 +22,7 @@ func (s *Server) waiting(ctx context.Context, principal string) ([]store.Approva
 	all, err := read(s.list, func(l *store.List) ([]store.Approval, error) { return l.Approvals(ctx) })
 	now := s.cfg.Now()
 	return slices.DeleteFunc(all, func(q store.Approval) bool {
-		return q.Principal != principal || q.Answer != nil || q.Withdrawn || !now.Before(q.Expires)
+		return !sees(principal, q.Principal) || q.Answer != nil || q.Withdrawn || !now.Before(q.Expires)
 	}), err
 }
 
@@ -120,7 +120,7 @@ func (s questions) AnswerQuestion(ctx context.Context, r *connect.Request[pb.Ans
 // ofCaller is a question of the caller's. One of somebody else is none.
 func (s *Server) ofCaller(ctx context.Context, id string) (store.Approval, error) {
 	q, err := read(s.list, func(l *store.List) (store.Approval, error) { return l.Approval(ctx, id) })
-	if err == nil && q.Principal != callerOf(ctx).Principal {
+	if err == nil && !sees(callerOf(ctx).Principal, q.Principal) {
 		return store.Approval{}, notFound("question", id)
 	}
 	return q, err

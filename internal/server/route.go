@@ -64,9 +64,20 @@ func callerOf(ctx context.Context) Caller {
 	return c
 }
 
+// Shows is whose a route shows and changes something. The zero value is nobody's.
+type Shows int
+
+// What routes show.
+const (
+	Owned    Shows = iota + 1 // what sees answers for, and nothing else
+	Shared                    // what is the same to everybody
+	Machines                  // what is the machine's: no organisation calls it
+)
+
 // A Route is one procedure and who may call it.
 type Route struct {
 	Procedure string
+	Shows     Shows
 	Least     Role
 	most      int64 // bytes of a request; 0: small
 	own       bool  // it records by itself who calls, before it changes anything
@@ -80,40 +91,40 @@ const (
 
 // routes is every route there is. What is not here is not served.
 var routes = []Route{
-	{Procedure: api.QuestionServiceListQuestionsProcedure, Least: Viewer},
-	{Procedure: api.QuestionServiceWatchQuestionsProcedure, Least: Viewer},
-	{Procedure: api.QuestionServiceAnswerQuestionProcedure, Least: Approver},
-	{Procedure: api.SessionServiceListSessionsProcedure, Least: Viewer},
-	{Procedure: api.SessionServiceGetSessionProcedure, Least: Viewer},
-	{Procedure: api.SessionServiceCreateSessionProcedure, Least: Operator, most: maxMessage, own: true},
-	{Procedure: api.SessionServiceStopSessionProcedure, Least: Operator},
-	{Procedure: api.SessionServiceStreamOutputProcedure, Least: Operator},
-	{Procedure: api.ExecServiceCreateExecProcedure, Least: Operator, most: maxMessage, own: true},
-	{Procedure: api.ExecServiceGetExecProcedure, Least: Viewer},
-	{Procedure: api.ExecServiceStopExecProcedure, Least: Operator},
-	{Procedure: api.TerminalServiceWriteInputProcedure, Least: Operator, own: true},
-	{Procedure: api.TerminalServiceResizeTerminalProcedure, Least: Operator, own: true},
-	{Procedure: api.GrantServiceListGrantsProcedure, Least: Viewer},
-	{Procedure: api.GrantServiceAddGrantsProcedure, Least: Admin},
-	{Procedure: api.GrantServiceRevokeGrantsProcedure, Least: Approver},
-	{Procedure: api.AuditServiceListRecordsProcedure, Least: Viewer},
-	{Procedure: api.AuditServiceGetRecordProcedure, Least: Viewer},
-	{Procedure: api.AuditServiceStreamRecordsProcedure, Least: Viewer},
-	{Procedure: api.AuditServiceVerifyLogProcedure, Least: Viewer},
-	{Procedure: api.PackServiceListPacksProcedure, Least: Viewer},
-	{Procedure: api.PackServiceGetPackProcedure, Least: Viewer},
-	{Procedure: api.PackServiceUploadPackProcedure, Least: Admin, most: maxMessage, own: true},
-	{Procedure: api.PackServicePreparePackProcedure, Least: Admin},
-	{Procedure: api.PackServiceInstallPackProcedure, Least: Admin, most: maxMessage},
-	{Procedure: api.PackServiceUpdatePackProcedure, Least: Admin},
-	{Procedure: api.PackServiceRemovePackProcedure, Least: Admin},
-	{Procedure: api.ChangeServiceListChangesProcedure, Least: Operator},
-	{Procedure: api.ChangeServiceGetDifferenceProcedure, Least: Operator},
-	{Procedure: api.ChangeServiceApplyChangesProcedure, Least: Operator},
-	{Procedure: api.ChangeServiceDropChangesProcedure, Least: Operator},
-	{Procedure: api.HostServiceGetVersionProcedure, Least: Viewer},
-	{Procedure: api.HostServiceCheckHealthProcedure, Least: Viewer},
-	{Procedure: api.HostServiceDiagnoseProcedure, Least: Operator},
+	{Procedure: api.QuestionServiceListQuestionsProcedure, Shows: Owned, Least: Viewer},
+	{Procedure: api.QuestionServiceWatchQuestionsProcedure, Shows: Owned, Least: Viewer},
+	{Procedure: api.QuestionServiceAnswerQuestionProcedure, Shows: Owned, Least: Approver},
+	{Procedure: api.SessionServiceListSessionsProcedure, Shows: Owned, Least: Viewer},
+	{Procedure: api.SessionServiceGetSessionProcedure, Shows: Owned, Least: Viewer},
+	{Procedure: api.SessionServiceCreateSessionProcedure, Shows: Owned, Least: Operator, most: maxMessage, own: true},
+	{Procedure: api.SessionServiceStopSessionProcedure, Shows: Owned, Least: Operator},
+	{Procedure: api.SessionServiceStreamOutputProcedure, Shows: Owned, Least: Operator},
+	{Procedure: api.ExecServiceCreateExecProcedure, Shows: Owned, Least: Operator, most: maxMessage, own: true},
+	{Procedure: api.ExecServiceGetExecProcedure, Shows: Owned, Least: Viewer},
+	{Procedure: api.ExecServiceStopExecProcedure, Shows: Owned, Least: Operator},
+	{Procedure: api.TerminalServiceWriteInputProcedure, Shows: Owned, Least: Operator, own: true},
+	{Procedure: api.TerminalServiceResizeTerminalProcedure, Shows: Owned, Least: Operator, own: true},
+	{Procedure: api.GrantServiceListGrantsProcedure, Shows: Owned, Least: Viewer},
+	{Procedure: api.GrantServiceAddGrantsProcedure, Shows: Owned, Least: Admin},
+	{Procedure: api.GrantServiceRevokeGrantsProcedure, Shows: Owned, Least: Approver},
+	{Procedure: api.AuditServiceListRecordsProcedure, Shows: Owned, Least: Viewer},
+	{Procedure: api.AuditServiceGetRecordProcedure, Shows: Owned, Least: Viewer},
+	{Procedure: api.AuditServiceStreamRecordsProcedure, Shows: Owned, Least: Viewer},
+	{Procedure: api.AuditServiceVerifyLogProcedure, Shows: Shared, Least: Viewer},
+	{Procedure: api.PackServiceListPacksProcedure, Shows: Shared, Least: Viewer},
+	{Procedure: api.PackServiceGetPackProcedure, Shows: Shared, Least: Viewer},
+	{Procedure: api.PackServiceUploadPackProcedure, Shows: Machines, Least: Admin, most: maxMessage, own: true},
+	{Procedure: api.PackServicePreparePackProcedure, Shows: Machines, Least: Admin},
+	{Procedure: api.PackServiceInstallPackProcedure, Shows: Machines, Least: Admin, most: maxMessage},
+	{Procedure: api.PackServiceUpdatePackProcedure, Shows: Machines, Least: Admin},
+	{Procedure: api.PackServiceRemovePackProcedure, Shows: Machines, Least: Admin},
+	{Procedure: api.ChangeServiceListChangesProcedure, Shows: Owned, Least: Operator},
+	{Procedure: api.ChangeServiceGetDifferenceProcedure, Shows: Owned, Least: Operator},
+	{Procedure: api.ChangeServiceApplyChangesProcedure, Shows: Owned, Least: Operator},
+	{Procedure: api.ChangeServiceDropChangesProcedure, Shows: Owned, Least: Operator},
+	{Procedure: api.HostServiceGetVersionProcedure, Shows: Shared, Least: Viewer},
+	{Procedure: api.HostServiceCheckHealthProcedure, Shows: Shared, Least: Viewer},
+	{Procedure: api.HostServiceDiagnoseProcedure, Shows: Machines, Least: Operator},
 }
 
 // Routes returns the table.
@@ -150,7 +161,7 @@ func (r Route) named(verbs ...string) bool {
 // procedure of the contract; its row is here so that nothing is served without one.
 const MetricsPath = "/metrics"
 
-var metricsRoute = Route{Procedure: MetricsPath, Least: Viewer}
+var metricsRoute = Route{Procedure: MetricsPath, Shows: Machines, Least: Viewer}
 
 // RouteOf returns the row of a path.
 func RouteOf(path string) (Route, bool) {
@@ -185,6 +196,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			err = connect.NewError(connect.CodePermissionDenied, errors.New("requests of web pages are not served"))
 		case caller.Principal == "" || caller.Role == Nobody:
 			err = connect.NewError(connect.CodeUnauthenticated, errors.New("nobody is known to have sent this"))
+		case orgOf(caller.Principal) != "" && route.Shows != Owned && route.Shows != Shared:
+			err = connect.NewError(connect.CodePermissionDenied, errors.New("this is for who runs the machine, and for no organisation on it"))
 		case caller.Role < route.Least:
 			err = connect.NewError(connect.CodePermissionDenied, errors.New("the role "+caller.Role.String()+" may not call this; it takes "+route.Least.String()))
 		}

@@ -50,6 +50,9 @@ func TestEveryRoute(t *testing.T) {
 		if r.Least <= server.Nobody || r.Least > server.Admin {
 			t.Errorf("%s is for the role %v", r.Procedure, r.Least)
 		}
+		if r.Shows < server.Owned || r.Shows > server.Machines {
+			t.Errorf("%s does not say whose it shows", r.Procedure)
+		}
 		if row := "| `" + r.Procedure[1:] + "` | " + r.Least.String() + " |"; !strings.Contains(string(doc), row) {
 			t.Errorf("docs/api.md has no %q", row)
 		}

@@ -73,7 +73,7 @@ func (s *Server) rows(ctx context.Context, principal string) (mine []store.Sessi
 		})
 	})
 	for _, r := range all {
-		if r.Principal == principal {
+		if sees(principal, r.Principal) {
 			mine = append(mine, r)
 		}
 	}
@@ -107,7 +107,7 @@ func (s *Server) startedFor(principal, id string) (*kept, error) {
 	}
 	k := &kept{}
 	var err error
-	if k.Job, err = keep.Load(s.job(id)); errors.Is(err, os.ErrNotExist) || err == nil && k.Principal != principal {
+	if k.Job, err = keep.Load(s.job(id)); errors.Is(err, os.ErrNotExist) || err == nil && !sees(principal, k.Principal) {
 		return nil, nil
 	}
 	if err != nil {

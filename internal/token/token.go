@@ -27,7 +27,8 @@ import (
 type Token struct {
 	Name    string    `json:"name"`
 	Role    string    `json:"role"`
-	Hash    string    `json:"hash"` // of the text, as Hash makes it
+	Org     string    `json:"org,omitempty"` // whose; "": of who runs the machine
+	Hash    string    `json:"hash"`          // of the text, as Hash makes it
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires"`
 	Used    time.Time `json:"used,omitzero"` // last, to the minute
@@ -110,6 +111,14 @@ func Name(text string) error {
 	return nil
 }
 
+// Org checks the name of an organisation: principals are made of it.
+func Org(text string) error {
+	if Name(text) != nil {
+		return fmt.Errorf("the name of an organisation has 1 to 40 of the characters %s, and does not begin with a hyphen", "a-z, 0-9 and -")
+	}
+	return nil
+}
+
 // valid says what is wrong with a token, as it stands in the file.
 func (t Token) valid() error {
 	if err := Name(t.Name); err != nil {
@@ -120,6 +129,9 @@ func (t Token) valid() error {
 	}
 	if !slices.Contains(Roles(), t.Role) {
 		return fmt.Errorf("the token %s has no role", t.Name)
+	}
+	if t.Org != "" && Org(t.Org) != nil {
+		return fmt.Errorf("the token %s has no organisation", t.Name)
 	}
 	if t.Expires.IsZero() {
 		return fmt.Errorf("the token %s has no end", t.Name)

@@ -22,7 +22,7 @@ export async function bench(script, options = {}) {
   const browser = await chromium.launch({
     executablePath: env.CONSOLE_CHROMIUM,
     chromiumSandbox: !root, // Chromium refuses to have one as root
-    args: ['--disable-dev-shm-usage', ...(root ? ['--no-sandbox'] : [])],
+    args: ['--disable-dev-shm-usage', `--host-resolver-rules=${env.CONSOLE_RESOLVE}`, ...(root ? ['--no-sandbox'] : [])],
   })
   const programs = []
   try {

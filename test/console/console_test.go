@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"ambit.dev/ambit/internal/provider"
+	"ambit.dev/ambit/internal/provider/providertest"
 	"ambit.dev/ambit/internal/server/servertest"
 )
 
@@ -63,6 +65,26 @@ func TestConnection(t *testing.T) { run(t, "connection.mjs") }
 // wider than a phone.
 func TestViews(t *testing.T) { run(t, "views.mjs") }
 
+// People sign in by a provider: the browser goes there and comes back, and has one
+// cookie of the host that no other page can have it send.
+func TestProvider(t *testing.T) {
+	const named = "ambit.example.org"
+	p := providertest.Start("https://"+named+provider.CallbackPath, time.Now)
+	t.Cleanup(p.Server.Close)
+	p.Is(func(c providertest.Claims) { c.Set("preferred_username", "ada") })
+	dir := t.TempDir()
+	if _, _, err := p.Files(dir); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(dir, "serve.json")
+	text := fmt.Sprintf(`{"login": {"name": "Example", "issuer": %q, "client": %q, "redirect": %q, "secret_file": "client.secret", "ca": "ca.pem",
+		"rules": [{"claim": "sub", "is": "u-1", "role": "viewer"}]}}`, p.Server.URL, providertest.Client, p.Redirect)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runOn(t, "provider.mjs", named, "--config", config)
+}
+
 // patience is how long a script may take on a busy machine.
 const patience = 4 * time.Minute
 
@@ -70,11 +92,15 @@ const patience = 4 * time.Minute
 var address = regexp.MustCompile(`msg=listening address=(\S+)`)
 
 // run runs a script with a browser, and a host that it may use.
-func run(t *testing.T, script string) {
+func run(t *testing.T, script string) { runOn(t, script, "localhost") }
+
+// runOn is run with a host that has these arguments too, and that the browser finds by
+// a name.
+func runOn(t *testing.T, script, name string, args ...string) {
 	t.Parallel()
 	node, chromium := found(t, "node"), found(t, "chromium", "chromium-browser", "google-chrome")
 	modules := fetch(t)
-	h, err := servertest.Start(binary, t.TempDir(), "--listen", "127.0.0.1:0")
+	h, err := servertest.Start(binary, t.TempDir(), append([]string{"--listen", "127.0.0.1:0"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +115,7 @@ func run(t *testing.T, script string) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, node, filepath.Join(".", script))
-	cmd.Env = append(h.Environ(), "CONSOLE_URL=https://"+at[1], "CONSOLE_TOKEN="+tokenOf(t, h), "CONSOLE_CHROMIUM="+chromium,
+	cmd.Env = append(h.Environ(), "CONSOLE_URL=https://"+at[1], "CONSOLE_NAMED=https://"+name, "CONSOLE_RESOLVE=MAP "+name+":443 "+at[1], "CONSOLE_TOKEN="+tokenOf(t, h), "CONSOLE_CHROMIUM="+chromium,
 		"CONSOLE_MODULES="+modules, "CONSOLE_AMBIT="+h.Ambit, "CONSOLE_HOME="+h.Home, "CONSOLE_PICTURES="+os.Getenv("CONSOLE_PICTURES"))
 	cmd.WaitDelay = 10 * time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {

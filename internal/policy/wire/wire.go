@@ -52,6 +52,7 @@ type User struct {
 
 // Context is what is known of a request beside its capability.
 type Context struct {
+	Org     string `json:"org,omitempty"`  // which it is for; "" for the user alone
 	Pack    string `json:"pack,omitempty"` // "" for a command without one
 	Digest  string `json:"packDigest,omitempty"`
 	Signer  string `json:"signer,omitempty"`

@@ -19,6 +19,7 @@ type credential struct {
 	name string      // as people are told
 	by   string      // as the log is told
 	role server.Role // what it may
+	org  string      // whose it is; "": of who runs the machine
 	key  string      // what limits go by: never the credential itself
 
 	token  hash // of the token, where it is one or a login was made with one
@@ -102,7 +103,15 @@ func (p *Port) byToken(text string) (credential, error) {
 		return credential{}, errors.Join(err, none(err))
 	}
 	p.cfg.Tokens.Note(t, now)
-	return credential{name: t.Name, by: "token " + t.Name, role: server.RoleOf(t.Role), key: "token " + t.Hash, token: hashOf(text), byHash: true}, nil
+	return credential{name: t.Name, by: of("token "+t.Name, t.Org), role: server.RoleOf(t.Role), org: t.Org, key: "token " + t.Hash, token: hashOf(text), byHash: true}, nil
+}
+
+// of says beside what somebody is known by of which organisation they are.
+func of(by, org string) string {
+	if org == "" {
+		return by
+	}
+	return by + " of " + org
 }
 
 func none(err error) error {
@@ -114,7 +123,7 @@ func none(err error) error {
 
 // callerOf is who sends what is sent with a credential.
 func (p *Port) callerOf(c credential) server.Caller {
-	return server.Caller{Principal: p.cfg.Principal, Role: c.role, By: c.by, Page: c.page}
+	return server.Caller{Principal: server.Of(p.cfg.Principal, c.org), Role: c.role, By: c.by, Page: c.page}
 }
 
 // stands reports whether a credential is still good.
@@ -234,8 +243,9 @@ func (p *Port) me(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, struct {
 		Name    string `json:"name"`
 		Role    string `json:"role"`
+		Org     string `json:"org,omitempty"`
 		Version string `json:"version"`
-	}{c.name, c.role.String(), p.cfg.Version})
+	}{c.name, c.role.String(), c.org, p.cfg.Version})
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

@@ -161,10 +161,11 @@ func (p *Port) comeBack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	role := server.RoleOf(who.Role)
-	c := credential{name: who.Name, role: role, by: "login " + who.Name}
+	c := credential{name: who.Name, role: role, org: who.Org, by: "login " + who.Name}
 	if who.Name != who.Subject {
 		c.by += " (" + who.Subject + ")"
 	}
+	c.by = of(c.by, who.Org)
 	http.SetCookie(w, tryCookie("", -1))
 	p.giveCookie(w, r, login{credential: c, word: newWord(who, p.cfg.Now())})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
@@ -255,7 +256,7 @@ func (p *Port) RenewDue(ctx context.Context) {
 		who, err := p.cfg.Provider.Renew(ctx, it.word.who)
 		refused := &provider.Refusal{}
 		switch {
-		case errors.As(err, &refused), err == nil && who.Role != it.word.who.Role:
+		case errors.As(err, &refused), err == nil && (who.Role != it.word.who.Role || who.Org != it.word.who.Org):
 			p.logins.end(h)
 			p.cfg.Log.InfoContext(ctx, "a login has ended", "by", it.by, "why", err)
 		case err != nil:

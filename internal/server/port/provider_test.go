@@ -51,7 +51,7 @@ func unanswered(t *testing.T, more string) *federation {
 		redirect := "https://" + ownName + ":" + number + provider.CallbackPath
 		f.provider = providertest.Start(redirect, c.Now)
 		t.Cleanup(f.provider.Server.Close)
-		cfg, err := provider.Load(written(t, f.provider, redirect, more), token.Roles())
+		cfg, err := provider.Load(written(t, f.provider, redirect, more), token.Roles(), token.Org)
 		if err != nil {
 			t.Fatal(err)
 		}
