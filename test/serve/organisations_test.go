@@ -94,7 +94,7 @@ func (m member) want(t *testing.T, procedure, body string, into any) {
 	}
 }
 
-type listed struct {
+type told struct {
 	Sessions  []struct{ ID, State string }
 	Questions []struct{ ID string }
 	Grants    []struct{ ID, Revoked string }
@@ -107,7 +107,7 @@ type owned struct{ ended, runs, question, grant, record string }
 
 func (m member) fill(t *testing.T, h *servertest.Host) (o owned) {
 	t.Helper()
-	var a listed
+	var a told
 	m.want(t, "/ambit.v1.GrantService/AddGrants", `{"verdict":"VERDICT_ALLOW","capabilities":["fs.read:`+h.Home+`/`+mark+`"]}`, &a)
 	o.grant = a.Grants[0].ID
 	m.want(t, "/ambit.v1.SessionService/CreateSession", `{"argv":["echo","`+mark+`"]}`, &a)
@@ -149,7 +149,7 @@ func TestOrganisations(t *testing.T) {
 	acme, beta, machine := joins(t, h, address, "a", "acme"), joins(t, h, address, "b", "beta"), joins(t, h, address, "m", "")
 	o := acme.fill(t, h)
 	shows := []string{"ListQuestions", "WatchQuestions", "ListSessions", "GetSession", "StreamOutput", "ListGrants", "ListRecords", "GetRecord", "StreamRecords"}
-	told := map[string]bool{} // by the last name of a route: it told
+	tells := map[string]bool{} // by the last name of a route: it told
 	for _, r := range server.Routes() {
 		name := r.Procedure[strings.LastIndexByte(r.Procedure, '/')+1:]
 		for _, id := range []string{o.runs, o.ended, o.question, o.grant, o.record} {
@@ -172,14 +172,14 @@ func TestOrganisations(t *testing.T) {
 			}
 			for who, m := range map[string]member{"acme": acme, "machine": machine} {
 				if _, text := m.call(t, r.Procedure, body, r.Streams(), patience, func(all string) bool { return r.Streams() && o.tells(all) }); o.tells(text) {
-					told[who+" "+name] = true
+					tells[who+" "+name] = true
 				}
 			}
 		}
 	}
 	for _, name := range shows {
 		for _, who := range []string{"acme", "machine"} {
-			if !told[who+" "+name] {
+			if !tells[who+" "+name] {
 				t.Errorf("%s tells nothing to %s: whether it tells others was not tried", name, who)
 			}
 		}
@@ -206,7 +206,7 @@ func (o owned) tells(text string) bool {
 // wantUntouched wants what an organisation has to be as it was.
 func wantUntouched(t *testing.T, m member, o owned) {
 	t.Helper()
-	var a listed
+	var a told
 	m.want(t, "/ambit.v1.SessionService/GetSession", `{"id":"`+o.runs+`"}`, &a)
 	m.want(t, "/ambit.v1.QuestionService/ListQuestions", `{}`, &a)
 	m.want(t, "/ambit.v1.GrantService/ListGrants", `{"ended":true}`, &a)
@@ -226,10 +226,10 @@ func TestOrganisationsGrants(t *testing.T) {
 	if err := os.WriteFile(file, []byte("content"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var a listed
+	var a told
 	acme.want(t, "/ambit.v1.GrantService/AddGrants", `{"verdict":"VERDICT_ALLOW","capabilities":["fs.read:`+file+`"]}`, &a)
 	for who, m := range map[string]member{"acme": acme, "beta": beta, "machine": machine} {
-		var s listed
+		var s told
 		m.want(t, "/ambit.v1.SessionService/CreateSession", `{"argv":["cat","`+file+`"]}`, &s)
 		_, out := m.call(t, "/ambit.v1.SessionService/StreamOutput", `{"id":"`+s.Session.ID+`"}`, true, patience, func(all string) bool { return strings.Contains(all, `"end"`) })
 		if got := strings.Contains(out, `"exit":0`) || !strings.Contains(out, `"exit"`); got != (who == "acme") {
