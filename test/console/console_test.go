@@ -56,6 +56,11 @@ func TestReview(t *testing.T) { run(t, "review.mjs") }
 // policy makes no markup of text, which is tried, beside a page without that policy.
 func TestHostile(t *testing.T) { run(t, "hostile.mjs") }
 
+// A terminal in the page is typed to, follows its size, and can be left by the
+// keyboard. A hostile program draws in it, and does nothing else: it has no title, no
+// link, no clipboard, and no answer that a shell would read.
+func TestTerminal(t *testing.T) { run(t, "terminal.mjs") }
+
 // A question that is put while the browser has no connection is there when it has one
 // again, what is over meanwhile is gone, and an answer goes to the question that was
 // looked at.

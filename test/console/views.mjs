@@ -23,12 +23,15 @@ await bench(async ({ page, run }) => {
   run('cat', file('notes/january-with-a-name-that-is-longer-than-a-line-of-a-telephone-and-has-no-spaces-in-it.txt'))
   await page.locator('.question').getByText('january').first().waitFor()
   const { session } = await call(page, 'SessionService/CreateSession', { argv: ['seq', '3'], dir: '/' })
+  const words = 'printf "$ ls\\nnotes  \\033[34mreports\\033[0m\\n$ "; read line'
+  const terminal = (await call(page, 'SessionService/CreateSession', { argv: ['sh', '-c', words], dir: '/', terminal: { rows: 24, columns: 80 } })).session
   const { records } = await call(page, 'AuditService/ListRecords', { filter: { kind: 'decision', outcome: 'allow', capability: `fs.read:${path}` } })
 
   const views = {
     inbox: ['/', '.question.open .choices', 'january'],
     sessions: ['/sessions', '.rows tbody tr'],
     session: [`/sessions/${session.id}`, '.layers li'],
+    terminal: [`/sessions/${terminal.id}`, '.xterm-rows', 'reports'],
     grants: ['/grants', '.rows tbody tr'],
     log: ['/log', '.rows tbody tr'],
     record: [`/log/${records[0].seq}`, 'svg.chain .here'],
@@ -121,6 +124,6 @@ async function check(page, name) {
 
 /** Takes one of the pictures of docs/console, where they are asked for (make pictures). */
 async function picture(page, name) {
-  const wanted = ['inbox-light', 'inbox-dark', 'inbox-phone', 'session-light', 'grants-light', 'log-light', 'record-light', 'consent-light', 'pack-light', 'review-light']
+  const wanted = ['inbox-light', 'inbox-dark', 'inbox-phone', 'session-light', 'terminal-light', 'grants-light', 'log-light', 'record-light', 'consent-light', 'pack-light', 'review-light']
   if (env.CONSOLE_PICTURES && wanted.includes(name)) await page.screenshot({ path: join(env.CONSOLE_PICTURES, `${name}.png`) })
 }

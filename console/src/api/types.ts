@@ -71,6 +71,16 @@ export interface Session {
   exit?: number
   kept?: boolean
   error?: string
+  terminal?: boolean
+}
+
+/** A program that was started in a session. */
+export interface Exec {
+  id: string
+  session: string
+  argv?: string[]
+  state?: Session['state']
+  terminal?: boolean
 }
 
 export interface OutputChunk {

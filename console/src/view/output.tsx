@@ -1,12 +1,9 @@
 import { useEffect, useRef, useState } from 'react'
-import { Failure } from '../api/call'
-import { stream } from '../api/stream'
-import type { OutputChunk } from '../api/types'
 import { Text } from '../text'
 import { Problem } from '../ui'
+import { follow } from './follow'
 
 const mostShown = 256 * 1024 // characters
-const again = 1000
 
 interface Piece {
   bad: boolean // of standard error
@@ -58,37 +55,23 @@ function useOutput(id: string): Output {
   useEffect(() => {
     const abort = new AbortController()
     setOut({ pieces: [], cut: false, end: '', error: null })
-    void follow(id, abort.signal, setOut)
+    void read(id, abort.signal, setOut)
     return () => abort.abort()
   }, [id])
   return out
 }
 
-async function follow(id: string, signal: AbortSignal, setOut: (f: (o: Output) => Output) => void) {
-  const decoders = { OUTPUT_STREAM_STDOUT: new TextDecoder(), OUTPUT_STREAM_STDERR: new TextDecoder() }
-  let offset = '0'
-  while (!signal.aborted) {
-    try {
-      for await (const chunk of stream<OutputChunk>('SessionService/StreamOutput', { id, offset }, signal)) {
-        offset = chunk.next ?? offset
-        if (chunk.end) {
-          const dropped = Number(chunk.end.dropped ?? 0)
-          setOut((o) => ({ ...o, error: null, end: `It ended with status ${chunk.end?.exit ?? 0}.${dropped ? ` ${dropped} bytes more were written than are kept.` : ''}` }))
-          return
-        }
-        const from = chunk.stream ?? 'OUTPUT_STREAM_STDOUT'
-        const data = Uint8Array.from(atob(chunk.data ?? ''), (c) => c.charCodeAt(0))
-        const text = decoders[from].decode(data, { stream: true })
-        setOut((o) => added(o, { bad: from === 'OUTPUT_STREAM_STDERR', text }))
-      }
-      return
-    } catch (error) {
-      if (signal.aborted) return
-      setOut((o) => ({ ...o, error }))
-      if (!(error instanceof Failure && error.code === 'unreachable')) return
-      await new Promise((r) => setTimeout(r, again)) // from the offset on: nothing is lost
-    }
-  }
+function read(id: string, signal: AbortSignal, setOut: (f: (o: Output) => Output) => void) {
+  const decoders = { good: new TextDecoder(), bad: new TextDecoder() }
+  return follow(id, signal, {
+    data: (bad, bytes) => {
+      const text = (bad ? decoders.bad : decoders.good).decode(bytes, { stream: true })
+      setOut((o) => added(o, { bad, text }))
+    },
+    end: ({ exit, dropped }) =>
+      setOut((o) => ({ ...o, error: null, end: `It ended with status ${exit}.${dropped ? ` ${dropped} bytes more were written than are kept.` : ''}` })),
+    error: (error) => setOut((o) => ({ ...o, error })),
+  })
 }
 
 function added(o: Output, p: Piece): Output {

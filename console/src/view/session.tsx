@@ -9,6 +9,8 @@ import { bodyOf, textOf, type Layer } from '../log/body'
 import { Code, plain, Text } from '../text'
 import { moment } from '../time'
 import { Badge, Confirm, Facts, Page, State } from '../ui'
+import { TerminalOf } from '../terminal/terminal'
+import { Another } from './another'
 import { OutputOf } from './output'
 import { StateOf } from './sessions'
 
@@ -58,14 +60,17 @@ export function Session() {
         </section>
       )}
       {s && mayEnd && !runs && <Review session={id} />}
-      {s && <Report session={id} />}
       {s?.kept && (
         <section className="card">
-          <h2>Output</h2>
-          {mayEnd ? <OutputOf session={id} /> : <p className="quiet">Your role does not see what programs write. That takes an operator.</p>}
+          <h2>{s.terminal ? 'Terminal' : 'Output'}</h2>
+          {!mayEnd && <p className="quiet">Your role does not see what programs write. That takes an operator.</p>}
+          {mayEnd && s.terminal && <TerminalOf id={id} runs={runs} label="Terminal of the session" />}
+          {mayEnd && !s.terminal && <OutputOf session={id} />}
         </section>
       )}
+      {s?.state === 'SESSION_STATE_RUNNING' && mayEnd && <Another session={id} />}
       {s && !s.kept && <p className="quiet">It was started at a terminal, and what it writes is there.</p>}
+      {s && <Report session={id} />}
       {ending && s && (
         <Confirm
           title="End this session?"

@@ -1,0 +1,80 @@
+import { useEffect, useId, useRef, useState } from 'react'
+import { follow, type End } from '../view/follow'
+import { Problem } from '../ui'
+import { open, type Screen } from './screen'
+
+/**
+ * The terminal of a program that runs, or ran: what it writes, and a keyboard.
+ *
+ * A terminal takes every key, Tab too. Ctrl-Shift-L leaves it, for the button behind it.
+ */
+export function TerminalOf({ id, runs: now, label }: { id: string; runs: boolean; label: string }) {
+  const [runs] = useState(now) // its end comes with what it writes
+  const box = useRef<HTMLDivElement>(null)
+  const leave = useRef<HTMLButtonElement>(null)
+  const screen = useRef<Screen>(null)
+  const help = useId()
+  const [error, setError] = useState<unknown>(null)
+  const [end, setEnd] = useState<End | null>(null)
+  const [reader, setReader] = useState(false)
+  const [said, setSaid] = useState('')
+  useEffect(() => {
+    const abort = new AbortController()
+    const host = box.current
+    if (!host) return
+    setEnd(null)
+    void open(host, { id, runs, label, help, failed: setError, leave: () => leave.current?.focus() }, abort.signal)
+      .then((s) => {
+        if (abort.signal.aborted) return
+        screen.current = s
+        return follow(id, abort.signal, { data: (_, bytes) => s.draw(bytes), end: (e) => (s.end(), setEnd(e)), error: setError })
+      })
+      .catch((e: unknown) => abort.signal.aborted || setError(e))
+    return () => {
+      abort.abort()
+      screen.current?.close()
+      screen.current = null
+    }
+  }, [id, runs, label, help])
+  const copy = () => {
+    const text = screen.current?.selected() ?? ''
+    if (text === '') return setSaid('Nothing is selected.')
+    navigator.clipboard.writeText(text).then(
+      () => setSaid('Copied.'),
+      () => setSaid('The browser does not let the page copy.'),
+    )
+  }
+  return (
+    <div className="terminal">
+      {error !== null && <Problem error={error} />}
+      <div className="screen" ref={box} />
+      <p className="quiet" id={help}>
+        Every key goes to the program, Tab too. <kbd>Ctrl</kbd> <kbd>Shift</kbd> <kbd>L</kbd> leaves the terminal.
+      </p>
+      <div className="actions">
+        <button type="button" ref={leave} onClick={copy}>
+          Copy what is selected
+        </button>
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={reader}
+            onChange={(e) => {
+              setReader(e.target.checked)
+              screen.current?.read(e.target.checked)
+            }}
+          />
+          For a screen reader
+        </label>
+        <span className="quiet" role="status">
+          {said}
+        </span>
+      </div>
+      {end && (
+        <p className="quiet" role="status">
+          It ended with status {end.exit}.{end.dropped > 0 && ` ${end.dropped} bytes more were written than are kept.`}
+        </p>
+      )}
+    </div>
+  )
+}
