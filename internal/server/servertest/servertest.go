@@ -189,12 +189,17 @@ func (h *Host) Close() {
 // openUp lets an ordinary user remove what sessions changed and is kept apart: the
 // kernel makes folders there that nobody may read.
 func openUp(dir string) {
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error { // there may be none
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return // there are none
+	}
+	_ = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error { // who removes them says what stays
 		if err == nil && d.IsDir() {
-			err = os.Chmod(path, 0o700) // before it is read
+			err = root.Chmod(path, 0o700) // before it is read
 		}
 		return err
 	})
+	_ = root.Close() // nothing was written
 }
 
 // Keepers are the processes that look after sessions of this host, and those that
