@@ -2,6 +2,7 @@
 # Shows Ambit at work on a program that does its job and then more than its
 # job, and checks what it shows. Called by `make demo`. It writes to report/
 # and bin/ (and .tools/, if Go is missing); all else is thrown away at the end.
+# At a terminal it ends with the console's address, and with Enter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -14,9 +15,12 @@ say "Building bin/ambit"
 make --no-print-directory -s build
 
 play=$(mktemp -d /tmp/ambit-demo.XXXX)
-collector=
+collector='' host=''
 finish() {
-	[ -z "$collector" ] || kill "$collector" 2>/dev/null || true
+	for pid in $collector $host; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
 	rm -rf "$play"
 }
 trap finish EXIT
@@ -103,3 +107,11 @@ It could not read the planted SSH key: inside, that file does not exist.
 It could not reach the network, neither example.com nor this computer: inside, there is none.
 Every decision was recorded before it was acted on, and the record verifies.
 END
+
+[ -t 0 ] && [ -t 1 ] && [ -t 2 ] || exit 0
+heading "The same in a browser"
+say "The session, its denials and the log are on a page of this computer. The certificate is one that has just been made for it,"
+say "so the browser warns of it. Enter ends the page, and so do five minutes."
+bin/ambit serve --stand-by 0 --listen 0 &
+host=$!
+read -r -t 300 || true
