@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/companion/start"
+	"ambit.dev/ambit/internal/core/principal"
 	"ambit.dev/ambit/internal/server"
 )
 
@@ -148,7 +149,7 @@ func openSocket(ctx context.Context, state string, s *server.Server, log *slog.L
 	h := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerWithin, IdleTimeout: idleWithin, MaxHeaderBytes: maxHeader, Protocols: protocols(),
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return server.WithCaller(ctx, server.Caller{Principal: principal(), Role: server.Admin})
+			return server.WithCaller(ctx, server.Caller{Principal: person(), Role: server.Admin})
 		}}
 	return h, netutil.LimitListener(&ownListener{Listener: l, own: own, log: log}, maxConnections), nil
 }
@@ -172,8 +173,8 @@ func config(o options) (cfg server.Config, err error) {
 	return cfg, err
 }
 
-// principal names the person, as ambit does.
-func principal() string { return fmt.Sprintf("uid:%d", os.Getuid()) }
+// person names who runs this machine, as ambit does.
+func person() string { return principal.User(os.Getuid()) }
 
 // alone holds the folder for this host, until unlock.
 //

@@ -49,7 +49,7 @@ func openPort(ctx context.Context, o options, s *server.Server, log *slog.Logger
 		return nil, nil, nil, errors.Join(err, l.Close())
 	}
 	known := token.Know(token.In(o.state))
-	p, err := port.New(port.Config{API: s.Handler(), Ready: s.Ready, Principal: principal(), Version: version, Tokens: known,
+	p, err := port.New(port.Config{API: s.Handler(), Ready: s.Ready, Principal: person(), Version: version, Tokens: known,
 		Provider: logins, Console: console.Handler(), Address: address, Hosts: o.hosts, Strict: o.cert != "", Now: time.Now, Log: log})
 	if err != nil {
 		return nil, nil, nil, err

@@ -15,6 +15,7 @@ import (
 
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/principal"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/process"
 	"ambit.dev/ambit/internal/enforce/view"
@@ -243,26 +244,14 @@ func (a *app) auditDir() (string, error) {
 }
 
 // operator names who runs this machine, in grants and records.
-func operator() string { return "uid:" + strconv.Itoa(os.Getuid()) }
+func operator() string { return principal.User(os.Getuid()) }
 
 // principal names in grants and records whose what is done is: the person's, or that of
 // the organisation that --org names.
-func (a *app) principal() string {
-	if a.org == "" {
-		return operator()
-	}
-	return operator() + "@" + a.org
-}
+func (a *app) principal() string { return principal.Of(operator(), a.org) }
 
-// sees reports whether what somebody owns is there for this command: to an
-// organisation its own, to who runs the machine also that of every organisation.
-func (a *app) sees(owner string) bool {
-	if owner == a.principal() {
-		return true
-	}
-	_, theirs := strings.CutPrefix(owner, operator()+"@")
-	return theirs && a.org == ""
-}
+// sees reports whether what somebody owns is there for this command.
+func (a *app) sees(owner string) bool { return principal.Sees(a.principal(), owner) }
 
 // who describes the person to the view. HOME may be unset or strange; then
 // there is no home.

@@ -8,13 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/core/manifest"
+	"ambit.dev/ambit/internal/core/principal"
 	"ambit.dev/ambit/internal/store"
 )
 
@@ -150,7 +150,7 @@ func forWhom(pack string) string {
 
 // forOrg says beside whom a grant is for of which organisation.
 func forOrg(g grant.Grant, whom string) string {
-	if _, org, ok := strings.Cut(g.Principal, "@"); ok {
+	if org := principal.Org(g.Principal); org != "" {
 		whom += " of " + org
 	}
 	return whom

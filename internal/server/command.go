@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+
+	"ambit.dev/ambit/internal/core/principal"
 )
 
 // patience is how long one run of the command line may take.
@@ -82,7 +84,7 @@ func (s *Server) commandWithin(ctx context.Context, patience time.Duration, answ
 
 // forOrg tells the command line for which organisation it acts.
 func forOrg(c Caller) []string {
-	if org := orgOf(c.Principal); org != "" {
+	if org := principal.Org(c.Principal); org != "" {
 		return []string{"--org=" + org}
 	}
 	return nil

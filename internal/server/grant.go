@@ -13,6 +13,7 @@ import (
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/core/principal"
 	"ambit.dev/ambit/internal/store"
 )
 
@@ -20,9 +21,9 @@ import (
 type grants struct{ *Server }
 
 // stored are all grants of a principal.
-func (s *Server) stored(ctx context.Context, principal string) ([]grant.Grant, error) {
+func (s *Server) stored(ctx context.Context, who string) ([]grant.Grant, error) {
 	all, err := read(s.grants, func(st *store.Store) ([]grant.Grant, error) { return st.AllGrants(ctx) })
-	return slices.DeleteFunc(all, func(g grant.Grant) bool { return !sees(principal, g.Principal) }), err
+	return slices.DeleteFunc(all, func(g grant.Grant) bool { return !principal.Sees(who, g.Principal) }), err
 }
 
 // ended are the sessions of a principal that do not run.

@@ -1,39 +1,16 @@
 package server
 
-import "strings"
+import "ambit.dev/ambit/internal/core/principal"
 
-// Of returns the principal by which a person's host acts for an organisation; "" is
-// the person, who runs the machine.
-func Of(person, org string) string {
-	if org == "" {
-		return person
-	}
-	return person + "@" + org
-}
+// Whose something is, principal.Sees says. What is read of store, log and folders goes
+// through it before anything is made of it (TestOrganisations in test/serve, of each
+// route).
 
-// orgOf is the organisation of a principal; "" for who runs the machine.
-func orgOf(principal string) string {
-	_, org, _ := strings.Cut(principal, "@")
-	return org
-}
-
-// sees reports whether to a principal there is what another one owns: what is its own;
-// and to who runs the machine also what is an organisation's there.
-//
-// Security: this is the one answer to whose something is. What is read of store, log
-// and folders goes through it before anything is made of it (TestOrganisations in
-// test/serve, of each route). The name of an organisation has no @, so none is the
-// beginning of another.
-func sees(principal, owner string) bool {
-	if owner == principal {
-		return true
-	}
-	_, theirs := strings.CutPrefix(owner, principal+"@")
-	return theirs && principal != "" && orgOf(principal) == ""
-}
-
-// seesRecord is sees for records: what is nobody's tells of the machine, and is for who
+// seesRecord is Sees for records: what is nobody's tells of the machine, and is for who
 // runs it.
-func seesRecord(principal, owner string) bool {
-	return owner == "" && orgOf(principal) == "" || owner != "" && sees(principal, owner)
+func seesRecord(who, owner string) bool {
+	if owner == "" {
+		return principal.Org(who) == ""
+	}
+	return principal.Sees(who, owner)
 }

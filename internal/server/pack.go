@@ -9,6 +9,7 @@ import (
 
 	pb "ambit.dev/ambit/api/ambit/v1"
 	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/principal"
 )
 
 // packs is the PackService.
@@ -34,7 +35,7 @@ func (r packRow) message() *pb.Pack {
 // installed for all. Where another one's lie that are run in their folders is theirs.
 func (s packs) packRows(ctx context.Context) (all []packRow, err error) {
 	err = s.command(ctx, &all, "pack", "ls")
-	if orgOf(callerOf(ctx).Principal) != "" {
+	if principal.Org(callerOf(ctx).Principal) != "" {
 		all = slices.DeleteFunc(all, func(r packRow) bool { return r.Installed.IsZero() })
 	}
 	return all, err

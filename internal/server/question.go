@@ -11,6 +11,7 @@ import (
 	pb "ambit.dev/ambit/api/ambit/v1"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
+	"ambit.dev/ambit/internal/core/principal"
 	"ambit.dev/ambit/internal/store"
 )
 
@@ -18,11 +19,11 @@ import (
 type questions struct{ *Server }
 
 // waiting are the questions of a principal that take an answer now.
-func (s *Server) waiting(ctx context.Context, principal string) ([]store.Approval, error) {
+func (s *Server) waiting(ctx context.Context, who string) ([]store.Approval, error) {
 	all, err := read(s.list, func(l *store.List) ([]store.Approval, error) { return l.Approvals(ctx) })
 	now := s.cfg.Now()
 	return slices.DeleteFunc(all, func(q store.Approval) bool {
-		return !sees(principal, q.Principal) || q.Answer != nil || q.Withdrawn || !now.Before(q.Expires)
+		return !principal.Sees(who, q.Principal) || q.Answer != nil || q.Withdrawn || !now.Before(q.Expires)
 	}), err
 }
 
@@ -120,7 +121,7 @@ func (s questions) AnswerQuestion(ctx context.Context, r *connect.Request[pb.Ans
 // ofCaller is a question of the caller's. One of somebody else is none.
 func (s *Server) ofCaller(ctx context.Context, id string) (store.Approval, error) {
 	q, err := read(s.list, func(l *store.List) (store.Approval, error) { return l.Approval(ctx, id) })
-	if err == nil && !sees(callerOf(ctx).Principal, q.Principal) {
+	if err == nil && !principal.Sees(callerOf(ctx).Principal, q.Principal) {
 		return store.Approval{}, notFound("question", id)
 	}
 	return q, err

@@ -14,6 +14,7 @@ import (
 
 	pb "ambit.dev/ambit/api/ambit/v1"
 	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/principal"
 )
 
 // records is the AuditService. The log is one, for all of a state folder: what is
@@ -227,7 +228,7 @@ func (s records) VerifyLog(ctx context.Context, _ *connect.Request[pb.VerifyLogR
 	if err != nil {
 		return nil, failure(err)
 	}
-	if orgOf(callerOf(ctx).Principal) != "" { // how much others did is not an organisation's to know
+	if principal.Org(callerOf(ctx).Principal) != "" { // how much others did is not an organisation's to know
 		m = &pb.VerifyLogResponse{Intact: m.GetIntact()}
 	}
 	return connect.NewResponse(m), nil

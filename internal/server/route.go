@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect"
 
 	api "ambit.dev/ambit/api/ambit/v1/ambitv1connect"
+	"ambit.dev/ambit/internal/core/principal"
 )
 
 // A Role is what a caller may do. Each has what those before it have. The zero
@@ -196,7 +197,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			err = connect.NewError(connect.CodePermissionDenied, errors.New("requests of web pages are not served"))
 		case caller.Principal == "" || caller.Role == Nobody:
 			err = connect.NewError(connect.CodeUnauthenticated, errors.New("nobody is known to have sent this"))
-		case orgOf(caller.Principal) != "" && route.Shows != Owned && route.Shows != Shared:
+		case principal.Org(caller.Principal) != "" && route.Shows != Owned && route.Shows != Shared:
 			err = connect.NewError(connect.CodePermissionDenied, errors.New("this is for who runs the machine, and for no organisation on it"))
 		case caller.Role < route.Least:
 			err = connect.NewError(connect.CodePermissionDenied, errors.New("the role "+caller.Role.String()+" may not call this; it takes "+route.Least.String()))

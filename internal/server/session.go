@@ -16,6 +16,7 @@ import (
 	"connectrpc.com/connect"
 
 	pb "ambit.dev/ambit/api/ambit/v1"
+	"ambit.dev/ambit/internal/core/principal"
 	"ambit.dev/ambit/internal/keep"
 	"ambit.dev/ambit/internal/store"
 )
@@ -59,7 +60,7 @@ func (s *Server) job(id string) string {
 }
 
 // rows are the sessions of a principal on the list, as they were when it was last changed.
-func (s *Server) rows(ctx context.Context, principal string) (mine []store.Session, err error) {
+func (s *Server) rows(ctx context.Context, who string) (mine []store.Session, err error) {
 	stamp, err := s.stamp()
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func (s *Server) rows(ctx context.Context, principal string) (mine []store.Sessi
 		})
 	})
 	for _, r := range all {
-		if sees(principal, r.Principal) {
+		if principal.Sees(who, r.Principal) {
 			mine = append(mine, r)
 		}
 	}
@@ -101,13 +102,13 @@ func (s *Server) keptFor(principal, id string) (*kept, error) {
 }
 
 // startedFor reads the job of a session, or of a program that was started in one.
-func (s *Server) startedFor(principal, id string) (*kept, error) {
+func (s *Server) startedFor(who, id string) (*kept, error) {
 	if !sessionID.MatchString(id) && !execID.MatchString(id) {
 		return nil, nil
 	}
 	k := &kept{}
 	var err error
-	if k.Job, err = keep.Load(s.job(id)); errors.Is(err, os.ErrNotExist) || err == nil && !sees(principal, k.Principal) {
+	if k.Job, err = keep.Load(s.job(id)); errors.Is(err, os.ErrNotExist) || err == nil && !principal.Sees(who, k.Principal) {
 		return nil, nil
 	}
 	if err != nil {

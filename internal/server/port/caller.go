@@ -10,6 +10,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"ambit.dev/ambit/internal/core/principal"
 	"ambit.dev/ambit/internal/server"
 	"ambit.dev/ambit/internal/token"
 )
@@ -123,7 +124,7 @@ func none(err error) error {
 
 // callerOf is who sends what is sent with a credential.
 func (p *Port) callerOf(c credential) server.Caller {
-	return server.Caller{Principal: server.Of(p.cfg.Principal, c.org), Role: c.role, By: c.by, Page: c.page}
+	return server.Caller{Principal: principal.Of(p.cfg.Principal, c.org), Role: c.role, By: c.by, Page: c.page}
 }
 
 // stands reports whether a credential is still good.
