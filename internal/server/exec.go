@@ -1,20 +1,15 @@
 package server
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect"
-	"google.golang.org/protobuf/proto"
 
 	pb "ambit.dev/ambit/api/ambit/v1"
 	"ambit.dev/ambit/internal/audit"
@@ -77,20 +72,18 @@ func (s *Server) reachable(ctx context.Context, principal, id string) error {
 // Security: each text stands behind the flag that it is for, or behind "--". It is
 // the session's launcher that decides and records, as for `ambit exec` at a terminal.
 func (s *Server) putExec(caller Caller, r *pb.CreateExecRequest) (id string, err error) {
-	if err := plainExec(r); err != nil {
+	if len(r.GetArgv()) == 0 || r.GetArgv()[0] == "" {
+		return "", invalid("argv: nothing to run; give a command")
+	}
+	if err := plain(r); err != nil {
 		return "", err
 	}
 	id = audit.NewID("x")
-	args := []string{"exec", "--state-dir=" + s.cfg.State, "--exec-id=" + id}
-	var size *keep.Size
-	if t := r.GetTerminal(); t != nil {
-		given, err := sizeOf(t.GetRows(), t.GetColumns())
-		if err != nil {
-			return "", err
-		}
-		size = &given
-		args = append(args, "--env=TERM="+cmp.Or(t.GetTerm(), defaultTerm))
+	size, term, err := terminalOf(r)
+	if err != nil {
+		return "", err
 	}
+	args := append([]string{"exec", "--state-dir=" + s.cfg.State, "--exec-id=" + id}, term...)
 	if r.GetDir() != "" {
 		args = append(args, "--dir="+r.GetDir())
 	}
@@ -98,42 +91,16 @@ func (s *Server) putExec(caller Caller, r *pb.CreateExecRequest) (id string, err
 		args = append(args, "--env="+v)
 	}
 	args = append(append(args, "--", r.GetSession(), "--"), r.GetArgv()...)
-	sum, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
+	digest, err := digestOf(r)
 	if err != nil {
 		return "", err
 	}
-	digest := sha256.Sum256(sum)
 	j := keep.Job{Principal: caller.Principal, Created: s.cfg.Now().Unix(), Path: s.cfg.Ambit, Dir: "/", Args: args, Stdin: r.GetStdin(),
-		Digest: hex.EncodeToString(digest[:]), Program: r.GetArgv()[0], Terminal: size, Session: r.GetSession(), Argv: r.GetArgv()}
+		Digest: digest, Program: r.GetArgv()[0], Terminal: size, Session: r.GetSession(), Argv: r.GetArgv()}
 	if err := keep.Put(s.job(id), j); err != nil || r.GetIdempotencyKey() == "" {
 		return id, err
 	}
 	return s.claimed("exec\x00"+caller.Principal+"\x00"+r.GetIdempotencyKey(), id, j.Digest)
-}
-
-// plainExec refuses what no command line can have.
-func plainExec(r *pb.CreateExecRequest) error {
-	all := slices.Concat(r.GetArgv(), pairs(r.GetEnv()), []string{r.GetDir(), r.GetTerminal().GetTerm()})
-	switch {
-	case len(r.GetIdempotencyKey()) > 128:
-		return invalid("idempotency_key: at most 128 characters")
-	case len(r.GetArgv()) == 0 || r.GetArgv()[0] == "":
-		return invalid("argv: nothing to run; give a command")
-	case r.GetDir() != "" && !filepath.IsAbs(r.GetDir()):
-		return invalid("dir: expected an absolute path")
-	case len(r.GetStdin()) > maxStdin:
-		return invalid("stdin: at most 1 MiB")
-	case r.GetTerminal() != nil && len(r.GetStdin()) > 0:
-		return invalid("terminal: a program that has one reads from it, and not stdin")
-	case slices.ContainsFunc(all, func(s string) bool { return strings.ContainsRune(s, 0) }):
-		return invalid("a text has a NUL in it")
-	}
-	for name := range r.GetEnv() {
-		if name == "" || strings.ContainsRune(name, '=') {
-			return invalid("env: expected names of variables")
-		}
-	}
-	return nil
 }
 
 // untilEntered waits until the begin of a program is recorded, or it was refused, or
@@ -183,14 +150,11 @@ func (s *Server) notEntered(id string, how keep.End) error {
 	if how.Exit != 126 {
 		return unmet(text(why))
 	}
-	denied := connect.NewError(connect.CodePermissionDenied, errors.New(text(why)))
 	r, err := audit.Lookup(s.log(), deniedBy.FindString(why))
-	if d, ok := denial(r); err == nil && ok {
-		if detail, err := connect.NewErrorDetail(d); err == nil {
-			denied.AddDetail(detail)
-		}
+	if err != nil {
+		return denied(why) // its line has no id that is known
 	}
-	return denied
+	return denied(why, r)
 }
 
 // exec is one of a principal's programs, as it is told.
