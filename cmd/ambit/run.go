@@ -122,6 +122,8 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if !f.plan && (f.tier == tierAuto || f.tier == enforce.TierProcess) {
 		tier = s.beginTier()
 		defer tier.Discard()
+	} else {
+		a.early.Discard() // another tier was named
 	}
 	defer s.close()
 	if err := s.prepare(ctx); err != nil {

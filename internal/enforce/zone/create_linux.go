@@ -2,6 +2,7 @@ package zone
 
 import (
 	"errors"
+	"path"
 
 	"golang.org/x/sys/unix"
 
@@ -69,7 +70,7 @@ func (z *Zone) create(r fuse.Request, parent *node) ([]byte, error) {
 
 // make makes what is not there, and opens it. Its folder is opened first, through
 // no link, and the name is made in that.
-func (z *Zone) make(w wanted, path string) (int, error) {
+func (z *Zone) make(w wanted, rel string) (int, error) {
 	switch {
 	case !z.dir:
 		return -1, unix.ENOTDIR
@@ -78,7 +79,7 @@ func (z *Zone) make(w wanted, path string) (int, error) {
 	case z.config.Files > 0 && z.used.files >= z.config.Files:
 		return -1, unix.EDQUOT
 	}
-	dir, err := z.openPath(above(path), unix.O_PATH|unix.O_DIRECTORY)
+	dir, err := z.openPath(path.Dir(rel), unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return -1, err
 	}
@@ -87,7 +88,7 @@ func (z *Zone) make(w wanted, path string) (int, error) {
 		if err := unix.Mkdirat(dir, w.name, w.mode); err != nil {
 			return -1, err
 		}
-		return z.openPath(path, unix.O_PATH|unix.O_DIRECTORY)
+		return z.openPath(rel, unix.O_PATH|unix.O_DIRECTORY)
 	}
 	flags := unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	if access := z.rights(w.flags); access == unix.O_RDONLY {
@@ -101,19 +102,9 @@ func (z *Zone) make(w wanted, path string) (int, error) {
 	return unix.Openat(dir, w.name, flags, w.mode)
 }
 
-// above is the folder that a path is in.
-func above(path string) string {
-	for i := len(path) - 1; i > 0; i-- {
-		if path[i] == '/' {
-			return path[:i]
-		}
-	}
-	return "."
-}
-
 // createThere opens what somebody else has made meanwhile.
 func (z *Zone) createThere(w wanted, parent *node) ([]byte, error) {
-	_, st, err := z.child(parent, w.name)
+	st, err := z.child(parent, w.name)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func (z *Zone) lookup(r fuse.Request, parent *node) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, st, err := z.child(parent, name)
+	st, err := z.child(parent, name)
 	if err != nil {
 		return nil, err
 	}
@@ -67,21 +67,20 @@ func (z *Zone) lookup(r fuse.Request, parent *node) ([]byte, error) {
 }
 
 // child looks at a name in a folder.
-func (z *Zone) child(parent *node, name string) (path string, st unix.Stat_t, err error) {
+func (z *Zone) child(parent *node, name string) (st unix.Stat_t, err error) {
 	n := node{parent: parent, name: name}
-	path = n.path()
-	fd, err := z.openPath(path, unix.O_PATH)
+	fd, err := z.openPath(n.path(), unix.O_PATH)
 	if err != nil {
-		return path, st, err
+		return st, err
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	if err := unix.Fstat(fd, &st); err != nil {
-		return path, st, err
+		return st, err
 	}
 	if !shown(st.Mode) {
-		return path, st, unix.ENOENT
+		return st, unix.ENOENT
 	}
-	return path, st, nil
+	return st, nil
 }
 
 // enter answers with a name, which the kernel knows from then on.
