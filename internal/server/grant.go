@@ -22,7 +22,7 @@ type grants struct{ *Server }
 
 // stored are all grants of a principal.
 func (s *Server) stored(ctx context.Context, who string) ([]grant.Grant, error) {
-	all, err := read(s.grants, func(st *store.Store) ([]grant.Grant, error) { return st.AllGrants(ctx) })
+	all, err := read(ctx, s.grants, func(ctx context.Context, st *store.Store) ([]grant.Grant, error) { return st.AllGrants(ctx) })
 	return slices.DeleteFunc(all, func(g grant.Grant) bool { return !principal.Sees(who, g.Principal) }), err
 }
 

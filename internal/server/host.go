@@ -37,9 +37,11 @@ func (s *Server) health(ctx context.Context) *pb.CheckHealthResponse {
 		}
 		m.Checks = append(m.Checks, c)
 	}
-	_, err := read(s.grants, func(st *store.Store) ([]grant.Grant, error) { return st.Grants(ctx, callerOf(ctx).Principal, "") })
+	_, err := read(ctx, s.grants, func(ctx context.Context, st *store.Store) ([]grant.Grant, error) {
+		return st.Grants(ctx, callerOf(ctx).Principal, "")
+	})
 	note("grants", err)
-	_, err = read(s.list, func(l *store.List) ([]store.Approval, error) { return l.Approvals(ctx) })
+	_, err = read(ctx, s.list, func(ctx context.Context, l *store.List) ([]store.Approval, error) { return l.Approvals(ctx) })
 	note("questions", err)
 	if _, _, err = audit.LastHead(s.log()); errors.Is(err, os.ErrNotExist) {
 		err = nil // nothing was recorded yet

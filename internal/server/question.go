@@ -20,7 +20,7 @@ type questions struct{ *Server }
 
 // waiting are the questions of a principal that take an answer now.
 func (s *Server) waiting(ctx context.Context, who string) ([]store.Approval, error) {
-	all, err := read(s.list, func(l *store.List) ([]store.Approval, error) { return l.Approvals(ctx) })
+	all, err := read(ctx, s.list, func(ctx context.Context, l *store.List) ([]store.Approval, error) { return l.Approvals(ctx) })
 	now := s.cfg.Now()
 	return slices.DeleteFunc(all, func(q store.Approval) bool {
 		return !principal.Sees(who, q.Principal) || q.Answer != nil || q.Withdrawn || !now.Before(q.Expires)
@@ -120,7 +120,7 @@ func (s questions) AnswerQuestion(ctx context.Context, r *connect.Request[pb.Ans
 
 // ofCaller is a question of the caller's. One of somebody else is none.
 func (s *Server) ofCaller(ctx context.Context, id string) (store.Approval, error) {
-	q, err := read(s.list, func(l *store.List) (store.Approval, error) { return l.Approval(ctx, id) })
+	q, err := read(ctx, s.list, func(ctx context.Context, l *store.List) (store.Approval, error) { return l.Approval(ctx, id) })
 	if err == nil && !principal.Sees(callerOf(ctx).Principal, q.Principal) {
 		return store.Approval{}, notFound("question", id)
 	}
@@ -195,7 +195,7 @@ func (s *Server) taken(ctx context.Context, id string) bool {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for end := s.cfg.Now().Add(2 * time.Second); s.cfg.Now().Before(end); {
-		q, err := read(s.list, func(l *store.List) (store.Approval, error) { return l.Approval(ctx, id) })
+		q, err := read(ctx, s.list, func(ctx context.Context, l *store.List) (store.Approval, error) { return l.Approval(ctx, id) })
 		if err != nil || !q.Closed.IsZero() {
 			return err == nil
 		}

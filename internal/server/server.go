@@ -219,11 +219,13 @@ func answers(err error) bool {
 }
 
 // read does something with it that may be done twice: where a process was lost
-// since, the next one is asked.
-func read[T interface{ Close() error }, R any](o *opened[T], do func(T) (R, error)) (r R, err error) {
+// since, the next one is asked. It is done to its end, which takes a moment, also where its
+// caller leaves: what is given up in the middle takes the process from everybody.
+func read[T interface{ Close() error }, R any](ctx context.Context, o *opened[T], do func(context.Context, T) (R, error)) (r R, err error) {
+	ctx = context.WithoutCancel(ctx)
 	for range 2 {
 		err = o.use(func(it T) (err error) {
-			r, err = do(it)
+			r, err = do(ctx, it)
 			return err
 		})
 		if err == nil || answers(err) {

@@ -61,12 +61,12 @@ func (s *Server) job(id string) string {
 
 // rows are the sessions of a principal on the list, as they were when it was last changed.
 func (s *Server) rows(ctx context.Context, who string) (mine []store.Session, err error) {
-	stamp, err := s.stamp()
+	stamp, err := s.stamp(ctx)
 	if err != nil {
 		return nil, err
 	}
 	all, err := s.recentRows.get(stamp, rowsFresh, func() ([]store.Session, error) {
-		return read(s.list, func(l *store.List) ([]store.Session, error) {
+		return read(ctx, s.list, func(ctx context.Context, l *store.List) ([]store.Session, error) {
 			if err := l.TakeIn(ctx); err != nil {
 				return nil, err
 			}
@@ -82,8 +82,8 @@ func (s *Server) rows(ctx context.Context, who string) (mine []store.Session, er
 }
 
 // stamp is another one after each change of the list.
-func (s *Server) stamp() (string, error) {
-	return read(s.list, func(l *store.List) (string, error) { return l.Stamp(), nil })
+func (s *Server) stamp(ctx context.Context) (string, error) {
+	return read(ctx, s.list, func(_ context.Context, l *store.List) (string, error) { return l.Stamp(), nil })
 }
 
 // kept is a job of a principal, and how far it is.
@@ -228,7 +228,7 @@ func (s sessions) ListSessions(ctx context.Context, r *connect.Request[pb.ListSe
 // all are the sessions of a principal: those on the list, and those that were
 // asked for here and are not on it.
 func (s *Server) all(ctx context.Context, principal string, ended bool) (all []*pb.Session, err error) {
-	jobs, err := s.jobsOf(principal, ended)
+	jobs, err := s.jobsOf(ctx, principal, ended)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +252,7 @@ func (s *Server) all(ctx context.Context, principal string, ended bool) (all []*
 
 // jobsOf are the jobs of a principal that may not have ended, or all of them. Of the
 // first it is known for a moment how far they were.
-func (s *Server) jobsOf(principal string, ended bool) (map[string]*kept, error) {
+func (s *Server) jobsOf(ctx context.Context, principal string, ended bool) (map[string]*kept, error) {
 	look := func() (map[string]*kept, error) {
 		ids, err := s.unlisted(ended)
 		jobs := map[string]*kept{}
@@ -270,7 +270,7 @@ func (s *Server) jobsOf(principal string, ended bool) (map[string]*kept, error) 
 	if ended {
 		return look()
 	}
-	stamp, err := s.stamp()
+	stamp, err := s.stamp(ctx)
 	if err != nil {
 		return nil, err
 	}
