@@ -55,6 +55,7 @@ type app struct {
 	json     bool
 	kept     *kept        // of the output of a run; nil: it is not
 	early    process.Tier // begun while this launcher stood by
+	belongs  *belonging   // to which trace it belongs, where it was told so; nil: its environment says it
 	now      func() time.Time
 	database store.Database
 }
@@ -183,7 +184,7 @@ func (a *app) openLog() (*audit.Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := audit.Open(filepath.Join(dir, "audit"), audit.Options{Waits: a.waits})
+	l, err := audit.Open(filepath.Join(dir, "audit"), audit.Options{Waits: a.waits, Trace: a.trace().parent})
 	if err != nil {
 		return nil, fmt.Errorf("the audit log cannot be written: %w", err)
 	}

@@ -38,11 +38,12 @@ key elsewhere to tell:
 }
 
 // auditFilter says which records are wanted.
-type auditFilter struct{ session, kind, since, until string }
+type auditFilter struct{ session, kind, trace, since, until string }
 
 func (f *auditFilter) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.session, "session", "", "only records of this `session`")
 	cmd.Flags().StringVar(&f.kind, "kind", "", "only records of this `kind`: "+strings.Trim(fmt.Sprint(audit.Kinds()), "[]"))
+	cmd.Flags().StringVar(&f.trace, "trace", "", "only records of this `trace`: its id, or a traceparent")
 	cmd.Flags().StringVar(&f.since, "since", "", "only records since this `time`: 90m, 2h, 7d, 2026-01-31 or 2026-01-31T15:04:05Z")
 	cmd.Flags().StringVar(&f.until, "until", "", "only records before this `time`")
 }
@@ -68,8 +69,15 @@ func (f *auditFilter) compile(now time.Time) (q audit.Query, err error) {
 	if f.kind != "" {
 		q.Hints = append(q.Hints, audit.HintKind(audit.Kind(f.kind)))
 	}
+	id := ""
+	if f.trace != "" {
+		if id, err = traceID(f.trace); err != nil {
+			return q, err
+		}
+		q.Hints = append(q.Hints, audit.HintTrace(id))
+	}
 	q.Keep = func(r audit.Record) bool {
-		return (f.session == "" || r.Session == f.session) && (f.kind == "" || string(r.Kind) == f.kind) &&
+		return (id == "" || r.Trace.Trace() == id) && (f.session == "" || r.Session == f.session) && (f.kind == "" || string(r.Kind) == f.kind) &&
 			!r.Time.Before(q.Since) && (q.Until.IsZero() || r.Time.Before(q.Until))
 	}
 	return q, nil

@@ -198,16 +198,27 @@ func auditJoin(words ...string) string {
 }
 
 func (a *app) auditShow() *cobra.Command {
-	return &cobra.Command{
+	var of string
+	one := exactly(1, "the id or number of one record")
+	cmd := &cobra.Command{
 		Use:   "show ID|NUMBER",
-		Short: "Show all of one record",
+		Short: "Show all of one record, or of those of a trace",
 		Example: `  ambit audit show d-7f3ak2mq5x
-  ambit audit show 12 --json`,
-		Args: exactly(1, "the id or number of one record"),
+  ambit audit show 12 --json
+  ambit audit show --trace 4bf92f3577b34da6a3ce929d0e0e4736`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if of != "" && len(args) == 0 {
+				return nil
+			}
+			return one(cmd, args)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir, err := a.auditDir()
 			if err != nil {
 				return err
+			}
+			if of != "" {
+				return a.showTrace(dir, of)
 			}
 			r, err := audit.Lookup(dir, args[0])
 			if err != nil {
@@ -219,6 +230,36 @@ func (a *app) auditShow() *cobra.Command {
 			return a.auditDetails(r)
 		},
 	}
+	cmd.Flags().StringVar(&of, "trace", "", "all records of this `trace`, oldest first: its id, or a traceparent")
+	return cmd
+}
+
+// showTrace prints the records of a trace.
+func (a *app) showTrace(dir, of string) error {
+	id, err := traceID(of)
+	if err != nil {
+		return err
+	}
+	records, _, err := audit.Page(dir, math.MaxInt-1, audit.Query{Hints: []string{audit.HintTrace(id)}, Keep: func(r audit.Record) bool { return r.Trace.Trace() == id }})
+	if err != nil {
+		return err
+	}
+	slices.Reverse(records)
+	if a.json {
+		return a.printJSON(append([]audit.Record{}, records...))
+	}
+	for i, r := range records {
+		if i > 0 {
+			printf(a.out, "\n")
+		}
+		if err := a.auditDetails(r); err != nil {
+			return err
+		}
+	}
+	if len(records) == 0 {
+		printf(a.err, "ambit: the log has no record of the trace %s\n", id)
+	}
+	return nil
 }
 
 // details prints a record, a field a line, and its body as it stands.
@@ -229,7 +270,7 @@ func (a *app) auditDetails(r audit.Record) error {
 	}
 	for _, f := range []struct{ name, value string }{
 		{"number", fmt.Sprint(r.Seq)}, {"id", r.ID}, {"kind", string(r.Kind)}, {"time", r.Time.Format("2006-01-02T15:04:05.999999999Z07:00")},
-		{"session", r.Session}, {"principal", r.Principal}, {"pack", r.Pack}, {"summary", auditSummary(r)}, {"prev", r.Prev},
+		{"session", r.Session}, {"principal", r.Principal}, {"pack", r.Pack}, {"trace", r.Trace.Trace()}, {"summary", auditSummary(r)}, {"prev", r.Prev},
 	} {
 		if f.value != "" {
 			printf(a.out, "%-10s %s\n", f.name, capability.Printable(f.value))

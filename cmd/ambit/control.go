@@ -116,6 +116,7 @@ func (c *control) answer(ctx context.Context, conn *net.UnixConn) {
 		return
 	}
 	_ = conn.SetDeadline(time.Time{})
+	ctx = o.ordered(ctx)
 	var failed error
 	switch o.Verb {
 	case verbExec:
@@ -268,7 +269,7 @@ func (c *control) recordAs(ctx context.Context, id string, b audit.Body) error {
 	if err != nil {
 		return err
 	}
-	rec.ID, rec.Session, rec.Principal, rec.Pack = id, c.s.spec.ID, c.s.spec.Principal, c.s.spec.Pack
+	rec.ID, rec.Session, rec.Principal, rec.Pack, rec.Trace = id, c.s.spec.ID, c.s.spec.Principal, c.s.spec.Pack, orderedBy(ctx)
 	if _, err := c.s.Append(ctx, rec); err != nil {
 		return fmt.Errorf("it could not be recorded: %w", err)
 	}

@@ -41,7 +41,7 @@ func (c *control) mayStart(ctx context.Context, name, dir string, pid int) (id, 
 		return all, err
 	}
 	r := decision.Request{ID: audit.NewID("d"), Subject: s.subject, Capability: want, Why: fmt.Sprintf("ambit exec, process %d", pid), CanAsk: c.asks != nil}
-	d := s.gateOver(s.manifest, grants, s).Check(ctx, r)
+	d := s.gateOver(s.manifest, grants, tracedLog{s, orderedBy(ctx)}).Check(ctx, r)
 	if d.Outcome == decision.Ask {
 		touch := enforce.Touch{Kind: enforce.TouchRun, PID: pid, Program: "ambit exec", Call: "exec"}
 		if !s.spec.Plan.Filter.AskSpawn {

@@ -64,6 +64,7 @@ func (a *app) reach(ctx context.Context, session string, o order, files ...*os.F
 	if _, err := ours(c); err != nil {
 		return controlConn{}, errors.Join(fmt.Errorf("reach the session %s: %w", shellWord(session), err), c.Close())
 	}
+	o.Trace = a.trace().parent.String()
 	text, err := inMemory(o)
 	if err != nil {
 		return controlConn{}, errors.Join(err, c.Close())

@@ -28,6 +28,8 @@ type order struct {
 	Terminals [3]bool  `json:"terminals"`     // a new terminal in the place of these
 	Term      string   `json:"term,omitempty"`
 	ID        string   `json:"id,omitempty"` // of its record; "": whichever
+	// any
+	Trace string `json:"trace,omitempty"` // to which it belongs; "": that of the session
 	// open
 	Path  string `json:"path,omitempty"`
 	Flags int    `json:"flags,omitempty"`

@@ -27,19 +27,22 @@ var standByArgs = []string{"run", "--" + keep.StandByFlag}
 // when it is known: this host, policy, grants and the base view. Of what is made here
 // Start takes what is the same as in the plan, and makes anew what is not.
 func (a *app) standBy() (launch keep.Launch, ok bool, err error) {
-	told := os.NewFile(keep.StandByFD, "the launch")
+	line := os.NewFile(keep.StandByFD, "the launch")
 	unix.CloseOnExec(keep.StandByFD) // before anything is started
-	defer told.Close()
+	defer line.Close()
 	thread.Exact() // a launch may need it, and it cannot be had once a row waits
 	s := &prepared{app: a, flags: &runFlags{ask: askNone}, facts: hostFacts(who())}
 	a.early = process.Begin(enforce.Outline(bounds(s.facts, enforce.Limits{})), a.stdio())
 	s.ahead(a.early)
-	switch err := json.NewDecoder(io.LimitReader(told, keep.MaxLaunch)).Decode(&launch); {
+	switch err := json.NewDecoder(io.LimitReader(line, keep.MaxLaunch)).Decode(&launch); {
 	case errors.Is(err, io.EOF):
 		return launch, false, nil // nobody needs it any more
 	case err != nil:
 		return launch, false, fmt.Errorf("read what to launch: %w", err)
-	case launch.Dir == "":
+	}
+	told := traceOf(launch.Trace, launch.TraceState)
+	a.belongs = &told
+	if launch.Dir == "" {
 		return launch, true, nil
 	}
 	return launch, true, os.Chdir(launch.Dir) //nolint:forbidigo // it is where the launcher would have been started; nothing else runs here

@@ -30,6 +30,7 @@ type LaunchBody struct {
 	Tier         string `json:"tier,omitempty"`
 	PID          int    `json:"pid,omitempty"`
 	Capabilities []Text `json:"capabilities,omitempty"` // the effective set
+	TraceState   string `json:"tracestate,omitempty"`   // what came with its trace
 }
 
 // EnterBody tells what is about to be started in a session that runs.

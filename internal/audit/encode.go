@@ -39,6 +39,7 @@ func (l LaunchBody) appendTo(o *object) {
 	o.string("tier", l.Tier, true)
 	o.number("pid", int64(l.PID), true)
 	o.texts("capabilities", l.Capabilities, true)
+	o.string("tracestate", l.TraceState, true)
 }
 
 func (r ReportBody) appendTo(o *object) {

@@ -97,10 +97,11 @@ func (r Record) Decode() (Body, error) {
 		if k.kind != r.Kind {
 			continue
 		}
+		raw := withoutTrace(r.Body)
 		body := k.body()
-		dec := json.NewDecoder(bytes.NewReader(r.Body))
+		dec := json.NewDecoder(bytes.NewReader(raw))
 		dec.DisallowUnknownFields()
-		if err := dec.Decode(body); err != nil && lenient(k.body(), r.Body) {
+		if err := dec.Decode(body); err != nil && lenient(k.body(), raw) {
 			return nil, fmt.Errorf("body of kind %q: %w: a newer version of ambit wrote it, which is needed to read it, or it was changed", r.Kind, err)
 		} else if err != nil {
 			return nil, fmt.Errorf("body of kind %q: %w", r.Kind, err)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"ambit.dev/ambit/internal/core/trace"
 )
 
 const (
@@ -31,6 +33,7 @@ type Options struct {
 	// Waits is told who holds the lock of the log when something waits long for it;
 	// nil: nobody is. It may be called at any time, and must not use the log.
 	Waits func(Holder)
+	Trace trace.Parent // of the records that say no other; none: they belong to none
 
 	disk disk // nil: that of the host
 }
@@ -155,6 +158,9 @@ func (l *Log) Append(ctx context.Context, records ...Record) ([]Record, error) {
 	r := &request{records: slices.Clone(records), done: make(chan struct{}), lead: make(chan struct{})}
 	for i := range r.records {
 		var err error
+		if r.records[i].Trace.None() {
+			r.records[i].Trace = l.opt.Trace
+		}
 		if r.records[i], err = checkNew(r.records[i]); err != nil {
 			return nil, fmt.Errorf("append to audit log: %w", err)
 		}

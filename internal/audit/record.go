@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"ambit.dev/ambit/internal/core/trace"
 )
 
 // maxLine bounds a line of a segment, so that a reader never has to hold more.
@@ -27,6 +29,10 @@ type Record struct {
 	Pack      string          `json:"pack,omitempty"`
 	Body      json.RawMessage `json:"body"`
 	Prev      string          `json:"prev"` // hex SHA-256, see the package comment
+
+	// Trace is to which trace it belongs; none: that of the Log, if it has one. It
+	// stands in the body.
+	Trace trace.Parent `json:"-"`
 
 	made string // Body and
 	of   Kind   // Kind as New made them
@@ -93,6 +99,7 @@ func parseRecord(line []byte) (Record, error) {
 	case !isHash(r.Prev):
 		return Record{}, fmt.Errorf("prev %q is not a hash", r.Prev)
 	}
+	_, r.Trace = traceOf(r.Body)
 	return r, nil
 }
 
@@ -206,6 +213,9 @@ func checkNew(r Record) (Record, error) {
 	r.made, r.of = "", ""
 	if n := len(r.Body) + len(r.ID) + len(r.Session) + len(r.Principal) + len(r.Pack); n > maxLine/2 {
 		return r, fmt.Errorf("record of kind %q has %d bytes, at most %d are kept", r.Kind, n, maxLine/2)
+	}
+	if !r.Trace.None() {
+		r.Body = withTrace(r.Body, r.Trace)
 	}
 	return r, nil
 }

@@ -52,6 +52,9 @@ type Job struct {
 	Terminal  *Size    `json:"terminal,omitempty"` // nil: none
 	Session   string   `json:"session,omitempty"`  // that it enters; it can be stopped by its socket
 	Argv      []string `json:"argv,omitempty"`     // what is started there
+
+	Trace      string `json:"trace,omitempty"` // to which it belongs, a traceparent; "": none
+	TraceState string `json:"tracestate,omitempty"`
 }
 
 // An End is how a job ended.

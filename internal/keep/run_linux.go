@@ -73,7 +73,7 @@ func begin(dir string) (*os.File, error) {
 
 func (j Job) run(dir string, out *Output, by *waiting) End {
 	runtime.LockOSThread() // the child is told when the thread ends that made it: not before this process
-	cmd, err := &exec.Cmd{Path: j.Path, Args: append([]string{filepath.Base(j.Path)}, j.Args...), Dir: j.Dir, Env: os.Environ()}, error(nil)
+	cmd, err := &exec.Cmd{Path: j.Path, Args: append([]string{filepath.Base(j.Path)}, j.Args...), Dir: j.Dir, Env: j.environment()}, error(nil)
 	switch {
 	case by != nil:
 		cmd, err = by.cmd, by.run(j, out)
@@ -92,6 +92,11 @@ func (j Job) run(dir string, out *Output, by *waiting) End {
 		return End{Exit: 125, Error: err.Error()}
 	}
 	return End{} // what is left is about its standard input, which it need not read
+}
+
+// environment is that of this process, but for the trace, which is the job's.
+func (j Job) environment() []string {
+	return append(os.Environ(), "TRACEPARENT="+j.Trace, "TRACESTATE="+j.TraceState)
 }
 
 // runPiped runs a command on pipes.

@@ -4,6 +4,9 @@ package keep
 type Launch struct {
 	Args []string `json:"args"`
 	Dir  string   `json:"dir"`
+
+	Trace      string `json:"trace,omitempty"` // a traceparent; "": none
+	TraceState string `json:"tracestate,omitempty"`
 }
 
 // How a launcher stands by: it is started as `ambit run --standby`, and reads a Launch

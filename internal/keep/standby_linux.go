@@ -77,7 +77,7 @@ func (w *waiting) discard() error {
 
 // run tells it the job, keeps what is written, and waits for the end.
 func (w *waiting) run(j Job, out *Output) error {
-	text, err := json.Marshal(Launch{Args: j.Args, Dir: j.Dir})
+	text, err := json.Marshal(Launch{Args: j.Args, Dir: j.Dir, Trace: j.Trace, TraceState: j.TraceState})
 	if err != nil {
 		return errors.Join(err, w.discard())
 	}

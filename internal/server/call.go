@@ -95,7 +95,7 @@ func (s *Server) recordCall(ctx context.Context, caller Caller, procedure, sessi
 	}
 	r.ID, r.Principal, r.Session = audit.NewID("c"), caller.Principal, session
 	began := time.Now()
-	l, err := audit.Open(s.log(), audit.Options{})
+	l, err := audit.Open(s.log(), audit.Options{Trace: traceOf(ctx).parent})
 	if err != nil {
 		return fmt.Errorf("the audit log cannot be written: %w", err)
 	}

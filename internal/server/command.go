@@ -66,7 +66,7 @@ func (s *Server) commandWithin(ctx context.Context, patience time.Duration, answ
 	}
 	common := append([]string{"--state-dir=" + s.cfg.State, "--json"}, forOrg(callerOf(ctx))...)
 	cmd := exec.CommandContext(ctx, s.cfg.Ambit, append(common, args...)...)
-	cmd.Dir = "/"
+	cmd.Dir, cmd.Env = "/", traceOf(ctx).environment()
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err := cmd.Run()

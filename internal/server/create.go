@@ -18,7 +18,7 @@ import (
 
 func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.CreateSessionRequest]) (*connect.Response[pb.CreateSessionResponse], error) {
 	caller := callerOf(ctx)
-	id, err := s.put(caller, r.Msg)
+	id, err := s.put(ctx, caller, r.Msg)
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -44,12 +44,13 @@ func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.Creat
 
 // put makes the job of a request, or finds the one that an earlier request with
 // the same key made.
-func (s *Server) put(caller Caller, r *pb.CreateSessionRequest) (id string, err error) {
+func (s *Server) put(ctx context.Context, caller Caller, r *pb.CreateSessionRequest) (id string, err error) {
 	id = audit.NewID("s")
 	j, err := s.jobOf(caller, id, r)
 	if err != nil {
 		return "", err
 	}
+	j.Trace, j.TraceState = traceOf(ctx).parent.String(), traceOf(ctx).state
 	if err := keep.Put(s.job(id), j); err != nil {
 		return "", err
 	}

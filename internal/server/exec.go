@@ -30,7 +30,7 @@ func (s execs) CreateExec(ctx context.Context, r *connect.Request[pb.CreateExecR
 	if err := s.reachable(ctx, caller.Principal, m.GetSession()); err != nil {
 		return nil, failure(err)
 	}
-	id, err := s.putExec(caller, m)
+	id, err := s.putExec(ctx, caller, m)
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -71,7 +71,7 @@ func (s *Server) reachable(ctx context.Context, principal, id string) error {
 //
 // Security: each text stands behind the flag that it is for, or behind "--". It is
 // the session's launcher that decides and records, as for `ambit exec` at a terminal.
-func (s *Server) putExec(caller Caller, r *pb.CreateExecRequest) (id string, err error) {
+func (s *Server) putExec(ctx context.Context, caller Caller, r *pb.CreateExecRequest) (id string, err error) {
 	if len(r.GetArgv()) == 0 || r.GetArgv()[0] == "" {
 		return "", invalid("argv: nothing to run; give a command")
 	}
@@ -96,7 +96,8 @@ func (s *Server) putExec(caller Caller, r *pb.CreateExecRequest) (id string, err
 		return "", err
 	}
 	j := keep.Job{Principal: caller.Principal, Created: s.cfg.Now().Unix(), Path: s.cfg.Ambit, Dir: "/", Args: args, Stdin: r.GetStdin(),
-		Digest: digest, Program: r.GetArgv()[0], Terminal: size, Session: r.GetSession(), Argv: r.GetArgv()}
+		Digest: digest, Program: r.GetArgv()[0], Terminal: size, Session: r.GetSession(), Argv: r.GetArgv(),
+		Trace: traceOf(ctx).parent.String(), TraceState: traceOf(ctx).state}
 	if err := keep.Put(s.job(id), j); err != nil || r.GetIdempotencyKey() == "" {
 		return id, err
 	}

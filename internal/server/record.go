@@ -15,6 +15,7 @@ import (
 	pb "ambit.dev/ambit/api/ambit/v1"
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/principal"
+	"ambit.dev/ambit/internal/core/trace"
 )
 
 // records is the AuditService. The log is one, for all of a state folder: what is
@@ -23,7 +24,7 @@ type records struct{ *Server }
 
 func record(r audit.Record) *pb.Record {
 	return &pb.Record{Seq: r.Seq, Time: moment(r.Time), Id: text(r.ID), Kind: string(r.Kind), Session: text(r.Session),
-		Pack: text(r.Pack), Body: text(string(r.Body)), Prev: r.Prev}
+		Pack: text(r.Pack), Body: text(string(r.Body)), Prev: r.Prev, Trace: r.Trace.Trace()}
 }
 
 // query makes a query of a filter.
@@ -50,6 +51,12 @@ func query(caller Caller, f *pb.RecordFilter) (audit.Query, error) {
 	if f.GetOutcome() != "" {
 		q.Hints = append(q.Hints, audit.HintOutcome(f.GetOutcome()))
 	}
+	if id := f.GetTrace(); id != "" {
+		if !trace.IsTrace(id) {
+			return q, invalid("trace: expected the id of one, 32 hexadecimal digits in lower case")
+		}
+		q.Hints = append(q.Hints, audit.HintTrace(id))
+	}
 	if f.GetCapability() != "" {
 		q.Any = audit.AnyCapability(f.GetCapability())
 	}
@@ -62,7 +69,7 @@ func query(caller Caller, f *pb.RecordFilter) (audit.Query, error) {
 	q.Keep = func(r audit.Record) bool {
 		return seesRecord(caller.Principal, r.Principal) &&
 			(f.GetSession() == "" || r.Session == f.GetSession()) && (f.GetKind() == "" || string(r.Kind) == f.GetKind()) &&
-			(f.GetPack() == "" || r.Pack == f.GetPack()) &&
+			(f.GetPack() == "" || r.Pack == f.GetPack()) && (f.GetTrace() == "" || r.Trace.Trace() == f.GetTrace()) &&
 			(f.GetSince() == nil || !r.Time.Before(f.GetSince().AsTime())) && (f.GetUntil() == nil || r.Time.Before(f.GetUntil().AsTime())) &&
 			about(r, f.GetCapability(), f.GetOutcome())
 	}

@@ -116,7 +116,7 @@ func (s *Server) log() string { return filepath.Join(s.cfg.State, "audit") }
 // Handler serves the routes of the table.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	opts := connect.WithHandlerOptions(connect.WithRecover(recovered), connect.WithReadMaxBytes(maxMessage), connect.WithInterceptors(s.metrics, s.recorder(), endings{}))
+	opts := connect.WithHandlerOptions(connect.WithRecover(recovered), connect.WithReadMaxBytes(maxMessage), connect.WithInterceptors(traces{}, s.metrics, s.recorder(), endings{}))
 	for _, add := range []func(...connect.HandlerOption) (string, http.Handler){
 		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewQuestionServiceHandler(questions{s}, o...)

@@ -17,6 +17,7 @@ import (
 
 	pb "ambit.dev/ambit/api/ambit/v1"
 	"ambit.dev/ambit/internal/core/principal"
+	"ambit.dev/ambit/internal/core/trace"
 	"ambit.dev/ambit/internal/keep"
 	"ambit.dev/ambit/internal/store"
 )
@@ -127,6 +128,9 @@ func (s *Server) startedFor(who, id string) (*kept, error) {
 func (s *Server) message(id string, row *store.Session, k *kept) *pb.Session {
 	m := &pb.Session{Id: id, Kept: k != nil}
 	if k != nil {
+		if p, ok := trace.Parse(k.Trace); ok {
+			m.Trace = p.Trace()
+		}
 		s.tellJob(m, k)
 	}
 	if row == nil {

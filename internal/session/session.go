@@ -51,6 +51,8 @@ type Spec struct {
 	Decide func(ctx context.Context, launch audit.Record) error
 	Plan   enforce.Plan
 	Stdio  enforce.Stdio
+
+	TraceState string // that came with its trace; "": none
 }
 
 // Watched is a capability whose use can be seen by what is opened.
@@ -210,7 +212,7 @@ func (s Spec) launch(ctx context.Context) error {
 	p := s.Plan.Program
 	rec, err := s.record(audit.LaunchBody{
 		Argv: audit.Texts(p.Argv), Program: audit.Text(p.Path), Dir: audit.Text(p.Dir), Digest: s.Digest,
-		Tier: s.Plan.Tier, Capabilities: audit.Texts(s.Effective),
+		Tier: s.Plan.Tier, Capabilities: audit.Texts(s.Effective), TraceState: s.TraceState,
 	})
 	if err != nil {
 		return err

@@ -33,7 +33,9 @@ type Record struct {
 	// JSON, as it stands in the log.
 	Body string `protobuf:"bytes,7,opt,name=body,proto3" json:"body,omitempty"`
 	// The hash of what stands before it, hexadecimal.
-	Prev          string `protobuf:"bytes,8,opt,name=prev,proto3" json:"prev,omitempty"`
+	Prev string `protobuf:"bytes,8,opt,name=prev,proto3" json:"prev,omitempty"`
+	// The id of the trace that it belongs to (W3C Trace Context); empty: none.
+	Trace         string `protobuf:"bytes,9,opt,name=trace,proto3" json:"trace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -124,6 +126,13 @@ func (x *Record) GetPrev() string {
 	return ""
 }
 
+func (x *Record) GetTrace() string {
+	if x != nil {
+		return x.Trace
+	}
+	return ""
+}
+
 // Empty fields let everything through.
 type RecordFilter struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -135,7 +144,9 @@ type RecordFilter struct {
 	// The beginning of the capability that the record is about.
 	Capability string `protobuf:"bytes,6,opt,name=capability,proto3" json:"capability,omitempty"`
 	// Of decisions and grants: allow, ask or deny.
-	Outcome       string `protobuf:"bytes,7,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Outcome string `protobuf:"bytes,7,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// The id of a trace, 32 hexadecimal digits.
+	Trace         string `protobuf:"bytes,8,opt,name=trace,proto3" json:"trace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -215,6 +226,13 @@ func (x *RecordFilter) GetCapability() string {
 func (x *RecordFilter) GetOutcome() string {
 	if x != nil {
 		return x.Outcome
+	}
+	return ""
+}
+
+func (x *RecordFilter) GetTrace() string {
+	if x != nil {
+		return x.Trace
 	}
 	return ""
 }
@@ -627,7 +645,7 @@ var File_ambit_v1_audit_proto protoreflect.FileDescriptor
 
 const file_ambit_v1_audit_proto_rawDesc = "" +
 	"\n" +
-	"\x14ambit/v1/audit.proto\x12\bambit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x01\n" +
+	"\x14ambit/v1/audit.proto\x12\bambit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x01\n" +
 	"\x06Record\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x0e\n" +
@@ -636,7 +654,8 @@ const file_ambit_v1_audit_proto_rawDesc = "" +
 	"\asession\x18\x05 \x01(\tR\asession\x12\x12\n" +
 	"\x04pack\x18\x06 \x01(\tR\x04pack\x12\x12\n" +
 	"\x04body\x18\a \x01(\tR\x04body\x12\x12\n" +
-	"\x04prev\x18\b \x01(\tR\x04prev\"\xee\x01\n" +
+	"\x04prev\x18\b \x01(\tR\x04prev\x12\x14\n" +
+	"\x05trace\x18\t \x01(\tR\x05trace\"\x84\x02\n" +
 	"\fRecordFilter\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
@@ -646,7 +665,8 @@ const file_ambit_v1_audit_proto_rawDesc = "" +
 	"\n" +
 	"capability\x18\x06 \x01(\tR\n" +
 	"capability\x12\x18\n" +
-	"\aoutcome\x18\a \x01(\tR\aoutcome\"\x80\x01\n" +
+	"\aoutcome\x18\a \x01(\tR\aoutcome\x12\x14\n" +
+	"\x05trace\x18\b \x01(\tR\x05trace\"\x80\x01\n" +
 	"\x12ListRecordsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +

@@ -72,6 +72,7 @@ export interface Session {
   kept?: boolean
   error?: string
   terminal?: boolean
+  trace?: string
 }
 
 /** A program that was started in a session. */
@@ -122,6 +123,7 @@ export interface Record {
   pack?: string
   body: string
   prev: string
+  trace?: string
 }
 
 export interface RecordFilter {
@@ -129,6 +131,7 @@ export interface RecordFilter {
   kind?: string
   capability?: string
   outcome?: string
+  trace?: string
 }
 
 export interface Verified {

@@ -26,6 +26,7 @@ export async function chainOf(record: Record, signal: AbortSignal): Promise<Link
   const body = bodyOf(record)
   const work: Promise<void>[] = []
   if (record.session) work.push(find({ session: record.session, kind: 'session.start' }, () => true, signal).then(add('the launch')))
+  if (record.trace) work.push(...ofTrace(record.trace, add, signal))
   let decision = record
   if (body.decision) {
     const found = await get(body.decision, signal)
@@ -36,6 +37,13 @@ export async function chainOf(record: Record, signal: AbortSignal): Promise<Link
   if (body.grant) work.push(...ofGrant(body.grant, textOf(body.capability), record, add, signal))
   await Promise.all(work)
   return [...links.values()].sort((a, b) => Number(a.record.seq) - Number(b.record.seq))
+}
+
+// ofTrace finds the ends of the action that a record belongs to: who called, and what
+// that started. What lies between, a log filtered by the trace shows.
+function ofTrace(trace: string, add: Adder, signal: AbortSignal): Promise<void>[] {
+  const of = (kind: string, role: string) => find({ trace, kind }, () => true, signal).then((all) => add(role)(all.slice(-2)))
+  return [of('api.call', 'the call, by its trace'), of('session.start', 'the launch'), of('session.exec', 'started there, by its trace')]
 }
 
 type Adder = (role: string) => (found: Record[]) => void

@@ -19,12 +19,13 @@ export interface LogSearch {
   kind?: string
   capability?: string
   outcome?: string
+  trace?: string
 }
 
 /** Takes from an address what the log may be filtered by. */
 export function readSearch(search: { [k: string]: unknown }): LogSearch {
   const out: LogSearch = {}
-  for (const name of ['session', 'kind', 'capability', 'outcome'] as const) {
+  for (const name of ['session', 'kind', 'capability', 'outcome', 'trace'] as const) {
     const value = search[name]
     if (typeof value === 'string' && value !== '') out[name] = value
   }
@@ -101,7 +102,7 @@ function Filter({ filter }: { filter: RecordFilter }) {
   const set = (name: keyof LogSearch, value: string) => {
     void navigate({ search: (old: LogSearch) => readSearch({ ...old, [name]: value.trim() }), replace: true })
   }
-  const text = (name: 'session' | 'capability', label: string, hint: string) => (
+  const text = (name: 'session' | 'capability' | 'trace', label: string, hint: string) => (
     <Field label={label}>
       {(id) => (
         <input
@@ -132,6 +133,7 @@ function Filter({ filter }: { filter: RecordFilter }) {
     <search className="filters">
       {text('session', 'Session', 's-…')}
       {text('capability', 'Capability begins with', 'fs.read:/home')}
+      {text('trace', 'Trace', '32 hexadecimal digits')}
       {choice('outcome', 'Outcome', ['allow', 'ask', 'deny'])}
       {choice('kind', 'Kind', kinds)}
     </search>

@@ -122,6 +122,8 @@ class Record(_codec.Message):
     body: str = ""
     #: The hash of what stands before it, hexadecimal.
     prev: str = ""
+    #: The id of the trace that it belongs to (W3C Trace Context); empty: none.
+    trace: str = ""
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "seq", "seq", "long", "one"),
@@ -132,6 +134,7 @@ class Record(_codec.Message):
         _codec.Field(6, "pack", "pack", "string", "one"),
         _codec.Field(7, "body", "body", "string", "one"),
         _codec.Field(8, "prev", "prev", "string", "one"),
+        _codec.Field(9, "trace", "trace", "string", "one"),
     )
 
 
@@ -148,6 +151,8 @@ class RecordFilter(_codec.Message):
     capability: str = ""
     #: Of decisions and grants: allow, ask or deny.
     outcome: str = ""
+    #: The id of a trace, 32 hexadecimal digits.
+    trace: str = ""
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "session", "session", "string", "one"),
@@ -157,6 +162,7 @@ class RecordFilter(_codec.Message):
         _codec.Field(5, "until", "until", "time", "optional"),
         _codec.Field(6, "capability", "capability", "string", "one"),
         _codec.Field(7, "outcome", "outcome", "string", "one"),
+        _codec.Field(8, "trace", "trace", "string", "one"),
     )
 
 
@@ -543,6 +549,8 @@ class Session(_codec.Message):
     error: str = ""
     #: It was given a terminal, which can be typed into: TerminalService.
     terminal: bool = False
+    #: Of a session that was made by this API: the id of the trace that it belongs to.
+    trace: str = ""
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "id", "id", "string", "one"),
@@ -558,6 +566,7 @@ class Session(_codec.Message):
         _codec.Field(11, "kept", "kept", "bool", "one"),
         _codec.Field(12, "error", "error", "string", "one"),
         _codec.Field(13, "terminal", "terminal", "bool", "one"),
+        _codec.Field(14, "trace", "trace", "string", "one"),
     )
 
 

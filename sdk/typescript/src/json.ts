@@ -39,6 +39,8 @@ export interface Record {
   body?: string
   /** The hash of what stands before it, hexadecimal. */
   prev?: string
+  /** The id of the trace that it belongs to (W3C Trace Context); empty: none. */
+  trace?: string
 }
 
 /** Empty fields let everything through. */
@@ -52,6 +54,8 @@ export interface RecordFilter {
   capability?: string
   /** Of decisions and grants: allow, ask or deny. */
   outcome?: string
+  /** The id of a trace, 32 hexadecimal digits. */
+  trace?: string
 }
 
 export interface ListRecordsRequest {
@@ -259,6 +263,8 @@ export interface Session {
   error?: string
   /** It was given a terminal, which can be typed into: TerminalService. */
   terminal?: boolean
+  /** Of a session that was made by this API: the id of the trace that it belongs to. */
+  trace?: string
 }
 
 export interface ListSessionsRequest {

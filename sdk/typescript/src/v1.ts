@@ -47,6 +47,8 @@ export interface Record {
   body: string
   /** The hash of what stands before it, hexadecimal. */
   prev: string
+  /** The id of the trace that it belongs to (W3C Trace Context); empty: none. */
+  trace: string
 }
 export const Record: Message<Record> = message('ambit.v1.Record', () => [
   [1, 'seq', 'long'],
@@ -57,6 +59,7 @@ export const Record: Message<Record> = message('ambit.v1.Record', () => [
   [6, 'pack', 'string'],
   [7, 'body', 'string'],
   [8, 'prev', 'string'],
+  [9, 'trace', 'string'],
 ])
 
 /** Empty fields let everything through. */
@@ -70,6 +73,8 @@ export interface RecordFilter {
   capability: string
   /** Of decisions and grants: allow, ask or deny. */
   outcome: string
+  /** The id of a trace, 32 hexadecimal digits. */
+  trace: string
 }
 export const RecordFilter: Message<RecordFilter> = message('ambit.v1.RecordFilter', () => [
   [1, 'session', 'string'],
@@ -79,6 +84,7 @@ export const RecordFilter: Message<RecordFilter> = message('ambit.v1.RecordFilte
   [5, 'until', 'time', 'optional'],
   [6, 'capability', 'string'],
   [7, 'outcome', 'string'],
+  [8, 'trace', 'string'],
 ])
 
 export interface ListRecordsRequest {
@@ -398,6 +404,8 @@ export interface Session {
   error: string
   /** It was given a terminal, which can be typed into: TerminalService. */
   terminal: boolean
+  /** Of a session that was made by this API: the id of the trace that it belongs to. */
+  trace: string
 }
 export const Session: Message<Session> = message('ambit.v1.Session', () => [
   [1, 'id', 'string'],
@@ -413,6 +421,7 @@ export const Session: Message<Session> = message('ambit.v1.Session', () => [
   [11, 'kept', 'bool'],
   [12, 'error', 'string'],
   [13, 'terminal', 'bool'],
+  [14, 'trace', 'string'],
 ])
 
 export interface ListSessionsRequest {
