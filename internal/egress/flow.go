@@ -130,6 +130,14 @@ func (f *flow) bind(tie func()) bool {
 	return f.told.End == ""
 }
 
+// carries reports whether the flow is a connection that a program has. The server
+// of one that is opened may not have been reached yet.
+func (f *flow) carries() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.told.UDP && (f.tie != nil || !f.told.Connected.IsZero())
+}
+
 // table has the flows that live.
 type table struct {
 	budget int
@@ -210,8 +218,7 @@ func (p *Plane) Settle(atMost time.Duration) {
 	for end := time.Now().Add(atMost); time.Now().Before(end); time.Sleep(settlePause) {
 		left := false
 		p.flows.each(func(f *flow) {
-			t := f.snapshot()
-			left = left || !t.UDP && !t.Connected.IsZero()
+			left = left || f.carries()
 		})
 		if !left {
 			return

@@ -232,6 +232,32 @@ func TestOpenedClass(t *testing.T) {
 	}
 }
 
+// hesitate connects, sends the first byte of TLS, and closes a while later.
+func hesitate(ctx context.Context, args []string) (string, error) {
+	begun := time.Now()
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", args[0])
+	if err != nil {
+		return tell(begun, "", err)
+	}
+	_, err = c.Write([]byte{22})
+	time.Sleep(300 * time.Millisecond)
+	_ = c.Close()
+	return tell(begun, "", err)
+}
+
+// TestOpenedSettle: what a program said last over an opened connection is heard,
+// also where no server was reached for it yet.
+func TestOpenedSettle(t *testing.T) {
+	o := open(t, true, []string{"net.connect:web.test:PORT/http"}, nil)
+	go func() { _, _ = o.Do("hesitate", "web.test:"+o.port) }()
+	until(t, "the connection has its first byte", func() bool { f := o.plane.Flows(); return len(f) == 1 && f[0].Out == 1 })
+	o.plane.Settle(time.Minute)
+	o.plane.Close()
+	if f := o.tape.ended(t, 1)[0]; f.End == egress.Stopped || !f.Connected.IsZero() {
+		t.Errorf("%+v", f)
+	}
+}
+
 // TestOpenedWithdrawn: a request that goes on ends when what permitted it is no
 // longer granted, and a connection that is passed through when a rule comes up.
 func TestOpenedWithdrawn(t *testing.T) {

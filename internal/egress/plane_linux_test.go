@@ -31,7 +31,7 @@ import (
 func TestMain(m *testing.M) {
 	os.Exit(linktest.Main(context.Background(), m, map[string]linktest.Op{
 		"tcp": dialTCP, "give up": giveUp, "udp": dialUDP, "lookup": lookup, "flood": flood, "pings": pings, "raw": raw, "hold": hold,
-		"sum": sum, "later": later, "break": breakOff, "vanish": vanish, "stuff": stuff, "sleep": sleep, "crowd": crowd, "names": names, "serve": serve, "tls": dialTLS, "fetch": fetch, "linger": linger, "dribble": dribble, "listen first": listenFirst, "records": lookupRecords,
+		"sum": sum, "later": later, "break": breakOff, "vanish": vanish, "stuff": stuff, "sleep": sleep, "crowd": crowd, "names": names, "serve": serve, "tls": dialTLS, "fetch": fetch, "linger": linger, "dribble": dribble, "hesitate": hesitate, "listen first": listenFirst, "records": lookupRecords,
 	}))
 }
 
