@@ -70,7 +70,6 @@ func TestAppendRefused(t *testing.T) {
 		change     func(in *enforce.Input, f *enforce.Facts)
 	}{
 		{"no device", "needs /dev/fuse", func(_ *enforce.Input, f *enforce.Facts) { f.FUSE = false }},
-		{"a second kernel", "the gvisor tier has no way to let files only grow", func(in *enforce.Input, _ *enforce.Facts) { in.Tier = enforce.TierGVisor }},
 		{"a machine", "the microvm-emulated tier has no way to let files only grow", func(in *enforce.Input, _ *enforce.Facts) { in.Tier = enforce.TierEmulated }},
 		{"a run that asks", "cannot be asked about", func(in *enforce.Input, _ *enforce.Facts) { in.Ask = true }},
 		{"written elsewhere", "can be changed at /out", func(in *enforce.Input, _ *enforce.Facts) {

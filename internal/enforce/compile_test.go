@@ -379,7 +379,7 @@ func TestRefusals(t *testing.T) {
 		}},
 		{"an overlay in another tier", "has no way to keep them apart", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}}
-			in.Tier = enforce.TierGVisor
+			in.Tier = enforce.TierEmulated
 		}},
 	} {
 		in, f := host(), facts()

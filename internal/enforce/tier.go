@@ -41,7 +41,7 @@ func carriedBy(tier string) (carries, bool) {
 	case TierProcess:
 		return carries{landlock: true, watch: true, ask: true, askFlows: true, overlay: true, appends: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
-		return carries{link: true, listen: true}, true
+		return carries{overlay: true, appends: true, link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:
 		return carries{askFlows: true, link: true, pids: true, bounds: true}, true
 	}

@@ -77,8 +77,8 @@ var differences = []difference{
 		"TestP35NoSpawn"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "files that were not there | yes | refused", words: "reporting files that were not there cannot be enforced here", tests: []string{
 		"TestF12LongPath", "TestF42Deputy", "TestF43ProcSelfOfAsker", "TestP30RewrittenPath", "TestP31BadPointers", "TestP33SignalsWhileHeld"}},
-	{tiers: bothStrong, kind: refusedByName, row: "append-only folders (`append`, `fs.append`) | yes | refused", words: "has no way to let files only grow", tests: []string{"TestF45AppendOnly"}},
-	{tiers: bothStrong, kind: notThere, row: "append-only folders, which are refused by name: TestF45AppendOnly", tests: []string{
+	{tiers: machineOnly, kind: refusedByName, row: "append-only folders (`append`, `fs.append`) | yes | refused", words: "has no way to let files only grow", tests: []string{"TestF45AppendOnly"}},
+	{tiers: machineOnly, kind: notThere, row: "append-only folders, which are refused by name: TestF45AppendOnly", tests: []string{
 		"TestF45AppendOnlyAsUser", "TestF45TwoSessions", "TestF45ServerKilled", "TestF45FullDisk"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "first touches that are asked about", words: "asking at the first touch cannot be enforced here", tests: []string{
 		"TestP30SocketAskedAbout"}},
@@ -100,7 +100,8 @@ var differences = []difference{
 	{tiers: gvisorOnly, kind: ownKernel, row: "modes, times and attributes that it is told it set", tests: []string{
 		"TestF16Chmod/device_of_the_view", "TestF16Chmod/times_of_a_device", "TestF16Chmod/standard_input,_which_is_/dev/null",
 		"TestF17StandardInput/mode", "TestF17StandardInput/mode_by_name", "TestF17StandardInput/times",
-		"TestF17TimesAndAttributes/FS_IOC_SETFLAGS", "TestF17TimesAndAttributes/file_setattr", "TestP14Setuid/an_own_copy", "TestP16LeftSetuid"}},
+		"TestF17TimesAndAttributes/FS_IOC_SETFLAGS", "TestF17TimesAndAttributes/file_setattr", "TestP14Setuid/an_own_copy", "TestP16LeftSetuid",
+		"TestF45AppendOnly/truncate", "TestF45AppendOnly/truncate_to_more", "TestF45AppendOnly/ftruncate", "TestF45AppendOnly/chmod", "TestF45AppendOnly/fchmod", "TestF45AppendOnly/a_time_that_is_over", "TestF45AppendOnly/a_pipe"}},
 	{tiers: machineOnly, kind: ownKernel, row: "what needs no privilege is the guest's kernel's to allow, and leads to nothing of the host", tests: []string{
 		"TestN03Datagrams/UDP-Lite", "TestN04OtherProtocols/sock_diag", "TestF34DeviceIoctl/random", "TestF36KernelSettings/an_own_setting",
 		"TestP18Personality", "TestP26IOUring", "TestP27Terminal", "TestP28KernelSurface/perf_event_open", "TestP28KernelSurface/userfaultfd",

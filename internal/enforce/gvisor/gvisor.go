@@ -96,17 +96,21 @@ func (t Tier) start(p enforce.Plan, r *relay) (*session, error) {
 	if err == nil {
 		err = b.build(spec, flags(p))
 	}
+	var zones *row.Zones
+	if err == nil {
+		zones, err = row.OpenZones(p, idsOf(p))
+	}
 	if err != nil {
 		return nil, errors.Join(err, removeGroup(group))
 	}
-	s := &session{plan: p, terminal: terminal, from: t.From, relay: r, group: group, line: b.parent, denials: make(chan enforce.Denial),
+	s := &session{plan: p, zones: zones, terminal: terminal, from: t.From, relay: r, group: group, line: b.parent, denials: make(chan enforce.Denial),
 		ended: make(chan struct{}), heard: make(chan struct{}), first: make(chan wire.Reply, 1), done: make(chan wire.Reply, 1)}
 	b.parent = -1 // the session's now
 	started := make(chan error, 1)
 	go s.keep(b.list, started)
 	if err := <-started; err != nil {
 		_ = unix.Close(s.line)
-		return nil, errors.Join(explain(err), removeGroup(group))
+		return nil, errors.Join(explain(err), zones.End(), removeGroup(group))
 	}
 	return s, nil
 }
@@ -169,7 +173,8 @@ func (s *session) keep(list *namespace.List, started chan<- error) {
 
 // settle waits until the sentry is ready and reads the sandbox back.
 func (s *session) settle(t Tier) error {
-	if err := row.TakeLink(s.plan.Link, t.Networker, func() (int, error) { return descriptor(s.line) }); err != nil {
+	next := func() (int, error) { return descriptor(s.line) }
+	if err := errors.Join(row.TakeLink(s.plan.Link, t.Networker, next), s.zones.Take(next)); err != nil {
 		return err
 	}
 	go s.hear()

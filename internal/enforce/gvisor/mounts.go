@@ -101,10 +101,18 @@ func (b *builder) detached(e enforce.Entry) namespace.Slot {
 			return row.NewMount(b.list, "mask "+e.Path, "tmpfs", unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "4k"}, [2]string{"mode", "0"})
 		}
 		return b.clone("mask "+e.Path, b.nothing)
-	case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpOverlay, enforce.OpAppend:
+	case enforce.OpOverlay:
+		return row.Overlay(b.list, e)
+	case enforce.OpAppend:
+		return row.AppendOnly(b.list, b.child, idsOf(b.plan), e)
+	case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap:
 	}
 	return noSlot
 }
+
+// idsOf are the user's as the outer mounts have them: root's are made with every id,
+// another user's where that user is root.
+func idsOf(p enforce.Plan) row.IDs { return row.IDs{Single: p.UID != 0, Late: true} }
 
 // emptyFile makes the file that stands for every masked one. The sentry would show
 // a device as its own of that number, so it is an ordinary file that nobody may

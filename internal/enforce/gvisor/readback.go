@@ -261,12 +261,12 @@ func viewHolds(agent int, view []enforce.Entry) error {
 	wanted := map[string]enforce.Entry{"/": {Op: enforce.OpTmpfs, Exec: true}}
 	for _, e := range onHost(view) {
 		switch e.Op {
-		case enforce.OpBind, enforce.OpTmpfs, enforce.OpMask:
+		case enforce.OpBind, enforce.OpTmpfs, enforce.OpMask, enforce.OpOverlay, enforce.OpAppend:
 			wanted[e.Path] = e
-		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpOverlay, enforce.OpAppend: // no mounts of ours
+		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap: // no mounts of ours
 		}
 	}
-	last := map[string]string{} // options, by path
+	last := map[string]mountpoint{}
 	for line := range strings.Lines(string(text)) {
 		f := strings.SplitN(line, " ", 7)
 		if len(f) < 7 {
@@ -279,14 +279,16 @@ func viewHolds(agent int, view []enforce.Entry) error {
 			}
 			continue
 		}
-		last[path.Join("/", strings.TrimPrefix(at, wire.View))] = f[5]
+		_, kind, _ := strings.Cut(f[6], "- ")
+		kind, _, _ = strings.Cut(kind, " ")
+		last[path.Join("/", strings.TrimPrefix(at, wire.View))] = mountpoint{f[5], kind}
 	}
 	for p, e := range wanted {
-		options, ok := last[p]
+		m, ok := last[p]
 		if !ok {
 			return fmt.Errorf("nothing is mounted at %q", p)
 		}
-		if err := holds(p, options, e); err != nil {
+		if err := m.holds(p, e); err != nil {
 			return err
 		}
 	}
@@ -300,22 +302,31 @@ func viewHolds(agent int, view []enforce.Entry) error {
 
 // expected: a mount that is not the plan's came along with a grant's tree, and
 // has no more rights than the grant.
-func expected(p string, wanted map[string]enforce.Entry, last map[string]string) error {
+func expected(p string, wanted map[string]enforce.Entry, last map[string]mountpoint) error {
 	if _, ok := wanted[p]; ok {
 		return nil
 	}
 	for d := path.Dir(p); ; d = path.Dir(d) {
 		if e, ok := wanted[d]; ok && e.Op == enforce.OpBind {
-			return holds(p, last[p], e)
+			return last[p].holds(p, e)
 		} else if ok || d == "/" {
 			return fmt.Errorf("something is mounted at %q", p)
 		}
 	}
 }
 
+// A mountpoint is a line of mountinfo.
+type mountpoint struct{ options, kind string }
+
 // holds compares a mount's options with what its entry permits.
-func holds(p, options string, e enforce.Entry) error {
-	has := strings.Split(options, ",")
+func (m mountpoint) holds(p string, e enforce.Entry) error {
+	if e.Op == enforce.OpOverlay && m.kind != "overlay" {
+		return fmt.Errorf("changes at %q would reach the host", p)
+	}
+	if e.Op == enforce.OpAppend && m.kind != "fuse" {
+		return fmt.Errorf("what lies at %q could be changed, not only appended to", p)
+	}
+	has := strings.Split(m.options, ",")
 	for _, o := range []struct {
 		name string
 		want bool

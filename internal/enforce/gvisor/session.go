@@ -17,6 +17,7 @@ import (
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/cgroup"
 	"ambit.dev/ambit/internal/enforce/gvisor/wire"
+	"ambit.dev/ambit/internal/enforce/row"
 )
 
 // grace is how long a program that was asked to end (SIGTERM) may take.
@@ -30,6 +31,7 @@ type session struct {
 	gofer   int // of what opens files for it
 	line    int
 	relay   *relay
+	zones   *row.Zones // nil where nothing is append-only
 	group   *cgroup.Group
 	report  enforce.Report
 	denials chan enforce.Denial
@@ -170,8 +172,8 @@ func (s *session) abandon() {
 	_ = unix.Shutdown(s.line, unix.SHUT_RDWR) // the agent is gone
 	_ = unix.Close(s.line)
 	s.relay.close()
-	if err := removeGroup(s.group); err != nil {
-		fmt.Fprintf(os.Stderr, "ambit: remove the control group: %v\n", err) // nobody is left to answer to
+	if err := errors.Join(s.zones.End(), removeGroup(s.group)); err != nil {
+		fmt.Fprintf(os.Stderr, "ambit: clean up a sandbox that did not begin: %v\n", err) // nobody is left to answer to
 	}
 }
 
@@ -222,6 +224,7 @@ func (s *session) Wait() (enforce.Result, error) {
 	s.one.Lock()
 	err := unix.Close(s.line)
 	s.one.Unlock()
+	err = errors.Join(err, s.zones.End())
 	s.relay.close()
 	close(s.denials)
 	r := s.result()

@@ -133,7 +133,7 @@ func ociMounts(view []enforce.Entry) []specs.Mount {
 		case e.Op == enforce.OpTmpfs && e.Write && !furnished(view, e.Path):
 			made[e.Path] = byMemory
 			all = append(all, memory(e))
-		case e.Op == enforce.OpTmpfs && (e.Write || covered && on == byMemory), e.Op == enforce.OpBind && (!e.Exec || covered):
+		case e.Op == enforce.OpTmpfs && (e.Write || covered && on == byMemory), e.Op == enforce.OpAppend || e.Op == enforce.OpOverlay, e.Op == enforce.OpBind && (!e.Exec || covered):
 			made[e.Path] = byHost
 			all = append(all, fromHost(e))
 		}

@@ -90,12 +90,20 @@ func TestLook(t *testing.T) {
 		"set-id bits": {"ro,nodev,noexec", false},
 		"devices":     {"ro,nosuid,noexec", false},
 	} {
-		if err := holds("/data", c.options, grant); (err == nil) != c.ok {
+		if err := (mountpoint{c.options, "ext4"}).holds("/data", grant); (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for op, kind := range map[enforce.Op]string{enforce.OpAppend: "fuse", enforce.OpOverlay: "overlay"} {
+		e := enforce.Entry{Op: op, Path: "/data", Write: true}
+		for _, is := range []string{"ext4", "fuse", "overlay"} {
+			if err := (mountpoint{"rw,nosuid,nodev,noexec", is}).holds("/data", e); (err == nil) != (is == kind) {
+				t.Errorf("%s that is %s: %v", op, is, err)
+			}
+		}
+	}
 	wanted := map[string]enforce.Entry{"/": {Op: enforce.OpTmpfs}, "/data": grant}
-	last := map[string]string{"/data/below": "ro,nosuid,nodev,noexec", "/elsewhere": "ro,nosuid,nodev,noexec", "/data/wide": "rw,nosuid,nodev,noexec"}
+	last := map[string]mountpoint{"/data/below": {"ro,nosuid,nodev,noexec", "ext4"}, "/elsewhere": {"ro,nosuid,nodev,noexec", "ext4"}, "/data/wide": {"rw,nosuid,nodev,noexec", "ext4"}}
 	for p, ok := range map[string]bool{"/data/below": true, "/elsewhere": false, "/data/wide": false} {
 		if err := expected(p, wanted, last); (err == nil) != ok {
 			t.Errorf("%s: %v", p, err)

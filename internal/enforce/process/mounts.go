@@ -71,42 +71,15 @@ func (b *builder) newRoot() namespace.Slot {
 	return row.NewMount(b.list, "make the view", "tmpfs", unix.MOUNT_ATTR_NOATIME, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
 }
 
-// fuseDevice is where the row holds the device of a mount that is served from
-// outside: the number has to be known when its options are written.
-const fuseDevice = 200
-
-// served makes a mount that is served from outside, and hands its device over.
-//
-// Security: the new process lets go of the device before it walks the first
-// path in the view. Were it to hold the device while the launcher dies, the
-// connection would never be ended, and its walk neither. The device has to be
-// opened in the user namespace that mounts it.
-func (b *builder) served(what string, attr int, rootMode string, options ...[2]string) namespace.Slot {
-	l := b.list
-	dev := l.NewSlot()
-	l.Call("open /dev/fuse", unix.SYS_OPENAT, namespace.CWD, l.Str("/dev/fuse"), num(unix.O_RDWR|unix.O_CLOEXEC)).Keep(dev)
-	l.Call(what, unix.SYS_DUP3, namespace.Result(dev), num(fuseDevice), num(unix.O_CLOEXEC))
-	id := func(n int) string { return strconv.Itoa(n) }
-	options = append([][2]string{{"fd", id(fuseDevice)}, {"rootmode", rootMode},
-		{"user_id", id(b.plan.UID)}, {"group_id", id(b.plan.GID)}, {"allow_other"}}, options...)
-	mount := row.NewMount(b.list, what, "fuse", attr, options...)
-	l.Send("hand over what serves it", b.child, dev)
-	l.Call(what, unix.SYS_CLOSE, namespace.Result(dev))
-	l.Call(what, unix.SYS_CLOSE, num(fuseDevice))
-	return mount
+// ids are the user's in the namespace that makes the mounts: of root everything is
+// shown as it is, for its mounts have every id.
+func (b *builder) ids() row.IDs {
+	return row.IDs{UID: b.plan.UID, GID: b.plan.GID, Single: b.plan.UID != 0}
 }
 
 // trapMount makes the root of a view that asks.
-func (b *builder) trapMount() namespace.Slot { return b.served("make the trap", 0, "40000") }
-
-// appendOnly makes the mount of an append-only folder or file. The kernel inside
-// looks at modes; what may be changed its server says.
-func (b *builder) appendOnly(e enforce.Entry) namespace.Slot {
-	mode := "100000"
-	if e.Dir {
-		mode = "40000"
-	}
-	return b.served("make "+e.Path+" append-only", unix.MOUNT_ATTR_NOEXEC, mode, [2]string{"default_permissions"})
+func (b *builder) trapMount() namespace.Slot {
+	return row.Served(b.list, b.child, b.ids(), "make the trap", 0, "40000")
 }
 
 const noSlot = namespace.Slot(-1)
@@ -119,9 +92,9 @@ func (b *builder) detached(e enforce.Entry) (namespace.Slot, error) {
 	case enforce.OpBind:
 		return row.Bind(b.list, e), nil
 	case enforce.OpOverlay:
-		return b.overlay(e), nil
+		return row.Overlay(b.list, e), nil
 	case enforce.OpAppend:
-		return b.appendOnly(e), nil
+		return row.AppendOnly(b.list, b.child, b.ids(), e), nil
 	case enforce.OpTmpfs:
 		return row.NewMount(b.list, "make "+e.Path, "tmpfs", row.NoExec(e),
 			[2]string{"size", strconv.FormatInt(e.Size, 10)}, [2]string{"mode", fmt.Sprintf("%#o", e.Mode)}), nil
@@ -141,34 +114,6 @@ func (b *builder) detached(e enforce.Entry) (namespace.Slot, error) {
 		return row.Bind(b.list, enforce.Entry{Op: enforce.OpBind, Path: e.Path, Source: "/dev/null"}), nil
 	}
 	return noSlot, fmt.Errorf("internal error: view entry %q at %q", e.Op, e.Path)
-}
-
-// overlayLower is where the row holds the source of an overlay; the directories for
-// its changes come after it. The numbers have to be known when options are written.
-const overlayLower = fuseDevice + 1
-
-// overlay makes a mount in which the host's directory is changed elsewhere.
-//
-// Security: the source is opened and compared as any other, and the mount is made of
-// the descriptor, not of its name. What the program changes the kernel writes
-// beneath Changes, which the view does not have. Marks are kept in extended
-// attributes of the user's, so that they cannot be of a file that the program made
-// elsewhere with more rights.
-func (b *builder) overlay(e enforce.Entry) namespace.Slot {
-	l := b.list
-	what := "keep apart what is changed of " + e.Source
-	parts := []namespace.Slot{row.Source(b.list, e), row.HostPath(b.list, what, e.Changes+"/"+enforce.Upper), row.HostPath(b.list, what, e.Changes+"/"+enforce.Work)}
-	options := [][2]string{{"userxattr"}}
-	for i, name := range []string{"lowerdir", "upperdir", "workdir"} {
-		l.Call(what, unix.SYS_DUP3, namespace.Result(parts[i]), num(overlayLower+i), num(unix.O_CLOEXEC))
-		l.Call(what, unix.SYS_CLOSE, namespace.Result(parts[i]))
-		options = append(options, [2]string{name, "/proc/self/fd/" + strconv.Itoa(overlayLower+i)})
-	}
-	fd := row.NewMount(b.list, what, "overlay", row.NoExec(e), options...)
-	for i := range parts {
-		l.Call(what, unix.SYS_CLOSE, num(overlayLower+i))
-	}
-	return fd
 }
 
 // place puts e at its path in the view.

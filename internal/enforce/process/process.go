@@ -16,6 +16,7 @@ import (
 	"ambit.dev/ambit/internal/enforce/cgroup"
 	"ambit.dev/ambit/internal/enforce/landlock"
 	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 	"ambit.dev/ambit/internal/enforce/seccomp"
 	"ambit.dev/ambit/internal/thread"
 )
@@ -179,12 +180,12 @@ func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, networ
 	s.attach, s.asking, s.network = attach, asking, network
 	s.plan, b.plan, b.list = p, p, &namespace.List{}
 	var err error
-	if s.stores, err = openStores(p); err == nil {
+	if s.zones, err = row.OpenZones(p, b.ids()); err == nil {
 		err = b.rest()
 	}
 	if err != nil {
 		bg.discard()
-		return nil, errors.Join(err, asking.end(), s.stores.end(), removeGroup(s.group))
+		return nil, errors.Join(err, asking.end(), s.zones.End(), removeGroup(s.group))
 	}
 	bg.used.Store(true)
 	defer b.close()

@@ -18,6 +18,7 @@ import (
 
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/cgroup"
+	"ambit.dev/ambit/internal/enforce/row"
 )
 
 // grace is how long a program that was asked to end (SIGTERM) may take.
@@ -34,8 +35,8 @@ type session struct {
 	denials chan enforce.Denial
 	missed  atomic.Int64 // denials that nobody took in time
 	attach  *attacher
-	asking  *asking // nil where nothing is asked about
-	stores  *stores // nil where nothing is append-only
+	asking  *asking    // nil where nothing is asked about
+	zones   *row.Zones // nil where nothing is append-only
 	network enforce.Networker
 	letGo   func()        // of the mounts; nil before they are held
 	hears   bool          // the filter's listener was taken over
@@ -147,7 +148,7 @@ func (s *session) Wait() (enforce.Result, error) {
 // is held any more.
 func (s *session) endServing() error {
 	<-s.watched
-	return errors.Join(s.asking.end(), s.stores.end())
+	return errors.Join(s.asking.end(), s.zones.End())
 }
 
 // takeOver leaves the person's descriptors where the program's are.

@@ -42,7 +42,7 @@ const (
 func (s *session) watch(listening chan<- error) {
 	defer close(s.watched)
 	defer close(s.denials)
-	if err := errors.Join(s.takeTrap(), row.TakeLink(s.plan.Link, s.network, s.line.descriptor), s.stores.take(s.line.descriptor)); err != nil || !options(s.plan.Filter).Holds() {
+	if err := errors.Join(s.takeTrap(), row.TakeLink(s.plan.Link, s.network, s.line.descriptor), s.zones.Take(s.line.descriptor)); err != nil || !options(s.plan.Filter).Holds() {
 		listening <- err
 		return
 	}

@@ -1,5 +1,6 @@
 // Package row has what the rows of calls of several tiers are made of: how a
-// process that has just been cloned makes mounts, and its link.
+// process that has just been cloned makes mounts, and its link; and who serves what
+// it mounts.
 //
 // Each function adds calls to a list (see package namespace) that one process will
 // make, without Go code, before it executes anything. It changes nothing by itself.

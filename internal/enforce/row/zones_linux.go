@@ -1,6 +1,6 @@
 //go:build linux
 
-package process
+package row
 
 import (
 	"errors"
@@ -11,35 +11,37 @@ import (
 	"ambit.dev/ambit/internal/enforce/zone"
 )
 
-// stores are the append-only zones of one sandbox, served by this process.
-type stores struct {
+// Zones are the append-only zones of one sandbox, served by this process.
+type Zones struct {
 	zones  []*zone.Zone // in the order of the plan
 	served sync.WaitGroup
 }
 
-// openStores opens what is to be served; nil where the plan has none of it.
-func openStores(p enforce.Plan) (*stores, error) {
-	var s *stores
+// OpenZones opens what is to be served, for mounts whose user namespace shows owners
+// as ids say; nil where the plan has none of it.
+func OpenZones(p enforce.Plan, ids IDs) (*Zones, error) {
+	var s *Zones
 	for i := range p.View {
 		e := &p.View[i]
 		if e.Op != enforce.OpAppend {
 			continue
 		}
-		z, err := zone.Open(zone.Config{Path: e.Source, Dev: e.Dev, Ino: e.Ino, Read: e.Read, UID: uint32(p.UID), GID: uint32(p.GID), Bytes: e.Size, Files: e.Files})
+		z, err := zone.Open(zone.Config{Path: e.Source, Dev: e.Dev, Ino: e.Ino, Read: e.Read, Single: ids.Single,
+			UID: uint32(ids.UID), GID: uint32(ids.GID), Late: ids.Late, Bytes: e.Size, Files: e.Files})
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("make %s append-only: %w", e.Path, err), s.end())
+			return nil, errors.Join(fmt.Errorf("make %s append-only: %w", e.Path, err), s.End())
 		}
 		if s == nil {
-			s = &stores{}
+			s = &Zones{}
 		}
 		s.zones = append(s.zones, z)
 	}
 	return s, nil
 }
 
-// take takes the devices off the line, in the order in which the row sends them, and
+// Take takes the devices off the line, in the order in which the row sends them, and
 // begins to serve: the row walks to its working directory, which may be in one.
-func (s *stores) take(descriptor func() (int, error)) error {
+func (s *Zones) Take(descriptor func() (int, error)) error {
 	if s == nil {
 		return nil
 	}
@@ -56,8 +58,8 @@ func (s *stores) take(descriptor func() (int, error)) error {
 	return nil
 }
 
-// end stops serving; the sandbox is gone, or nothing of it was made.
-func (s *stores) end() (err error) {
+// End stops serving; the sandbox is gone, or nothing of it was made.
+func (s *Zones) End() (err error) {
 	if s == nil {
 		return nil
 	}

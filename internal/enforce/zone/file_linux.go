@@ -132,12 +132,12 @@ const (
 )
 
 // write appends. A program that opened its file with O_APPEND means the end,
-// wherever that is by now; any other one has to have named it.
+// wherever that is by now; any other one has to have named it (see Config.Late).
 //
 // Security: where the end is is looked up under the lock of the zone, not believed
 // of the kernel inside. The descriptor has O_APPEND, so that even a writer of the
 // host's who takes no lock loses nothing.
-func (z *Zone) write(r fuse.Request) ([]byte, error) {
+func (z *Zone) write(r fuse.Request, of *node) ([]byte, error) {
 	fd, err := z.opened(r)
 	if err != nil {
 		return nil, err
@@ -158,7 +158,8 @@ func (z *Zone) write(r fuse.Request) ([]byte, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
 	}
-	if wire.Uint32(r.Body[32:])&unix.O_APPEND == 0 && offset != uint64(st.Size) {
+	late := z.config.Late && offset == of.told && of.told < uint64(st.Size)
+	if wire.Uint32(r.Body[32:])&unix.O_APPEND == 0 && offset != uint64(st.Size) && !late {
 		return nil, unix.EPERM
 	}
 	if data, err = z.room(data); err != nil {
@@ -169,6 +170,7 @@ func (z *Zone) write(r fuse.Request) ([]byte, error) {
 		return nil, err
 	}
 	z.used.bytes += int64(n)
+	of.told = uint64(st.Size) + uint64(n)
 	return wire.AppendUint32(wire.AppendUint32(nil, uint32(n)), 0), nil
 }
 

@@ -101,30 +101,32 @@ func (z *Zone) getattr(n *node) ([]byte, error) {
 	return fuse.AttrReply(z.attr(n, st), 0), nil
 }
 
-// attr is what is told of a node. An ordinary user's mount has no id but the own
-// one; what belongs to others is shown as if it were theirs, and the host's kernel
-// decides when it is opened.
+// attr is what is told of a node. Where the mount has no id but one, what belongs to
+// others is shown as if it were theirs, and the host's kernel decides when it is opened.
 func (z *Zone) attr(n *node, st unix.Stat_t) fuse.Attr {
 	a := fuse.Attr{Ino: n.id, Size: uint64(st.Size), Sec: uint64(st.Mtim.Sec), Nsec: uint32(st.Mtim.Nsec),
 		Mode: st.Mode &^ (unix.S_ISUID | unix.S_ISGID), UID: st.Uid, GID: st.Gid}
-	if z.config.UID != 0 {
+	if z.config.Single {
 		a.UID, a.GID = z.config.UID, z.config.GID
 	}
+	n.told = a.Size
 	return a
 }
 
 // What setattr is asked for (FATTR_ in linux/fuse.h).
 const (
+	setUID      = 1 << 1
+	setGID      = 1 << 2
 	setSize     = 1 << 3
 	setTimes    = 1<<4 | 1<<5
 	setTimesNow = 1<<7 | 1<<8
 	setHandle   = 1 << 6
-	setOwner    = 1 << 9 // of a lock
+	setLock     = 1 << 9 // whose lock it is
 	setattrSize = 88
 )
 
-// setattr takes what changes nothing: the size that a file has already, and now as
-// its time, which appending gives it too.
+// setattr takes what changes nothing: the size and the owner that a file has already,
+// and now as its time, which appending gives it too.
 func (z *Zone) setattr(r fuse.Request, n *node) ([]byte, error) {
 	if len(r.Body) < setattrSize {
 		return nil, fuse.ErrMalformed
@@ -135,10 +137,13 @@ func (z *Zone) setattr(r fuse.Request, n *node) ([]byte, error) {
 		return nil, err
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	a := z.attr(n, st)
 	now := valid&setTimes != 0 && valid&setTimes<<3 == valid&setTimesNow
 	switch {
-	case valid&^(setSize|setTimes|setTimesNow|setHandle|setOwner) != 0,
-		valid&setSize != 0 && size != uint64(st.Size),
+	case valid&^(setUID|setGID|setSize|setTimes|setTimesNow|setHandle|setLock) != 0,
+		valid&setUID != 0 && wire.Uint32(r.Body[76:]) != a.UID,
+		valid&setGID != 0 && wire.Uint32(r.Body[80:]) != a.GID,
+		valid&setSize != 0 && size != a.Size,
 		valid&setTimes != 0 && !now:
 		return nil, unix.EPERM
 	case now && valid&setSize == 0:

@@ -21,6 +21,7 @@ type node struct {
 	lookups  uint64 // that the kernel has not forgotten
 	children int    // nodes that name this one as their parent
 	dev, ino uint64
+	told     uint64 // the size that was told last
 }
 
 // path is relative to the root; "." is the root.

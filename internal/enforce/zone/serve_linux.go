@@ -180,7 +180,7 @@ func (z *Zone) answer(r fuse.Request, n *node) ([]byte, error) {
 	case fuse.OpReaddir:
 		return z.readdir(r)
 	case fuse.OpWrite:
-		return z.write(r)
+		return z.write(r, n)
 	case fuse.OpFsync, fuse.OpFsyncdir:
 		return nil, z.sync(r)
 	case fuse.OpRelease, fuse.OpReleasedir:

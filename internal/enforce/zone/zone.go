@@ -35,9 +35,13 @@ type Config struct {
 	Dev, Ino uint64
 	// Read says that contents can be read, not only written.
 	Read bool
-	// UID and GID own what the zone shows, as the user namespace of the mount has
-	// them. Of root everything is shown as it is: its mount has every id.
+	// Single: the user namespace of the mount has UID and GID alone, and everything
+	// is shown as theirs. Otherwise it has every id, and all is shown as it is.
+	Single   bool
 	UID, GID uint32
+	// Late: what writes says where it takes the end to be, and may have looked a
+	// moment ago. A write at the end that it was told last is one at the end.
+	Late bool
 	// Bytes and Files bound what the zone holds; 0 is no bound. What others than
 	// this server put there counts when it begins.
 	Bytes, Files int64

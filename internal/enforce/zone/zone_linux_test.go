@@ -96,17 +96,81 @@ func writeBody(handle, offset uint64, flags uint32, data string) []byte {
 	return append(b, data...)
 }
 
+func setattr(valid uint32, size uint64) []byte {
+	b := make([]byte, 88)
+	wire.PutUint32(b, valid)
+	wire.PutUint64(b[16:], size)
+	return b
+}
+
+// owner asks for an owner, and for a group that is another one than that by some.
+func owner(valid, other uint32) []byte {
+	b := setattr(valid, 0)
+	wire.PutUint32(b[76:], uint32(os.Getuid())+1-other)
+	wire.PutUint32(b[80:], uint32(os.Getgid())+other)
+	return b
+}
+
+// Whoever makes a file may give it to whom it belongs already, as gVisor does.
+func TestOwner(t *testing.T) {
+	for _, single := range []bool{false, true} {
+		z, dir := folder(t, func(c *zone.Config) { c.Single = single })
+		kept := lookup(t, z, fuse.RootID, "kept")
+		same := setattr(1<<1|1<<2, 0)
+		if !single {
+			wire.PutUint32(same[76:], uint32(os.Getuid()))
+			wire.PutUint32(same[80:], uint32(os.Getgid()))
+		}
+		must(t, z, fuse.OpSetattr, kept, same)
+		wire.PutUint32(same[80:], wire.Uint32(same[80:])+1)
+		if _, errno := ask(t, z, fuse.OpSetattr, kept, same); errno != unix.EPERM {
+			t.Errorf("another group (single %v): %v", single, errno)
+		}
+		unchanged(t, dir)
+	}
+}
+
+// A kernel that says itself where the end is may be late by what another server
+// appended: what it writes at the end that it was told last comes after that, and
+// nowhere else is the end.
+func TestLate(t *testing.T) {
+	late := func(c *zone.Config) { c.Late = true }
+	for _, c := range []struct {
+		change func(*zone.Config)
+		want   unix.Errno
+	}{{late, 0}, {nil, unix.EPERM}} {
+		one, dir := folder(t, c.change)
+		kept := lookup(t, one, fuse.RootID, "kept")
+		h := opened(t, one, kept, unix.O_WRONLY)
+		two := open(t, dir, nil)
+		must(t, two, fuse.OpWrite, lookup(t, two, fuse.RootID, "kept"), writeBody(opened(t, two, lookup(t, two, fuse.RootID, "kept"), unix.O_WRONLY), 0, unix.O_APPEND, "two\n"))
+		end := uint64(len(past))
+		for _, at := range []uint64{0, end - 1, end + 1, end + 3, end + 5} {
+			if _, errno := ask(t, one, fuse.OpWrite, kept, writeBody(h, at, 0, "x")); errno != unix.EPERM {
+				t.Errorf("at %d: %v", at, errno)
+			}
+		}
+		if _, errno := ask(t, one, fuse.OpWrite, kept, writeBody(h, end, 0, "one\n")); errno != c.want {
+			t.Errorf("at the end that was told: %v, want %v", errno, c.want)
+		}
+		want := past + "two\n"
+		if c.want == 0 {
+			want += "one\n"
+			if _, errno := ask(t, one, fuse.OpWrite, kept, writeBody(h, end, 0, "x")); errno != unix.EPERM {
+				t.Errorf("there once more: %v", errno)
+			}
+		}
+		if got := content(t, dir+"/kept"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // What a kernel that believes a program would request is refused, each by name.
 func TestNothingChanges(t *testing.T) {
 	z, dir := folder(t, nil)
 	kept, sub := lookup(t, z, fuse.RootID, "kept"), lookup(t, z, fuse.RootID, "sub")
 	h := opened(t, z, kept, unix.O_RDWR)
-	setattr := func(valid uint32, size uint64) []byte {
-		b := make([]byte, 88)
-		wire.PutUint32(b, valid)
-		wire.PutUint64(b[16:], size)
-		return b
-	}
 	for _, c := range []struct {
 		what string
 		op   fuse.Operation
@@ -120,7 +184,8 @@ func TestNothingChanges(t *testing.T) {
 		{"a smaller size", fuse.OpSetattr, kept, setattr(1<<3, 0)},
 		{"a larger size", fuse.OpSetattr, kept, setattr(1<<3, 50)},
 		{"mode", fuse.OpSetattr, kept, setattr(1<<0, 0)},
-		{"owner", fuse.OpSetattr, kept, setattr(1<<1, 0)},
+		{"owner", fuse.OpSetattr, kept, owner(1<<1, 0)},
+		{"group", fuse.OpSetattr, kept, owner(1<<1|1<<2, 1)},
 		{"time", fuse.OpSetattr, kept, setattr(1<<5, 0)},
 		{"one time of two", fuse.OpSetattr, kept, setattr(1<<4|1<<5|1<<7, 0)},
 		{"unlink", fuse.OpUnlink, fuse.RootID, name(nil, "kept")},
