@@ -120,6 +120,7 @@ type Engine struct {
 	shaken tls.ClientSessionCache // with servers, whose certificates were verified
 	server *http.Server
 	queue  *queue
+	hands  *hands
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -128,7 +129,7 @@ type Engine struct {
 // New starts an engine.
 func New(ctx context.Context, cfg Config) *Engine {
 	ctx, cancel := context.WithCancel(ctx)
-	e := &Engine{ctx: ctx, cancel: cancel, cfg: cfg, queue: newQueue(), shaken: tls.NewLRUClientSessionCache(maxShaken)}
+	e := &Engine{ctx: ctx, cancel: cancel, cfg: cfg, queue: newQueue(), hands: newHands(), shaken: tls.NewLRUClientSessionCache(maxShaken)}
 	e.tls = &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		// What goes between the program and this process leaves no machine, so nobody
@@ -154,6 +155,7 @@ func New(ctx context.Context, cfg Config) *Engine {
 func (e *Engine) Close() {
 	e.cancel()
 	_ = e.server.Close() // the queue says nothing else
+	e.hands.close()
 	e.done.Wait()
 }
 

@@ -142,7 +142,7 @@ func FuzzRequests(f *testing.F) {
 		over := make(chan struct{})
 		go func() {
 			defer close(over)
-			two.Serve(t.Context(), here, maxHeader, time.Minute, func(_ *two.Reply, r *http.Request) bool {
+			two.Serve(t.Context(), here, maxHeader, time.Minute, apart, func(_ *two.Reply, r *http.Request) bool {
 				ours.took(r)
 				return true
 			})

@@ -21,16 +21,17 @@ type server struct {
 	link
 	ctx     context.Context
 	handler Handler
+	do      func(func())
 	work    sync.WaitGroup
 	running int // handlers; guarded by mu
 }
 
 // Serve answers the requests of a connection until it has ended, which it also does
-// by c being closed, and after idle without any. Its handlers have ended then. more
-// bounds the header of a request.
-func Serve(ctx context.Context, c net.Conn, maxHeader uint32, idle time.Duration, h Handler) {
+// by c being closed, and after idle without any. Its handlers have ended then. do has
+// one called soon by another goroutine; maxHeader bounds the header of a request.
+func Serve(ctx context.Context, c net.Conn, maxHeader uint32, idle time.Duration, do func(func()), h Handler) {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &server{ctx: ctx, handler: h}
+	s := &server{ctx: ctx, handler: h, do: do}
 	s.open(c, s, settingsFrame(
 		http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: maxStreams}, http2.Setting{ID: http2.SettingInitialWindowSize, Val: streamWindow},
 		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeader}), maxHeader)
@@ -135,7 +136,11 @@ func (s *server) headers(f *http2.MetaHeadersFrame) error {
 	ctx, cancel := context.WithCancel(s.ctx)
 	st.cancel = cancel
 	s.running++
-	s.work.Go(func() { s.answer(a, r.WithContext(ctx)) })
+	s.work.Add(1)
+	s.do(func() {
+		defer s.work.Done()
+		s.answer(a, r.WithContext(ctx))
+	})
 	return nil
 }
 

@@ -18,6 +18,9 @@ import (
 	"ambit.dev/ambit/internal/egress/request/two"
 )
 
+// apart does something in a goroutine of its own.
+func apart(f func()) { go f() }
+
 // TestMain runs the tests, and waits until no goroutine is left of them.
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -80,7 +83,7 @@ func program(t *testing.T, h two.Handler, settings ...http2.Setting) *peer {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		two.Serve(t.Context(), ours, maxHeader, time.Minute, h)
+		two.Serve(t.Context(), ours, maxHeader, time.Minute, apart, h)
 	}()
 	t.Cleanup(func() {
 		_ = theirs.Close()
