@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"time"
 
 	"ambit.dev/ambit/internal/companion"
@@ -29,5 +30,6 @@ func run(_ *net.UnixConn, conn *companion.Conn, h wire.Hello) error {
 	if err := companion.Confine(files); err != nil {
 		return err
 	}
+	runtime.GOMAXPROCS(1) // it answers one question after the other; further threads would wake up for each
 	return vault.In(h.Dir, time.Now).Serve(conn)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"ambit.dev/ambit/internal/approval"
 	"ambit.dev/ambit/internal/audit"
@@ -183,14 +182,18 @@ type fetched struct {
 // Security: got is empty unless the answer is Allow, which it is when the record is
 // on the disk. What was read before that is in no other process but the vault's.
 func (n *network) decideUse(ctx context.Context, o offered, r decision.Request) (d decision.Decision, got fetched) {
-	var reading sync.WaitGroup
+	var wanted vaultwire.Wanted
+	var reading bool
 	d = n.gate.CheckAllThen(ctx, []decision.Request{r}, func(answers []decision.Decision) []audit.Record {
 		if answers[0].Outcome == decision.Allow {
-			reading.Go(func() { got.entry, got.value, got.err = n.s.vault.value(o.Name) })
+			wanted, got.err = n.s.vault.want(o.Name)
+			reading = got.err == nil
 		}
 		return nil
 	})[0]
-	reading.Wait()
+	if reading {
+		got.entry, got.value, got.err = wanted.Value() // also of what was not to be: later answers come behind it
+	}
 	if d.Outcome != decision.Allow {
 		got = fetched{}
 	}

@@ -69,15 +69,25 @@ func (v *safe) open() (*wire.Client, error) {
 	return v.client, err
 }
 
-// value asks for a secret, as it is now.
+// want asks for a secret, as it is now. Its answer is to be taken; it comes while
+// something else is done.
+func (v *safe) want(name string) (wire.Wanted, error) {
+	c, err := v.open()
+	if err != nil {
+		return wire.Wanted{}, err
+	}
+	return c.Want(name), nil
+}
+
+// value asks for a secret, and waits for it.
 //
 // Security: the caller has had it decided, just now, that this may be.
 func (v *safe) value(name string) (wire.Entry, binding.Value, error) {
-	c, err := v.open()
+	w, err := v.want(name)
 	if err != nil {
 		return wire.Entry{}, binding.Value{}, err
 	}
-	return c.Value(name)
+	return w.Value()
 }
 
 // begin starts the process where it will be needed, so that it is there by then.

@@ -89,6 +89,40 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestWant: who wants a secret gets that one, whoever takes an answer first, and whatever
+// came of the others.
+func TestWant(t *testing.T) {
+	v, _ := open(t)
+	c, _, _ := served(t, v)
+	for _, name := range []string{"a", "b"} {
+		if err := c.Set(name, bound(name), value(t, "the secret of "+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, missing, last := c.Want("a"), c.Want("x"), c.Want("b")
+	got := make(chan error, 2)
+	go func() {
+		e, text, err := last.Value()
+		if err == nil && (e.Name != "b" || text.Reveal() != "the secret of b") {
+			err = fmt.Errorf("got %s, want b", e.Name)
+		}
+		got <- err
+	}()
+	go func() {
+		if _, _, err := missing.Value(); !errors.Is(err, wire.ErrNotFound) {
+			got <- fmt.Errorf("one that is not there: %w", err)
+			return
+		}
+		got <- nil
+	}()
+	if e, text, err := first.Value(); err != nil || e.Name != "a" || text.Reveal() != "the secret of a" {
+		t.Errorf("%v, %v", e, err)
+	}
+	if err := errors.Join(<-got, <-got); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestHangUp: who waits for another writer ends with whoever asked, and changes
 // nothing then.
 func TestHangUp(t *testing.T) {

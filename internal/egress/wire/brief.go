@@ -11,18 +11,33 @@ import (
 )
 
 // Requests over opened connections are told of by the thousand a second, and
-// reading their JSON took longer than recording them. They have a shorter form:
-// a word and fields parted by spaces, those quoted that need it.
-const briefMade = "made"
+// reading their JSON took longer than recording them; who uses a secret waits for two
+// messages each time. They have a shorter form: a word and fields parted by spaces,
+// those quoted that need it.
+const (
+	briefMade   = "made"
+	briefUse    = "use"
+	briefSecret = "secret"
+)
 
 var errBrief = errors.New("a short message that is not understood")
 
 // AppendBrief appends the short form of a message that has one.
 func (m Message) AppendBrief(b []byte) ([]byte, bool) {
-	r := m.Made
-	if r == nil {
-		return b, false
+	switch {
+	case m.Made != nil:
+		return m.Made.append(b), true
+	case m.Use != nil:
+		b = strconv.AppendUint(append(b, briefUse+" "...), m.ID, 10)
+		return appendFields(b, m.Use.Name, m.Use.Method, m.Use.Path), true
+	case m.Secret != nil:
+		b = strconv.AppendUint(append(b, briefSecret+" "...), m.ID, 10)
+		return appendFields(b, string(m.Secret.Value), m.Secret.Reason, m.Secret.Words), true
 	}
+	return b, false
+}
+
+func (r *Request) append(b []byte) []byte {
 	b = append(b, briefMade...)
 	for _, n := range [...]uint64{r.Flow, uint64(max(r.Status, 0)), r.In, r.Out} {
 		b = strconv.AppendUint(append(b, ' '), n, 10)
@@ -30,13 +45,11 @@ func (m Message) AppendBrief(b []byte) ([]byte, bool) {
 	for _, t := range [...]time.Time{r.Begun, r.Ended} {
 		b = strconv.AppendInt(append(b, ' '), nanoseconds(t), 10)
 	}
-	for _, s := range [...]string{r.To.String(), r.Decision, r.Method, r.Path, r.End, r.Why} {
-		b = appendField(b, s)
-	}
+	b = appendFields(b, r.To.String(), r.Decision, r.Method, r.Path, r.End, r.Why)
 	for _, k := range r.Again {
-		b = appendField(b, string(k))
+		b = appendFields(b, string(k))
 	}
-	return b, true
+	return b
 }
 
 // ParseBrief reads what AppendBrief writes into a message that is empty.
@@ -45,9 +58,28 @@ func (m Message) AppendBrief(b []byte) ([]byte, bool) {
 // field that lacks, a number out of range and a capability that is none are errors.
 func (m *Message) ParseBrief(line []byte) error {
 	f := fields{rest: string(line)}
-	if f.next() != briefMade {
-		return errBrief
+	switch f.next() {
+	case briefMade:
+		return m.parseMade(f)
+	case briefUse:
+		id, u := f.number(), Use{Name: f.next(), Method: f.next(), Path: f.next()}
+		return m.become(Message{ID: id, Use: &u}, f.end())
+	case briefSecret:
+		id, s := f.number(), Secret{Value: []byte(f.next()), Reason: f.next(), Words: f.next()}
+		return m.become(Message{ID: id, Secret: &s}, f.end())
 	}
+	return errBrief
+}
+
+// become makes it another message, unless there is an error.
+func (m *Message) become(other Message, err error) error {
+	if err == nil {
+		*m = other
+	}
+	return err
+}
+
+func (m *Message) parseMade(f fields) error {
 	r := &Request{Flow: f.number(), Status: int(min(f.number(), maxStatus)), In: f.number(), Out: f.number(), Begun: f.time(), Ended: f.time()}
 	to := f.next()
 	r.Decision, r.Method, r.Path, r.End, r.Why = f.next(), f.next(), f.next(), f.next(), f.next()
@@ -77,15 +109,19 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// appendField appends a text behind a space: as it is, where nothing of it parts
+// appendFields appends texts, each behind a space: as it is, where nothing of it parts
 // or quotes, or else quoted.
-func appendField(b []byte, s string) []byte {
-	b = append(b, ' ')
+func appendFields(b []byte, all ...string) []byte {
 	odd := func(r rune) bool { return r <= ' ' || r > '~' || r == '"' }
-	if s == "" || strings.ContainsFunc(s, odd) {
-		return strconv.AppendQuoteToASCII(b, s)
+	for _, s := range all {
+		b = append(b, ' ')
+		if s == "" || strings.ContainsFunc(s, odd) {
+			b = strconv.AppendQuoteToASCII(b, s)
+		} else {
+			b = append(b, s...)
+		}
 	}
-	return append(b, s...)
+	return b
 }
 
 // fields takes a line apart. After an error it returns nothing.
@@ -121,6 +157,14 @@ func (f *fields) next() (s string) {
 		return ""
 	}
 	return s
+}
+
+// end is the error of a line that has more fields, or too few.
+func (f *fields) end() error {
+	if f.err == nil && f.rest != "" {
+		f.err = errBrief
+	}
+	return f.err
 }
 
 func (f *fields) number() uint64 {

@@ -46,8 +46,24 @@ func TestBrief(t *testing.T) {
 			t.Fatalf("%q is read as %s, want %s", line, jsonOf(t, short), whole)
 		}
 	})
+	t.Run("secrets", func(t *testing.T) { rapid.Check(t, secrets) })
 	if _, ok := (wire.Message{Ready: true}).AppendBrief(nil); ok {
 		t.Error("another message has a short form")
+	}
+}
+
+// secrets: a use and its answer are read as they were written, whatever bytes a value has.
+func secrets(t *rapid.T) {
+	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "GET", "a b", `"`, "\n"}))
+	for _, m := range []wire.Message{
+		{ID: rapid.Uint64().Draw(t, "id"), Use: &wire.Use{Name: text.Draw(t, "name"), Method: text.Draw(t, "method"), Path: text.Draw(t, "path")}},
+		{ID: rapid.Uint64().Draw(t, "id"), Secret: &wire.Secret{Value: rapid.SliceOf(rapid.Byte()).Draw(t, "value"), Reason: text.Draw(t, "reason"), Words: text.Draw(t, "words")}},
+	} {
+		line, ok := m.AppendBrief(nil)
+		var short wire.Message
+		if err := short.ParseBrief(line); !ok || err != nil || bytes.ContainsRune(line, '\n') || line[0] == '{' || !bytes.Equal(jsonOf(t, m), jsonOf(t, short)) {
+			t.Fatalf("%q is read as %s, %v; want %s", line, jsonOf(t, short), err, jsonOf(t, m))
+		}
 	}
 }
 
@@ -62,16 +78,21 @@ func jsonOf(t interface{ Fatal(...any) }, m wire.Message) []byte {
 // TestBriefRefused: what is not whole is not read.
 func TestBriefRefused(t *testing.T) {
 	const whole = `made 1 200 2 3 4 5 net.connect:a.com:443 d-1 GET /a "" ""`
-	var m wire.Message
-	if err := m.ParseBrief([]byte(whole)); err != nil {
-		t.Fatal(err)
-	}
-	for i := range len(whole) {
-		if i == len(whole)-1 || whole[i] == ' ' {
-			var m wire.Message
-			if err := m.ParseBrief([]byte(whole[:i])); err == nil || m.Made != nil {
-				t.Errorf("%q is read", whole[:i])
+	for _, whole := range []string{whole, `use 1 token GET "/a"`, `secret 1 "of a" "" ""`} {
+		var m wire.Message
+		if err := m.ParseBrief([]byte(whole)); err != nil {
+			t.Fatal(err)
+		}
+		for i := range len(whole) {
+			if i == len(whole)-1 && whole[i] == '"' || whole[i] == ' ' && strings.Count(whole[:i], `"`)%2 == 0 {
+				var m wire.Message
+				if err := m.ParseBrief([]byte(whole[:i])); err == nil || m.Made != nil || m.Use != nil || m.Secret != nil {
+					t.Errorf("%q is read", whole[:i])
+				}
 			}
+		}
+		if err := m.ParseBrief([]byte(whole + " x")); err == nil && m.Made == nil {
+			t.Errorf("more than %q is read", whole)
 		}
 	}
 	for _, line := range []string{
@@ -87,6 +108,8 @@ func TestBriefRefused(t *testing.T) {
 
 // FuzzBrief: whatever is read has one form, and says the same when it is read again.
 func FuzzBrief(f *testing.F) {
+	f.Add([]byte(`use 1 token GET "/a b"`))
+	f.Add([]byte(`secret 1 "\xff" "" ""`))
 	f.Add([]byte(`made 1 200 2 3 4 5 net.connect:a.com:443 d-1 GET "/a b" "" "\n" net.connect`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var m, again wire.Message

@@ -82,8 +82,10 @@ func NewConn(s io.ReadWriter) *companion.Conn { return companion.NewConn(s, maxM
 // Client asks the process of a vault. It is safe for concurrent use. A nil Client
 // is that of a vault in which there is nothing.
 type Client struct {
-	mu   sync.Mutex // held from a question to its answer
 	conn *companion.Conn
+
+	mu   sync.Mutex    // orders questions
+	last chan struct{} // closed when the last question's answer was taken; nil: there was none; guarded by mu
 }
 
 // NewClient begins to speak to the process of a vault.
@@ -95,30 +97,53 @@ func NewClient(s io.ReadWriter, h Hello) (*Client, error) {
 	return c, nil
 }
 
-// ask puts a question and hands its answers to take, until that says that there
-// are no more.
-func (c *Client) ask(q Question, take func(Answer) (more bool)) error {
+// asked is a question that was put. Its answers are to be taken, once: those of later
+// questions come behind them.
+type asked struct {
+	conn   *companion.Conn
+	before chan struct{} // closed when the answers before its own were taken; nil: there are none
+	taken  chan struct{}
+	err    error
+}
+
+// put puts a question.
+func (c *Client) put(q Question) asked {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err := c.conn.Send(q)
+	a := asked{conn: c.conn, before: c.last, taken: make(chan struct{})}
+	a.err = c.conn.Send(q)
+	c.last = a.taken
+	return a
+}
+
+// hear hands the answers of a question to take, until that says that there are no
+// more.
+func (a asked) hear(take func(Answer) (more bool)) error {
+	defer close(a.taken)
+	if a.before != nil {
+		<-a.before
+	}
+	err := a.err
 	for more := true; more && err == nil; {
-		var a Answer
-		if err = c.conn.Receive(&a); err != nil {
+		var answer Answer
+		if err = a.conn.Receive(&answer); err != nil {
 			break
 		}
 		switch {
-		case a.Missing:
+		case answer.Missing:
 			return ErrNotFound
-		case a.Fault != "":
-			return errors.New(capability.Printable(a.Fault))
+		case answer.Fault != "":
+			return errors.New(capability.Printable(answer.Fault))
 		}
-		more = take(a)
+		more = take(answer)
 	}
 	if err != nil {
 		return fmt.Errorf("ask the process of the vault: %w", err)
 	}
 	return nil
 }
+
+func (c *Client) ask(q Question, take func(Answer) (more bool)) error { return c.put(q).hear(take) }
 
 // List returns what there is, by name.
 func (c *Client) List() (all []Entry, err error) {
@@ -144,24 +169,45 @@ func (c *Client) Entry(name string) (Entry, error) {
 // Value returns a secret, as it is now.
 //
 // Security: the caller has had it decided, just now, that this may be.
-func (c *Client) Value(name string) (e Entry, v binding.Value, err error) {
+func (c *Client) Value(name string) (Entry, binding.Value, error) { return c.Want(name).Value() }
+
+// Wanted is a secret that the process of the vault was asked for. Value is to be called,
+// once: answers to later questions wait for it.
+type Wanted struct {
+	name string
+	asked
+}
+
+// Want asks for a secret, and does not wait: the process of the vault reads while the
+// caller does something else. The answer is taken by Value.
+func (c *Client) Want(name string) Wanted {
 	if c == nil {
-		return e, v, fmt.Errorf("%s: %w", name, ErrNotFound)
+		return Wanted{name: name}
+	}
+	return Wanted{name: name, asked: c.put(Question{Value: name})}
+}
+
+// Value returns the secret, as it was when it was asked for or since.
+//
+// Security: the caller has had it decided, just now, that this may be.
+func (w Wanted) Value() (e Entry, v binding.Value, err error) {
+	if w.conn == nil {
+		return e, v, fmt.Errorf("%s: %w", w.name, ErrNotFound)
 	}
 	var text []byte
-	err = c.ask(Question{Value: name}, func(a Answer) bool {
+	err = w.hear(func(a Answer) bool {
 		if a.Entry != nil {
 			e, text = *a.Entry, a.Value
 		}
 		return false
 	})
 	if errors.Is(err, ErrNotFound) {
-		return e, v, fmt.Errorf("%s: %w", name, err)
+		return e, v, fmt.Errorf("%s: %w", w.name, err)
 	}
 	if err != nil {
 		return e, v, err
 	}
-	if e.Name != name || e.Binding.Check() != nil {
+	if e.Name != w.name || e.Binding.Check() != nil {
 		return Entry{}, v, errors.New("the process of the vault answered something else")
 	}
 	if v, err = binding.NewValue(string(text)); err == nil {
