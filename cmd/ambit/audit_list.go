@@ -90,7 +90,14 @@ func auditSummary(r audit.Record) string {
 	case *audit.LeaveBody:
 		return auditJoin(fmt.Sprintf("%s ended with %d", b.Exec, b.Exit), string(b.Error))
 	case *audit.CopyBody:
-		return auditJoin(map[bool]string{false: "copied out:", true: "copied in:"}[b.In], string(b.Path))
+		word := map[bool]string{false: "copied out:", true: "copied in:"}[b.In]
+		switch b.Deed {
+		case deedMake:
+			word = "folder made:"
+		case deedRemove:
+			word = "removed:"
+		}
+		return auditJoin(word, string(b.Path))
 	case *audit.SnapshotBody:
 		if b.Restored {
 			return auditJoin("goes on from a snapshot of", b.Of)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -185,8 +186,10 @@ func (c *control) open(ctx context.Context, w controlConn, pid int, o order) err
 	if !ok {
 		return &enforce.CannotEnforce{Capability: "copying into and out of a session", Why: "the " + c.s.tier.name + " tier has no way to open its files"}
 	}
-	in := o.Flags&(unix.O_WRONLY|unix.O_RDWR|unix.O_CREAT) != 0
-	if err := c.record(ctx, audit.CopyBody{Path: audit.Text(o.Path), In: in, PID: pid}); err != nil {
+	if len(o.Bytes) > 0 {
+		o.Path = string(o.Bytes)
+	}
+	if err := c.recordOpen(ctx, pid, o); err != nil {
 		return err
 	}
 	f, err := inside.Open(o.Path, o.Flags, o.Mode)
@@ -197,5 +200,30 @@ func (c *control) open(ctx context.Context, w controlConn, pid int, o order) err
 		return err
 	}
 	defer f.Close()
-	return w.send(controlAnswer{Began: true}, f)
+	return w.send(controlAnswer{Began: true, Most: cmp.Or(c.s.spec.Plan.Limits.Disk, enforce.DefaultDisk)}, f)
+}
+
+// recordOpen records why a path is opened.
+//
+// Security: what is only looked at is not recorded, so nothing can be read or changed by
+// the descriptor that comes of it: it stands for a path, or for a folder's names.
+func (c *control) recordOpen(ctx context.Context, pid int, o order) error {
+	b := audit.CopyBody{Path: audit.Text(cmp.Or(string(o.About), o.Path)), PID: pid}
+	changes := o.Flags&(unix.O_WRONLY|unix.O_RDWR|unix.O_CREAT) != 0
+	switch o.Deed {
+	case deedLook:
+		if changes || o.Flags&(unix.O_PATH|unix.O_DIRECTORY) == 0 {
+			return errors.New("to look at something takes no more than its path, or its names")
+		}
+		return nil
+	case deedCopy:
+		b.In = changes
+	case deedWrite:
+		b.In = true
+	case deedRemove, deedMake:
+		b.Deed = o.Deed
+	default:
+		return fmt.Errorf("this session does not know the deed %q: its ambit is another version", o.Deed)
+	}
+	return c.record(ctx, b)
 }

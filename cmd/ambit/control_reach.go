@@ -13,16 +13,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// told is what a session answers to an order, and the files that came with it, which
-// are the caller's.
+// told is what came with the answer of a session to an order: files, which are the
+// caller's.
 func (a *app) told(ctx context.Context, session string, o order) ([]*os.File, error) {
+	_, files, err := a.replied(ctx, session, o)
+	return files, err
+}
+
+// replied is what a session answers to an order, and the files that came with it.
+func (a *app) replied(ctx context.Context, session string, o order) (r controlAnswer, files []*os.File, err error) {
 	w, err := a.reach(ctx, session, o)
 	if err != nil {
-		return nil, err
+		return r, nil, err
 	}
 	defer w.c.Close() //nolint:errcheck // all was said
-	var r controlAnswer
-	files, err := w.receive(&r)
+	files, err = w.receive(&r)
 	switch {
 	case err != nil:
 		err = fmt.Errorf("the session %s ended meanwhile: %w", session, err)
@@ -33,9 +38,9 @@ func (a *app) told(ctx context.Context, session string, o order) ([]*os.File, er
 	}
 	if err != nil {
 		closeAll(files)
-		return nil, err
+		return r, nil, err
 	}
-	return files, nil
+	return r, files, nil
 }
 
 // reach connects to a session that runs, and says what is wanted of it.

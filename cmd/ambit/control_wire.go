@@ -34,6 +34,9 @@ type order struct {
 	Path  string `json:"path,omitempty"`
 	Flags int    `json:"flags,omitempty"`
 	Mode  uint32 `json:"mode,omitempty"`
+	Deed  string `json:"deed,omitempty"`
+	Bytes []byte `json:"bytes,omitempty"` // instead of the path, where that is not UTF-8
+	About []byte `json:"about,omitempty"` // what the deed is done to; none: the path
 }
 
 // The verbs.
@@ -43,6 +46,15 @@ const (
 	verbShow     = "show"
 	verbWait     = "wait"
 	verbSnapshot = "snapshot"
+)
+
+// Why a path is opened.
+const (
+	deedCopy   = ""       // to be copied, in or out by the flags
+	deedLook   = "look"   // to say what it is, or what names are in it; it is not recorded
+	deedWrite  = "write"  // to make a file in it
+	deedRemove = "remove" // to remove something in it
+	deedMake   = "make"   // to make a folder in it
 )
 
 // A sign is told to a program that was started: a signal.
@@ -57,6 +69,7 @@ type controlAnswer struct {
 	Denied string  `json:"denied,omitempty"` // the line of a denial
 	Error  string  `json:"error,omitempty"`
 	Errno  int     `json:"errno,omitempty"` // a file could not be opened
+	Most   int64   `json:"most,omitempty"`  // how large a file may become there
 }
 
 // An ending is how a program ended.

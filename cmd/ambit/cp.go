@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -64,7 +65,7 @@ func (a *app) copyFiles(ctx context.Context, from, to string) error {
 	if out == in {
 		return errors.New("one of the two has to be SESSION:PATH, and the other a path of this machine; ./s-x:y is a file")
 	}
-	c := &copier{}
+	c := &copier{outOf: out}
 	var err error
 	if out {
 		err = c.out(a.inside(ctx, fromID), fromPath, to)
@@ -90,27 +91,51 @@ func (a *app) copyFiles(ctx context.Context, from, to string) error {
 	return err
 }
 
-// An insideOpener opens a path in a session.
-type insideOpener func(name string, flags int, mode uint32) (*os.File, error)
+// A wanted is a path of a session that is to be opened.
+type wanted struct {
+	path  string
+	flags int
+	mode  uint32
+	deed  string // why, which is recorded
+	about string // of what that is recorded; "": of the path
+}
+
+// order is what is wanted of the session.
+func (w wanted) order() order {
+	o := order{Verb: verbOpen, Path: w.path, Flags: w.flags, Mode: w.mode, Deed: w.deed, About: []byte(w.about)}
+	if !utf8.ValidString(w.path) {
+		o.Path, o.Bytes = "", []byte(w.path)
+	}
+	return o
+}
+
+// An insideOpener opens a path in a session. most is how large a file may become there.
+type insideOpener func(wanted) (f *os.File, most int64, err error)
 
 func (a *app) inside(ctx context.Context, session string) insideOpener {
-	return func(name string, flags int, mode uint32) (*os.File, error) {
-		if !path.IsAbs(name) {
-			return nil, fmt.Errorf("the path %s of the session is not absolute", shellWord(name))
+	return func(w wanted) (*os.File, int64, error) {
+		if !path.IsAbs(w.path) {
+			return nil, 0, fmt.Errorf("the path %s of the session is not absolute", shellWord(w.path))
 		}
-		files, err := a.told(ctx, session, order{Verb: verbOpen, Path: name, Flags: flags, Mode: mode})
+		r, files, err := a.replied(ctx, session, w.order())
 		if errno, ok := errors.AsType[syscall.Errno](err); ok {
-			return nil, fmt.Errorf("open %s in the session: %w", shellWord(name), errno)
+			return nil, 0, fmt.Errorf("open %s in the session: %w", shellWord(w.path), errno)
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if len(files) != 1 {
 			closeAll(files)
-			return nil, errors.New("the session handed nothing over")
+			return nil, 0, errors.New("the session handed nothing over")
 		}
-		return files[0], nil
+		return files[0], r.Most, nil
 	}
+}
+
+// opens is an opener of what is copied.
+func (open insideOpener) opens(name string, flags int, mode uint32) (*os.File, error) {
+	f, _, err := open(wanted{path: name, flags: flags, mode: mode})
+	return f, err
 }
 
 // Flags with which a file is opened before it is known what it is: nothing waits.
@@ -121,7 +146,7 @@ const (
 
 // out copies out of a session.
 func (c *copier) out(open insideOpener, from, to string) error {
-	src, err := open(from, toRead, 0)
+	src, err := open.opens(from, toRead, 0)
 	if err != nil {
 		return err
 	}
@@ -166,7 +191,7 @@ func (c *copier) in(open insideOpener, from, to string) error {
 		to += path.Base(src.Name())
 	}
 	if kind == unix.S_IFDIR {
-		dst, err := open(to, unix.O_DIRECTORY|unix.O_CREAT|unix.O_NOFOLLOW|toRead, st.Mode&0o777)
+		dst, err := open.opens(to, unix.O_DIRECTORY|unix.O_CREAT|unix.O_NOFOLLOW|toRead, st.Mode&0o777)
 		if err != nil {
 			return err
 		}
@@ -176,9 +201,9 @@ func (c *copier) in(open insideOpener, from, to string) error {
 		}
 		return c.within(src, dst, from, 0)
 	}
-	dst, err := open(to, toWrite, st.Mode&0o777)
+	dst, err := open.opens(to, toWrite, st.Mode&0o777)
 	if errors.Is(err, unix.EISDIR) {
-		dst, err = open(path.Join(to, path.Base(src.Name())), toWrite, st.Mode&0o777)
+		dst, err = open.opens(path.Join(to, path.Base(src.Name())), toWrite, st.Mode&0o777)
 	}
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 // that it was found in, without links and without leaving it or its mount; what was
 // opened is looked at, and not looked up again.
 type copier struct {
+	outOf bool // what is copied is the session's; else where it goes to is
 	files int
 	bytes int64
 	left  []string // names that were left out, with the reason
@@ -31,6 +32,22 @@ const (
 	mostAtOnce = 16 << 20
 	beneath    = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
 )
+
+// inSource does something in the folder that is copied, and inTarget in the one that it
+// is copied to: with a session's rights where it is the session's.
+func (c *copier) inSource(do func() error) error {
+	if c.outOf {
+		return asSession(do)
+	}
+	return do()
+}
+
+func (c *copier) inTarget(do func() error) error {
+	if !c.outOf {
+		return asSession(do)
+	}
+	return do()
+}
 
 func statOf(f *os.File) (st unix.Stat_t, err error) {
 	err = unix.Fstat(int(f.Fd()), &st)
@@ -62,16 +79,21 @@ func openIn(dir *os.File, name string, flags int, mode uint32) (*os.File, error)
 // file puts a file into a folder, under its name when it is whole.
 func (c *copier) file(src, dir *os.File, name string, st unix.Stat_t) error {
 	aside := ".ambit-cp-" + rand.Text()
-	dst, err := openIn(dir, aside, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, st.Mode&0o777)
+	err := c.inTarget(func() error {
+		dst, err := openIn(dir, aside, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, st.Mode&0o777)
+		if err != nil {
+			return err
+		}
+		err = errors.Join(c.pour(src, dst, st), dst.Close())
+		if err == nil {
+			err = unix.Renameat(int(dir.Fd()), aside, int(dir.Fd()), name)
+		}
+		if err != nil {
+			_ = unix.Unlinkat(int(dir.Fd()), aside, 0) // it may be under its name
+		}
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("make %s: %w", shellWord(name), err)
-	}
-	err = errors.Join(c.pour(src, dst, st), dst.Close())
-	if err == nil {
-		err = unix.Renameat(int(dir.Fd()), aside, int(dir.Fd()), name)
-	}
-	if err != nil {
-		_ = unix.Unlinkat(int(dir.Fd()), aside, 0) // it may be under its name
 		return fmt.Errorf("make %s: %w", shellWord(name), err)
 	}
 	return nil
@@ -100,10 +122,14 @@ func (c *copier) pour(src, dst *os.File, st unix.Stat_t) error {
 
 // folder makes a folder and copies into it.
 func (c *copier) folder(src, dir *os.File, name, shown string, st unix.Stat_t, depth int) error {
-	if err := unix.Mkdirat(int(dir.Fd()), name, st.Mode&0o777|0o700); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("make %s: %w", shellWord(name), err)
-	}
-	dst, err := openIn(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	var dst *os.File
+	err := c.inTarget(func() (err error) {
+		if err = unix.Mkdirat(int(dir.Fd()), name, st.Mode&0o777|0o700); err != nil && !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+		dst, err = openIn(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("make %s: %w", shellWord(name), err)
 	}
@@ -130,7 +156,7 @@ func (c *copier) within(src, dst *os.File, shown string, depth int) error {
 // entry copies one name of a folder, or leaves it out.
 func (c *copier) entry(src, dst *os.File, name, at string, depth int) error {
 	var look unix.Stat_t
-	if err := unix.Fstatat(int(src.Fd()), name, &look, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := c.inSource(func() error { return unix.Fstatat(int(src.Fd()), name, &look, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
 		return c.leave(at, err.Error())
 	}
 	switch look.Mode & unix.S_IFMT {
@@ -140,7 +166,11 @@ func (c *copier) entry(src, dst *os.File, name, at string, depth int) error {
 	default:
 		return c.leave(at, "neither a file nor a folder")
 	}
-	from, err := openIn(src, name, toRead|unix.O_NOFOLLOW, 0)
+	var from *os.File
+	err := c.inSource(func() (err error) {
+		from, err = openIn(src, name, toRead|unix.O_NOFOLLOW, 0)
+		return err
+	})
 	if err != nil {
 		return c.leave(at, err.Error())
 	}

@@ -14,6 +14,7 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.psCommand(),
 		a.execCommand(),
 		a.cpCommand(),
+		a.filesCommand(),
 		a.logsCommand(),
 		a.attachCommand(),
 		a.sessionCommand(),

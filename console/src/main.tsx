@@ -11,6 +11,7 @@ import './style/inbox.css'
 import './style/views.css'
 import './style/consent.css'
 import './style/change.css'
+import './style/files.css'
 import { applyTheme } from './theme'
 
 const client = new QueryClient({

@@ -48,11 +48,13 @@ type LeaveBody struct {
 	Error Text   `json:"error,omitempty"` // why it could not be started, or looked after
 }
 
-// CopyBody tells what is about to be copied into or out of a session that runs.
+// CopyBody tells what is about to be copied into or out of a session that runs, or
+// made or removed there.
 type CopyBody struct {
-	Path Text `json:"path"` // in the view
-	In   bool `json:"in,omitempty"`
-	PID  int  `json:"pid"` // of who asked for it
+	Path Text   `json:"path"` // in the view
+	In   bool   `json:"in,omitempty"`
+	Deed string `json:"deed,omitempty"` // make (a folder) or remove; "": it is copied
+	PID  int    `json:"pid"`            // of who asked for it
 }
 
 // SnapshotBody tells of the state of a session: that it is about to be kept, or that

@@ -22,7 +22,7 @@ func (s *Server) recorder() connect.UnaryInterceptorFunc {
 		return func(ctx context.Context, r connect.AnyRequest) (connect.AnyResponse, error) {
 			procedure := r.Spec().Procedure
 			route, ok := RouteOf(procedure)
-			if ok && route.Changes() && !route.own { // recordCreate, recordTyping, beginUpload
+			if ok && route.Changes() && !route.own { // recordCreate, recordTyping, spool.take
 				if err := s.recordCall(ctx, callerOf(ctx), procedure, "", objects(r.Any())); err != nil {
 					return nil, failure(err)
 				}
@@ -62,6 +62,9 @@ func objects(r any) (all []string) {
 		GetVolume() string
 	}); ok {
 		all = append(all, m.GetSession(), m.GetVolume())
+	}
+	if m, ok := r.(pathOf); ok {
+		all = append(all, m.GetSession(), text(m.GetPath()+string(m.GetRawPath())))
 	}
 	if m, ok := r.(*pb.ApplyChangesRequest); ok {
 		all = append(all, m.GetPaths()...)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -50,6 +51,16 @@ func (s *Server) command(ctx context.Context, answer any, args ...string) error 
 
 // commandWithin is command for what may take longer.
 func (s *Server) commandWithin(ctx context.Context, patience time.Duration, answer any, args ...string) error {
+	return s.commandOf(ctx, patience, nil, answer, args...)
+}
+
+// commandFrom is command for what reads a file on its standard input.
+func (s *Server) commandFrom(ctx context.Context, in *os.File, answer any, args ...string) error {
+	return s.commandOf(ctx, patience, in, answer, args...)
+}
+
+// commandOf runs the command line; in is its standard input, nil: it has none.
+func (s *Server) commandOf(ctx context.Context, patience time.Duration, in *os.File, answer any, args ...string) error {
 	select {
 	case s.running <- struct{}{}:
 		defer func() { <-s.running }()
@@ -69,6 +80,9 @@ func (s *Server) commandWithin(ctx context.Context, patience time.Duration, answ
 	cmd.Dir, cmd.Env = "/", traceOf(ctx).environment()
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
+	if in != nil {
+		cmd.Stdin = in
+	}
 	err := cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = &commandError{exit.ExitCode(), complaint(said.String())}

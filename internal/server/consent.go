@@ -72,7 +72,7 @@ func (s packs) PreparePack(ctx context.Context, r *connect.Request[pb.PreparePac
 	args := []string{}
 	source := r.Msg.GetSource()
 	if id := r.Msg.GetUpload(); id != "" {
-		file, err := s.takeUpload(caller, id)
+		file, err := s.archives.whole(id, whose(caller))
 		if err != nil {
 			return nil, failure(err)
 		}

@@ -67,7 +67,9 @@ type Server struct {
 	recentJobs recent[map[string]*kept]
 
 	preparing chan struct{} // one place for each pack that is unpacked at once
-	uploading sync.Mutex    // held while the files of uploads change
+	archives  *spool        // of packs that are uploaded
+	written   *spool        // files of sessions that are uploaded
+	reading   chan struct{} // one place for each file of a session that is read at once
 
 	mu      sync.Mutex
 	begun   int             // guarded by mu; how many jobs were put, or became known to have begun
@@ -87,9 +89,11 @@ const (
 // New makes a server on a state folder, which must be there.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, base: &store.Database{}, tokens: newTokens(), started: cfg.Now(),
-		running: make(chan struct{}, maxCommands), preparing: make(chan struct{}, maxPreparing), active: map[string]bool{}, typists: map[string]bool{}}
+		running: make(chan struct{}, maxCommands), preparing: make(chan struct{}, maxPreparing), reading: make(chan struct{}, maxReading), active: map[string]bool{}, typists: map[string]bool{}}
 	s.standby = &standby{keeper: cfg.Keeper, launcher: cfg.Ambit, jobs: s.jobs(), many: cfg.StandBy}
 	s.metrics = newMetrics(s)
+	s.archives = &spool{dir: filepath.Join(cfg.State, "host", "uploads"), what: "archive", many: maxUploads, now: cfg.Now}
+	s.written = &spool{dir: filepath.Join(cfg.State, "host", "files"), what: "file", many: maxFiles, now: cfg.Now}
 	s.list = &opened[*store.List]{open: func() (*store.List, error) { return s.base.OpenList(filepath.Join(cfg.State, "sessions.db")) }}
 	s.grants = &opened[*store.Store]{open: func() (*store.Store, error) { return s.base.Open(filepath.Join(cfg.State, "ambit.db")) }}
 	for _, dir := range []string{s.jobs(), s.execJobs(), s.keys()} {
@@ -126,6 +130,9 @@ func (s *Server) Handler() http.Handler {
 		},
 		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewExecServiceHandler(execs{s}, o...)
+		},
+		func(o ...connect.HandlerOption) (string, http.Handler) {
+			return ambitv1connect.NewFileServiceHandler(files{s}, o...)
 		},
 		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewTerminalServiceHandler(terminals{s}, o...)

@@ -295,3 +295,33 @@ func Example_exec() {
 	// exit 3 <nil>
 	// stopped: <nil>
 }
+
+// Put a file into a session that runs, and take one out.
+func Example_files() {
+	ctx := context.Background()
+	client, err := ambit.Dial(ctx, "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	session, err := client.Start(ctx, ambit.Command{Argv: []string{"sleep", "3600"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("written:", session.WriteFile(ctx, "/tmp/words", strings.NewReader("four words of text\n")))
+	for file, err := range session.Files(ctx, "/tmp") {
+		fmt.Println(file.GetName(), file.GetSize(), err)
+	}
+	fmt.Println("read:", session.ReadFile(ctx, "/tmp/words", os.Stdout))
+	fmt.Println("secret:", session.ReadFile(ctx, "/etc/shadow", os.Stdout) != nil)
+	fmt.Println("stopped:", session.Stop(ctx))
+	// Output:
+	// written: <nil>
+	// words 19 <nil>
+	// four words of text
+	// read: <nil>
+	// secret: true
+	// stopped: <nil>
+}

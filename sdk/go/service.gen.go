@@ -15,6 +15,7 @@ type Services struct {
 	Terminals ambitv1connect.TerminalServiceClient
 	Sessions  ambitv1connect.SessionServiceClient
 	Execs     ambitv1connect.ExecServiceClient
+	Files     ambitv1connect.FileServiceClient
 	Questions ambitv1connect.QuestionServiceClient
 	Grants    ambitv1connect.GrantServiceClient
 	Host      ambitv1connect.HostServiceClient
@@ -28,6 +29,7 @@ func newServices(c connect.HTTPClient, url string, options ...connect.ClientOpti
 		Terminals: ambitv1connect.NewTerminalServiceClient(c, url, options...),
 		Sessions:  ambitv1connect.NewSessionServiceClient(c, url, options...),
 		Execs:     ambitv1connect.NewExecServiceClient(c, url, options...),
+		Files:     ambitv1connect.NewFileServiceClient(c, url, options...),
 		Questions: ambitv1connect.NewQuestionServiceClient(c, url, options...),
 		Grants:    ambitv1connect.NewGrantServiceClient(c, url, options...),
 		Host:      ambitv1connect.NewHostServiceClient(c, url, options...),

@@ -51,6 +51,10 @@ func TestInstall(t *testing.T) { run(t, "install.mjs") }
 // is applied, unless somebody changed it meanwhile; the rest is dropped.
 func TestReview(t *testing.T) { run(t, "review.mjs") }
 
+// Files of a session that runs are browsed, shown as text, downloaded, uploaded and
+// removed, whatever they are named and have in them.
+func TestFiles(t *testing.T) { run(t, "files.mjs") }
+
 // What a sandboxed program can name stays text in every view: markup, escapes of a
 // terminal, and what turns text around. A mistake would not run either: the page's
 // policy makes no markup of text, which is tried, beside a page without that policy.

@@ -112,7 +112,7 @@ func (m member) fill(t *testing.T, h *servertest.Host) (o owned) {
 	o.grant = a.Grants[0].ID
 	m.want(t, "/ambit.v1.SessionService/CreateSession", `{"argv":["echo","`+mark+`"]}`, &a)
 	o.ended = a.Session.ID
-	m.want(t, "/ambit.v1.SessionService/CreateSession", `{"argv":["sh","-c","echo `+mark+`; sleep 3600"],"terminal":{"columns":80,"rows":24}}`, &a)
+	m.want(t, "/ambit.v1.SessionService/CreateSession", `{"argv":["sh","-c","touch /tmp/`+mark+`; echo `+mark+`; sleep 3600"],"terminal":{"columns":80,"rows":24}}`, &a)
 	o.runs = a.Session.ID
 	name, err := capability.Parse("fs.read:" + h.Home + "/" + mark)
 	if err != nil {
@@ -148,7 +148,7 @@ func TestOrganisations(t *testing.T) {
 	h, address := listening(t, "--listen", "127.0.0.1:0")
 	acme, beta, machine := joins(t, h, address, "a", "acme"), joins(t, h, address, "b", "beta"), joins(t, h, address, "m", "")
 	o := acme.fill(t, h)
-	shows := []string{"ListQuestions", "WatchQuestions", "ListSessions", "GetSession", "StreamOutput", "ListGrants", "ListRecords", "GetRecord", "StreamRecords"}
+	shows := []string{"ListQuestions", "WatchQuestions", "ListSessions", "GetSession", "StreamOutput", "ListFiles", "ListGrants", "ListRecords", "GetRecord", "StreamRecords"}
 	tells := map[string]bool{} // by the last name of a route: it told
 	for _, r := range server.Routes() {
 		name := r.Procedure[strings.LastIndexByte(r.Procedure, '/')+1:]
@@ -156,7 +156,7 @@ func TestOrganisations(t *testing.T) {
 			if r.Streams() && id != o.runs {
 				continue // they go by no other id
 			}
-			body := fmt.Sprintf(`{"id":%q,"ref":%[1]q,"ids":[%[1]q],"session":%[1]q,"ended":true,"from":"1","verdict":"VERDICT_ALLOW","writer":"w","data":"eAo=","size":{"columns":9,"rows":9},"argv":["true"],"capabilities":["fs.read:/none"],"idempotencyKey":"k"}`, id)
+			body := fmt.Sprintf(`{"id":%q,"ref":%[1]q,"ids":[%[1]q],"session":%[1]q,"path":"/tmp","ended":true,"from":"1","verdict":"VERDICT_ALLOW","writer":"w","data":"eAo=","size":{"columns":9,"rows":9},"argv":["true"],"capabilities":["fs.read:/none"],"idempotencyKey":"k"}`, id)
 			code, text := beta.call(t, r.Procedure, body, r.Streams(), 300*time.Millisecond+patience*time.Duration(b2i(!r.Streams())), nil)
 			if o.tells(text) {
 				t.Errorf("%s tells another organisation %s", r.Procedure, text)

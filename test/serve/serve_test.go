@@ -64,6 +64,7 @@ func newHost(t *testing.T) *servertest.Host {
 
 // A client has every service of a host.
 type client struct {
+	files     ambitv1connect.FileServiceClient
 	terminals ambitv1connect.TerminalServiceClient
 	execs     ambitv1connect.ExecServiceClient
 	questions ambitv1connect.QuestionServiceClient
@@ -78,7 +79,7 @@ func newClient(t *testing.T, h *servertest.Host) client {
 	t.Helper()
 	c := h.Client()
 	t.Cleanup(c.CloseIdleConnections)
-	return client{ambitv1connect.NewTerminalServiceClient(c, base), ambitv1connect.NewExecServiceClient(c, base), ambitv1connect.NewQuestionServiceClient(c, base), ambitv1connect.NewSessionServiceClient(c, base), ambitv1connect.NewGrantServiceClient(c, base),
+	return client{ambitv1connect.NewFileServiceClient(c, base), ambitv1connect.NewTerminalServiceClient(c, base), ambitv1connect.NewExecServiceClient(c, base), ambitv1connect.NewQuestionServiceClient(c, base), ambitv1connect.NewSessionServiceClient(c, base), ambitv1connect.NewGrantServiceClient(c, base),
 		ambitv1connect.NewAuditServiceClient(c, base), ambitv1connect.NewPackServiceClient(c, base), ambitv1connect.NewHostServiceClient(c, base)}
 }
 

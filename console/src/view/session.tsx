@@ -5,6 +5,7 @@ import { call } from '../api/call'
 import { useMay } from '../api/me'
 import type { Record, Session as SessionMessage } from '../api/types'
 import { Review } from '../change/review'
+import { Files } from '../files/files'
 import { bodyOf, textOf, type Layer } from '../log/body'
 import { Code, plain, Text } from '../text'
 import { moment } from '../time'
@@ -68,6 +69,7 @@ export function Session() {
           {mayEnd && !s.terminal && <OutputOf session={id} />}
         </section>
       )}
+      {s?.state === 'SESSION_STATE_RUNNING' && mayEnd && <Files session={id} />}
       {s?.state === 'SESSION_STATE_RUNNING' && mayEnd && <Another session={id} />}
       {s && !s.kept && <p className="quiet">It was started at a terminal, and what it writes is there.</p>}
       {s && <Report session={id} />}

@@ -54,6 +54,19 @@ class OutputStream(str, _enum.Enum):
 _codec.enumeration(OutputStream, {0: OutputStream.UNSPECIFIED, 1: OutputStream.STDOUT, 2: OutputStream.STDERR})
 
 
+class FileKind(str, _enum.Enum):
+    UNSPECIFIED = "FILE_KIND_UNSPECIFIED"
+    FILE = "FILE_KIND_FILE"
+    FOLDER = "FILE_KIND_FOLDER"
+    LINK = "FILE_KIND_LINK"
+    PIPE = "FILE_KIND_PIPE"
+    SOCKET = "FILE_KIND_SOCKET"
+    DEVICE = "FILE_KIND_DEVICE"
+
+
+_codec.enumeration(FileKind, {0: FileKind.UNSPECIFIED, 1: FileKind.FILE, 2: FileKind.FOLDER, 3: FileKind.LINK, 4: FileKind.PIPE, 5: FileKind.SOCKET, 6: FileKind.DEVICE})
+
+
 class Verdict(str, _enum.Enum):
     """How a question is answered."""
     UNSPECIFIED = "VERDICT_UNSPECIFIED"
@@ -840,6 +853,216 @@ class StopExecRequest(_codec.Message):
 
 @_dc.dataclass
 class StopExecResponse(_codec.Message):
+
+    FIELDS: _ClassVar[_codec.Fields] = ()
+
+
+@_dc.dataclass
+class File(_codec.Message):
+    """A name in a session. Names are chosen by programs: they are to be shown as text."""
+
+    #: What is not UTF-8 in it is replaced.
+    name: str = ""
+    #: The name, where it is not UTF-8.
+    raw_name: bytes = b""
+    kind: FileKind = FileKind.UNSPECIFIED
+    size: int = 0
+    #: The twelve bits of permissions.
+    mode: int = 0
+    modified: _Optional[_dt.datetime] = None
+    #: Of a link: where it leads inside, in words.
+    target: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "name", "name", "string", "one"),
+        _codec.Field(2, "raw_name", "rawName", "bytes", "one"),
+        _codec.Field(3, "kind", "kind", "enum", "one", lambda: FileKind),
+        _codec.Field(4, "size", "size", "long", "one"),
+        _codec.Field(5, "mode", "mode", "int", "one"),
+        _codec.Field(6, "modified", "modified", "time", "optional"),
+        _codec.Field(7, "target", "target", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class ListFilesRequest(_codec.Message):
+
+    session: str = ""
+    path: str = ""
+    raw_path: bytes = b""
+    page_size: int = 0
+    page_token: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "session", "session", "string", "one"),
+        _codec.Field(2, "path", "path", "string", "one"),
+        _codec.Field(3, "raw_path", "rawPath", "bytes", "one"),
+        _codec.Field(4, "page_size", "pageSize", "int", "one"),
+        _codec.Field(5, "page_token", "pageToken", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class ListFilesResponse(_codec.Message):
+
+    files: _List[File] = _dc.field(default_factory=list)
+    next_page_token: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "files", "files", "message", "many", lambda: File),
+        _codec.Field(2, "next_page_token", "nextPageToken", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class GetFileRequest(_codec.Message):
+
+    session: str = ""
+    path: str = ""
+    raw_path: bytes = b""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "session", "session", "string", "one"),
+        _codec.Field(2, "path", "path", "string", "one"),
+        _codec.Field(3, "raw_path", "rawPath", "bytes", "one"),
+    )
+
+
+@_dc.dataclass
+class GetFileResponse(_codec.Message):
+
+    file: _Optional[File] = None
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "file", "file", "message", "optional", lambda: File),
+    )
+
+
+@_dc.dataclass
+class StreamFileRequest(_codec.Message):
+
+    session: str = ""
+    path: str = ""
+    raw_path: bytes = b""
+    #: The first byte that is wanted.
+    offset: int = 0
+    #: How many at most; 0: to the end.
+    length: int = 0
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "session", "session", "string", "one"),
+        _codec.Field(2, "path", "path", "string", "one"),
+        _codec.Field(3, "raw_path", "rawPath", "bytes", "one"),
+        _codec.Field(4, "offset", "offset", "long", "one"),
+        _codec.Field(5, "length", "length", "long", "one"),
+    )
+
+
+@_dc.dataclass
+class StreamFileResponse(_codec.Message):
+
+    data: bytes = b""
+    #: In the last message alone.
+    end: _Optional[FileEnd] = None
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "data", "data", "bytes", "one"),
+        _codec.Field(2, "end", "end", "message", "optional", lambda: FileEnd),
+    )
+
+
+@_dc.dataclass
+class FileEnd(_codec.Message):
+
+    #: Of the whole file, when it was opened.
+    size: int = 0
+    #: It was changed while it was read: what was sent may be of both.
+    changed: bool = False
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "size", "size", "long", "one"),
+        _codec.Field(2, "changed", "changed", "bool", "one"),
+    )
+
+
+@_dc.dataclass
+class WriteFileRequest(_codec.Message):
+
+    session: str = ""
+    path: str = ""
+    raw_path: bytes = b""
+    #: That of the answer to the first part; empty in the first.
+    upload: str = ""
+    #: How much was sent before.
+    offset: int = 0
+    #: At most 1 MiB, and 64 MiB in all.
+    data: bytes = b""
+    #: This is the last part.
+    last: bool = False
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "session", "session", "string", "one"),
+        _codec.Field(2, "path", "path", "string", "one"),
+        _codec.Field(3, "raw_path", "rawPath", "bytes", "one"),
+        _codec.Field(4, "upload", "upload", "string", "one"),
+        _codec.Field(5, "offset", "offset", "long", "one"),
+        _codec.Field(6, "data", "data", "bytes", "one"),
+        _codec.Field(7, "last", "last", "bool", "one"),
+    )
+
+
+@_dc.dataclass
+class WriteFileResponse(_codec.Message):
+
+    upload: str = ""
+    #: How much was sent until now.
+    size: int = 0
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "upload", "upload", "string", "one"),
+        _codec.Field(2, "size", "size", "long", "one"),
+    )
+
+
+@_dc.dataclass
+class RemoveFileRequest(_codec.Message):
+
+    session: str = ""
+    path: str = ""
+    raw_path: bytes = b""
+    #: It is a folder.
+    folder: bool = False
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "session", "session", "string", "one"),
+        _codec.Field(2, "path", "path", "string", "one"),
+        _codec.Field(3, "raw_path", "rawPath", "bytes", "one"),
+        _codec.Field(4, "folder", "folder", "bool", "one"),
+    )
+
+
+@_dc.dataclass
+class RemoveFileResponse(_codec.Message):
+
+    FIELDS: _ClassVar[_codec.Fields] = ()
+
+
+@_dc.dataclass
+class MakeFolderRequest(_codec.Message):
+
+    session: str = ""
+    path: str = ""
+    raw_path: bytes = b""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "session", "session", "string", "one"),
+        _codec.Field(2, "path", "path", "string", "one"),
+        _codec.Field(3, "raw_path", "rawPath", "bytes", "one"),
+    )
+
+
+@_dc.dataclass
+class MakeFolderResponse(_codec.Message):
 
     FIELDS: _ClassVar[_codec.Fields] = ()
 
@@ -1743,6 +1966,50 @@ class ExecService:
         return _call.call(self._service, "ambit.v1.ExecService/StopExec", request or StopExecRequest(), StopExecResponse, timeout)
 
 
+class FileService:
+    """Files of a session that runs, by the rights that its programs have. A path is
+    absolute and walked inside. It is given as text, or where it is not UTF-8 as raw
+    bytes, and never as both.
+    """
+
+    def __init__(self, service: _call.Service) -> None:
+        self._service = service
+
+    def list_files(self, request: _Optional[ListFilesRequest] = None, *, timeout: _Optional[float] = None) -> ListFilesResponse:
+        """What is in a folder, in the order of the names' bytes. Links are not followed."""
+        return _call.call(self._service, "ambit.v1.FileService/ListFiles", request or ListFilesRequest(), ListFilesResponse, timeout)
+
+    def all_files(self, request: _Optional[ListFilesRequest] = None, *, timeout: _Optional[float] = None) -> _Iterator[File]:
+        """The rows of all pages of list_files, each page when it is come to."""
+        request = request or ListFilesRequest()
+        while True:
+            page = self.list_files(request, timeout=timeout)
+            yield from page.files
+            if not page.next_page_token:
+                return
+            request = _dc.replace(request, page_token=page.next_page_token)
+
+    def get_file(self, request: _Optional[GetFileRequest] = None, *, timeout: _Optional[float] = None) -> GetFileResponse:
+        """What a path is. A link at its end is not followed."""
+        return _call.call(self._service, "ambit.v1.FileService/GetFile", request or GetFileRequest(), GetFileResponse, timeout)
+
+    def stream_file(self, request: _Optional[StreamFileRequest] = None) -> _call.Stream[StreamFileResponse]:
+        """A file as it is, or a part of it: as much as it has when it is opened."""
+        return _call.stream(self._service, "ambit.v1.FileService/StreamFile", request or StreamFileRequest(), StreamFileResponse)
+
+    def write_file(self, request: _Optional[WriteFileRequest] = None, *, timeout: _Optional[float] = None) -> WriteFileResponse:
+        """Sends a file in parts. It is put in its place with the last one, whole."""
+        return _call.call(self._service, "ambit.v1.FileService/WriteFile", request or WriteFileRequest(), WriteFileResponse, timeout)
+
+    def remove_file(self, request: _Optional[RemoveFileRequest] = None, *, timeout: _Optional[float] = None) -> RemoveFileResponse:
+        """Removes a file, or a folder in which nothing is."""
+        return _call.call(self._service, "ambit.v1.FileService/RemoveFile", request or RemoveFileRequest(), RemoveFileResponse, timeout)
+
+    def make_folder(self, request: _Optional[MakeFolderRequest] = None, *, timeout: _Optional[float] = None) -> MakeFolderResponse:
+        """Makes a folder in one that is there."""
+        return _call.call(self._service, "ambit.v1.FileService/MakeFolder", request or MakeFolderRequest(), MakeFolderResponse, timeout)
+
+
 class QuestionService:
     """What running programs have asked for, and the answers of people."""
 
@@ -1881,6 +2148,7 @@ class Services:
         self.terminals = TerminalService(service)
         self.sessions = SessionService(service)
         self.execs = ExecService(service)
+        self.files = FileService(service)
         self.questions = QuestionService(service)
         self.grants = GrantService(service)
         self.host = HostService(service)

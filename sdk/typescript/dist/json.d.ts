@@ -4,6 +4,7 @@ export type SessionState = 'SESSION_STATE_UNSPECIFIED' | 'SESSION_STATE_STARTING
 export type Ask = 'ASK_UNSPECIFIED' | 'ASK_NOBODY' | 'ASK_QUEUE';
 /** Where output comes from. */
 export type OutputStream = 'OUTPUT_STREAM_UNSPECIFIED' | 'OUTPUT_STREAM_STDOUT' | 'OUTPUT_STREAM_STDERR';
+export type FileKind = 'FILE_KIND_UNSPECIFIED' | 'FILE_KIND_FILE' | 'FILE_KIND_FOLDER' | 'FILE_KIND_LINK' | 'FILE_KIND_PIPE' | 'FILE_KIND_SOCKET' | 'FILE_KIND_DEVICE';
 /** How a question is answered. */
 export type Verdict = 'VERDICT_UNSPECIFIED' | 'VERDICT_DENY' | 'VERDICT_ALLOW';
 /** How long an answer or a grant holds. */
@@ -24,6 +25,8 @@ export interface Record {
     body?: string;
     /** The hash of what stands before it, hexadecimal. */
     prev?: string;
+    /** The id of the trace that it belongs to (W3C Trace Context); empty: none. */
+    trace?: string;
 }
 /** Empty fields let everything through. */
 export interface RecordFilter {
@@ -36,6 +39,8 @@ export interface RecordFilter {
     capability?: string;
     /** Of decisions and grants: allow, ask or deny. */
     outcome?: string;
+    /** The id of a trace, 32 hexadecimal digits. */
+    trace?: string;
 }
 export interface ListRecordsRequest {
     pageSize?: number;
@@ -217,6 +222,8 @@ export interface Session {
     error?: string;
     /** It was given a terminal, which can be typed into: TerminalService. */
     terminal?: boolean;
+    /** Of a session that was made by this API: the id of the trace that it belongs to. */
+    trace?: string;
 }
 export interface ListSessionsRequest {
     pageSize?: number;
@@ -346,6 +353,93 @@ export interface StopExecRequest {
     id?: string;
 }
 export interface StopExecResponse {
+}
+/** A name in a session. Names are chosen by programs: they are to be shown as text. */
+export interface File {
+    /** What is not UTF-8 in it is replaced. */
+    name?: string;
+    /** The name, where it is not UTF-8. */
+    rawName?: string;
+    kind?: FileKind;
+    size?: string;
+    /** The twelve bits of permissions. */
+    mode?: number;
+    modified?: string;
+    /** Of a link: where it leads inside, in words. */
+    target?: string;
+}
+export interface ListFilesRequest {
+    session?: string;
+    path?: string;
+    rawPath?: string;
+    pageSize?: number;
+    pageToken?: string;
+}
+export interface ListFilesResponse {
+    files?: File[];
+    nextPageToken?: string;
+}
+export interface GetFileRequest {
+    session?: string;
+    path?: string;
+    rawPath?: string;
+}
+export interface GetFileResponse {
+    file?: File;
+}
+export interface StreamFileRequest {
+    session?: string;
+    path?: string;
+    rawPath?: string;
+    /** The first byte that is wanted. */
+    offset?: string;
+    /** How many at most; 0: to the end. */
+    length?: string;
+}
+export interface StreamFileResponse {
+    data?: string;
+    /** In the last message alone. */
+    end?: FileEnd;
+}
+export interface FileEnd {
+    /** Of the whole file, when it was opened. */
+    size?: string;
+    /** It was changed while it was read: what was sent may be of both. */
+    changed?: boolean;
+}
+export interface WriteFileRequest {
+    session?: string;
+    path?: string;
+    rawPath?: string;
+    /** That of the answer to the first part; empty in the first. */
+    upload?: string;
+    /** How much was sent before. */
+    offset?: string;
+    /** At most 1 MiB, and 64 MiB in all. */
+    data?: string;
+    /** This is the last part. */
+    last?: boolean;
+}
+export interface WriteFileResponse {
+    upload?: string;
+    /** How much was sent until now. */
+    size?: string;
+}
+export interface RemoveFileRequest {
+    session?: string;
+    path?: string;
+    rawPath?: string;
+    /** It is a folder. */
+    folder?: boolean;
+}
+export interface RemoveFileResponse {
+}
+export interface MakeFolderRequest {
+    session?: string;
+    path?: string;
+    rawPath?: string;
+}
+export interface MakeFolderResponse {
 }
 /**
  * A question that a session has put. Texts in it come from the program that

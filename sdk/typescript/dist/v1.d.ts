@@ -6,6 +6,7 @@ export type SessionState = 'SESSION_STATE_UNSPECIFIED' | 'SESSION_STATE_STARTING
 export type Ask = 'ASK_UNSPECIFIED' | 'ASK_NOBODY' | 'ASK_QUEUE';
 /** Where output comes from. */
 export type OutputStream = 'OUTPUT_STREAM_UNSPECIFIED' | 'OUTPUT_STREAM_STDOUT' | 'OUTPUT_STREAM_STDERR';
+export type FileKind = 'FILE_KIND_UNSPECIFIED' | 'FILE_KIND_FILE' | 'FILE_KIND_FOLDER' | 'FILE_KIND_LINK' | 'FILE_KIND_PIPE' | 'FILE_KIND_SOCKET' | 'FILE_KIND_DEVICE';
 /** How a question is answered. */
 export type Verdict = 'VERDICT_UNSPECIFIED' | 'VERDICT_DENY' | 'VERDICT_ALLOW';
 /** How long an answer or a grant holds. */
@@ -26,6 +27,8 @@ export interface Record {
     body: string;
     /** The hash of what stands before it, hexadecimal. */
     prev: string;
+    /** The id of the trace that it belongs to (W3C Trace Context); empty: none. */
+    trace: string;
 }
 export declare const Record: Message<Record>;
 /** Empty fields let everything through. */
@@ -39,6 +42,8 @@ export interface RecordFilter {
     capability: string;
     /** Of decisions and grants: allow, ask or deny. */
     outcome: string;
+    /** The id of a trace, 32 hexadecimal digits. */
+    trace: string;
 }
 export declare const RecordFilter: Message<RecordFilter>;
 export interface ListRecordsRequest {
@@ -246,6 +251,8 @@ export interface Session {
     error: string;
     /** It was given a terminal, which can be typed into: TerminalService. */
     terminal: boolean;
+    /** Of a session that was made by this API: the id of the trace that it belongs to. */
+    trace: string;
 }
 export declare const Session: Message<Session>;
 export interface ListSessionsRequest {
@@ -398,6 +405,107 @@ export declare const StopExecRequest: Message<StopExecRequest>;
 export interface StopExecResponse {
 }
 export declare const StopExecResponse: Message<StopExecResponse>;
+/** A name in a session. Names are chosen by programs: they are to be shown as text. */
+export interface File {
+    /** What is not UTF-8 in it is replaced. */
+    name: string;
+    /** The name, where it is not UTF-8. */
+    rawName: Uint8Array;
+    kind: FileKind;
+    size: bigint;
+    /** The twelve bits of permissions. */
+    mode: number;
+    modified?: Date;
+    /** Of a link: where it leads inside, in words. */
+    target: string;
+}
+export declare const File: Message<File>;
+export interface ListFilesRequest {
+    session: string;
+    path: string;
+    rawPath: Uint8Array;
+    pageSize: number;
+    pageToken: string;
+}
+export declare const ListFilesRequest: Message<ListFilesRequest>;
+export interface ListFilesResponse {
+    files: File[];
+    nextPageToken: string;
+}
+export declare const ListFilesResponse: Message<ListFilesResponse>;
+export interface GetFileRequest {
+    session: string;
+    path: string;
+    rawPath: Uint8Array;
+}
+export declare const GetFileRequest: Message<GetFileRequest>;
+export interface GetFileResponse {
+    file?: File;
+}
+export declare const GetFileResponse: Message<GetFileResponse>;
+export interface StreamFileRequest {
+    session: string;
+    path: string;
+    rawPath: Uint8Array;
+    /** The first byte that is wanted. */
+    offset: bigint;
+    /** How many at most; 0: to the end. */
+    length: bigint;
+}
+export declare const StreamFileRequest: Message<StreamFileRequest>;
+export interface StreamFileResponse {
+    data: Uint8Array;
+    /** In the last message alone. */
+    end?: FileEnd;
+}
+export declare const StreamFileResponse: Message<StreamFileResponse>;
+export interface FileEnd {
+    /** Of the whole file, when it was opened. */
+    size: bigint;
+    /** It was changed while it was read: what was sent may be of both. */
+    changed: boolean;
+}
+export declare const FileEnd: Message<FileEnd>;
+export interface WriteFileRequest {
+    session: string;
+    path: string;
+    rawPath: Uint8Array;
+    /** That of the answer to the first part; empty in the first. */
+    upload: string;
+    /** How much was sent before. */
+    offset: bigint;
+    /** At most 1 MiB, and 64 MiB in all. */
+    data: Uint8Array;
+    /** This is the last part. */
+    last: boolean;
+}
+export declare const WriteFileRequest: Message<WriteFileRequest>;
+export interface WriteFileResponse {
+    upload: string;
+    /** How much was sent until now. */
+    size: bigint;
+}
+export declare const WriteFileResponse: Message<WriteFileResponse>;
+export interface RemoveFileRequest {
+    session: string;
+    path: string;
+    rawPath: Uint8Array;
+    /** It is a folder. */
+    folder: boolean;
+}
+export declare const RemoveFileRequest: Message<RemoveFileRequest>;
+export interface RemoveFileResponse {
+}
+export declare const RemoveFileResponse: Message<RemoveFileResponse>;
+export interface MakeFolderRequest {
+    session: string;
+    path: string;
+    rawPath: Uint8Array;
+}
+export declare const MakeFolderRequest: Message<MakeFolderRequest>;
+export interface MakeFolderResponse {
+}
+export declare const MakeFolderResponse: Message<MakeFolderResponse>;
 /**
  * A question that a session has put. Texts in it come from the program that
  * waits: show them as text, and never as markup or to a terminal unescaped.
@@ -871,6 +979,29 @@ export declare class ExecService {
      */
     stopExec(request?: Init<StopExecRequest>, options?: CallOptions): Promise<StopExecResponse>;
 }
+/**
+ * Files of a session that runs, by the rights that its programs have. A path is
+ * absolute and walked inside. It is given as text, or where it is not UTF-8 as raw
+ * bytes, and never as both.
+ */
+export declare class FileService {
+    #private;
+    constructor(service: Service);
+    /** What is in a folder, in the order of the names' bytes. Links are not followed. */
+    listFiles(request?: Init<ListFilesRequest>, options?: CallOptions): Promise<ListFilesResponse>;
+    /** The rows of all pages of listFiles, each page when it is come to. */
+    allFiles(request?: Init<ListFilesRequest>, options?: CallOptions): AsyncGenerator<File>;
+    /** What a path is. A link at its end is not followed. */
+    getFile(request?: Init<GetFileRequest>, options?: CallOptions): Promise<GetFileResponse>;
+    /** A file as it is, or a part of it: as much as it has when it is opened. */
+    streamFile(request?: Init<StreamFileRequest>, options?: CallOptions): AsyncGenerator<StreamFileResponse>;
+    /** Sends a file in parts. It is put in its place with the last one, whole. */
+    writeFile(request?: Init<WriteFileRequest>, options?: CallOptions): Promise<WriteFileResponse>;
+    /** Removes a file, or a folder in which nothing is. */
+    removeFile(request?: Init<RemoveFileRequest>, options?: CallOptions): Promise<RemoveFileResponse>;
+    /** Makes a folder in one that is there. */
+    makeFolder(request?: Init<MakeFolderRequest>, options?: CallOptions): Promise<MakeFolderResponse>;
+}
 /** What running programs have asked for, and the answers of people. */
 export declare class QuestionService {
     #private;
@@ -947,6 +1078,7 @@ export declare class Services {
     readonly terminals: TerminalService;
     readonly sessions: SessionService;
     readonly execs: ExecService;
+    readonly files: FileService;
     readonly questions: QuestionService;
     readonly grants: GrantService;
     readonly host: HostService;

@@ -5,6 +5,7 @@ const differenceKindNames = enumeration([[0, 'DIFFERENCE_KIND_UNSPECIFIED'], [1,
 const sessionStateNames = enumeration([[0, 'SESSION_STATE_UNSPECIFIED'], [1, 'SESSION_STATE_STARTING'], [2, 'SESSION_STATE_RUNNING'], [3, 'SESSION_STATE_ENDED'], [4, 'SESSION_STATE_LOST']]);
 const askNames = enumeration([[0, 'ASK_UNSPECIFIED'], [1, 'ASK_NOBODY'], [2, 'ASK_QUEUE']]);
 const outputStreamNames = enumeration([[0, 'OUTPUT_STREAM_UNSPECIFIED'], [1, 'OUTPUT_STREAM_STDOUT'], [2, 'OUTPUT_STREAM_STDERR']]);
+const fileKindNames = enumeration([[0, 'FILE_KIND_UNSPECIFIED'], [1, 'FILE_KIND_FILE'], [2, 'FILE_KIND_FOLDER'], [3, 'FILE_KIND_LINK'], [4, 'FILE_KIND_PIPE'], [5, 'FILE_KIND_SOCKET'], [6, 'FILE_KIND_DEVICE']]);
 const verdictNames = enumeration([[0, 'VERDICT_UNSPECIFIED'], [1, 'VERDICT_DENY'], [2, 'VERDICT_ALLOW']]);
 const spanNames = enumeration([[0, 'SPAN_UNSPECIFIED'], [1, 'SPAN_ONCE'], [2, 'SPAN_SESSION'], [3, 'SPAN_ALWAYS'], [4, 'SPAN_UNTIL']]);
 const signerStateNames = enumeration([[0, 'SIGNER_STATE_UNSPECIFIED'], [1, 'SIGNER_STATE_UNSIGNED'], [2, 'SIGNER_STATE_FIRST'], [3, 'SIGNER_STATE_SAME'], [4, 'SIGNER_STATE_TAKES_OVER']]);
@@ -19,6 +20,7 @@ export const Record = message('ambit.v1.Record', () => [
     [6, 'pack', 'string'],
     [7, 'body', 'string'],
     [8, 'prev', 'string'],
+    [9, 'trace', 'string'],
 ]);
 export const RecordFilter = message('ambit.v1.RecordFilter', () => [
     [1, 'session', 'string'],
@@ -28,6 +30,7 @@ export const RecordFilter = message('ambit.v1.RecordFilter', () => [
     [5, 'until', 'time', 'optional'],
     [6, 'capability', 'string'],
     [7, 'outcome', 'string'],
+    [8, 'trace', 'string'],
 ]);
 export const ListRecordsRequest = message('ambit.v1.ListRecordsRequest', () => [
     [1, 'pageSize', 'int'],
@@ -155,6 +158,7 @@ export const Session = message('ambit.v1.Session', () => [
     [11, 'kept', 'bool'],
     [12, 'error', 'string'],
     [13, 'terminal', 'bool'],
+    [14, 'trace', 'string'],
 ]);
 export const ListSessionsRequest = message('ambit.v1.ListSessionsRequest', () => [
     [1, 'pageSize', 'int'],
@@ -243,6 +247,75 @@ export const StopExecRequest = message('ambit.v1.StopExecRequest', () => [
     [1, 'id', 'string'],
 ]);
 export const StopExecResponse = message('ambit.v1.StopExecResponse', () => []);
+export const File = message('ambit.v1.File', () => [
+    [1, 'name', 'string'],
+    [2, 'rawName', 'bytes'],
+    [3, 'kind', fileKindNames],
+    [4, 'size', 'long'],
+    [5, 'mode', 'int'],
+    [6, 'modified', 'time', 'optional'],
+    [7, 'target', 'string'],
+]);
+export const ListFilesRequest = message('ambit.v1.ListFilesRequest', () => [
+    [1, 'session', 'string'],
+    [2, 'path', 'string'],
+    [3, 'rawPath', 'bytes'],
+    [4, 'pageSize', 'int'],
+    [5, 'pageToken', 'string'],
+]);
+export const ListFilesResponse = message('ambit.v1.ListFilesResponse', () => [
+    [1, 'files', File, 'many'],
+    [2, 'nextPageToken', 'string'],
+]);
+export const GetFileRequest = message('ambit.v1.GetFileRequest', () => [
+    [1, 'session', 'string'],
+    [2, 'path', 'string'],
+    [3, 'rawPath', 'bytes'],
+]);
+export const GetFileResponse = message('ambit.v1.GetFileResponse', () => [
+    [1, 'file', File, 'optional'],
+]);
+export const StreamFileRequest = message('ambit.v1.StreamFileRequest', () => [
+    [1, 'session', 'string'],
+    [2, 'path', 'string'],
+    [3, 'rawPath', 'bytes'],
+    [4, 'offset', 'long'],
+    [5, 'length', 'long'],
+]);
+export const StreamFileResponse = message('ambit.v1.StreamFileResponse', () => [
+    [1, 'data', 'bytes'],
+    [2, 'end', FileEnd, 'optional'],
+]);
+export const FileEnd = message('ambit.v1.FileEnd', () => [
+    [1, 'size', 'long'],
+    [2, 'changed', 'bool'],
+]);
+export const WriteFileRequest = message('ambit.v1.WriteFileRequest', () => [
+    [1, 'session', 'string'],
+    [2, 'path', 'string'],
+    [3, 'rawPath', 'bytes'],
+    [4, 'upload', 'string'],
+    [5, 'offset', 'long'],
+    [6, 'data', 'bytes'],
+    [7, 'last', 'bool'],
+]);
+export const WriteFileResponse = message('ambit.v1.WriteFileResponse', () => [
+    [1, 'upload', 'string'],
+    [2, 'size', 'long'],
+]);
+export const RemoveFileRequest = message('ambit.v1.RemoveFileRequest', () => [
+    [1, 'session', 'string'],
+    [2, 'path', 'string'],
+    [3, 'rawPath', 'bytes'],
+    [4, 'folder', 'bool'],
+]);
+export const RemoveFileResponse = message('ambit.v1.RemoveFileResponse', () => []);
+export const MakeFolderRequest = message('ambit.v1.MakeFolderRequest', () => [
+    [1, 'session', 'string'],
+    [2, 'path', 'string'],
+    [3, 'rawPath', 'bytes'],
+]);
+export const MakeFolderResponse = message('ambit.v1.MakeFolderResponse', () => []);
 export const Question = message('ambit.v1.Question', () => [
     [1, 'id', 'string'],
     [2, 'session', 'string'],
@@ -631,6 +704,45 @@ export class ExecService {
         return call(this.#service, 'ambit.v1.ExecService/StopExec', StopExecRequest, StopExecResponse, request, options);
     }
 }
+/**
+ * Files of a session that runs, by the rights that its programs have. A path is
+ * absolute and walked inside. It is given as text, or where it is not UTF-8 as raw
+ * bytes, and never as both.
+ */
+export class FileService {
+    #service;
+    constructor(service) {
+        this.#service = service;
+    }
+    /** What is in a folder, in the order of the names' bytes. Links are not followed. */
+    listFiles(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.FileService/ListFiles', ListFilesRequest, ListFilesResponse, request, options);
+    }
+    /** The rows of all pages of listFiles, each page when it is come to. */
+    allFiles(request = {}, options = {}) {
+        return pages((pageToken) => this.listFiles({ ...request, pageToken }, options), (page) => page.files);
+    }
+    /** What a path is. A link at its end is not followed. */
+    getFile(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.FileService/GetFile', GetFileRequest, GetFileResponse, request, options);
+    }
+    /** A file as it is, or a part of it: as much as it has when it is opened. */
+    streamFile(request = {}, options = {}) {
+        return stream(this.#service, 'ambit.v1.FileService/StreamFile', StreamFileRequest, StreamFileResponse, request, options);
+    }
+    /** Sends a file in parts. It is put in its place with the last one, whole. */
+    writeFile(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.FileService/WriteFile', WriteFileRequest, WriteFileResponse, request, options);
+    }
+    /** Removes a file, or a folder in which nothing is. */
+    removeFile(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.FileService/RemoveFile', RemoveFileRequest, RemoveFileResponse, request, options);
+    }
+    /** Makes a folder in one that is there. */
+    makeFolder(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.FileService/MakeFolder', MakeFolderRequest, MakeFolderResponse, request, options);
+    }
+}
 /** What running programs have asked for, and the answers of people. */
 export class QuestionService {
     #service;
@@ -753,6 +865,7 @@ export class Services {
     terminals;
     sessions;
     execs;
+    files;
     questions;
     grants;
     host;
@@ -763,6 +876,7 @@ export class Services {
         this.terminals = new TerminalService(service);
         this.sessions = new SessionService(service);
         this.execs = new ExecService(service);
+        this.files = new FileService(service);
         this.questions = new QuestionService(service);
         this.grants = new GrantService(service);
         this.host = new HostService(service);

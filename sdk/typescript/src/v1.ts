@@ -17,6 +17,9 @@ const askNames = enumeration<Ask>([[0, 'ASK_UNSPECIFIED'], [1, 'ASK_NOBODY'], [2
 export type OutputStream = 'OUTPUT_STREAM_UNSPECIFIED' | 'OUTPUT_STREAM_STDOUT' | 'OUTPUT_STREAM_STDERR'
 const outputStreamNames = enumeration<OutputStream>([[0, 'OUTPUT_STREAM_UNSPECIFIED'], [1, 'OUTPUT_STREAM_STDOUT'], [2, 'OUTPUT_STREAM_STDERR']])
 
+export type FileKind = 'FILE_KIND_UNSPECIFIED' | 'FILE_KIND_FILE' | 'FILE_KIND_FOLDER' | 'FILE_KIND_LINK' | 'FILE_KIND_PIPE' | 'FILE_KIND_SOCKET' | 'FILE_KIND_DEVICE'
+const fileKindNames = enumeration<FileKind>([[0, 'FILE_KIND_UNSPECIFIED'], [1, 'FILE_KIND_FILE'], [2, 'FILE_KIND_FOLDER'], [3, 'FILE_KIND_LINK'], [4, 'FILE_KIND_PIPE'], [5, 'FILE_KIND_SOCKET'], [6, 'FILE_KIND_DEVICE']])
+
 /** How a question is answered. */
 export type Verdict = 'VERDICT_UNSPECIFIED' | 'VERDICT_DENY' | 'VERDICT_ALLOW'
 const verdictNames = enumeration<Verdict>([[0, 'VERDICT_UNSPECIFIED'], [1, 'VERDICT_DENY'], [2, 'VERDICT_ALLOW']])
@@ -654,6 +657,176 @@ export const StopExecRequest: Message<StopExecRequest> = message('ambit.v1.StopE
 export interface StopExecResponse {
 }
 export const StopExecResponse: Message<StopExecResponse> = message('ambit.v1.StopExecResponse', () => [])
+
+/** A name in a session. Names are chosen by programs: they are to be shown as text. */
+export interface File {
+  /** What is not UTF-8 in it is replaced. */
+  name: string
+  /** The name, where it is not UTF-8. */
+  rawName: Uint8Array
+  kind: FileKind
+  size: bigint
+  /** The twelve bits of permissions. */
+  mode: number
+  modified?: Date
+  /** Of a link: where it leads inside, in words. */
+  target: string
+}
+export const File: Message<File> = message('ambit.v1.File', () => [
+  [1, 'name', 'string'],
+  [2, 'rawName', 'bytes'],
+  [3, 'kind', fileKindNames],
+  [4, 'size', 'long'],
+  [5, 'mode', 'int'],
+  [6, 'modified', 'time', 'optional'],
+  [7, 'target', 'string'],
+])
+
+export interface ListFilesRequest {
+  session: string
+  path: string
+  rawPath: Uint8Array
+  pageSize: number
+  pageToken: string
+}
+export const ListFilesRequest: Message<ListFilesRequest> = message('ambit.v1.ListFilesRequest', () => [
+  [1, 'session', 'string'],
+  [2, 'path', 'string'],
+  [3, 'rawPath', 'bytes'],
+  [4, 'pageSize', 'int'],
+  [5, 'pageToken', 'string'],
+])
+
+export interface ListFilesResponse {
+  files: File[]
+  nextPageToken: string
+}
+export const ListFilesResponse: Message<ListFilesResponse> = message('ambit.v1.ListFilesResponse', () => [
+  [1, 'files', File, 'many'],
+  [2, 'nextPageToken', 'string'],
+])
+
+export interface GetFileRequest {
+  session: string
+  path: string
+  rawPath: Uint8Array
+}
+export const GetFileRequest: Message<GetFileRequest> = message('ambit.v1.GetFileRequest', () => [
+  [1, 'session', 'string'],
+  [2, 'path', 'string'],
+  [3, 'rawPath', 'bytes'],
+])
+
+export interface GetFileResponse {
+  file?: File
+}
+export const GetFileResponse: Message<GetFileResponse> = message('ambit.v1.GetFileResponse', () => [
+  [1, 'file', File, 'optional'],
+])
+
+export interface StreamFileRequest {
+  session: string
+  path: string
+  rawPath: Uint8Array
+  /** The first byte that is wanted. */
+  offset: bigint
+  /** How many at most; 0: to the end. */
+  length: bigint
+}
+export const StreamFileRequest: Message<StreamFileRequest> = message('ambit.v1.StreamFileRequest', () => [
+  [1, 'session', 'string'],
+  [2, 'path', 'string'],
+  [3, 'rawPath', 'bytes'],
+  [4, 'offset', 'long'],
+  [5, 'length', 'long'],
+])
+
+export interface StreamFileResponse {
+  data: Uint8Array
+  /** In the last message alone. */
+  end?: FileEnd
+}
+export const StreamFileResponse: Message<StreamFileResponse> = message('ambit.v1.StreamFileResponse', () => [
+  [1, 'data', 'bytes'],
+  [2, 'end', FileEnd, 'optional'],
+])
+
+export interface FileEnd {
+  /** Of the whole file, when it was opened. */
+  size: bigint
+  /** It was changed while it was read: what was sent may be of both. */
+  changed: boolean
+}
+export const FileEnd: Message<FileEnd> = message('ambit.v1.FileEnd', () => [
+  [1, 'size', 'long'],
+  [2, 'changed', 'bool'],
+])
+
+export interface WriteFileRequest {
+  session: string
+  path: string
+  rawPath: Uint8Array
+  /** That of the answer to the first part; empty in the first. */
+  upload: string
+  /** How much was sent before. */
+  offset: bigint
+  /** At most 1 MiB, and 64 MiB in all. */
+  data: Uint8Array
+  /** This is the last part. */
+  last: boolean
+}
+export const WriteFileRequest: Message<WriteFileRequest> = message('ambit.v1.WriteFileRequest', () => [
+  [1, 'session', 'string'],
+  [2, 'path', 'string'],
+  [3, 'rawPath', 'bytes'],
+  [4, 'upload', 'string'],
+  [5, 'offset', 'long'],
+  [6, 'data', 'bytes'],
+  [7, 'last', 'bool'],
+])
+
+export interface WriteFileResponse {
+  upload: string
+  /** How much was sent until now. */
+  size: bigint
+}
+export const WriteFileResponse: Message<WriteFileResponse> = message('ambit.v1.WriteFileResponse', () => [
+  [1, 'upload', 'string'],
+  [2, 'size', 'long'],
+])
+
+export interface RemoveFileRequest {
+  session: string
+  path: string
+  rawPath: Uint8Array
+  /** It is a folder. */
+  folder: boolean
+}
+export const RemoveFileRequest: Message<RemoveFileRequest> = message('ambit.v1.RemoveFileRequest', () => [
+  [1, 'session', 'string'],
+  [2, 'path', 'string'],
+  [3, 'rawPath', 'bytes'],
+  [4, 'folder', 'bool'],
+])
+
+export interface RemoveFileResponse {
+}
+export const RemoveFileResponse: Message<RemoveFileResponse> = message('ambit.v1.RemoveFileResponse', () => [])
+
+export interface MakeFolderRequest {
+  session: string
+  path: string
+  rawPath: Uint8Array
+}
+export const MakeFolderRequest: Message<MakeFolderRequest> = message('ambit.v1.MakeFolderRequest', () => [
+  [1, 'session', 'string'],
+  [2, 'path', 'string'],
+  [3, 'rawPath', 'bytes'],
+])
+
+export interface MakeFolderResponse {
+}
+export const MakeFolderResponse: Message<MakeFolderResponse> = message('ambit.v1.MakeFolderResponse', () => [])
 
 /**
  * A question that a session has put. Texts in it come from the program that
@@ -1455,6 +1628,53 @@ export class ExecService {
   }
 }
 
+/**
+ * Files of a session that runs, by the rights that its programs have. A path is
+ * absolute and walked inside. It is given as text, or where it is not UTF-8 as raw
+ * bytes, and never as both.
+ */
+export class FileService {
+  readonly #service: Service
+  constructor(service: Service) {
+    this.#service = service
+  }
+
+  /** What is in a folder, in the order of the names' bytes. Links are not followed. */
+  listFiles(request: Init<ListFilesRequest> = {}, options: CallOptions = {}): Promise<ListFilesResponse> {
+    return call(this.#service, 'ambit.v1.FileService/ListFiles', ListFilesRequest, ListFilesResponse, request, options)
+  }
+
+  /** The rows of all pages of listFiles, each page when it is come to. */
+  allFiles(request: Init<ListFilesRequest> = {}, options: CallOptions = {}): AsyncGenerator<File> {
+    return pages((pageToken) => this.listFiles({ ...request, pageToken }, options), (page) => page.files)
+  }
+
+  /** What a path is. A link at its end is not followed. */
+  getFile(request: Init<GetFileRequest> = {}, options: CallOptions = {}): Promise<GetFileResponse> {
+    return call(this.#service, 'ambit.v1.FileService/GetFile', GetFileRequest, GetFileResponse, request, options)
+  }
+
+  /** A file as it is, or a part of it: as much as it has when it is opened. */
+  streamFile(request: Init<StreamFileRequest> = {}, options: CallOptions = {}): AsyncGenerator<StreamFileResponse> {
+    return stream(this.#service, 'ambit.v1.FileService/StreamFile', StreamFileRequest, StreamFileResponse, request, options)
+  }
+
+  /** Sends a file in parts. It is put in its place with the last one, whole. */
+  writeFile(request: Init<WriteFileRequest> = {}, options: CallOptions = {}): Promise<WriteFileResponse> {
+    return call(this.#service, 'ambit.v1.FileService/WriteFile', WriteFileRequest, WriteFileResponse, request, options)
+  }
+
+  /** Removes a file, or a folder in which nothing is. */
+  removeFile(request: Init<RemoveFileRequest> = {}, options: CallOptions = {}): Promise<RemoveFileResponse> {
+    return call(this.#service, 'ambit.v1.FileService/RemoveFile', RemoveFileRequest, RemoveFileResponse, request, options)
+  }
+
+  /** Makes a folder in one that is there. */
+  makeFolder(request: Init<MakeFolderRequest> = {}, options: CallOptions = {}): Promise<MakeFolderResponse> {
+    return call(this.#service, 'ambit.v1.FileService/MakeFolder', MakeFolderRequest, MakeFolderResponse, request, options)
+  }
+}
+
 /** What running programs have asked for, and the answers of people. */
 export class QuestionService {
   readonly #service: Service
@@ -1600,6 +1820,7 @@ export class Services {
   readonly terminals: TerminalService
   readonly sessions: SessionService
   readonly execs: ExecService
+  readonly files: FileService
   readonly questions: QuestionService
   readonly grants: GrantService
   readonly host: HostService
@@ -1610,6 +1831,7 @@ export class Services {
     this.terminals = new TerminalService(service)
     this.sessions = new SessionService(service)
     this.execs = new ExecService(service)
+    this.files = new FileService(service)
     this.questions = new QuestionService(service)
     this.grants = new GrantService(service)
     this.host = new HostService(service)

@@ -1,0 +1,118 @@
+package script_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Files of a session are listed, read, written and removed one at a time, and all that
+// reads or changes is recorded.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	in := filepath.Dir(b.write("../given/f", "given\n"))
+	id, _ := b.listed(b.command("run", "--ask", "none", "--limit", "disk=1M", "-v", in+":/in:ro", "-v", b.dir+":/out:rw", "--", "sh", "-c", "echo old > /tmp/f; chmod 600 /tmp/f; ln -s f /tmp/l; "+waits))
+	write := func(name, text string) ran {
+		cmd := b.command("files", "write", id+":"+name)
+		cmd.Stdin = strings.NewReader(text)
+		return b.finish(cmd)
+	}
+	b.run("files", "mkdir", id+":/tmp/d").want(t, 0)
+	b.run("files", "mkdir", id+":/tmp/d").want(t, 125, "file exists")
+	b.run("files", "mkdir", id+":/tmp/\xfe").want(t, 0)
+	b.run("files", "rm", "--folder", id+":/tmp/\xfe").want(t, 0)
+	write("/tmp/d/\n\xff\x1b[2J", "hostile").want(t, 0)
+	write("/tmp/f", "new").want(t, 0)
+	write("/tmp/l", "no link any more").want(t, 0)
+	b.run("exec", id, "--", "sh", "-c", `cat /tmp/f /tmp/l /tmp/d/*; stat -c %a /tmp/f`).want(t, 0, "newno link any morehostile600\n")
+	b.run("files", "ls", "--json", id+":/tmp/d").want(t, 0, `"name": "\n�\u001b[2J"`, `"raw": "Cv8bWzJK"`, `"size": 7`)
+	if got := b.run("files", "ls", id+":/tmp/d"); strings.Contains(got.out, "\x1b") || got.status != 0 {
+		t.Errorf("it writes to the terminal: %q", got.out)
+	}
+	b.run("files", "read", "--offset", "1", "--length", "1", id+":/tmp/f").want(t, 0, "e")
+	b.run("files", "read", id+":/proc/loadavg").want(t, 0, ".")
+	b.run("files", "read", id+":/tmp/d").want(t, 125, "is a folder")
+	b.run("files", "rm", id+":/tmp/d").want(t, 125, "is a directory")
+	b.run("files", "rm", "--folder", id+":/tmp/d").want(t, 125, "not empty")
+	b.run("files", "rm", id+":/tmp/l").want(t, 0)
+	b.run("files", "stat", id+":/tmp/l").want(t, 125, "no such file")
+	// What does not fit leaves what was there, and nothing beside it.
+	write("/tmp/f", strings.Repeat("x", 2<<20)).want(t, 125, "in the session")
+	b.run("files", "read", id+":/tmp/f").want(t, 0, "new")
+	b.run("exec", id, "--", "ls", "-A", "/tmp").want(t, 0, "d\nf\n")
+	// What the program may not is not done for anybody.
+	write("/in/f", "x").want(t, 125, "read-only file system")
+	b.run("files", "rm", id+":/in/f").want(t, 125, "read-only file system")
+	b.run("files", "read", id+":/etc/shadow").want(t, 125, "no such file")
+	b.run("files", "rm", id+":/").want(t, 125, "names nothing")
+	b.run("files", "rm", id+":/tmp/..").want(t, 125, "names nothing")
+	b.run("files", "ls", id+":tmp").want(t, 125, "not absolute")
+	log := b.run("audit", "ls", "--kind", "session.copy")
+	log.want(t, 0, "folder made: /tmp/d", "copied in: /tmp/f", "copied out: /tmp/f", "removed: /tmp/l", "removed: /in/f")
+}
+
+// Links lead where they lead the program, and what is no file is not opened: who waits at
+// a pipe goes on waiting.
+func TestFilesHostile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	secret := b.write("../secret", "secret\n")
+	id, _ := b.listed(b.command("run", "--ask", "none", "-v", b.dir+":/out:rw", "--", "sh", "-c",
+		`cd /out; ln -s `+secret+` link; ln -s `+filepath.Dir(secret)+` dir; mkfifo pipe; (echo > pipe; echo > opened) & `+waits))
+	if got, err := os.ReadFile(filepath.Join(b.dir, "link")); err != nil || string(got) != "secret\n" {
+		t.Fatalf("the attempt is none: %q, %v", got, err)
+	}
+	b.run("files", "read", id+":/out/link").want(t, 125, "no such file")
+	b.run("files", "read", id+":/out/dir/secret").want(t, 125, "no such file")
+	if got := b.run("files", "ls", id+":/out/dir"); strings.Contains(got.out, "secret") {
+		t.Errorf("names came out: %s", got.out)
+	}
+	b.run("files", "rm", id+":/out/dir/secret").want(t, 125)
+	b.run("files", "ls", id+":/out").want(t, 0, "link", "pipe", "-> "+secret)
+	for _, name := range []string{"/out/pipe", "/dev/null", "/dev/ptmx"} {
+		b.run("files", "read", id+":"+name).want(t, 125, "is no file")
+	}
+	cmd := b.command("files", "write", id+":/out/link")
+	cmd.Stdin = strings.NewReader("mine")
+	b.finish(cmd).want(t, 0)
+	if now, err := os.ReadFile(secret); err != nil || string(now) != "secret\n" {
+		t.Errorf("outside there is %q, %v", now, err)
+	}
+	if b.there("opened") {
+		t.Error("the pipe was opened")
+	}
+}
+
+// Root outside has rights to all files, and a program of root's in a session has none
+// but those of whose file it is: neither has who reads, writes or copies there.
+func TestFilesRoot(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("requires: root")
+	}
+	b := newBench(t)
+	theirs := b.write("theirs/f", "secret\n")
+	for name, mode := range map[string]os.FileMode{theirs: 0o600, filepath.Dir(theirs): 0o755} {
+		if err := os.Chown(name, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id, _ := b.listed(b.command("run", "--ask", "none", "-v", b.dir+":/out:rw", "--", "sh", "-c", waits))
+	b.run("exec", id, "--", "cat", "/out/theirs/f").want(t, 1, "Permission denied")
+	b.run("files", "read", id+":/out/theirs/f").want(t, 125, "permission denied")
+	for _, args := range [][]string{{"rm", id + ":/out/theirs/f"}, {"mkdir", id + ":/out/theirs/d"}, {"write", id + ":/out/theirs/g"}} {
+		b.run(append([]string{"files"}, args...)...).want(t, 125, "permission denied")
+	}
+	b.run("cp", id+":/out/theirs", filepath.Join(b.home, "copy")).want(t, 125, "permission denied", "0 files are copied")
+	b.run("cp", b.dir+"/ready", id+":/out/theirs/").want(t, 125, "permission denied")
+	b.write("mine/f", "x")
+	b.run("cp", b.dir+"/mine", id+":/out/theirs").want(t, 125, "permission denied")
+	if got, err := os.ReadFile(theirs); err != nil || string(got) != "secret\n" {
+		t.Errorf("there is %q, %v", got, err)
+	}
+}
