@@ -67,12 +67,14 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	send := spans(o, &cfg, log)
 	s, err := server.New(cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	ctx, cancel := context.WithCancel(ctx) // one that fails ends the other
+	defer send(ctx, s)()
 	defer cancel()
 	failed := make(chan error, 2)
 	serving := 0

@@ -16,10 +16,11 @@ type options struct {
 	listen    string // HOST:PORT; "": no port
 	cert, key string // files; "": the host's own
 	hosts     []string
-	notify    string // the service manager's socket; "": there is none
-	config    string // file; "": none
-	standBy   int    // launchers
-	terminal  bool   // whoever started it sees what it says
+	notify    string              // the service manager's socket; "": there is none
+	config    string              // file; "": none
+	standBy   int                 // launchers
+	traces    func(string) string // the environment, as far as it says where spans go
+	terminal  bool                // whoever started it sees what it says
 }
 
 // reloads reports whether the hang-up signal means to read files again. At a terminal
@@ -41,7 +42,7 @@ func parse(args []string) (o options, err error) {
 	if err := f.Parse(args); err != nil || f.NArg() != 1 || !filepath.IsAbs(f.Arg(0)) {
 		return o, errors.New("started by ambit serve, with the state folder")
 	}
-	o.state, o.terminal, o.notify = f.Arg(0), isTerminal(), notifySocket()
+	o.state, o.terminal, o.notify, o.traces = f.Arg(0), isTerminal(), notifySocket(), traceVariables()
 	if o.listen != "" {
 		o.listen, err = listenAddress(o.listen)
 	}

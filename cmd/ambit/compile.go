@@ -134,7 +134,7 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	s.spec = session.Spec{
 		ID: s.subject.Session, Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest,
 		Decide: func(ctx context.Context, launch audit.Record) error { return s.record(ctx, launch) },
-		Plan:   plan, Stdio: s.app.stdio(), TraceState: s.app.trace().state,
+		Plan:   plan, Stdio: s.app.stdio(), TraceState: s.app.trace().state, Began: s.began,
 	}
 	for _, c := range effective {
 		s.spec.Effective = append(s.spec.Effective, c.String())

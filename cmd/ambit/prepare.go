@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"ambit.dev/ambit/internal/approval"
 	"ambit.dev/ambit/internal/audit"
@@ -25,6 +26,7 @@ import (
 // prepared is a launch that was decided and compiled, with what it keeps open.
 type prepared struct {
 	app      *app
+	began    time.Time // of one with a trace
 	flags    *runFlags
 	base     capability.Base
 	facts    enforce.Facts // read once: namespaces are begun and the plan is made by them
@@ -90,6 +92,9 @@ func (s *prepared) Append(ctx context.Context, records ...audit.Record) ([]audit
 func (a *app) begin(f *runFlags, argv []string) *prepared {
 	s := &prepared{app: a, flags: f, argv: argv, managed: a.manage(), log: open(a.openLog), store: open(a.openStore), sessions: &lister{open: a.openList}, vault: &safe{app: a},
 		spelled: map[capability.Capability]capability.Capability{}}
+	if !a.trace().parent.None() {
+		s.began = a.now()
+	}
 	s.facts = hostFacts(who())
 	return s
 }

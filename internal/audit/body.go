@@ -74,6 +74,9 @@ type EndBody struct {
 	Exit     int           `json:"exit"`
 	Signal   string        `json:"signal,omitempty"`
 	Duration time.Duration `json:"duration_ns,omitempty"`
+	Prepare  time.Duration `json:"prepare_ns,omitempty"` // of one with a trace: how long it was decided and compiled, before that
+	Row      time.Duration `json:"row_ns,omitempty"`     // how long it took then until the sandbox was built
+	Ready    time.Duration `json:"ready_ns,omitempty"`   // and until the program was let go
 	Error    Text          `json:"error,omitempty"`
 	Denials  int           `json:"denials,omitempty"` // seen, each time
 	Missed   int           `json:"missed,omitempty"`  // denials that came too fast to be recorded

@@ -16,6 +16,7 @@ import (
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/metric"
+	"ambit.dev/ambit/internal/span"
 )
 
 // metrics are the numbers about this host. What is counted begins with the host; what
@@ -35,6 +36,7 @@ type metrics struct {
 	records   *metric.Counter
 	decisions *metric.Counter
 	denials   *metric.Counter
+	spans     *metric.Counter
 
 	mu       sync.Mutex      // one is written at a time
 	recorded *audit.Follower // guarded by mu; nil until the log can be read
@@ -57,6 +59,7 @@ func newMetrics(s *Server) *metrics {
 	m.calls = all.Counter("ambit_api_requests_total", "Calls of the API that have ended, by what they ended with.", "route", "code")
 	m.took = all.Histogram("ambit_api_request_seconds", "How long calls took that are no streams.", metric.Seconds, "route")
 	m.streams = all.Gauge("ambit_api_streams", "Streams of the API that go on.")
+	m.spans = all.Counter("ambit_trace_spans_total", "Spans of traces that were sent, that there was no room for, and that nobody took.", "outcome")
 	all.Sampled("ambit_goroutines", "Goroutines of the host.", nil, number(func() float64 { return float64(runtime.NumGoroutine()) }))
 	all.Sampled("ambit_resident_memory_bytes", "Memory of the host's own process that is in RAM.", nil, resident)
 	m.recorded, _ = audit.Follow(s.log()) // or when somebody asks
@@ -161,6 +164,11 @@ func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", metric.ContentType)
 	_ = m.set.Write(r.Context(), w) // a caller that is gone has nobody to tell
+}
+
+// CountSpans counts what became of spans.
+func (s *Server) CountSpans(outcome string, n int) {
+	s.metrics.spans.Add(float64(n), word(outcome, span.Sent, span.Dropped, span.Lost))
 }
 
 // code is what a call ended with, in a word.

@@ -48,6 +48,7 @@ type Config struct {
 	Version string
 	Home    string // where sessions are started that name no folder
 	StandBy int    // how many launchers stand by for sessions
+	Spans   Spans  // where spans go; nil: nowhere
 	Now     func() time.Time
 }
 
@@ -120,7 +121,7 @@ func (s *Server) log() string { return filepath.Join(s.cfg.State, "audit") }
 // Handler serves the routes of the table.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	opts := connect.WithHandlerOptions(connect.WithRecover(recovered), connect.WithReadMaxBytes(maxMessage), connect.WithInterceptors(traces{}, s.metrics, s.recorder(), endings{}))
+	opts := connect.WithHandlerOptions(connect.WithRecover(recovered), connect.WithReadMaxBytes(maxMessage), connect.WithInterceptors(traces{s.cfg.Spans}, s.metrics, s.recorder(), endings{}))
 	for _, add := range []func(...connect.HandlerOption) (string, http.Handler){
 		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewQuestionServiceHandler(questions{s}, o...)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -43,14 +44,15 @@ func (t traced) environment() []string {
 
 // traces gives each call a trace: the caller's, or a new one. What is no traceparent, or
 // comes twice, says nothing, as the standard wants it; the state goes with it.
-type traces struct{}
+type traces struct{ spans Spans } // nil: nobody wants spans
 
-func (traces) begin(ctx context.Context, h http.Header) (context.Context, traced) {
-	t := newTraced(h)
+func (s traces) begin(ctx context.Context, h http.Header) (context.Context, traced) {
+	t := newTraced(h, s.spans != nil)
 	return context.WithValue(ctx, tracedKey{}, t), t
 }
 
-func newTraced(h http.Header) (t traced) {
+// newTraced is the trace of a call; sampled says whether one that begins here is kept.
+func newTraced(h http.Header, sampled bool) (t traced) {
 	if all := h.Values(parentHeader); len(all) == 1 {
 		t.caller, _ = trace.Parse(all[0])
 	}
@@ -59,7 +61,7 @@ func newTraced(h http.Header) (t traced) {
 	if t.caller.None() {
 		var id [16]byte
 		_, _ = rand.Read(id[:]) // as above
-		t.parent = trace.Make(id, span, false)
+		t.parent = trace.Make(id, span, sampled)
 		return t
 	}
 	t.parent = t.caller.Under(span)
@@ -71,7 +73,9 @@ func newTraced(h http.Header) (t traced) {
 func (s traces) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, r connect.AnyRequest) (connect.AnyResponse, error) {
 		ctx, t := s.begin(ctx, r.Header())
+		began := time.Now()
 		answer, err := next(ctx, r)
+		s.called(t, r.Spec().Procedure, began, err)
 		if failed, ok := err.(*connect.Error); ok { //nolint:errorlint // its header is what is sent
 			failed.Meta().Set(responseHeader, t.parent.String())
 		}
@@ -92,6 +96,9 @@ func (s traces) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.
 	return func(ctx context.Context, c connect.StreamingHandlerConn) error {
 		ctx, t := s.begin(ctx, c.RequestHeader())
 		c.ResponseHeader().Set(responseHeader, t.parent.String())
-		return next(ctx, c)
+		began := time.Now()
+		err := next(ctx, c)
+		s.called(t, c.Spec().Procedure, began, err)
+		return err
 	}
 }

@@ -52,7 +52,10 @@ type Spec struct {
 	Plan   enforce.Plan
 	Stdio  enforce.Stdio
 
-	TraceState string // that came with its trace; "": none
+	// Of a session that belongs to a trace, what came with that, and since when it is
+	// being prepared; zero: it belongs to none, and nobody wants to know what took how long.
+	TraceState string
+	Began      time.Time
 }
 
 // Watched is a capability whose use can be seen by what is opened.
@@ -92,7 +95,12 @@ type Result struct {
 	Traffic  Traffic // of the Tally
 	Uses     []Use   // of what was watched
 	Duration time.Duration
+
+	steps steps
 }
+
+// steps say how long the parts of a launch took; zero: nobody wants to know.
+type steps struct{ prepare, row, ready time.Duration }
 
 // Use says whether a capability was used.
 type Use struct {
@@ -123,9 +131,16 @@ func (s Spec) uses(inside enforce.Session) (all []Use) {
 // never having run.
 func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 	begin := r.Now()
+	since := func() time.Duration { // of one with a trace
+		if s.Began.IsZero() {
+			return 0
+		}
+		return r.Now().Sub(begin)
+	}
 	recorded := make(chan error, 1)
 	go func() { recorded <- s.launch(ctx) }()
 	inside, err := r.Tier.Start(ctx, s.Plan, s.Stdio)
+	row := since()
 	if failed := <-recorded; failed != nil {
 		if inside != nil {
 			discard(inside)
@@ -142,6 +157,9 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 	if err := inside.Release(); err != nil {
 		discard(inside)
 		return res, errors.Join(err, r.refused(ctx, s, err))
+	}
+	if res.steps = (steps{row: row, ready: since()}); row != 0 {
+		res.steps.prepare = begin.Sub(s.Began)
 	}
 	if r.Started != nil {
 		r.Started(inside, res.Report)
@@ -234,7 +252,7 @@ func (r Runner) refused(ctx context.Context, s Spec, cause error) error {
 }
 
 func end(res Result) audit.EndBody {
-	b := audit.EndBody{Status: "exited", Exit: res.Exit, Duration: res.Duration, Denials: res.Denials, Missed: res.Missed,
+	b := audit.EndBody{Status: "exited", Exit: res.Exit, Duration: res.Duration, Prepare: res.steps.prepare, Row: res.steps.row, Ready: res.steps.ready, Denials: res.Denials, Missed: res.Missed,
 		Counts: bodies(res.Counts), Flows: res.Traffic.Flows, Refused: res.Traffic.Refused, In: int64(res.Traffic.In), Out: int64(res.Traffic.Out)}
 	if res.Signal != 0 {
 		b.Status, b.Signal = "killed", unix.SignalName(unix.Signal(res.Signal))

@@ -45,6 +45,7 @@ func Binary() (path string, done func(), err error) {
 type Host struct {
 	Ambit, Dir, State, Home string
 	Args                    []string // of ambit serve
+	Env                     []string // of it, beside the rest
 
 	cmd  *exec.Cmd
 	said said
@@ -70,11 +71,16 @@ func (s *said) String() string {
 
 // Start starts a host in a folder, and waits until it answers.
 func Start(ambit, dir string, args ...string) (*Host, error) {
+	return StartWith(nil, ambit, dir, args...)
+}
+
+// StartWith is Start with more in the host's environment.
+func StartWith(env []string, ambit, dir string, args ...string) (*Host, error) {
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{Ambit: ambit, Dir: dir, State: filepath.Join(dir, "state"), Args: args}
+	h := &Host{Ambit: ambit, Dir: dir, State: filepath.Join(dir, "state"), Args: args, Env: env}
 	if h.Home, err = home(); err != nil {
 		return nil, err
 	}
@@ -101,7 +107,7 @@ const patience = 60 * time.Second
 // Again starts the host once more, after its end.
 func (h *Host) Again() error {
 	h.cmd = h.Command(append([]string{"serve", "--stand-by=1"}, h.Args...)...)
-	h.cmd.Stderr = &h.said
+	h.cmd.Stderr, h.cmd.Env = &h.said, append(h.cmd.Env, h.Env...)
 	if err := h.cmd.Start(); err != nil {
 		return err
 	}
