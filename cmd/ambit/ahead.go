@@ -17,6 +17,13 @@ func (s *prepared) ahead(t process.Tier) {
 		return // arrange will say so
 	}
 	s.found = &base
+	if all, link, err := s.usual(base); err == nil { // otherwise arrange will say so
+		t.Ahead(all, link)
+	}
+}
+
+// usual is the view of most plans for this command line.
+func (s *prepared) usual(base enforce.Base) ([]enforce.Entry, *enforce.LinkPlan, error) {
 	in := enforce.Input{Base: base, AdHoc: s.flags.pack == "", Home: enforce.HomeEphemeral, Terminal: s.app.terminal(),
 		Ask: s.flags.asks(), Notify: s.flags.asks() && s.flags.askBy == askByNotification}
 	in.Quiet, in.Program.Dir = s.quietPlaces(in), "/"
@@ -30,10 +37,7 @@ func (s *prepared) ahead(t process.Tier) {
 		in.HomePath, in.Base.Links = o.Path, append(in.Base.Links, o.Links...)
 	}
 	link, err := s.linkAhead(&in)
-	if err != nil {
-		return // arrange will say so
-	}
-	t.Ahead(enforce.Ahead(in), link)
+	return enforce.Ahead(in), link, err
 }
 
 // linkAhead is the link that a command without a pack will probably have: what it
@@ -53,7 +57,7 @@ func (s *prepared) readBase() (enforce.Base, error) {
 		s.found = nil // an arrangement that comes later reads anew
 		return *now, nil
 	}
-	base, err := view.Base(who())
+	base, err := s.app.stood.base.Base(who())
 	if err != nil {
 		return base, fmt.Errorf("read the base view: %w", err)
 	}

@@ -56,6 +56,7 @@ type app struct {
 	kept     *kept        // of the output of a run; nil: it is not
 	early    process.Tier // begun while this launcher stood by
 	belongs  *belonging   // to which trace it belongs, where it was told so; nil: its environment says it
+	stood    stood        // what it read meanwhile
 	now      func() time.Time
 	database store.Database
 }

@@ -12,6 +12,7 @@ import (
 
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/process"
+	"ambit.dev/ambit/internal/enforce/view"
 	"ambit.dev/ambit/internal/keep"
 	"ambit.dev/ambit/internal/thread"
 )
@@ -31,9 +32,9 @@ func (a *app) standBy() (launch keep.Launch, ok bool, err error) {
 	unix.CloseOnExec(keep.StandByFD) // before anything is started
 	defer line.Close()
 	thread.Exact() // a launch may need it, and it cannot be had once a row waits
-	s := &prepared{app: a, flags: &runFlags{ask: askNone}, facts: hostFacts(who())}
-	a.early = process.Begin(enforce.Outline(bounds(s.facts, enforce.Limits{})), a.stdio())
-	s.ahead(a.early)
+	if err := a.stand(); err != nil {
+		return launch, false, err
+	}
 	switch err := json.NewDecoder(io.LimitReader(line, keep.MaxLaunch)).Decode(&launch); {
 	case errors.Is(err, io.EOF):
 		return launch, false, nil // nobody needs it any more
@@ -46,6 +47,48 @@ func (a *app) standBy() (launch keep.Launch, ok bool, err error) {
 		return launch, true, nil
 	}
 	return launch, true, os.Chdir(launch.Dir) //nolint:forbidigo // it is where the launcher would have been started; nothing else runs here
+}
+
+// stood is what a launcher that stands by has made and read.
+type stood struct {
+	base   *view.Reading // nil: to be read
+	mounts int           // tells of changes of the host's mounts; 0: it does not
+}
+
+// stand makes the sandbox of a command that was granted nothing.
+func (a *app) stand() (err error) {
+	s := &prepared{app: a, flags: &runFlags{ask: askNone}, facts: hostFacts(who())}
+	if a.stood.mounts, err = unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("look at the host's mounts: %w", err)
+	}
+	a.early = process.Begin(enforce.Outline(bounds(s.facts, enforce.Limits{})), a.stdio())
+	if a.stood.base, err = view.Read(who()); err != nil {
+		return nil //nolint:nilerr // the launch will say so
+	}
+	base, err := a.stood.base.Base(who())
+	if err != nil {
+		return nil //nolint:nilerr // likewise
+	}
+	if all, _, err := s.usual(base); err == nil { // likewise
+		a.early.Stand(all)
+	}
+	return nil
+}
+
+// moved reports whether the host has other mounts than when the sandbox was made:
+// it has a copy of those.
+func (s stood) moved() bool {
+	if s.mounts == 0 {
+		return true
+	}
+	poll := []unix.PollFd{{Fd: int32(s.mounts), Events: unix.POLLPRI}} // proc(5), /proc/pid/mounts
+	for {
+		n, err := unix.Poll(poll, 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		return err != nil || n != 0
+	}
 }
 
 // runStandBy is run for a launcher that stands by.
@@ -68,7 +111,10 @@ func standsBy(args []string) bool { return slices.Equal(args, standByArgs) }
 // or goes on with the one that stands by.
 func (s *prepared) beginTier() process.Tier {
 	if early := s.app.early; early.Begun() {
-		return early
+		if !s.app.stood.moved() {
+			return early
+		}
+		early.Discard()
 	}
 	tier := process.Begin(enforce.Outline(bounds(s.facts, enforce.Limits{})), s.app.stdio())
 	s.ahead(tier)

@@ -27,6 +27,7 @@ type ahead struct {
 	names  map[string]*enforce.Entry // on the root, by path
 	mounts map[string]mountAhead     // by path
 	placed map[string]bool           // names that lie in mounts which were used
+	stand  *stand                    // nil: nothing is in its place yet
 }
 
 type mountAhead struct {
@@ -41,12 +42,14 @@ const maxAhead = 100
 // Ahead has the process that Begin made go on with what the plan will probably
 // have, while it is decided what it has: view is in the order of a plan, and link is
 // nil where there will be none. It may be called once, before Start.
-func (t Tier) Ahead(view []enforce.Entry, link *enforce.LinkPlan) {
+func (t Tier) Ahead(view []enforce.Entry, link *enforce.LinkPlan) { t.prepare(view, link, false) }
+
+func (t Tier) prepare(view []enforce.Entry, link *enforce.LinkPlan, whole bool) {
 	if t.begun == nil || t.begun.b.ahead != nil || t.begun.used.Load() {
 		return
 	}
 	b := t.begun.b
-	a := newAhead(b, view, link)
+	a := newAhead(b, view, link, whole)
 	if a == nil {
 		return
 	}
@@ -57,7 +60,7 @@ func (t Tier) Ahead(view []enforce.Entry, link *enforce.LinkPlan) {
 
 // newAhead lays out the row; nil if there is nothing to be gained, or if it
 // cannot be laid out: then the plan says why.
-func newAhead(of *builder, view []enforce.Entry, link *enforce.LinkPlan) *ahead {
+func newAhead(of *builder, view []enforce.Entry, link *enforce.LinkPlan, whole bool) *ahead {
 	p := enforce.Plan{View: view}
 	names, mounted := p.Skeleton()
 	if len(mounted) == 0 || len(mounted) > maxAhead {
@@ -67,6 +70,9 @@ func newAhead(of *builder, view []enforce.Entry, link *enforce.LinkPlan) *ahead 
 	b.list.Grow(5 * len(view))
 	a := &ahead{list: b.list, mask: b.setMask(), top: noSlot, trap: noSlot, names: make(map[string]*enforce.Entry, len(names)),
 		mounts: make(map[string]mountAhead, len(mounted)), placed: make(map[string]bool, len(mounted))}
+	if whole = whole && !p.Trapped(); whole {
+		a.stand = b.leaveCopy()
+	}
 	if p.Trapped() {
 		a.trap = b.trapMount()
 	} else {
@@ -94,6 +100,9 @@ func newAhead(of *builder, view []enforce.Entry, link *enforce.LinkPlan) *ahead 
 			continue
 		}
 		a.mounts[mounted[i].Path] = mountAhead{&mounted[i], fd, map[string]*enforce.Entry{}}
+	}
+	if whole {
+		a.standIn(b, mounted)
 	}
 	b.await("wait for the rest of the plan")
 	return a

@@ -53,6 +53,17 @@ func runAhead(t *testing.T, p enforce.Plan, ahead []enforce.Entry) string {
 
 func runAheadLinked(t *testing.T, p enforce.Plan, ahead []enforce.Entry, link *enforce.LinkPlan) string {
 	t.Helper()
+	return runAfter(t, p, func(tier process.Tier) { tier.Ahead(ahead, link) })
+}
+
+// runStanding is runAhead where the whole view was made.
+func runStanding(t *testing.T, p enforce.Plan, view []enforce.Entry) string {
+	t.Helper()
+	return runAfter(t, p, func(tier process.Tier) { tier.Stand(view) })
+}
+
+func runAfter(t *testing.T, p enforce.Plan, prepare func(process.Tier)) string {
+	t.Helper()
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +78,7 @@ func runAheadLinked(t *testing.T, p enforce.Plan, ahead []enforce.Entry, link *e
 	tier := process.Begin(enforce.Outline(facts(t)), stdio)
 	defer tier.Discard()
 	tier.Asker, tier.Networker = refuser{}, &closer{}
-	tier.Ahead(ahead, link)
+	prepare(tier)
 	inside, err := tier.Start(t.Context(), p, stdio)
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +146,9 @@ cut -d' ' -f5,6,8,10- /proc/self/mountinfo | sort; umask; cat "$1/file"; echo x 
 		t.Run(name, func(t *testing.T) {
 			if got := runAhead(t, plan, ahead); got != want {
 				t.Error(cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")))
+			}
+			if got := runStanding(t, plan, ahead); got != want {
+				t.Errorf("where it stood: %s", cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")))
 			}
 		})
 	}

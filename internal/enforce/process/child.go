@@ -174,6 +174,7 @@ func (b *builder) rest() error {
 	l := b.list
 	l.Grow(8*len(b.plan.View) + 128)
 	b.mask = b.setMask()
+	b.fetch()
 	b.openAnew() // before the host's tree is left
 	if err := b.reachOut(); err != nil {
 		return err

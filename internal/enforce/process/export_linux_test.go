@@ -116,7 +116,7 @@ func Wants(call int, args [6]uint64) (kind enforce.TouchKind, follow, anew bool)
 // TakeAhead is what a plan takes of a view that was made ahead: whether its root,
 // what is put into that, and how many mounts are left.
 func TakeAhead(view []enforce.Entry, p enforce.Plan) (root bool, left []enforce.Entry, mounts int) {
-	a, l := newAhead(&builder{}, view, nil), &namespace.List{}
+	a, l := newAhead(&builder{}, view, nil, false), &namespace.List{}
 	if _, root = a.trapped(l); root {
 		_, left = p.Skeleton()
 	} else {
@@ -127,6 +127,11 @@ func TakeAhead(view []enforce.Entry, p enforce.Plan) (root bool, left []enforce.
 		a.mount(l, e, within[e.Path])
 	}
 	return root, slices.DeleteFunc(left, a.has), len(a.mounts)
+}
+
+// Stands is what a plan has more than a view that stands; not ok: it does not use it.
+func Stands(view []enforce.Entry, p enforce.Plan) (left []enforce.Entry, ok bool) {
+	return newAhead(&builder{}, view, nil, true).whole(p)
 }
 
 // Calls that not every architecture has.

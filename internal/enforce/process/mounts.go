@@ -23,8 +23,13 @@ import (
 // following links. The root is read-only in the end, so nothing that a program
 // writes can be lost in it.
 func (b *builder) buildView() error {
-	l := b.list
 	entries := b.plan.View
+	if left, ok := b.ahead.whole(b.plan); ok {
+		return b.addToView(left)
+	}
+	if b.ahead != nil && b.ahead.stand != nil {
+		b.ahead = nil // what stands is another view
+	}
 	if b.plan.Trapped() { // its root is there
 		_, entries = b.plan.Skeleton()
 	} else if root, left, ok := b.ahead.root(b.list, b.plan); ok {
@@ -45,23 +50,37 @@ func (b *builder) buildView() error {
 		mounts[i] = fd
 	}
 	// All sources are open: from here on the host's tree may be covered.
-	row.Move(b.list, "place the view", b.root, namespace.CWD, "/proc")
+	b.placeRoot()
 	for i, e := range entries {
 		if !b.ahead.has(e) {
 			b.place(e, mounts[i])
 		}
 	}
 	for i, e := range entries {
-		if e.Op == enforce.OpTmpfs && !e.Write {
-			row.ReadOnly(b.list, "close "+e.Path, mounts[i])
-		}
+		b.closeMount(e, mounts[i])
 	}
 	row.ReadOnly(b.list, "close the view's root", b.root)
+	b.enterView()
+	return nil
+}
+
+// placeRoot attaches the view's root, so that something can be attached to it.
+func (b *builder) placeRoot() { row.Move(b.list, "place the view", b.root, namespace.CWD, "/proc") }
+
+// closeMount has a file system of the view's own be as full as it is now.
+func (b *builder) closeMount(e enforce.Entry, fd namespace.Slot) {
+	if e.Op == enforce.OpTmpfs && !e.Write {
+		row.ReadOnly(b.list, "close "+e.Path, fd)
+	}
+}
+
+// enterView makes the view's root the only one.
+func (b *builder) enterView() {
+	l := b.list
 	l.Call("enter the view", unix.SYS_FCHDIR, namespace.Result(b.root))
 	l.Call("enter the view", unix.SYS_PIVOT_ROOT, l.Str("."), l.Str("."))
 	l.Call("leave the host's tree", unix.SYS_UMOUNT2, l.Str("."), num(unix.MNT_DETACH))
 	l.Call("enter the view", unix.SYS_CHDIR, l.Str("/"))
-	return nil
 }
 
 // newRoot makes the root of a view that has no trap.

@@ -114,6 +114,7 @@ type begun struct {
 	io      enforce.Stdio
 	s       *session
 	started chan error
+	stood   chan struct{} // closed when the view stands, or never will; nil: none is to
 	used    atomic.Bool
 }
 
@@ -156,7 +157,7 @@ func (bg *begun) fits(p enforce.Plan, io enforce.Stdio) bool {
 	}
 	o := bg.b.plan
 	return slices.Equal(o.Namespaces, p.Namespaces) && o.UID == p.UID && o.GID == p.GID && o.Hostname == p.Hostname &&
-		o.Landlock.ABI == p.Landlock.ABI && o.Limits.PIDMax == p.Limits.PIDMax && bg.b.ahead.fits(p)
+		o.Landlock.ABI == p.Landlock.ABI && o.Limits.PIDMax == p.Limits.PIDMax && bg.b.ahead.fits(p) && bg.stands()
 }
 
 // discard ends the waiting process: its line closes, and its row stops there.
@@ -167,6 +168,10 @@ func (bg *begun) discard() {
 	_ = bg.s.line.Close()
 	if err := <-bg.started; err == nil {
 		bg.s.abandon()
+	}
+	if bg.stood != nil {
+		<-bg.stood
+		bg.s.letCopyGo()
 	}
 	bg.b.close()
 }

@@ -39,6 +39,7 @@ type session struct {
 	zones   *row.Zones // nil where nothing is append-only
 	network enforce.Networker
 	letGo   func()        // of the mounts; nil before they are held
+	copied  atomic.Int64  // a copy of the host's mounts that it was made from; 0: none, or let go
 	hears   bool          // the filter's listener was taken over
 	watched chan struct{} // closed when held calls are no longer answered
 	uses    *uses         // nil where opens are not watched; of the watcher until watched is closed
@@ -59,6 +60,7 @@ func (s *session) Release() error {
 	if err := s.line.send(1); err != nil {
 		return fmt.Errorf("release the program: %w", err)
 	}
+	go s.letCopyGo()
 	return nil
 }
 
@@ -68,6 +70,7 @@ func (s *session) abandon() {
 	<-s.ended
 	s.takeOver()
 	_ = s.line.Close()
+	s.letCopyGo()
 	_ = errors.Join(s.endServing(), s.attach.close()) // nothing of it is left to lose
 	if err := removeGroup(s.group); err != nil {
 		fmt.Fprintf(os.Stderr, "ambit: remove the control group: %v\n", err) // nobody is left to answer to
@@ -131,6 +134,7 @@ func (s *session) Wait() (enforce.Result, error) {
 		go s.letGo()
 	}
 	s.takeOver()
+	s.letCopyGo()
 	r := s.result()
 	r.Missed = int(s.missed.Load())
 	err := errors.Join(s.line.Close(), s.endServing(), s.attach.close())
