@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // StandBy is Run for a job that is not there yet. It has the launcher stand by, waits
@@ -24,11 +26,22 @@ func StandBy(told io.Reader, launcher, dir string, most int64) error {
 	if err != nil {
 		return err
 	}
-	name, err := bufio.NewReader(told).ReadString('\n')
-	if err != nil {
-		return w.discard() // whoever wanted it is gone
+	named := make(chan string)
+	go func() {
+		defer close(named)
+		if name, err := bufio.NewReader(told).ReadString('\n'); err == nil {
+			named <- name
+		}
+	}()
+	select {
+	case <-w.gone:
+		return w.discard() // another one takes its place
+	case name, ok := <-named:
+		if !ok {
+			return w.discard() // whoever wanted it is gone
+		}
+		return runJob(filepath.Join(dir, strings.TrimSuffix(name, "\n")), most, w)
 	}
-	return runJob(filepath.Join(dir, strings.TrimSuffix(name, "\n")), most, w)
 }
 
 // waiting is a launcher that stands by.
@@ -36,6 +49,7 @@ type waiting struct {
 	cmd      *exec.Cmd
 	tell     *os.File // where the launch is written
 	out, err io.ReadCloser
+	gone     chan struct{} // closed when it has ended
 }
 
 func newWaiting(launcher string) (*waiting, error) {
@@ -56,12 +70,38 @@ func newWaiting(launcher string) (*waiting, error) {
 	if err := w.cmd.Start(); err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
+	w.gone = goneWith(w.cmd.Process.Pid)
 	return w, nil
+}
+
+// goneWith is closed when a child has ended; never where the kernel does not tell.
+func goneWith(pid int) chan struct{} {
+	gone := make(chan struct{})
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return gone
+	}
+	go func() {
+		defer unix.Close(fd) //nolint:errcheck // nothing was written
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		for {
+			if _, err := unix.Poll(poll, -1); !errors.Is(err, unix.EINTR) {
+				close(gone)
+				return
+			}
+		}
+	}()
+	return gone
 }
 
 // serves reports whether a job can be run by it: its standard input is empty, and a
 // pipe would be another thing to programs than that.
 func (w *waiting) serves(j Job) bool {
+	select {
+	case <-w.gone:
+		return false
+	default:
+	}
 	return j.Path == w.cmd.Path && len(j.Stdin) == 0 && j.Terminal == nil && j.Session == ""
 }
 

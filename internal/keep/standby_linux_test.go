@@ -52,6 +52,19 @@ func TestStandBy(t *testing.T) {
 			}
 		})
 	}
+	dead := filepath.Join(t.TempDir(), "dead")
+	if err := os.WriteFile(dead, []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	told, tell, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tell.Close()
+	defer told.Close()
+	if err := keep.StandBy(told, dead, dir, bound); err != nil { // it returns, though nothing was told
+		t.Errorf("the launcher has ended: %v", err)
+	}
 	if err := keep.StandBy(strings.NewReader(""), path, dir, bound); err != nil {
 		t.Errorf("nothing was to be run: %v", err)
 	}
