@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
+	"golang.org/x/sys/unix"
 
 	pb "ambit.dev/ambit/api/ambit/v1"
 	"ambit.dev/ambit/internal/server/servertest"
@@ -127,10 +128,70 @@ func TestStandByLost(t *testing.T) {
 		t.Errorf("it wrote %q and %q", out, bad)
 	}
 	by := standsBy(t, h)
+	if err := syscall.Kill(by, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a sandbox stands by for a launcher that was killed", func() bool { return len(standing(t, by)) == 0 })
+	if by = standsBy(t, h); by == 0 {
+		t.Fatal("no launcher stands by in its place")
+	}
+	var inside []int
+	until(t, "no sandbox stands by", func() bool { inside = standing(t, by); return len(inside) > 0 })
 	if err := h.End(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "a launcher stands by for a host that was killed", func() bool {
-		return len(h.Keepers()) == 0 && errors.Is(syscall.Kill(by, 0), syscall.ESRCH)
+	until(t, "a launcher or a sandbox stands by for a host that was killed", func() bool {
+		return len(h.Keepers()) == 0 && !slices.ContainsFunc(append(inside, by), func(pid int) bool { return syscall.Kill(pid, 0) == nil })
 	})
+}
+
+// standing are the processes of sandboxes that a launcher has made and not used.
+func standing(t *testing.T, launcher int) (pids []int) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		text, _ := os.ReadFile(name) // it may have ended
+		for line := range strings.Lines(string(text)) {
+			if strings.TrimSpace(line) == "PPid:\t"+strconv.Itoa(launcher) {
+				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// A sandbox that stands by has a copy of the host's mounts as they were: where they
+// are others now, it is not used.
+func TestStandByMoved(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("requires: root, to mount something")
+	}
+	h := newHost(t)
+	c := newClient(t, h)
+	standsBy(t, h)
+	folder := filepath.Join(h.Home, "mounted")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("none", folder, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("requires: a host that lets root mount: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	file := filepath.Join(folder, "file")
+	if err := os.WriteFile(file, []byte("granted\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := c.create(t, &pb.CreateSessionRequest{Argv: []string{"cat", file}, Allow: []string{"fs.read:" + file}})
+	if out, bad, _ := c.output(t, s.GetId()); out != "granted\n" {
+		t.Errorf("it wrote %q and %q", out, bad)
+	}
 }

@@ -3,6 +3,8 @@
 package process
 
 import (
+	"maps"
+
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce"
@@ -71,9 +73,7 @@ func (a *ahead) whole(p enforce.Plan) (left []enforce.Entry, ok bool) {
 	names, mounted := p.Skeleton()
 	inMounts := map[string]*enforce.Entry{}
 	for _, m := range a.mounts {
-		for at, e := range m.names {
-			inMounts[at] = e
-		}
+		maps.Copy(inMounts, m.names)
 	}
 	found, used := 0, make(map[string]bool, len(a.mounts))
 	for _, e := range names {
