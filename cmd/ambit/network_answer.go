@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 
 	"ambit.dev/ambit/internal/audit"
-	"ambit.dev/ambit/internal/companion"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/egress/inside"
 	"ambit.dev/ambit/internal/egress/wire"
 	"ambit.dev/ambit/internal/session"
+	"ambit.dev/ambit/internal/workers"
 )
 
 // serve answers the egress process until it has ended.
@@ -22,11 +20,11 @@ import (
 // can be asked, and what it may be about is said here.
 func (n *network) serve(ctx context.Context) {
 	defer close(n.ended)
-	var work sync.WaitGroup
-	err := n.listen(ctx, &work)
+	work := workers.New(maxAnswering, 8)
+	err := n.listen(ctx, work)
 	over := n.lose() // first: what follows waits for a process that may stay
 	n.Stop()
-	work.Wait()
+	work.Close()
 	_ = n.Line.Close()
 	n.end = errors.Join(err, n.Wait(), n.trail.flush())
 	if !over {
@@ -63,10 +61,15 @@ func (n *network) tellLost() {
 // maxAnswering bounds the questions of an egress process that are open at once.
 const maxAnswering = 2048
 
-func (n *network) listen(ctx context.Context, work *sync.WaitGroup) error {
-	hands := answerers{conn: n.conn, work: work, room: make(chan struct{}, maxAnswering), next: make(chan func() wire.Message)}
-	defer close(hands.next)
-	answer := hands.answer
+func (n *network) listen(ctx context.Context, work *workers.Pool) error {
+	room := make(chan struct{}, maxAnswering)
+	answer := func(f func() wire.Message) {
+		room <- struct{}{}
+		work.Do(func() {
+			defer func() { <-room }()
+			_ = n.conn.Send(f()) // one that is gone needs no answer
+		})
+	}
 	for {
 		var m wire.Message
 		if err := n.conn.Receive(&m); err != nil {
@@ -108,42 +111,6 @@ func (n *network) listen(ctx context.Context, work *sync.WaitGroup) error {
 		default:
 			return errors.New("it said something that is not understood")
 		}
-	}
-}
-
-// answerers answer questions, each in a goroutine. Some of them stay for the questions
-// that come next: the stack of a new one would grow each time.
-type answerers struct {
-	conn *companion.Conn
-	work *sync.WaitGroup
-	room chan struct{}
-	next chan func() wire.Message // to one that stays
-	idle atomic.Int32
-}
-
-// maxIdleAnswerers is how many stay.
-const maxIdleAnswerers = 8
-
-// answer has a question answered by f, and waits where too many are.
-func (a *answerers) answer(f func() wire.Message) {
-	a.room <- struct{}{}
-	select {
-	case a.next <- f:
-	default:
-		a.work.Go(func() { a.serve(f) })
-	}
-}
-
-func (a *answerers) serve(f func() wire.Message) {
-	for f != nil {
-		_ = a.conn.Send(f()) // one that is gone needs no answer
-		<-a.room
-		if a.idle.Add(1) > maxIdleAnswerers {
-			a.idle.Add(-1)
-			return
-		}
-		f = <-a.next // nil: there are no more questions
-		a.idle.Add(-1)
 	}
 }
 

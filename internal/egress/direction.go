@@ -5,6 +5,8 @@ package egress
 import (
 	"errors"
 	"sync/atomic"
+
+	"ambit.dev/ambit/internal/workers"
 )
 
 // errWait says that a step has nothing to do until it is woken.
@@ -13,7 +15,7 @@ var errWait = errors.New("wait")
 // A direction is one half of a pipe. It takes part of a pool's goroutines only
 // while its step has something to do.
 type direction struct {
-	pool   *pool
+	pool   *workers.Pool
 	poller *poller
 	run    func() // its turn, for the pool
 	step   func() (more bool, err error)
@@ -25,7 +27,7 @@ type direction struct {
 // of a millisecond.
 const steps = 8
 
-func (d *direction) init(p *pool, o *poller, step func() (bool, error), over func(error)) {
+func (d *direction) init(p *workers.Pool, o *poller, step func() (bool, error), over func(error)) {
 	d.pool, d.poller, d.run, d.step, d.over = p, o, d.turn, step, over
 }
 
@@ -44,7 +46,7 @@ func (d *direction) wake() {
 		switch d.state.Load() {
 		case asleep:
 			if d.state.CompareAndSwap(asleep, awake) {
-				d.pool.do(d.run)
+				d.pool.Do(d.run)
 				return
 			}
 		case awake:

@@ -19,6 +19,7 @@ import (
 	"ambit.dev/ambit/internal/egress/inside"
 	"ambit.dev/ambit/internal/egress/name"
 	"ambit.dev/ambit/internal/egress/request"
+	"ambit.dev/ambit/internal/workers"
 )
 
 // Addresses of the link. They lie in ranges for benchmarks (RFC 2544, RFC 5180),
@@ -134,9 +135,9 @@ type Plane struct {
 
 	serving sync.WaitGroup // the poller
 
-	openers   pool
-	carriers  pool
-	finishers pool
+	openers   *workers.Pool
+	carriers  *workers.Pool
+	finishers *workers.Pool
 	flows     table
 	opening   opening
 	questions questions
@@ -159,6 +160,16 @@ var (
 	errGone    = errors.New("the program gave up")
 )
 
+// How many goroutines carry bytes, and how many end connections, which waits for
+// records to be taken; and how many of each stay. Those that open connections have a
+// bound of their own.
+const (
+	carriers  = 64
+	finishers = 8
+	openers   = 1 << 16
+	staying   = 4
+)
+
 // New starts a plane. When it returns, the plane answers.
 func New(ctx context.Context, cfg Config) (*Plane, error) {
 	p := &Plane{cfg: cfg, lim: cfg.Limits.filled(), lookups: make(chan refusedLookup, maxLookups)}
@@ -170,9 +181,7 @@ func New(ctx context.Context, cfg Config) (*Plane, error) {
 	}
 	p.names = name.NewTable(p.lim.Names, time.Now)
 	p.ctx, p.stop = context.WithCancelCause(ctx)
-	p.openers.init(openers)
-	p.carriers.init(carriers)
-	p.finishers.init(finishers)
+	p.openers, p.carriers, p.finishers = workers.New(openers, staying), workers.New(carriers, staying), workers.New(finishers, staying)
 	p.flows.init(p.lim.Buffers)
 	p.opening.init()
 	p.questions.init()
@@ -211,9 +220,9 @@ func (p *Plane) Close() {
 			_ = p.poller.close() // it has nothing to say any more
 		}
 		p.serving.Wait()
-		p.openers.close()
-		p.carriers.close()
-		p.finishers.close()
+		p.openers.Close()
+		p.carriers.Close()
+		p.finishers.Close()
 	})
 }
 

@@ -16,6 +16,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
+
+	"ambit.dev/ambit/internal/workers"
 )
 
 // chunk is the most that is taken from the host's socket at once: what fits one
@@ -57,7 +59,7 @@ const (
 )
 
 // newPipe takes both ends over. share bounds the buffers of the guest's end.
-func newPipe(o *poller, carriers *pool, guest tcpip.Endpoint, queue *waiter.Queue, host *net.TCPConn, share int) (*pipe, error) {
+func newPipe(o *poller, carriers *workers.Pool, guest tcpip.Endpoint, queue *waiter.Queue, host *net.TCPConn, share int) (*pipe, error) {
 	fd, err := takeOver(host)
 	if err != nil {
 		guest.Abort()

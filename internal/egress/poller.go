@@ -70,7 +70,7 @@ func (o *poller) next() {
 	if o.waiting = o.waiting[1:]; len(o.waiting) > 0 {
 		o.ring()
 	}
-	d.pool.do(d.run)
+	d.pool.Do(d.run)
 }
 
 // ring has the poller see that somebody waits. What it counts is never read: each

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"sync"
 	"testing"
+
+	"ambit.dev/ambit/internal/workers"
 )
 
 // TestTurns: of directions that always have something to do each has its turn,
@@ -15,8 +17,7 @@ func TestTurns(t *testing.T) {
 	}
 	var serving sync.WaitGroup
 	serving.Go(o.run)
-	var p pool
-	p.init(1)
+	p := workers.New(1, 1)
 	const rounds = 100
 	var ended sync.WaitGroup
 	var mu sync.Mutex
@@ -31,7 +32,7 @@ func TestTurns(t *testing.T) {
 	all := make([]direction, len(taken))
 	for i := range all {
 		ended.Add(1)
-		all[i].init(&p, o, func() (bool, error) {
+		all[i].init(p, o, func() (bool, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			taken[i]++
@@ -50,7 +51,7 @@ func TestTurns(t *testing.T) {
 		all[i].wake()
 	}
 	ended.Wait()
-	p.close()
+	p.Close()
 	if err := o.close(); err != nil {
 		t.Error(err)
 	}

@@ -51,7 +51,7 @@ func (p *Plane) start() error {
 	// out is a program that waits.
 	p.stack.SetICMPLimit(1e9)
 	// Handlers first: the first packet finds them there.
-	forwarder := tcp.NewForwarder(p.stack, window, maxInFlight, func(r *tcp.ForwarderRequest) { p.openers.do(func() { p.tcp(r) }) })
+	forwarder := tcp.NewForwarder(p.stack, window, maxInFlight, func(r *tcp.ForwarderRequest) { p.openers.Do(func() { p.tcp(r) }) })
 	p.stack.SetTransportProtocolHandler(tcp.ProtocolNumber, forwarder.HandlePacket)
 	p.stack.SetTransportProtocolHandler(udp.ProtocolNumber, p.datagram)
 	if err := p.stack.CreateNICWithOptions(nic, p.cfg.Link, stack.NICOptions{Disabled: true}); err != nil {

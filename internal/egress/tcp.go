@@ -94,7 +94,7 @@ func (p *Plane) tcp(r *tcp.ForwarderRequest) {
 		p.flows.disconnect()
 		return
 	}
-	pipe, perr := newPipe(p.poller, &p.carriers, guest, &queue, host, share)
+	pipe, perr := newPipe(p.poller, p.carriers, guest, &queue, host, share)
 	if perr != nil {
 		p.flows.disconnect()
 		p.refusedFlow(f, refuse(DialFailed, "%v", perr))
@@ -272,7 +272,7 @@ func (p *Plane) carry(f *flow, pipe *pipe, leave func()) {
 	p.record(f.snapshot())
 	ended := func(end End) {
 		if pipe.taken() {
-			p.finishers.do(func() { done(end) })
+			p.finishers.Do(func() { done(end) })
 			return
 		}
 		go func() {

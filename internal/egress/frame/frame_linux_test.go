@@ -3,7 +3,6 @@ package frame_test
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -19,23 +17,11 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"ambit.dev/ambit/internal/egress/frame"
+	"ambit.dev/ambit/internal/egress/leaktest"
 )
 
 // TestMain runs the tests, and waits until no goroutine is left of them.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	for end := time.Now().Add(time.Minute); code == 0; {
-		left := goleak.Find()
-		if left == nil {
-			break
-		}
-		if time.Now().After(end) {
-			fmt.Fprintln(os.Stderr, "left behind:", left)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // sink keeps what a link delivers.
 type sink struct {

@@ -35,7 +35,7 @@ type exchange struct {
 
 // serveTwo answers the requests of a program that speaks HTTP/2.
 func (s *conn) serveTwo(c net.Conn) {
-	two.Serve(s.ctx, c, maxHeader, idleTime, s.engine.hands.do, func(w *two.Reply, r *http.Request) bool {
+	two.Serve(s.ctx, c, maxHeader, idleTime, s.engine.hands.Do, func(w *two.Reply, r *http.Request) bool {
 		x := &exchange{conn: s, in: r, out: w, record: Record{Method: short(r.Method), Begun: time.Now()}}
 		return x.do(r.Context())
 	})

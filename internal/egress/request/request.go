@@ -24,12 +24,14 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"ambit.dev/ambit/internal/egress/request/authority"
+	"ambit.dev/ambit/internal/workers"
 )
 
 // Reasons for which a request or its connection was refused: of the closed list
@@ -120,16 +122,19 @@ type Engine struct {
 	shaken tls.ClientSessionCache // with servers, whose certificates were verified
 	server *http.Server
 	queue  *queue
-	hands  *hands
+	hands  *workers.Pool   // for requests by HTTP/2, which bounds how many there are
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
 
+// staying is how many goroutines stay for the requests that come next.
+const staying = 16
+
 // New starts an engine.
 func New(ctx context.Context, cfg Config) *Engine {
 	ctx, cancel := context.WithCancel(ctx)
-	e := &Engine{ctx: ctx, cancel: cancel, cfg: cfg, queue: newQueue(), hands: newHands(), shaken: tls.NewLRUClientSessionCache(maxShaken)}
+	e := &Engine{ctx: ctx, cancel: cancel, cfg: cfg, queue: newQueue(), hands: workers.New(math.MaxInt, staying), shaken: tls.NewLRUClientSessionCache(maxShaken)}
 	e.tls = &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		// What goes between the program and this process leaves no machine, so nobody
@@ -155,8 +160,8 @@ func New(ctx context.Context, cfg Config) *Engine {
 func (e *Engine) Close() {
 	e.cancel()
 	_ = e.server.Close() // the queue says nothing else
-	e.hands.close()
 	e.done.Wait()
+	e.hands.Close()
 }
 
 // End says how a connection ended: a reason of the closed list and words, or

@@ -10,34 +10,19 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"ambit.dev/ambit/internal/egress/leaktest"
 	"ambit.dev/ambit/internal/egress/request"
 	"ambit.dev/ambit/internal/egress/request/authority"
 )
 
 // TestMain runs the tests, and waits until no goroutine is left of them.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	for end := time.Now().Add(time.Minute); code == 0; {
-		left := goleak.Find()
-		if left == nil {
-			break
-		}
-		if time.Now().After(end) {
-			fmt.Fprintln(os.Stderr, "left behind:", left)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // A world is an engine with a server behind it. Its host is far.test.
 type world struct {

@@ -6,15 +6,14 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"ambit.dev/ambit/internal/egress/leaktest"
 	"ambit.dev/ambit/internal/egress/request/two"
 )
 
@@ -22,20 +21,7 @@ import (
 func apart(f func()) { go f() }
 
 // TestMain runs the tests, and waits until no goroutine is left of them.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	for end := time.Now().Add(time.Minute); code == 0; {
-		left := goleak.Find()
-		if left == nil {
-			break
-		}
-		if time.Now().After(end) {
-			fmt.Fprintln(os.Stderr, "left behind:", left)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 const maxHeader = 64 << 10
 

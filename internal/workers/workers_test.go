@@ -1,4 +1,4 @@
-package egress
+package workers
 
 import (
 	"sync"
@@ -9,14 +9,13 @@ import (
 // TestPool: all work is done, by no more goroutines than there may be, whether
 // they stay from before or are new; and none is left.
 func TestPool(t *testing.T) {
-	var p pool
-	p.init(8)
+	p := New(8, 4)
 	var running, most atomic.Int32
 	for range 50 {
 		var all sync.WaitGroup
 		for range 100 {
 			all.Add(1)
-			go p.do(func() {
+			go p.Do(func() {
 				defer all.Done()
 				n := running.Add(1)
 				defer running.Add(-1)
@@ -29,13 +28,13 @@ func TestPool(t *testing.T) {
 	if most.Load() > 8 {
 		t.Errorf("%d at once, want 8 at most", most.Load())
 	}
-	p.close()
+	p.Close()
 	p.mu.Lock()
 	if p.running != 0 || p.idle != 0 {
 		t.Errorf("%d goroutines are left, %d of them idle", p.running, p.idle)
 	}
 	p.mu.Unlock()
 	done := make(chan struct{})
-	p.do(func() { close(done) })
+	p.Do(func() { close(done) })
 	<-done
 }
