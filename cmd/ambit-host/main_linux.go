@@ -39,12 +39,25 @@ func main() {
 		ends = append(ends, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
-	err = serve(ctx, o, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	log := logger(o)
+	err = serve(ctx, o, log)
 	stop()
+	if err != nil && o.json {
+		log.Error("it cannot serve", "why", err)
+		os.Exit(exitFailed)
+	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "ambit: %v\n", err)
 		os.Exit(exitFailed)
 	}
+}
+
+// logger writes lines for people, or for programs.
+func logger(o options) *slog.Logger {
+	if o.json {
+		return slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, nil))
 }
 
 // Bounds of connections: who is served is this user, but may be broken.
@@ -67,6 +80,7 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	cfg.Log = log
 	send := spans(o, &cfg, log)
 	s, err := server.New(cfg)
 	if err != nil {

@@ -19,6 +19,7 @@ type options struct {
 	notify    string              // the service manager's socket; "": there is none
 	config    string              // file; "": none
 	standBy   int                 // launchers
+	json      bool                // it logs as JSON
 	traces    func(string) string // the environment, as far as it says where spans go
 	terminal  bool                // whoever started it sees what it says
 }
@@ -34,6 +35,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.cert, "tls-cert", "", "")
 	f.StringVar(&o.key, "tls-key", "", "")
 	f.StringVar(&o.config, "config", "", "")
+	format := f.String("log-format", "text", "")
 	f.IntVar(&o.standBy, "stand-by", 0, "")
 	f.Func("host", "", func(name string) error {
 		o.hosts = append(o.hosts, name)
@@ -42,6 +44,10 @@ func parse(args []string) (o options, err error) {
 	if err := f.Parse(args); err != nil || f.NArg() != 1 || !filepath.IsAbs(f.Arg(0)) {
 		return o, errors.New("started by ambit serve, with the state folder")
 	}
+	if *format != "text" && *format != "json" {
+		return o, fmt.Errorf("--log-format %q: want text or json", *format)
+	}
+	o.json = *format == "json"
 	o.state, o.terminal, o.notify, o.traces = f.Arg(0), isTerminal(), notifySocket(), traceVariables()
 	if o.listen != "" {
 		o.listen, err = listenAddress(o.listen)

@@ -22,6 +22,7 @@ type serveFlags struct {
 	listen, cert, key, config string
 	hosts                     []string
 	standBy                   int
+	log                       string
 }
 
 // Of the sessions that stand by: each has some 15 MB.
@@ -63,6 +64,7 @@ started through the API go on when it ends.`,
 	fl.StringVar(&f.key, "tls-key", "", "its key: `FILE` (PEM)")
 	fl.StringVar(&f.config, "config", "", "how people log in on the port: `FILE` (JSON with comments)")
 	fl.IntVar(&f.standBy, "stand-by", standByUsual, "keep `N` launchers ready, by which sessions begin sooner; each has some 15 MB")
+	fl.StringVar(&f.log, "log-format", "text", "how lines on standard error are written: `text`, or json")
 	fl.StringArrayVar(&f.hosts, "host", nil, "another name that the port may be called by: `NAME`, or NAME:PORT (may be repeated)")
 	return cmd
 }
@@ -72,7 +74,10 @@ func (f *serveFlags) args() (args []string, err error) {
 	if f.standBy < 0 || f.standBy > standByMost {
 		return nil, fmt.Errorf("--stand-by %d: want 0 to %d", f.standBy, standByMost)
 	}
-	args = []string{"--stand-by=" + strconv.Itoa(f.standBy)}
+	if f.log != "text" && f.log != "json" {
+		return nil, fmt.Errorf("--log-format %q: want text or json", f.log)
+	}
+	args = []string{"--stand-by=" + strconv.Itoa(f.standBy), "--log-format=" + f.log}
 	if f.listen == "" {
 		if f.cert != "" || f.key != "" || f.config != "" || len(f.hosts) > 0 {
 			return nil, errors.New("--tls-cert, --tls-key, --config and --host are for a port; add --listen")

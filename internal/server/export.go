@@ -60,7 +60,10 @@ func (s *Server) launchOf(id string) (audit.Record, bool) {
 }
 
 // called tells of a call that was answered.
-func (s traces) called(t traced, procedure string, began time.Time, err error) {
+func (s traces) called(ctx context.Context, t traced, procedure string, began time.Time, err error) {
+	if route, ok := RouteOf(procedure); ok {
+		s.log.called(ctx, route, time.Since(began), err)
+	}
 	if s.spans == nil || !t.parent.Sampled() {
 		return
 	}

@@ -210,6 +210,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		if err != nil {
 			s.metrics.refused(route, err)
+			s.calls.called(r.Context(), route, 0, err)
 			_ = refuse.Write(w, r, err) // a caller that is gone has nobody to tell
 			return
 		}

@@ -28,6 +28,7 @@ package server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -46,9 +47,10 @@ type Config struct {
 	Ambit   string // path of the command line
 	Keeper  string // path of ambit-keeper
 	Version string
-	Home    string // where sessions are started that name no folder
-	StandBy int    // how many launchers stand by for sessions
-	Spans   Spans  // where spans go; nil: nowhere
+	Home    string       // where sessions are started that name no folder
+	StandBy int          // how many launchers stand by for sessions
+	Spans   Spans        // where spans go; nil: nowhere
+	Log     *slog.Logger // of calls; nil: they are not logged
 	Now     func() time.Time
 }
 
@@ -63,6 +65,7 @@ type Server struct {
 	running chan struct{} // one place for each command line at once
 	standby *standby
 	metrics *metrics
+	calls   *callLog
 
 	recentRows recent[[]store.Session]
 	recentJobs recent[map[string]*kept]
@@ -92,7 +95,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, base: &store.Database{}, tokens: newTokens(), started: cfg.Now(),
 		running: make(chan struct{}, maxCommands), preparing: make(chan struct{}, maxPreparing), reading: make(chan struct{}, maxReading), active: map[string]bool{}, typists: map[string]bool{}}
 	s.standby = &standby{keeper: cfg.Keeper, launcher: cfg.Ambit, jobs: s.jobs(), many: cfg.StandBy}
-	s.metrics = newMetrics(s)
+	s.metrics, s.calls = newMetrics(s), &callLog{to: cfg.Log}
 	s.archives = &spool{dir: filepath.Join(cfg.State, "host", "uploads"), what: "archive", many: maxUploads, now: cfg.Now}
 	s.written = &spool{dir: filepath.Join(cfg.State, "host", "files"), what: "file", many: maxFiles, now: cfg.Now}
 	s.list = &opened[*store.List]{open: func() (*store.List, error) { return s.base.OpenList(filepath.Join(cfg.State, "sessions.db")) }}
@@ -121,7 +124,7 @@ func (s *Server) log() string { return filepath.Join(s.cfg.State, "audit") }
 // Handler serves the routes of the table.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	opts := connect.WithHandlerOptions(connect.WithRecover(recovered), connect.WithReadMaxBytes(maxMessage), connect.WithInterceptors(traces{s.cfg.Spans}, s.metrics, s.recorder(), endings{}))
+	opts := connect.WithHandlerOptions(connect.WithRecover(recovered), connect.WithReadMaxBytes(maxMessage), connect.WithInterceptors(traces{s.cfg.Spans, s.calls}, s.metrics, s.recorder(), endings{}))
 	for _, add := range []func(...connect.HandlerOption) (string, http.Handler){
 		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewQuestionServiceHandler(questions{s}, o...)

@@ -44,7 +44,10 @@ func (t traced) environment() []string {
 
 // traces gives each call a trace: the caller's, or a new one. What is no traceparent, or
 // comes twice, says nothing, as the standard wants it; the state goes with it.
-type traces struct{ spans Spans } // nil: nobody wants spans
+type traces struct {
+	spans Spans // nil: nobody wants spans
+	log   *callLog
+}
 
 func (s traces) begin(ctx context.Context, h http.Header) (context.Context, traced) {
 	t := newTraced(h, s.spans != nil)
@@ -75,7 +78,7 @@ func (s traces) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		ctx, t := s.begin(ctx, r.Header())
 		began := time.Now()
 		answer, err := next(ctx, r)
-		s.called(t, r.Spec().Procedure, began, err)
+		s.called(ctx, t, r.Spec().Procedure, began, err)
 		if failed, ok := err.(*connect.Error); ok { //nolint:errorlint // its header is what is sent
 			failed.Meta().Set(responseHeader, t.parent.String())
 		}
@@ -98,7 +101,7 @@ func (s traces) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.
 		c.ResponseHeader().Set(responseHeader, t.parent.String())
 		began := time.Now()
 		err := next(ctx, c)
-		s.called(t, c.Spec().Procedure, began, err)
+		s.called(ctx, t, c.Spec().Procedure, began, err)
 		return err
 	}
 }

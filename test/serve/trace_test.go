@@ -224,3 +224,40 @@ func TestTraceCommand(t *testing.T) {
 	}
 	ambit(nil, "audit", "verify")
 }
+
+// As JSON every line of the host is an object, and that of a call says by which trace,
+// whose and how it ended, and nothing of what was sent.
+func TestServeLogFormat(t *testing.T) {
+	t.Parallel()
+	h, err := servertest.Start(binary, t.TempDir(), "--log-format", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	c := newClient(t, h)
+	r := connect.NewRequest(&pb.CreateSessionRequest{Argv: []string{"echo", "hunter2"}})
+	r.Header().Set("Traceparent", someParent)
+	if _, err := c.sessions.CreateSession(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	until(t, "the call is logged", func() bool {
+		calls = 0
+		for line := range strings.Lines(h.Said()) {
+			var l struct{ Msg, Route, Code, Trace, Principal, Role string }
+			if !strings.HasSuffix(line, "\n") {
+				continue // it is being written
+			}
+			if err := json.Unmarshal([]byte(line), &l); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			if l.Msg == "call" && l.Route == "/ambit.v1.SessionService/CreateSession" && l.Code == "ok" && l.Trace == someTrace && l.Principal != "" && l.Role == "admin" {
+				calls++
+			}
+		}
+		return calls == 1
+	})
+	if strings.Contains(h.Said(), "hunter2") {
+		t.Error(h.Said())
+	}
+}
