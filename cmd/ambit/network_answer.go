@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
@@ -61,6 +63,11 @@ func (n *network) tellLost() {
 // maxAnswering bounds the questions of an egress process that are open at once.
 const maxAnswering = 2048
 
+// listen hears questions and what has ended.
+//
+// Where requests are told of one by one, all goroutines of this process take turns from
+// the first on: what each of them does is little, and threads that wake up for it, look
+// for work and find none took more time than the work.
 func (n *network) listen(ctx context.Context, work *workers.Pool) error {
 	room := make(chan struct{}, maxAnswering)
 	answer := func(f func() wire.Message) {
@@ -70,8 +77,10 @@ func (n *network) listen(ctx context.Context, work *workers.Pool) error {
 			_ = n.conn.Send(f()) // one that is gone needs no answer
 		})
 	}
+	turns := sync.OnceFunc(func() { runtime.GOMAXPROCS(1) })
+	var heard wire.Heard
 	for {
-		var m wire.Message
+		m := heard.Next()
 		if err := n.conn.Receive(&m); err != nil {
 			return err
 		}
@@ -92,6 +101,7 @@ func (n *network) listen(ctx context.Context, work *workers.Pool) error {
 			asked := n.await(ctx, m.ID)
 			answer(func() wire.Message { return n.ask(asked, m.ID, *m.Ask) })
 		case m.Use != nil:
+			turns()
 			asked := n.await(ctx, m.ID)
 			answer(func() wire.Message { return n.use(asked, m.ID, *m.Use) })
 		case m.Give:
@@ -105,6 +115,7 @@ func (n *network) listen(ctx context.Context, work *workers.Pool) error {
 				return err
 			}
 		case m.Made != nil:
+			turns()
 			if err := n.made(*m.Made); err != nil {
 				return err
 			}

@@ -27,6 +27,7 @@ type trail struct {
 
 	mu      sync.Mutex
 	waiting []audit.Record // guarded by mu
+	most    int            // that waited lately, which there will be room for at once; guarded by mu
 	timer   *time.Timer    // guarded by mu; nil until something has waited
 }
 
@@ -43,7 +44,7 @@ func (t *trail) Append(ctx context.Context, records ...audit.Record) ([]audit.Re
 	ended := t.take()
 	done, err := t.log.Append(ctx, slices.Concat(records, ended)...)
 	if err != nil {
-		t.later(ended)
+		t.later(ended...)
 		return nil, err
 	}
 	return done[:min(len(done), len(records))], nil
@@ -52,14 +53,14 @@ func (t *trail) Append(ctx context.Context, records ...audit.Record) ([]audit.Re
 // add takes a record of what has ended. It waits for the disk only where many
 // others do already.
 func (t *trail) add(r audit.Record) error {
-	if t.later([]audit.Record{r}) < maxTrail {
+	if t.later(r) < maxTrail {
 		return nil
 	}
 	return t.flush()
 }
 
 // later has records wait, and returns how many do.
-func (t *trail) later(records []audit.Record) int {
+func (t *trail) later(records ...audit.Record) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
@@ -73,6 +74,9 @@ func (t *trail) later(records []audit.Record) int {
 	default:
 		t.timer.Reset(trailPause)
 	}
+	if t.waiting == nil {
+		t.waiting = make([]audit.Record, 0, max(t.most, len(records)))
+	}
 	t.waiting = append(t.waiting, records...)
 	return len(t.waiting)
 }
@@ -81,7 +85,7 @@ func (t *trail) take() []audit.Record {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	taken := t.waiting
-	t.waiting = nil
+	t.waiting, t.most = nil, len(taken)
 	if t.timer != nil {
 		t.timer.Stop()
 	}

@@ -89,13 +89,36 @@ func (m *Message) parseMade(f fields) error {
 	if f.err != nil {
 		return f.err
 	}
-	if to != "" {
-		if err := r.To.UnmarshalText([]byte(to)); err != nil {
-			return fmt.Errorf("%w: %w", errBrief, err)
-		}
+	if err := m.heard.capability(to, &r.To); err != nil {
+		return fmt.Errorf("%w: %w", errBrief, err)
 	}
 	*m = Message{Made: r}
 	return nil
+}
+
+// Heard reads messages of one line, and remembers what stands in one after the other.
+type Heard struct {
+	text string
+	last capability.Capability // that text is
+}
+
+// Next is a message to read into.
+func (h *Heard) Next() Message { return Message{heard: h} }
+
+// capability reads one, which may be the same as before. h may be nil.
+func (h *Heard) capability(text string, to *capability.Capability) error {
+	if h != nil && h.text == text {
+		*to = h.last
+		return nil
+	}
+	if text == "" {
+		return nil
+	}
+	err := to.UnmarshalText([]byte(text))
+	if h != nil && err == nil {
+		*h = Heard{strings.Clone(text), *to}
+	}
+	return err
 }
 
 // maxStatus is more than any status of HTTP.

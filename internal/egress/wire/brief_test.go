@@ -52,6 +52,23 @@ func TestBrief(t *testing.T) {
 	}
 }
 
+// TestHeard: what stands in one message after the other is read as it stands in each.
+func TestHeard(t *testing.T) {
+	var h wire.Heard
+	for _, to := range []string{"net.connect:a.com:443", "net.connect:a.com:443", "net.connect:b.com:443", "x", "net.connect:b.com:443", `""`, "net.connect:a.com:443"} {
+		m := h.Next()
+		err := m.ParseBrief([]byte(`made 1 200 2 3 4 5 ` + to + ` d-1 GET /a "" ""`))
+		switch {
+		case to == "x":
+			if err == nil || m.Made != nil {
+				t.Errorf("%s is read as %+v", to, m.Made)
+			}
+		case err != nil || m.Made.To.String() != strings.Trim(to, `"`):
+			t.Errorf("%s is read as %+v, %v", to, m.Made, err)
+		}
+	}
+}
+
 // secrets: a use and its answer are read as they were written, whatever bytes a value has.
 func secrets(t *rapid.T) {
 	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "GET", "a b", `"`, "\n"}))

@@ -107,6 +107,8 @@ type Message struct {
 	Publish  *Publish                 `json:"publish,omitempty"`
 	List     bool                     `json:"list,omitempty"` // the flows that live
 	Secret   *Secret                  `json:"secret,omitempty"`
+
+	heard *Heard // nil: nothing was heard before
 }
 
 // Use is what a secret is wanted for: one request toward its destination.
