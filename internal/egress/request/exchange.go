@@ -174,13 +174,15 @@ func (x *exchange) check() error {
 	if r.Host == "" && r.ProtoAtLeast(1, 1) {
 		return &fault{status: http.StatusBadRequest, reason: Malformed, why: "it names no host"}
 	}
-	if r.Host == "" {
+	if seen := x.conn.named.Load(); r.Host == "" || seen != nil && *seen == r.Host {
 		return nil
 	}
 	if err := to.is(r.Host); err != nil {
 		return &fault{status: http.StatusMisdirectedRequest, reason: Host,
 			why: fmt.Sprintf("this connection is for %s; %v", to.authority(), err)}
 	}
+	host := strings.Clone(r.Host)
+	x.conn.named.Store(&host)
 	return nil
 }
 

@@ -28,6 +28,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ambit.dev/ambit/internal/egress/request/authority"
@@ -210,6 +211,7 @@ type conn struct {
 	two    bool // it speaks HTTP/2
 	up     upstream
 	far    pool
+	named  atomic.Pointer[string] // how a request spelled its host, and it was this one
 
 	requests sync.WaitGroup
 	once     sync.Once

@@ -335,9 +335,10 @@ func TestOtherHosts(t *testing.T) {
 		"TRACE / HTTP/1.1\r\nHost: far.test\r\n\r\n":                      "405",
 		"OPTIONS * HTTP/1.1\r\nHost: far.test\r\n\r\n":                    "400",
 		"GET /\r\n\r\n": "400",
-		"GET / HTTP/1.1\r\nHost: far.test\r\nX: " + strings.Repeat("a", 80<<10) + "\r\n\r\n":                  "431",
-		"GET /a HTTP/1.1\r\nHost: far.test\r\n\r\nGET /b HTTP/1.1\r\nHost: other.test\r\n\r\n":                "200 421",
-		"POST / HTTP/1.1\r\nHost: far.test\r\nContent-Length: 1\r\nConnection: Host, Content-Length\r\n\r\nx": "200",
+		"GET / HTTP/1.1\r\nHost: far.test\r\nX: " + strings.Repeat("a", 80<<10) + "\r\n\r\n":                          "431",
+		"GET /a HTTP/1.1\r\nHost: far.test\r\n\r\nGET /b HTTP/1.1\r\nHost: other.test\r\n\r\n":                        "200 421",
+		strings.Repeat("GET /a HTTP/1.1\r\nHost: far.test\r\n\r\n", 2) + "GET /b HTTP/1.1\r\nHost: far.tests\r\n\r\n": "200 200 421",
+		"POST / HTTP/1.1\r\nHost: far.test\r\nContent-Length: 1\r\nConnection: Host, Content-Length\r\n\r\nx":         "200",
 	} {
 		var codes []string
 		for line := range strings.Lines(w.raw(text)) {
