@@ -68,17 +68,26 @@ func (e *effective) settleAppends() {
 	})
 }
 
-// closedInAppends refuses what would make an append-only folder less than that.
+// closedInAppends has what is denied in an append-only folder be closed by its server,
+// and refuses what would make it less than that.
 //
-// Security: what is denied inside would have to be a mount on top of names that the
-// program makes; what another grant lets be changed is not append-only, whatever
-// this one says.
+// Security: a name that the server keeps closed needs no mount to be kept in its
+// place: there is no request that moves it, or what it lies in. What another grant
+// lets be changed is not append-only, whatever this one says.
 func (e *effective) closedInAppends() error {
-	for _, g := range e.appends() {
+	for k := range e.grants {
+		g := &e.grants[k]
+		if g.Op != OpAppend {
+			continue
+		}
 		what := "append-only " + g.Path
 		for _, m := range e.masks {
-			if within(m.Path, g.Source) && !m.Socket {
-				return &CannotEnforce{what, m.Path + " is denied, and lies in it; choose a directory that has nothing denied"}
+			switch {
+			case m.Socket || !within(m.Path, g.Source):
+			case m.Path == g.Source:
+				return &CannotEnforce{what, m.Path + " is denied"}
+			default:
+				g.Denied = append(g.Denied, Denied{m.Path[len(g.Source)+1:], m.Op != OpMask, m.Dev, m.Ino})
 			}
 		}
 		for i := range e.grants {

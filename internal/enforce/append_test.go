@@ -63,6 +63,32 @@ func TestAppendWritten(t *testing.T) {
 	}
 }
 
+// TestAppendDenied: what is denied in it is its server's to keep closed, by its path in
+// it, wherever it is shown.
+func TestAppendDenied(t *testing.T) {
+	in, f := host(), facts()
+	f.FUSE = true
+	in.Volumes = []enforce.Volume{{Source: dir("/srv/a"), Target: "/store", Append: true}}
+	in.Masked = caps(t, "fs.read:/srv/a/in/key", "fs.append:/srv/a/fixed", "fs.read:/srv/b")
+	in.Objects["fs.read:/srv/a/in/key"] = []enforce.Object{file("/srv/a/in/key")}
+	in.Objects["fs.append:/srv/a/fixed"] = []enforce.Object{dir("/srv/a/fixed")}
+	in.Objects["fs.read:/srv/b"] = []enforce.Object{dir("/srv/b")}
+	p, err := enforce.Compile(in, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range p.View {
+		if e.Op != enforce.OpAppend {
+			continue
+		}
+		if len(e.Denied) != 2 || e.Denied[0].Path != "in/key" || e.Denied[0].Read || e.Denied[0].Ino == 0 || e.Denied[1].Path != "fixed" || !e.Denied[1].Read {
+			t.Errorf("got %+v", e.Denied)
+		}
+		return
+	}
+	t.Error("there is no append-only folder")
+}
+
 // TestAppendRefused: what would be less than append-only is refused by name.
 func TestAppendRefused(t *testing.T) {
 	for _, tc := range []struct {
@@ -71,7 +97,6 @@ func TestAppendRefused(t *testing.T) {
 	}{
 		{"no device", "needs /dev/fuse", func(_ *enforce.Input, f *enforce.Facts) { f.FUSE = false }},
 		{"a machine", "the microvm-emulated tier has no way to let files only grow", func(in *enforce.Input, _ *enforce.Facts) { in.Tier = enforce.TierEmulated }},
-		{"a run that asks", "cannot be asked about", func(in *enforce.Input, _ *enforce.Facts) { in.Ask = true }},
 		{"written elsewhere", "can be changed at /out", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Volumes = append(in.Volumes, enforce.Volume{Source: dir("/srv"), Target: "/out", Write: true})
 		}},
@@ -82,9 +107,9 @@ func TestAppendRefused(t *testing.T) {
 		{"something in it", "/store/in would lie in it", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Volumes = append(in.Volumes, enforce.Volume{Source: dir("/etc"), Target: "/store/in"})
 		}},
-		{"something denied in it", "/srv/a/key is denied", func(in *enforce.Input, _ *enforce.Facts) {
-			in.Masked = caps(t, "fs.read:/srv/a/key")
-			in.Objects["fs.read:/srv/a/key"] = []enforce.Object{file("/srv/a/key")}
+		{"all of it denied", "/srv/a is denied", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Masked = caps(t, "fs.read:/srv/a")
+			in.Objects["fs.read:/srv/a"] = []enforce.Object{dir("/srv/a")}
 		}},
 		{"a bound on what is mounted", "only what is append-only is counted", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/out", Write: true, Files: 5}}

@@ -266,7 +266,7 @@ func (e *effective) close(in Input) error {
 			return err
 		}
 	}
-	if err := e.closedInOverlays(in.Volumes); err != nil {
+	if err := closedInOverlays(in.Volumes); err != nil {
 		return err
 	}
 	if err := e.closedInAppends(); err != nil {
@@ -291,12 +291,8 @@ func (e *effective) maskSockets(sockets []Object) {
 	}
 }
 
-// closedInOverlays refuses an overlay of what has something denied in it.
-//
-// Security: a mask there would have to be kept in its place by mounts of the host's
-// own directories, through which changes would reach the host. Sockets need none: one
-// that is seen through an overlay leads nowhere.
-func (e *effective) closedInOverlays(volumes []Volume) error {
+// closedInOverlays refuses an overlay of what is no directory.
+func closedInOverlays(volumes []Volume) error {
 	for _, v := range volumes {
 		if v.Changes == "" {
 			continue
@@ -304,20 +300,21 @@ func (e *effective) closedInOverlays(volumes []Volume) error {
 		if !v.Source.Dir {
 			return &CannotEnforce{"the volume " + v.Target, "only a directory can be changed elsewhere"}
 		}
-		for _, m := range e.masks {
-			if within(m.Path, v.Source.Path) {
-				return &CannotEnforce{"the volume " + v.Target, m.Path + " is denied, and lies in it; choose a directory that has nothing denied"}
-			}
-		}
 	}
 	return nil
 }
 
-// maskVolumes closes what is denied wherever a volume shows it again.
+// maskVolumes closes what is denied wherever a volume shows it again. Sockets need no
+// mask in an overlay: one that is seen through it leads nowhere.
+//
+// Security: a mask in an overlay stays in its place without pins, which would be
+// mounts of the host's own directories, through which changes would reach the host: a
+// directory of the source cannot be renamed there (EXDEV: userxattr turns redirects
+// off), and what has a mount in it cannot be removed.
 func (e *effective) maskVolumes(volumes []Volume) {
 	for _, m := range e.masks {
 		for _, v := range volumes {
-			if within(m.Path, v.Source.Path) && v.Changes == "" && !v.Append {
+			if within(m.Path, v.Source.Path) && !v.Append && (v.Changes == "" || !m.Socket) {
 				again := m
 				again.Path = path.Join(v.Target, strings.TrimPrefix(m.Path, v.Source.Path))
 				e.masks = append(e.masks, again)

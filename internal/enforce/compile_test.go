@@ -365,17 +365,8 @@ func TestRefusals(t *testing.T) {
 		{"an overlay of a file", "only a directory", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Volumes = []enforce.Volume{{Source: file("/srv/a"), Target: "/work", Changes: "/state/s"}}
 		}},
-		{"an overlay with something denied in it", "/srv/key is denied", func(in *enforce.Input, _ *enforce.Facts) {
-			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}}
-			in.Masked = caps(t, "fs.read:/srv/key")
-			in.Objects["fs.read:/srv/key"] = []enforce.Object{file("/srv/key")}
-		}},
 		{"something of the host's in an overlay", "would lie inside", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}, {Source: dir("/other"), Target: "/work/in", Write: true}}
-		}},
-		{"an overlay in a run that asks", "cannot be asked about", func(in *enforce.Input, f *enforce.Facts) {
-			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}}
-			in.Ask, in.Quiet, f.FUSE = true, nil, true
 		}},
 		{"an overlay in another tier", "has no way to keep them apart", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}}
@@ -396,12 +387,20 @@ func TestOverlay(t *testing.T) {
 	in := host()
 	in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}}
 	in.Base.Sockets = []enforce.Object{{Path: "/srv/sock", Socket: true}}
+	in.Masked = caps(t, "fs.read:/srv/in/key")
+	in.Objects["fs.read:/srv/in/key"] = []enforce.Object{file("/srv/in/key")}
 	p, err := enforce.Compile(in, facts())
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
+	found, masked := 0, 0
 	for _, e := range p.View {
+		if e.Path == "/work/in/key" && e.Op == enforce.OpMask {
+			masked++
+		}
+		if e.Pin {
+			t.Errorf("a directory of the host's in it: %+v", e)
+		}
 		if e.Source == "/srv" || e.Path == "/work" {
 			found++
 			if e.Op == enforce.OpDir {
@@ -411,7 +410,7 @@ func TestOverlay(t *testing.T) {
 			}
 		}
 	}
-	if found != 1 {
-		t.Errorf("got %d entries of it", found)
+	if found != 1 || masked != 1 {
+		t.Errorf("got %d entries of it, and %d masks", found, masked)
 	}
 }

@@ -32,6 +32,9 @@ func Later(in Input, c capability.Capability, objects []Object) ([]Entry, error)
 	if err := set.widen(in, c); err != nil {
 		return nil, err
 	}
+	if err := set.besideServed(c); err != nil {
+		return nil, err
+	}
 	// A volume shows at its own place what was granted at the start, no more.
 	in.Volumes = nil
 	if err := set.close(in); err != nil {
@@ -52,7 +55,7 @@ func (e *effective) widen(in Input, c capability.Capability) error {
 	for i := range e.grants {
 		g := &e.grants[i]
 		for _, b := range e.before {
-			if b.Path == b.Source && within(g.Path, b.Path) {
+			if b.Op == OpBind && b.Path == b.Source && within(g.Path, b.Path) {
 				g.Write = g.Write || b.Write
 			}
 		}
@@ -65,6 +68,28 @@ func (e *effective) widen(in Input, c capability.Capability) error {
 		g := bind(o, slices.ContainsFunc(e.before, func(b Entry) bool { return b.Path == o.Path && b.Source == o.Path && b.Write }))
 		g.Exec = true
 		e.grants = append(e.grants, g)
+	}
+	return nil
+}
+
+// besideServed refuses what would lie in an append-only folder or in one that is
+// changed elsewhere, or let what is append-only be changed.
+//
+// Security: as Compile does for what is granted from the start.
+func (e *effective) besideServed(c capability.Capability) error {
+	for i := range e.before {
+		b := &e.before[i]
+		if b.Op != OpAppend && b.Op != OpOverlay {
+			continue
+		}
+		for j := range e.grants {
+			switch g := &e.grants[j]; {
+			case b.Op == OpAppend && g.Write && (within(g.Source, b.Source) || within(b.Source, g.Source)):
+				return &CannotEnforce{c.Display(), "what lies at " + b.Path + " is append-only, and could be changed"}
+			case within(g.Path, b.Path):
+				return &CannotEnforce{c.Display(), "it would lie in " + b.Path + ", which is append-only or changed elsewhere"}
+			}
+		}
 	}
 	return nil
 }

@@ -161,6 +161,18 @@ func TestLaterRefusals(t *testing.T) {
 			o.Links = []enforce.Link{{Path: "/work/secret", Target: "/data/secret"}}
 			in.Objects["fs.read:/work/secret"] = []enforce.Object{o}
 		}},
+		{"written, where it may only grow", "fs.write:/srv", "is append-only, and could be changed", []enforce.Object{dir("/srv")}, func(in *enforce.Input) {
+			in.Volumes = []enforce.Volume{{Source: dir("/srv/a"), Target: "/store", Append: true}}
+		}},
+		{"a part of it written", "fs.write:/srv/a/b", "is append-only, and could be changed", []enforce.Object{dir("/srv/a/b")}, func(in *enforce.Input) {
+			in.Volumes = []enforce.Volume{{Source: dir("/srv/a"), Target: "/store", Append: true}}
+		}},
+		{"in what may only grow", "fs.read:/store/b", "would lie in /store", []enforce.Object{dir("/store/b")}, func(in *enforce.Input) {
+			in.Volumes = []enforce.Volume{{Source: dir("/srv/a"), Target: "/store", Append: true}}
+		}},
+		{"in what is changed elsewhere", "fs.write:/srv/b", "would lie in /srv", []enforce.Object{dir("/srv/b")}, func(in *enforce.Input) {
+			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/srv", Changes: "/state/s"}}
+		}},
 		{"denied from above", "fs.read:/work/a", "is denied", []enforce.Object{dir("/work/a")}, func(in *enforce.Input) {
 			in.Masked = caps(t, "fs.read:/work")
 			in.Objects["fs.read:/work"] = []enforce.Object{dir("/work")}

@@ -233,7 +233,7 @@ func (l *layout) order() ([]Entry, error) {
 	}
 	for _, m := range outermost(l.masks) {
 		on := o.made[m.Path]
-		if owner := o.owner(m.Path).Op; owner == OpBind || owner == OpProc || on != nil && on.Op == OpBind {
+		if owner := o.owner(m.Path).Op; owner == OpBind || owner == OpOverlay || owner == OpProc || on != nil && on.Op == OpBind {
 			o.out = append(o.out, m)
 		}
 	}

@@ -72,8 +72,18 @@ type Entry struct {
 	// and Work in it.
 	Changes string `json:"changes,omitempty"`
 
+	// Denied, of what is append-only, is what its server keeps closed in it.
+	Denied []Denied `json:"denied,omitempty"`
+
 	Content  Content `json:"content,omitempty"`
 	Dev, Ino uint64  `json:"-"`
+}
+
+// A Denied is a file or folder, with what is beneath, that is closed in another one.
+type Denied struct {
+	Path     string `json:"path"`           // relative to what it lies in
+	Read     bool   `json:"read,omitempty"` // it can be read, and no more
+	Dev, Ino uint64 `json:"-"`
 }
 
 // Includes reports whether a bind shows what another one shows beneath it, with
@@ -86,7 +96,7 @@ func (e Entry) Includes(o Entry) bool {
 // Equal reports whether e puts the same object, with the same rights, at the same path.
 func (e Entry) Equal(o Entry) bool {
 	return e.Op == o.Op && e.Path == o.Path && e.Source == o.Source && e.Write == o.Write && e.Exec == o.Exec && e.Device == o.Device &&
-		e.Dir == o.Dir && e.Pin == o.Pin && e.Ask == o.Ask && e.Socket == o.Socket && e.Size == o.Size && e.Read == o.Read && e.Files == o.Files && e.Mode == o.Mode && e.Changes == o.Changes && bytes.Equal(e.Content, o.Content) &&
+		e.Dir == o.Dir && e.Pin == o.Pin && e.Ask == o.Ask && e.Socket == o.Socket && e.Size == o.Size && e.Read == o.Read && e.Files == o.Files && e.Mode == o.Mode && e.Changes == o.Changes && bytes.Equal(e.Content, o.Content) && slices.Equal(e.Denied, o.Denied) &&
 		e.Dev == o.Dev && e.Ino == o.Ino
 }
 

@@ -100,12 +100,8 @@ func (c carries) refuse(in Input, set *effective, l LimitPlan) error {
 		return cannot("asking at the first touch", "has no way to have a touch wait yet; use --ask none, or --tier process")
 	case !c.overlay && slices.ContainsFunc(in.Volumes, func(v Volume) bool { return v.Changes != "" }):
 		return cannot("a volume whose changes go elsewhere", "has no way to keep them apart; use --tier process")
-	case in.Ask && slices.ContainsFunc(in.Volumes, func(v Volume) bool { return v.Changes != "" }):
-		return cannot("a volume whose changes go elsewhere", "cannot be asked about what lies in it; use --ask none")
 	case len(set.appends()) > 0 && !c.appends:
 		return cannot("append-only "+set.appends()[0].Path, "has no way to let files only grow; use --tier process")
-	case len(set.appends()) > 0 && in.Ask:
-		return cannot("append-only "+set.appends()[0].Path, "cannot be asked about what lies in it; use --ask none")
 	case in.WatchOpens && !c.watch:
 		return cannot("reporting files that were not there", "does not hear of what its kernel refuses; use --watch-files off, or --tier process")
 	case in.Link != nil && !c.link:

@@ -77,7 +77,8 @@ var differences = []difference{
 		"TestP35NoSpawn"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "files that were not there | yes | refused", words: "reporting files that were not there cannot be enforced here", tests: []string{
 		"TestF12LongPath", "TestF42Deputy", "TestF43ProcSelfOfAsker", "TestP30RewrittenPath", "TestP31BadPointers", "TestP33SignalsWhileHeld"}},
-	{tiers: machineOnly, kind: refusedByName, row: "append-only folders (`append`, `fs.append`) | yes | refused", words: "has no way to let files only grow", tests: []string{"TestF45AppendOnly"}},
+	{tiers: machineOnly, kind: refusedByName, row: "append-only folders (`append`, `fs.append`) | yes | refused", words: "has no way to let files only grow", tests: []string{"TestF45AppendOnly", "TestF46DeniedInAppendOnly"}},
+	{tiers: machineOnly, kind: refusedByName, row: "volumes that copy on write (`cow`) | yes | refused", words: "has no way to keep them apart", tests: []string{"TestF46DeniedInOverlay"}},
 	{tiers: machineOnly, kind: notThere, row: "append-only folders, which are refused by name: TestF45AppendOnly", tests: []string{
 		"TestF45AppendOnlyAsUser", "TestF45TwoSessions", "TestF45ServerKilled", "TestF45FullDisk"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "first touches that are asked about", words: "asking at the first touch cannot be enforced here", tests: []string{

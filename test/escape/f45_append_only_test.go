@@ -206,7 +206,6 @@ func appendOnlyAttack() attack {
 		})},
 	}
 	for i := range tries {
-		tries[i].Unasked = true // refused by name
 		if tries[i].Want.errnos == nil && tries[i].Name != "FS_IOC_SETFLAGS" {
 			tries[i].Want = eperm
 		}

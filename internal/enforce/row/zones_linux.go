@@ -26,7 +26,11 @@ func OpenZones(p enforce.Plan, ids IDs) (*Zones, error) {
 		if e.Op != enforce.OpAppend {
 			continue
 		}
-		z, err := zone.Open(zone.Config{Path: e.Source, Dev: e.Dev, Ino: e.Ino, Read: e.Read, Single: ids.Single,
+		var denied []zone.Denied
+		for _, d := range e.Denied {
+			denied = append(denied, zone.Denied(d))
+		}
+		z, err := zone.Open(zone.Config{Denied: denied, Path: e.Source, Dev: e.Dev, Ino: e.Ino, Read: e.Read, Single: ids.Single,
 			UID: uint32(ids.UID), GID: uint32(ids.GID), Late: ids.Late, Bytes: e.Size, Files: e.Files})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("make %s append-only: %w", e.Path, err), s.End())

@@ -47,6 +47,9 @@ func (z *Zone) create(r fuse.Request, parent *node) ([]byte, error) {
 		return nil, err
 	}
 	n := node{parent: parent, name: w.name}
+	if z.denied(&n) != nil {
+		return nil, unix.EACCES
+	}
 	fd, err := z.make(w, n.path())
 	if errors.Is(err, unix.EEXIST) && r.Op == fuse.OpCreate && w.flags&unix.O_EXCL == 0 {
 		return z.createThere(w, parent)

@@ -48,6 +48,9 @@ func (z *Zone) handle(n *node, flags int) ([]byte, error) {
 	case flags == unix.O_RDONLY && !z.config.Read:
 		return nil, unix.EACCES
 	}
+	if err := z.may(n, flags); err != nil {
+		return nil, err
+	}
 	fd, st, err := z.at(n, flags)
 	if err != nil {
 		return nil, err

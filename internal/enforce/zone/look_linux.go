@@ -59,6 +59,9 @@ func (z *Zone) lookup(r fuse.Request, parent *node) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if z.hidden(parent) {
+		return nil, unix.EACCES
+	}
 	st, err := z.child(parent, name)
 	if err != nil {
 		return nil, err
@@ -110,6 +113,9 @@ func (z *Zone) attr(n *node, st unix.Stat_t) fuse.Attr {
 		a.UID, a.GID = z.config.UID, z.config.GID
 	}
 	n.told = a.Size
+	if z.hidden(n) {
+		a.Mode, a.Size, a.Sec, a.Nsec = a.Mode&unix.S_IFMT, 0, 0, 0
+	}
 	return a
 }
 
@@ -137,6 +143,9 @@ func (z *Zone) setattr(r fuse.Request, n *node) ([]byte, error) {
 		return nil, err
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	if z.denied(n) != nil {
+		return nil, unix.EACCES
+	}
 	a := z.attr(n, st)
 	now := valid&setTimes != 0 && valid&setTimes<<3 == valid&setTimesNow
 	switch {

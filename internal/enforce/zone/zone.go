@@ -20,6 +20,7 @@
 //   - What two servers append to one file is all there (TestTwoServers).
 //   - Nothing outside of the folder is reached, by links neither (TestOutside).
 //   - Bounds hold, also over several files and folders (TestBounds).
+//   - What is denied is not read, or not added to, by whatever name (TestDenied).
 //   - No request, however malformed, stops the server (FuzzRequest).
 //
 // This package is a mechanism: it decides nothing.
@@ -45,6 +46,15 @@ type Config struct {
 	// Bytes and Files bound what the zone holds; 0 is no bound. What others than
 	// this server put there counts when it begins.
 	Bytes, Files int64
+	Denied       []Denied
+}
+
+// A Denied is a file or folder, with what is beneath, that is closed: its name is
+// there, and no more. It is known by its path and by what it is.
+type Denied struct {
+	Path     string // relative to the zone
+	Read     bool   // it can be read
+	Dev, Ino uint64
 }
 
 // errReplaced says that something else has the path now.

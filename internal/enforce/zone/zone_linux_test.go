@@ -342,6 +342,55 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// What is denied has a name and no more, by whatever name it is reached; what may be
+// read is not added to.
+func TestDenied(t *testing.T) {
+	z, dir := folder(t, nil)
+	for n, text := range map[string]string{"key": "secret", "sub/key": "secret", "fixed": "secret"} {
+		if err := os.WriteFile(dir+"/"+n, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	of := func(p string, read bool) zone.Denied {
+		var st unix.Stat_t
+		if err := unix.Stat(dir+"/"+p, &st); err != nil {
+			t.Fatal(err)
+		}
+		return zone.Denied{Path: p, Read: read, Dev: st.Dev, Ino: st.Ino}
+	}
+	z = open(t, dir, func(c *zone.Config) { c.Denied = []zone.Denied{of("key", false), of("sub", false), of("fixed", true)} })
+	refused := func(what string, op fuse.Operation, node uint64, body []byte) {
+		t.Helper()
+		if b, errno := ask(t, z, op, node, body); errno != unix.EACCES {
+			t.Errorf("%s: %q, %v", what, b, errno)
+		}
+	}
+	// On the host another name: what it is counts, and what lies at its own.
+	for _, err := range []error{os.Rename(dir+"/key", dir+"/moved"), os.Rename(dir+"/sub", dir+"/gone"), os.WriteFile(dir+"/key", []byte("new"), 0o600)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range []string{"key", "moved", "gone"} {
+		node := lookup(t, z, fuse.RootID, n)
+		refused(n+" read", fuse.OpOpen, node, words(unix.O_RDONLY, 0))
+		refused(n+" added to", fuse.OpOpen, node, words(unix.O_WRONLY|unix.O_APPEND, 0))
+		refused(n+" listed", fuse.OpOpendir, node, words(0, 0))
+		refused(n+" looked into", fuse.OpLookup, node, name(nil, "key"))
+		refused(n+" touched", fuse.OpSetattr, node, setattr(1<<4|1<<5|1<<7|1<<8, 0))
+		refused("a file in "+n, fuse.OpCreate, node, name(words(unix.O_WRONLY|unix.O_CREAT, unix.S_IFREG|0o644, 0, 0), "new"))
+		if mode := wire.Uint32(must(t, z, fuse.OpGetattr, node, make([]byte, 16))[16+60:]); mode&0o7777 != 0 {
+			t.Errorf("%s has the mode %o", n, mode)
+		}
+	}
+	refused("made anew", fuse.OpCreate, fuse.RootID, name(words(unix.O_WRONLY|unix.O_CREAT, unix.S_IFREG|0o644, 0, 0), "sub"))
+	fixed := lookup(t, z, fuse.RootID, "fixed")
+	opened(t, z, fixed, unix.O_RDONLY)
+	refused("fixed added to", fuse.OpOpen, fixed, words(unix.O_RDWR|unix.O_APPEND, 0))
+	refused("fixed made", fuse.OpCreate, fuse.RootID, name(words(unix.O_WRONLY|unix.O_CREAT, unix.S_IFREG|0o644, 0, 0), "fixed"))
+	opened(t, z, lookup(t, z, fuse.RootID, "kept"), unix.O_RDWR)
+}
+
 // Without fs.read what is there is not told.
 func TestUnread(t *testing.T) {
 	z, _ := folder(t, func(c *zone.Config) { c.Read = false })
