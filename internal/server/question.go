@@ -20,11 +20,28 @@ type questions struct{ *Server }
 
 // waiting are the questions of a principal that take an answer now.
 func (s *Server) waiting(ctx context.Context, who string) ([]store.Approval, error) {
-	all, err := read(ctx, s.list, func(ctx context.Context, l *store.List) ([]store.Approval, error) { return l.Approvals(ctx) })
+	stamp, err := s.stamp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.recentAsked.get(stamp, rowsFresh, func() ([]store.Approval, error) { return s.asked(ctx) })
+	return s.waitingOf(who, all), err
+}
+
+// asked are the questions of everybody.
+func (s *Server) asked(ctx context.Context) ([]store.Approval, error) {
+	return read(ctx, s.list, func(ctx context.Context, l *store.List) ([]store.Approval, error) { return l.Approvals(ctx) })
+}
+
+// waitingOf are those of some questions that are a principal's and take an answer now.
+func (s *Server) waitingOf(who string, all []store.Approval) (some []store.Approval) {
 	now := s.cfg.Now()
-	return slices.DeleteFunc(all, func(q store.Approval) bool {
-		return !principal.Sees(who, q.Principal) || q.Answer != nil || q.Withdrawn || !now.Before(q.Expires)
-	}), err
+	for _, q := range all {
+		if principal.Sees(who, q.Principal) && q.Answer == nil && !q.Withdrawn && now.Before(q.Expires) {
+			some = append(some, q)
+		}
+	}
+	return some
 }
 
 func questionKey(q store.Approval) string { return fmt.Sprintf("%020d %s", q.Asked.UnixNano(), q.ID) }
@@ -56,18 +73,15 @@ func question(q store.Approval) *pb.Question {
 	return m
 }
 
-// lookEvery is how often streams look for something new.
-const lookEvery = 100 * time.Millisecond
-
 func (s questions) WatchQuestions(ctx context.Context, _ *connect.Request[pb.WatchQuestionsRequest], out *connect.ServerStream[pb.WatchQuestionsResponse]) error {
-	shown := map[string]bool{}
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
+	defer s.watched.join(ctx)()
+	who, shown := callerOf(ctx).Principal, map[string]bool{}
+	_, next := s.watched.later()
+	all, err := s.waiting(ctx, who) // at once; what others are told meanwhile comes next
+	if err != nil {
+		return failure(err)
+	}
 	for first := true; ; first = false {
-		all, err := s.waiting(ctx, callerOf(ctx).Principal)
-		if err != nil {
-			return failure(err)
-		}
 		for id := range shown {
 			if !slices.ContainsFunc(all, func(q store.Approval) bool { return q.ID == id }) {
 				delete(shown, id)
@@ -94,8 +108,13 @@ func (s questions) WatchQuestions(ctx context.Context, _ *connect.Request[pb.Wat
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-next:
 		}
+		var now seen
+		if now, next = s.watched.later(); now.err != nil {
+			return failure(now.err)
+		}
+		all = s.waitingOf(who, now.all)
 	}
 }
 

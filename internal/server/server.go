@@ -67,8 +67,10 @@ type Server struct {
 	metrics *metrics
 	calls   *callLog
 
-	recentRows recent[[]store.Session]
-	recentJobs recent[map[string]*kept]
+	recentRows  recent[[]store.Session]
+	recentJobs  recent[map[string]*kept]
+	recentAsked recent[[]store.Approval]
+	watched     *watched
 
 	preparing chan struct{} // one place for each pack that is unpacked at once
 	archives  *spool        // of packs that are uploaded
@@ -95,6 +97,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, base: &store.Database{}, tokens: newTokens(), started: cfg.Now(),
 		running: make(chan struct{}, maxCommands), preparing: make(chan struct{}, maxPreparing), reading: make(chan struct{}, maxReading), active: map[string]bool{}, typists: map[string]bool{}}
 	s.standby = &standby{keeper: cfg.Keeper, launcher: cfg.Ambit, jobs: s.jobs(), many: cfg.StandBy}
+	s.watched = &watched{read: s.asked, stamp: s.stamp}
 	s.metrics, s.calls = newMetrics(s), &callLog{to: cfg.Log}
 	s.archives = &spool{dir: filepath.Join(cfg.State, "host", "uploads"), what: "archive", many: maxUploads, now: cfg.Now}
 	s.written = &spool{dir: filepath.Join(cfg.State, "host", "files"), what: "file", many: maxFiles, now: cfg.Now}
