@@ -311,12 +311,12 @@ func (p *Plane) must(c capability.Capability, t target) permission {
 func (f *flow) rest(m permission) (release func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.rests = append(slices.Clip(f.rests), m)
+	f.rests = append(f.rests, m)
 	return func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if i := slices.Index(f.rests, m); i >= 0 {
-			f.rests = slices.Delete(slices.Clone(f.rests), i, i+1)
+			f.rests = slices.Delete(f.rests, i, i+1)
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package egress
 
 import (
+	"slices"
 	"sync"
 
 	"ambit.dev/ambit/internal/core/decision"
@@ -22,7 +23,7 @@ func (p *Plane) Recheck() {
 	})
 	p.flows.each(func(f *flow) {
 		f.mu.Lock()
-		rests, passed := f.rests, !f.opened
+		rests, passed := slices.Clone(f.rests), !f.opened
 		f.mu.Unlock()
 		if passed && p.nowOpens(f) {
 			f.end(Withdrawn, "its requests are decided one by one now")
@@ -98,7 +99,7 @@ func (p *Plane) permitted(m permission, s decision.Subject) bool {
 func (p *Plane) stands(f *flow) bool {
 	s := p.subject(f)
 	f.mu.Lock()
-	rests := f.rests
+	rests := slices.Clone(f.rests)
 	f.mu.Unlock()
 	for _, m := range rests {
 		if !p.permitted(m, s) {

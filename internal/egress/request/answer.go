@@ -43,7 +43,11 @@ func (x *exchange) answer(ctx context.Context, resp *http.Response) error {
 // events reports whether a response is a stream of events, which does not end by
 // itself.
 func events(resp *http.Response) bool {
-	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	of := resp.Header.Get("Content-Type")
+	if !strings.Contains(strings.ToLower(of), "event-stream") {
+		return false // which most are not: taking it apart costs more than looking
+	}
+	kind, _, err := mime.ParseMediaType(of)
 	return err == nil && kind == "text/event-stream"
 }
 
