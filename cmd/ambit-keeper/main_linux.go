@@ -13,10 +13,10 @@ func main() {
 	switch {
 	case len(os.Args) == 2:
 		err = keep.Run(os.Args[1], keep.MaxOutput)
-	case len(os.Args) == 4 && os.Args[1] == "--"+keep.StandByFlag:
-		err = keep.StandBy(os.Stdin, os.Args[2], os.Args[3], keep.MaxOutput)
+	case len(os.Args) == 5 && os.Args[1] == "--"+keep.StandByFlag:
+		err = keep.StandBy(os.Stdin, os.Args[2], os.Args[3], os.Args[4], keep.MaxOutput)
 	default:
-		err = errors.New("started by ambit serve, with the folder of a session, or with --" + keep.StandByFlag + ", the launcher and the folder of sessions")
+		err = errors.New("started by ambit serve, with the folder of a session, or with --" + keep.StandByFlag + ", the launcher, the state folder and that of sessions")
 	}
 	if err != nil && !errors.Is(err, keep.ErrBegun) {
 		fmt.Fprintf(os.Stderr, "ambit-keeper: %v\n", err)

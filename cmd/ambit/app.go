@@ -57,6 +57,7 @@ type app struct {
 	early    process.Tier // begun while this launcher stood by
 	belongs  *belonging   // to which trace it belongs, where it was told so; nil: its environment says it
 	stood    stood        // what it read meanwhile
+	claimed  func() error // says whether what it was told to launch is its own; nil: it did not stand by
 	now      func() time.Time
 	database store.Database
 }
@@ -73,8 +74,8 @@ func (a *app) stdio() enforce.Stdio {
 // run runs one command line and answers the exit status.
 func run(args []string, in, out, errOut *os.File) int {
 	a := &app{in: in, out: out, err: errOut, now: time.Now}
-	if standsBy(args) {
-		return a.runStandBy()
+	if state, ok := standsBy(args); ok {
+		return a.runStandBy(state)
 	}
 	return a.execute(args)
 }

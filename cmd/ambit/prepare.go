@@ -81,6 +81,9 @@ func (s *prepared) close() {
 
 // Append writes to the log once it is open; it makes prepared a recorder.
 func (s *prepared) Append(ctx context.Context, records ...audit.Record) ([]audit.Record, error) {
+	if err := s.app.mine(); err != nil {
+		return nil, err
+	}
 	l, err := s.log.get()
 	if err != nil {
 		return nil, err

@@ -126,7 +126,11 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		a.early.Discard() // another tier was named
 	}
 	defer s.close()
-	if err := s.prepare(ctx); err != nil {
+	err := s.prepare(ctx)
+	if other := a.mine(); other != nil {
+		return other
+	}
+	if err != nil {
 		return errors.Join(err, s.recordRefusal(ctx, err))
 	}
 	if f.plan {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
+	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/process"
 	"ambit.dev/ambit/internal/enforce/view"
@@ -17,36 +19,70 @@ import (
 	"ambit.dev/ambit/internal/thread"
 )
 
-// standByArgs are the arguments of a launcher that stands by: it makes what most
-// launches have, and waits to be told which one it is.
-var standByArgs = []string{"run", "--" + keep.StandByFlag}
-
 // standBy makes namespaces and the view of a command that was granted nothing, and
 // waits for the launch. Not ok: there will be none.
 //
 // Security: nothing is decided yet and nothing granted. What the launch reads it reads
 // when it is known: this host, policy, grants and the base view. Of what is made here
 // Start takes what is the same as in the plan, and makes anew what is not.
-func (a *app) standBy() (launch keep.Launch, ok bool, err error) {
+func (a *app) standBy(state string) (launch keep.Launch, ok bool, err error) {
 	line := os.NewFile(keep.StandByFD, "the launch")
 	unix.CloseOnExec(keep.StandByFD) // before anything is started
-	defer line.Close()
-	thread.Exact() // a launch may need it, and it cannot be had once a row waits
+	thread.Exact()                   // a launch may need it, and it cannot be had once a row waits
 	if err := a.stand(); err != nil {
 		return launch, false, err
 	}
-	switch err := json.NewDecoder(io.LimitReader(line, keep.MaxLaunch)).Decode(&launch); {
+	a.rehearse(state)
+	in := json.NewDecoder(io.LimitReader(line, keep.MaxLaunch))
+	switch err := in.Decode(&launch); {
 	case errors.Is(err, io.EOF):
 		return launch, false, nil // nobody needs it any more
 	case err != nil:
 		return launch, false, fmt.Errorf("read what to launch: %w", err)
 	}
+	a.claimed = sync.OnceValue(func() error {
+		defer line.Close()
+		claim := make([]byte, 1)
+		if _, err := io.ReadFull(io.MultiReader(in.Buffered(), line), claim); err != nil || claim[0] != keep.Claimed {
+			return errNotClaimed
+		}
+		return nil
+	})
 	told := traceOf(launch.Trace, launch.TraceState)
 	a.belongs = &told
 	if launch.Dir == "" {
 		return launch, true, nil
 	}
 	return launch, true, os.Chdir(launch.Dir) //nolint:forbidigo // it is where the launcher would have been started; nothing else runs here
+}
+
+var errNotClaimed = errors.New("the session was begun by another launcher, or is none any more")
+
+// mine waits until it is known that the launch is this launcher's.
+//
+// Security: a session is launched once. Whoever launches it has claimed its folder;
+// that goes on while the launch is prepared, of which nothing is written down and
+// nothing is shown to anybody before.
+func (a *app) mine() error {
+	if a.claimed == nil {
+		return nil // nobody else could
+	}
+	return a.claimed()
+}
+
+// rehearse prepares a launch that does not happen and keeps nothing of it, so that
+// what a launch needs of this program is in memory.
+func (a *app) rehearse(state string) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return
+	}
+	defer null.Close()
+	other := &app{in: null, out: null, err: null, now: a.now}
+	other.execute([]string{"run", keep.StateFlag + state, "--ask=" + askNone, "--plan", "--", "true"})
+	if dir, err := other.auditDir(); err == nil {
+		_ = audit.Rehearse(dir) // there may be no log yet
+	}
 }
 
 // stood is what a launcher that stands by has made and read.
@@ -92,9 +128,9 @@ func (s stood) moved() bool {
 }
 
 // runStandBy is run for a launcher that stands by.
-func (a *app) runStandBy() int {
+func (a *app) runStandBy(state string) int {
 	defer func() { a.early.Discard() }()
-	launch, ok, err := a.standBy()
+	launch, ok, err := a.standBy(state)
 	if err != nil {
 		printf(a.err, "ambit: %v\n", err)
 		return exitFailed
@@ -105,7 +141,14 @@ func (a *app) runStandBy() int {
 	return a.execute(launch.Args)
 }
 
-func standsBy(args []string) bool { return slices.Equal(args, standByArgs) }
+// standsBy are the arguments of a launcher that stands by: it makes what most launches
+// have, and waits to be told which one it is.
+func standsBy(args []string) (state string, ok bool) {
+	if len(args) != 3 || args[0] != "run" || args[1] != "--"+keep.StandByFlag {
+		return "", false
+	}
+	return strings.CutPrefix(args[2], keep.StateFlag)
+}
 
 // beginTier begins with a sandbox of the process tier, while it is decided what it has,
 // or goes on with the one that stands by.

@@ -32,6 +32,12 @@ func runJob(dir string, most int64, by *waiting) (err error) {
 	if err != nil {
 		return errors.Join(err, by.discard())
 	}
+	told := by != nil && by.serves(j)
+	if told { // while it is claimed
+		if err := by.announce(j); err != nil {
+			return errors.Join(err, by.discard())
+		}
+	}
 	begun, err := begin(dir)
 	if err != nil {
 		return errors.Join(err, by.discard())
@@ -41,7 +47,7 @@ func runJob(dir string, most int64, by *waiting) (err error) {
 	if err != nil {
 		return errors.Join(err, by.discard())
 	}
-	if by != nil && !by.serves(j) {
+	if !told {
 		err, by = by.discard(), nil
 	}
 	end := j.run(dir, out, by)
@@ -76,7 +82,7 @@ func (j Job) run(dir string, out *Output, by *waiting) End {
 	cmd, err := &exec.Cmd{Path: j.Path, Args: append([]string{filepath.Base(j.Path)}, j.Args...), Dir: j.Dir, Env: j.environment()}, error(nil)
 	switch {
 	case by != nil:
-		cmd, err = by.cmd, by.run(j, out)
+		cmd, err = by.cmd, by.run(out)
 	case j.Terminal != nil:
 		err = j.runOn(dir, cmd, out)
 	default:

@@ -9,11 +9,14 @@ type Launch struct {
 	TraceState string `json:"tracestate,omitempty"`
 }
 
-// How a launcher stands by: it is started as `ambit run --standby`, and reads a Launch
-// as JSON from a descriptor. Where that ends before, there is nothing to launch.
+// How a launcher stands by: it is started as `ambit run --standby --state-dir=DIR`, and
+// reads a Launch as JSON from a descriptor, and then one byte which says that the job
+// is its own. Where that ends before, there is nothing to launch.
 const (
 	StandByFlag = "standby"
+	StateFlag   = "--state-dir="
 	StandByFD   = 3
+	Claimed     = '\n'
 	// MaxLaunch bounds what it reads: what a kernel takes as arguments, in JSON.
 	MaxLaunch = 16 << 20
 )

@@ -20,9 +20,9 @@ import (
 // ends without one there is nothing to run.
 //
 // Security: like Run it is for a process of its own, and the launcher ends with it.
-func StandBy(told io.Reader, launcher, dir string, most int64) error {
+func StandBy(told io.Reader, launcher, state, dir string, most int64) error {
 	runtime.LockOSThread() // as in run
-	w, err := newWaiting(launcher)
+	w, err := newWaiting(launcher, state)
 	if err != nil {
 		return err
 	}
@@ -50,10 +50,11 @@ type waiting struct {
 	tell     *os.File // where the launch is written
 	out, err io.ReadCloser
 	gone     chan struct{} // closed when it has ended
+	claimed  chan bool     // whether the job is its own, once that is known; nil: it was told of none
 }
 
-func newWaiting(launcher string) (*waiting, error) {
-	w := &waiting{cmd: exec.Command(launcher, "run", "--"+StandByFlag)}
+func newWaiting(launcher, state string) (*waiting, error) {
+	w := &waiting{cmd: exec.Command(launcher, "run", "--"+StandByFlag, StateFlag+state)}
 	w.cmd.Args[0], w.cmd.SysProcAttr = filepath.Base(launcher), withThis()
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -110,22 +111,38 @@ func (w *waiting) discard() error {
 	if w == nil {
 		return nil
 	}
-	err := w.tell.Close()
+	var err error
+	if w.claimed != nil {
+		close(w.claimed)
+	} else {
+		err = w.tell.Close()
+	}
 	_ = w.cmd.Wait() // it does nothing more
 	return err
 }
 
-// run tells it the job, keeps what is written, and waits for the end.
-func (w *waiting) run(j Job, out *Output) error {
+// announce tells it of a job, which it prepares. It does nothing about it before it is
+// told that the job is its own.
+func (w *waiting) announce(j Job) error {
 	text, err := json.Marshal(Launch{Args: j.Args, Dir: j.Dir, Trace: j.Trace, TraceState: j.TraceState})
 	if err != nil {
-		return errors.Join(err, w.discard())
+		return err
 	}
-	var copies sync.WaitGroup
-	copies.Go(func() {
+	w.claimed = make(chan bool, 1)
+	go func() { // a pipe takes less than a job may have
 		_, _ = w.tell.Write(text) // one that is gone has said why
+		if <-w.claimed {
+			_, _ = w.tell.Write([]byte{Claimed})
+		}
 		_ = w.tell.Close()
-	})
+	}()
+	return nil
+}
+
+// run says that the job is its own, keeps what is written, and waits for the end.
+func (w *waiting) run(out *Output) error {
+	w.claimed <- true
+	var copies sync.WaitGroup
 	copies.Go(func() { _, _ = io.Copy(out.stream(Stdout), w.out) })
 	copies.Go(func() { _, _ = io.Copy(out.stream(Stderr), w.err) })
 	copies.Wait()

@@ -15,7 +15,7 @@ import (
 func launcher(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "launcher")
-	text := "#!/bin/sh\nif [ \"$2\" = --standby ]; then cat <&3; echo bad >&2; exit 3; fi\ncat\necho alone \"$@\"\n"
+	text := "#!/bin/sh\nif [ \"$2\" = --standby ]; then cat <&3 | tee -a $0.told; echo bad >&2; exit 3; fi\ncat\necho alone \"$@\"\n"
 	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestStandBy(t *testing.T) {
 		job            keep.Job
 		exit           int
 	}{
-		{"told", `{"args":["run","--","a b"],"dir":"/usr"}`, "bad\n", keep.Job{Path: path, Args: []string{"run", "--", "a b"}, Dir: "/usr"}, 3},
+		{"told", `{"args":["run","--","a b"],"dir":"/usr"}` + "\n", "bad\n", keep.Job{Path: path, Args: []string{"run", "--", "a b"}, Dir: "/usr"}, 3},
 		{"input", "in\nalone run\n", "", keep.Job{Path: path, Args: []string{"run"}, Dir: "/", Stdin: []byte("in\n")}, 0},
 		{"another", "run\n", "", keep.Job{Path: "/bin/echo", Args: []string{"run"}, Dir: "/"}, 0},
 	} {
@@ -38,7 +38,7 @@ func TestStandBy(t *testing.T) {
 			if err := keep.Put(at, c.job); err != nil {
 				t.Fatal(err)
 			}
-			if err := keep.StandBy(strings.NewReader(c.name+"\n"), path, dir, bound); err != nil {
+			if err := keep.StandBy(strings.NewReader(c.name+"\n"), path, "/state", dir, bound); err != nil {
 				t.Fatal(err)
 			}
 			if out, bad := all(t, at); out != c.out || bad != c.bad {
@@ -47,8 +47,11 @@ func TestStandBy(t *testing.T) {
 			if end := wantState(t, at, keep.Ended); end.Exit != c.exit {
 				t.Errorf("it ended with %d, want %d", end.Exit, c.exit)
 			}
-			if err := keep.StandBy(strings.NewReader(c.name+"\n"), path, dir, bound); !errors.Is(err, keep.ErrBegun) {
+			if err := keep.StandBy(strings.NewReader(c.name+"\n"), path, "/state", dir, bound); !errors.Is(err, keep.ErrBegun) {
 				t.Errorf("a second time: %v, want %v", err, keep.ErrBegun)
+			}
+			if was, _ := os.ReadFile(path + ".told"); c.name == "told" && string(was) != c.out+strings.TrimSuffix(c.out, "\n") {
+				t.Errorf("the two launchers were told %q: only the first job is its launcher's own", was)
 			}
 		})
 	}
@@ -62,10 +65,10 @@ func TestStandBy(t *testing.T) {
 	}
 	defer tell.Close()
 	defer told.Close()
-	if err := keep.StandBy(told, dead, dir, bound); err != nil { // it returns, though nothing was told
+	if err := keep.StandBy(told, dead, "/state", dir, bound); err != nil { // it returns, though nothing was told
 		t.Errorf("the launcher has ended: %v", err)
 	}
-	if err := keep.StandBy(strings.NewReader(""), path, dir, bound); err != nil {
+	if err := keep.StandBy(strings.NewReader(""), path, "/state", dir, bound); err != nil {
 		t.Errorf("nothing was to be run: %v", err)
 	}
 }

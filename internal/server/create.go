@@ -18,6 +18,7 @@ import (
 
 func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.CreateSessionRequest]) (*connect.Response[pb.CreateSessionResponse], error) {
 	caller := callerOf(ctx)
+	follow := s.follow() // before it is begun
 	id, err := s.put(ctx, caller, r.Msg)
 	if err != nil {
 		return nil, failure(err)
@@ -25,7 +26,7 @@ func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.Creat
 	if err := s.recordCreate(ctx, caller, id, r); err != nil {
 		return nil, failure(err)
 	}
-	begun, err := audit.Follow(s.log()) // before it is begun
+	begun, err := follow()
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -40,6 +41,21 @@ func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.Creat
 		return nil, failure(err)
 	}
 	return connect.NewResponse(&pb.CreateSessionResponse{Session: m}), nil
+}
+
+// follow begins to find the end of the log, while something else is done.
+func (s *Server) follow() func() (*audit.Follower, error) {
+	var f *audit.Follower
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f, err = audit.Follow(s.log())
+	}()
+	return func() (*audit.Follower, error) {
+		<-done
+		return f, err
+	}
 }
 
 // put makes the job of a request, or finds the one that an earlier request with

@@ -96,7 +96,7 @@ const (
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, base: &store.Database{}, tokens: newTokens(), started: cfg.Now(),
 		running: make(chan struct{}, maxCommands), preparing: make(chan struct{}, maxPreparing), reading: make(chan struct{}, maxReading), active: map[string]bool{}, typists: map[string]bool{}}
-	s.standby = &standby{keeper: cfg.Keeper, launcher: cfg.Ambit, jobs: s.jobs(), many: cfg.StandBy}
+	s.standby = &standby{keeper: cfg.Keeper, launcher: cfg.Ambit, state: cfg.State, jobs: s.jobs(), many: cfg.StandBy}
 	s.watched = &watched{read: s.asked, stamp: s.stamp}
 	s.metrics, s.calls = newMetrics(s), &callLog{to: cfg.Log}
 	s.archives = &spool{dir: filepath.Join(cfg.State, "host", "uploads"), what: "archive", many: maxUploads, now: cfg.Now}

@@ -15,8 +15,8 @@ import (
 // less time than a launcher does. None is needed: where there is none, or it is lost, a
 // session is started from the beginning.
 type standby struct {
-	keeper, launcher, jobs string
-	many                   int
+	keeper, launcher, state, jobs string
+	many                          int
 
 	mu     sync.Mutex
 	ready  []*ready // guarded by mu
@@ -72,7 +72,7 @@ func (b *standby) add() {
 }
 
 func (b *standby) start() (*ready, *exec.Cmd) {
-	cmd := detached(b.keeper, "--"+keep.StandByFlag, b.launcher, b.jobs)
+	cmd := detached(b.keeper, "--"+keep.StandByFlag, b.launcher, b.state, b.jobs)
 	tell, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, nil

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	pb "ambit.dev/ambit/api/ambit/v1"
+	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/keep"
 	"ambit.dev/ambit/internal/server/servertest"
 )
 
@@ -28,7 +30,7 @@ func standsBy(t *testing.T, h *servertest.Host) (launcher int) {
 				below, _ := os.ReadFile(list)
 				for pid := range strings.FieldsSeq(string(below)) {
 					line, _ := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
-					if string(line) == "ambit\x00run\x00--standby\x00" && !listed(t, h, pid) {
+					if strings.HasPrefix(string(line), "ambit\x00run\x00--standby\x00") && !listed(t, h, pid) {
 						launcher, _ = strconv.Atoi(pid)
 					}
 				}
@@ -162,6 +164,49 @@ func standing(t *testing.T, launcher int) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// A launcher that was told of a session, and not that it is its own, leaves no trace of
+// it: nothing runs, and nothing is recorded.
+func TestStandByNotClaimed(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	for claim, want := range map[string]bool{"": false, "x": false, "\n": true} {
+		id, file := audit.NewID("s"), filepath.Join(h.Home, "begun")
+		text, err := json.Marshal(keep.Launch{Args: []string{"run", "--session-id=" + id, "--ask=none", "--allow=fs.write:" + h.Home, "--", "touch", file}, Dir: h.Home})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := h.Command("run", "--"+keep.StandByFlag, keep.StateFlag+h.State)
+		read, write, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.ExtraFiles = []*os.File{read}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		_, bad := write.Write(append(text, claim...))
+		if err := errors.Join(bad, read.Close(), write.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); (err == nil) != want {
+			t.Errorf("claimed by %q: it ended with %v", claim, err)
+		}
+		if _, err := os.Lstat(file); (err == nil) != want {
+			t.Errorf("claimed by %q, the program has run: %v", claim, err == nil)
+		}
+		var log []byte
+		segments, _ := filepath.Glob(filepath.Join(h.State, "audit", "*")) // there may be no log yet
+		for _, s := range segments {
+			text, _ := os.ReadFile(s)
+			log = append(log, text...)
+		}
+		if strings.Contains(string(log), id) != want {
+			t.Errorf("claimed by %q, the log has: %s", claim, log)
+		}
+		_ = os.Remove(file) // for the next one
+	}
 }
 
 // A sandbox that stands by has a copy of the host's mounts as they were: where they
