@@ -138,6 +138,8 @@ func auditSummary(r audit.Record) string {
 		return auditJoin("by", string(b.By)+",", b.Role+":", strings.TrimPrefix(b.Procedure, "/ambit.v1."), auditWords(b.Objects))
 	case *audit.ChangesBody:
 		return auditJoin(fmt.Sprint(len(b.Paths)+b.More), "changes of", string(b.Source))
+	case *audit.StoredBody:
+		return storedWords(b)
 	case *audit.PackBody:
 		return packWords(b)
 	case *audit.RequestBody:

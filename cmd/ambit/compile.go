@@ -99,7 +99,7 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 		}
 		in.Pack = &pack
 	}
-	in.AskRun = s.asksToRun(in)
+	in.AskRun, in.AskStored = s.asksToRun(in), s.asksToStore(in)
 	if s.startsSome(effective) || len(in.AskRun) > 0 {
 		if in.Base.Beside, err = s.beside(); err != nil {
 			return err
@@ -125,7 +125,7 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	}
 	in.Program = enforce.Program{Path: p.path, Argv: p.argv, Dir: dir, Env: env}
 	f := bounds(s.facts, in.Limits)
-	f.FUSE, f.TUN = (in.Ask && !in.Notify || in.Appends()) && trapOpens(), in.Link != nil && tunOpens()
+	f.FUSE, f.TUN = (in.Ask && !in.Notify || in.Appends() || in.Stores()) && trapOpens(), in.Link != nil && tunOpens()
 	plan, err := enforce.Compile(in, f)
 	if err != nil {
 		return err

@@ -89,6 +89,10 @@ func setLimit(l *enforce.Limits, name, value string) (err error) {
 		l.Memory, err = parseSize(value)
 	case "disk":
 		l.Disk, err = parseSize(value)
+	case "storage":
+		l.Storage, err = parseSize(value)
+	case "versions":
+		l.Versions, err = parseCount(value)
 	case "pids":
 		l.PIDs, err = parseCount(value)
 	case "fds":
@@ -106,7 +110,7 @@ func setLimit(l *enforce.Limits, name, value string) (err error) {
 			err = errors.New("want a time, as in 30s or 5m")
 		}
 	default:
-		return fmt.Errorf("limit %s: there are memory, pids, cpu, wall, disk and fds", capability.Printable(name))
+		return fmt.Errorf("limit %s: there are memory, pids, cpu, wall, disk, fds, storage and versions", capability.Printable(name))
 	}
 	if err != nil {
 		return fmt.Errorf("limit %s=%s: %w", name, capability.Printable(value), err)

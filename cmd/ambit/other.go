@@ -27,6 +27,7 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.packCommand(),
 		a.policyCommand(),
 		a.secretCommand(),
+		a.storageCommand(),
 		a.auditCommand(),
 		a.whyCommand(),
 		a.doctorCommand(),

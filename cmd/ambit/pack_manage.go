@@ -103,19 +103,24 @@ func (a *app) packSource(id string) (string, error) {
 }
 
 func (a *app) packRemove() *cobra.Command {
-	return &cobra.Command{
-		Use:   "rm ID",
+	stored := false
+	cmd := &cobra.Command{
+		Use:   "rm [flags] ID",
 		Short: "Remove a pack, and take back what was granted to it",
 		Long: `Take back everything that was granted to a pack, give its id up, and, if it is
-installed, remove its files. A pack that was run where it lies keeps its folder.`,
-		Example:           "  ambit pack rm org.example.words\n  ambit pack rm --json org.example.words",
+installed, remove its files. A pack that was run where it lies keeps its folder.
+What it has stored is kept for nobody, until ambit storage adopt gives it to a pack
+with that id; with --storage it is forgotten.`,
+		Example:           "  ambit pack rm org.example.words\n  ambit pack rm --storage org.example.words\n  ambit pack rm --json org.example.words",
 		Args:              exactly(1, "the id of a pack; `ambit pack ls` lists them"),
 		ValidArgsFunction: a.completePacks,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.removePack(cmd.Context(), args[0]) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.removePack(cmd.Context(), args[0], stored) },
 	}
+	cmd.Flags().BoolVar(&stored, "storage", false, "forget what it has stored, too")
+	return cmd
 }
 
-func (a *app) removePack(ctx context.Context, id string) error {
+func (a *app) removePack(ctx context.Context, id string, forget bool) error {
 	stored, err := a.storedGrants(ctx)
 	if err != nil {
 		return err
@@ -136,6 +141,9 @@ func (a *app) removePack(ctx context.Context, id string) error {
 		}
 		if err == nil { // while the id is still this pack's
 			err = a.takeBack(ctx, granted)
+		}
+		if err == nil {
+			err = a.leaveStored(ctx, id, forget)
 		}
 		return pack.Owner{}, err
 	}); err != nil {

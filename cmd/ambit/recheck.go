@@ -29,6 +29,7 @@ type rechecker struct {
 	// shown are the objects that are in the view, by their capability.
 	shown   func() map[capability.Capability][]enforce.Object
 	network *network // nil: the sandbox has none
+	storing *storing // nil: it has nothing that is stored
 	asks    *toucher // nil: nobody is asked
 	// grants are those that stand now.
 	grants func(context.Context) ([]grant.Grant, error)
@@ -154,6 +155,7 @@ type losing struct {
 // Security: what the decision denies now is taken away, whichever grant it came
 // by; what cannot be taken away ends the session.
 func (r *rechecker) take(ctx context.Context, grants []grant.Grant) {
+	r.storing.changed(grants)
 	var all []losing
 	for c, objects := range r.shown() {
 		d := r.s.still(c, objects, grants)
@@ -190,6 +192,7 @@ func (r *rechecker) usedUp(c capability.Capability) bool {
 func (r *rechecker) lose(ctx context.Context, all []losing) (first capability.Capability, err error) {
 	var paths []string
 	for _, l := range all {
+		r.storing.lose(l.c)
 		for _, o := range l.objects {
 			paths = append(paths, o.Path)
 		}

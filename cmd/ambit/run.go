@@ -155,6 +155,13 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		re.asks, re.shown, re.forget, re.replaced, re.grants = t, t.shown, t.forget, t.replaced, t.grants
 		s.deno.serve(ctx, s, t)
 	}
+	if s.spec.Plan.Stored != nil {
+		v, err := s.openStorage(asks)
+		if err != nil {
+			return errors.Join(err, s.recordRefusal(ctx, err))
+		}
+		tier.Storer, re.storing = v, v
+	}
 	if s.spec.Plan.Link != nil {
 		n, err := s.startNetwork(ctx, asks, tally, on.told.tell)
 		if err != nil {

@@ -22,6 +22,9 @@ func (t *toucher) question(ctx context.Context, touch enforce.Touch, r decision.
 	if touch.Kind == enforce.TouchListen {
 		return t.portQuestion(q, touch), nil
 	}
+	if touch.Kind == enforce.TouchStored {
+		return t.storedQuestion(q, want.Capability), nil
+	}
 	if touch.Alone {
 		return t.aloneQuestion(q, touch, want.Capability), nil
 	}

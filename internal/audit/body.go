@@ -181,6 +181,22 @@ type CallBody struct {
 	Objects   []Text `json:"objects,omitempty"` // ids of questions, sessions, grants; what is to be granted or run
 }
 
+// StoredBody tells what is about to be the current version of what is stored under a
+// key, of the pack and principal of the record, or that a key or all of it is
+// forgotten.
+type StoredBody struct {
+	Key      Text   `json:"key,omitempty"` // "": all
+	Version  int64  `json:"version,omitempty"`
+	Digest   string `json:"digest,omitempty"`
+	Size     int64  `json:"size,omitempty"`
+	Base     int64  `json:"base,omitempty"`     // the version that the writer began with
+	Was      int64  `json:"was,omitempty"`      // the version that it replaces
+	Restored int64  `json:"restored,omitempty"` // the version whose content it is
+	Removed  bool   `json:"removed,omitempty"`  // there is nothing from here on
+
+	Forgotten bool `json:"-"` // which kind it is
+}
+
 // ChangesBody tells what of a directory is about to be changed to what a session made
 // of it.
 type ChangesBody struct {
@@ -291,8 +307,14 @@ func (ReportBody) kind() Kind   { return Report }
 func (EffectBody) kind() Kind   { return GrantEffect }
 func (FlowBody) kind() Kind     { return Flow }
 func (RequestBody) kind() Kind  { return Request }
-func (ChangesBody) kind() Kind  { return Changes }
-func (CallBody) kind() Kind     { return Call }
+func (b StoredBody) kind() Kind {
+	if b.Forgotten {
+		return StoredForget
+	}
+	return StoredCommit
+}
+func (ChangesBody) kind() Kind { return Changes }
+func (CallBody) kind() Kind    { return Call }
 func (b PackBody) kind() Kind {
 	if b.Removed {
 		return PackRemove

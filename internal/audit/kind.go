@@ -33,6 +33,8 @@ const (
 	PackOwn         Kind = "pack.own"         // PackBody: whom an id belongs to from now on
 	PackRemove      Kind = "pack.remove"      // PackBody
 	Changes         Kind = "changes.apply"    // ChangesBody: what a session changed is put into its place
+	StoredCommit    Kind = "storage.commit"   // StoredBody: what a key has from now on
+	StoredForget    Kind = "storage.forget"   // StoredBody: a key with its versions, or all, is about to be forgotten
 	TokenAdd        Kind = "token.add"        // TokenBody: who is known on the port of the host from now on
 	TokenRemove     Kind = "token.remove"     // TokenBody
 	Call            Kind = "api.call"         // CallBody: what somebody who is known there is about to change
@@ -65,6 +67,8 @@ var kinds = []struct {
 	{PackOwn, func() Body { return &PackBody{} }},
 	{PackRemove, func() Body { return &PackBody{Removed: true} }},
 	{Changes, func() Body { return &ChangesBody{} }},
+	{StoredCommit, func() Body { return &StoredBody{} }},
+	{StoredForget, func() Body { return &StoredBody{Forgotten: true} }},
 	{TokenAdd, func() Body { return &TokenBody{} }},
 	{TokenRemove, func() Body { return &TokenBody{Removed: true} }},
 	{Call, func() Body { return &CallBody{} }},

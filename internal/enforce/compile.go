@@ -42,8 +42,11 @@ func Compile(in Input, f Facts) (Plan, error) {
 	if a := set.appends(); len(a) > 0 && can.appends && !f.FUSE {
 		return Plan{}, &CannotEnforce{"append-only " + a[0].Path, "it needs /dev/fuse, which cannot be opened: run `ambit doctor`"}
 	}
+	if err := in.refuseStored(can, f); err != nil {
+		return Plan{}, err
+	}
 	p := Outline(f)
-	p.Session, p.Program = in.Session, in.Program
+	p.Session, p.Program, p.Stored = in.Session, in.Program, in.stored()
 	if in.Link != nil {
 		l := *in.Link
 		l.Tun = f.TUN
@@ -344,6 +347,7 @@ func (e *effective) add(c capability.Capability, objects []Object) error {
 		e.spawn = append(e.spawn, objects...)
 	case capability.FSAppend:
 		return e.addAppend(c, objects)
+	case capability.StorageRead, capability.StorageWrite: // the folder of what is stored
 	case capability.NetConnect, capability.NetStream, capability.NetListen, capability.DNSLookup:
 		if !e.link {
 			return &CannotEnforce{c.Display(), "this sandbox has no link to a network"}

@@ -254,7 +254,7 @@ func TestCannotEnforce(t *testing.T) {
 		"net.connect:api.github.com:443", "net.listen:8080", "dns.lookup:example.com/A", "process.kill",
 		"audio.play", "gpu.compute", "usb.device:1d6b:0002", "wayland.surface", "clipboard.read", "systemd.unit:a.service",
 		"kernel.module:loop", "agent.spawn", "fleet.control", "secret.read:token", "inference.use:openai/gpt", "db.query:main",
-		"storage.read:k", "media.fetch:example.com", "ui.tab.open", "browser.visit:example.com", "notebook.run", "tool.call:s/t", "host.execute",
+		"media.fetch:example.com", "ui.tab.open", "browser.visit:example.com", "notebook.run", "tool.call:s/t", "host.execute",
 	} {
 		in := host()
 		in.Effective = caps(t, text)

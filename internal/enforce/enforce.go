@@ -150,6 +150,9 @@ type Input struct {
 	// AskRun, with Ask, are programs, with what starts them, that were not granted
 	// and can be: those that the manifest names.
 	AskRun []Object
+	// AskStored are rights to what is stored that were not granted and can be asked
+	// about, with Ask.
+	AskStored []capability.Capability
 	// Link is the link that the sandbox gets, whose other end decides about each
 	// flow. nil: it has no network.
 	Link *LinkPlan
@@ -166,6 +169,10 @@ type Limits struct {
 	Wall   time.Duration `json:"wall,omitempty"`
 	Disk   int64         `json:"disk,omitempty"` // bytes in each private directory, and of each file
 	FDs    int64         `json:"fds,omitempty"`
+	// Storage bounds the bytes of all that is stored for whom the sandbox is, and
+	// Versions those of each key.
+	Storage  int64 `json:"storage,omitempty"`
+	Versions int64 `json:"versions,omitempty"`
 }
 
 // Stdio are the program's first three descriptors.

@@ -23,6 +23,7 @@ func layOut(in Input, set *effective) ([]Entry, error) {
 	l.system(in)
 	l.base(in.Base, set)
 	l.home(in)
+	l.stored(in)
 	if in.Pack != nil {
 		l.grant(bind(*in.Pack, false))
 	}

@@ -13,19 +13,20 @@ import (
 
 // Plan is a sandbox as data. The zero Plan permits nothing and starts nothing.
 type Plan struct {
-	Session    string    `json:"session"`
-	Tier       string    `json:"tier"`
-	Program    Program   `json:"program"`
-	Namespaces []string  `json:"namespaces"`
-	UID        int       `json:"uid"`
-	GID        int       `json:"gid"`
-	Hostname   string    `json:"hostname"`
-	View       []Entry   `json:"view"`
-	Quiet      []string  `json:"quiet,omitempty"` // hidden, and never asked about
-	Link       *LinkPlan `json:"link,omitempty"`  // nil: the network is empty
-	Landlock   Landlock  `json:"landlock"`
-	Filter     Filter    `json:"filter"`
-	Limits     LimitPlan `json:"limits"`
+	Session    string      `json:"session"`
+	Tier       string      `json:"tier"`
+	Program    Program     `json:"program"`
+	Namespaces []string    `json:"namespaces"`
+	UID        int         `json:"uid"`
+	GID        int         `json:"gid"`
+	Hostname   string      `json:"hostname"`
+	View       []Entry     `json:"view"`
+	Quiet      []string    `json:"quiet,omitempty"`  // hidden, and never asked about
+	Link       *LinkPlan   `json:"link,omitempty"`   // nil: the network is empty
+	Stored     *StoredPlan `json:"stored,omitempty"` // nil: nothing of what is stored is there
+	Landlock   Landlock    `json:"landlock"`
+	Filter     Filter      `json:"filter"`
+	Limits     LimitPlan   `json:"limits"`
 }
 
 // Op is what an Entry puts at its path.
@@ -47,6 +48,9 @@ const (
 	// OpAppend is a folder or file of the host in which everything stays and grows:
 	// a server outside makes, appends, and does nothing else.
 	OpAppend Op = "append"
+	// OpStored is the folder of what outlives the session: a server outside hands out
+	// one whole version of a value, and takes one.
+	OpStored Op = "stored"
 	// OpTrap is a root that knows names only: what is beneath it and not mounted
 	// is hidden, not absent, and the first touch of it is a question.
 	OpTrap Op = "trap"
@@ -176,7 +180,7 @@ func (p Plan) Skeleton() (names, mounted []Entry) {
 				names = append(names, *e)
 				continue
 			}
-		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpTrap, OpOverlay, OpAppend:
+		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpTrap, OpOverlay, OpAppend, OpStored:
 			on[e.Path] = true
 		}
 		mounted = append(mounted, *e)
@@ -188,7 +192,7 @@ func (p Plan) Skeleton() (names, mounted []Entry) {
 func (p Plan) Has(at string) bool {
 	return slices.ContainsFunc(p.View, func(e Entry) bool {
 		switch e.Op {
-		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpOverlay, OpAppend:
+		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpOverlay, OpAppend, OpStored:
 			return within(at, e.Path)
 		case OpDir, OpFile, OpLink, OpTrap:
 		}

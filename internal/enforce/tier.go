@@ -26,6 +26,7 @@ type carries struct {
 	askFlows bool // flows of the network can be asked about, whatever of touches
 	overlay  bool // what is changed of a volume can go elsewhere
 	appends  bool // what is there can be kept from being changed while more is added
+	stores   bool // what outlives a session can be read and committed
 	some     bool // single programs may be started, and no others
 	link     bool // a network that decides about each flow
 	listen   bool // ports inside can be reached from the host
@@ -39,7 +40,7 @@ type carries struct {
 func carriedBy(tier string) (carries, bool) {
 	switch tier {
 	case TierProcess:
-		return carries{landlock: true, watch: true, ask: true, askFlows: true, overlay: true, appends: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
+		return carries{landlock: true, watch: true, ask: true, askFlows: true, overlay: true, appends: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
 		return carries{overlay: true, appends: true, link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:

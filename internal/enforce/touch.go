@@ -35,6 +35,9 @@ const (
 	// whatever the answer: the network is its own. The question is whether somebody
 	// outside can reach it.
 	TouchListen TouchKind = "listen"
+	// TouchStored is a key of what is stored, which has no path: whoever serves it
+	// asks (Storer), and no tier makes such a touch.
+	TouchStored TouchKind = "stored"
 )
 
 // An Answer says what comes of a touch. The zero Answer refuses.

@@ -85,6 +85,23 @@ func (d *Device) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
+// Pending returns a request that is there already, of size 0 where there is none: what
+// was asked before Stop.
+func (d *Device) Pending(b []byte) (n int, err error) {
+	err = d.use(func() error {
+		p := []unix.PollFd{{Fd: int32(d.fd), Events: unix.POLLIN}}
+		if ready, err := unix.Poll(p, 0); err != nil || ready == 0 || p[0].Revents&unix.POLLIN == 0 {
+			return nil
+		}
+		// Nobody else reads, so that it is still there.
+		if n, err = unix.Read(d.fd, b); err != nil {
+			n = 0
+		}
+		return nil
+	})
+	return n, err
+}
+
 func (d *Device) wait(b []byte) (int, error) {
 	p := []unix.PollFd{{Fd: int32(d.fd), Events: unix.POLLIN}, {Fd: int32(d.wake), Events: unix.POLLIN}}
 	for {

@@ -16,6 +16,9 @@ import (
 const (
 	protocolMajor = 7
 	protocolMinor = 31
+	// AtomicTruncate has an open say that it truncates. Without it a program that
+	// opens so has truncated by path before.
+	AtomicTruncate = 1 << 3
 	// HandleKillpriv says that the server drops set-user-id bits itself. Without
 	// it the kernel looks at a file before it changes the owner, with the file's
 	// lock held: that look would be a touch, and a mount needs the same lock, so
@@ -51,6 +54,7 @@ const (
 	OpFsync       Operation = 20
 	OpSetxattr    Operation = 21
 	OpRemovexattr Operation = 24
+	OpFlush       Operation = 25
 	OpInit        Operation = 26
 	OpOpendir     Operation = 27
 	OpReaddir     Operation = 28

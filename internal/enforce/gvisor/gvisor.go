@@ -98,7 +98,7 @@ func (t Tier) start(p enforce.Plan, r *relay) (*session, error) {
 	}
 	var zones *row.Zones
 	if err == nil {
-		zones, err = row.OpenZones(p, idsOf(p))
+		zones, err = row.OpenZones(p, idsOf(p), nil)
 	}
 	if err != nil {
 		return nil, errors.Join(err, removeGroup(group))

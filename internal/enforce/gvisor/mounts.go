@@ -105,7 +105,7 @@ func (b *builder) detached(e enforce.Entry) namespace.Slot {
 		return row.Overlay(b.list, e)
 	case enforce.OpAppend:
 		return row.AppendOnly(b.list, b.child, idsOf(b.plan), e)
-	case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap:
+	case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpStored:
 	}
 	return noSlot
 }

@@ -57,7 +57,7 @@ func newAttacher(p enforce.Plan) *attacher {
 		}
 		switch e.Op {
 		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpTrap: // nothing is mounted, or the view itself
-		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpOverlay, enforce.OpAppend:
+		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpOverlay, enforce.OpAppend, enforce.OpStored:
 			a.shown[e.Path] = e
 		}
 	}

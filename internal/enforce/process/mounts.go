@@ -101,6 +101,13 @@ func (b *builder) trapMount() namespace.Slot {
 	return row.Served(b.list, b.child, b.ids(), "make the trap", 0, "40000")
 }
 
+// stored makes the mount of what outlives the session. What may be done with it its
+// server says; by modes the kernel looks only where it has asked for them, and a folder
+// of which it knows no owner yet nobody may write to.
+func (b *builder) stored(e enforce.Entry) namespace.Slot {
+	return row.Served(b.list, b.child, b.ids(), "make "+e.Path, unix.MOUNT_ATTR_NOEXEC, "40000", [2]string{"default_permissions"})
+}
+
 const noSlot = namespace.Slot(-1)
 
 // detached makes the mount that e puts into the view, not yet attached.
@@ -114,6 +121,8 @@ func (b *builder) detached(e enforce.Entry) (namespace.Slot, error) {
 		return row.Overlay(b.list, e), nil
 	case enforce.OpAppend:
 		return row.AppendOnly(b.list, b.child, b.ids(), e), nil
+	case enforce.OpStored:
+		return b.stored(e), nil
 	case enforce.OpTmpfs:
 		return row.NewMount(b.list, "make "+e.Path, "tmpfs", row.NoExec(e),
 			[2]string{"size", strconv.FormatInt(e.Size, 10)}, [2]string{"mode", fmt.Sprintf("%#o", e.Mode)}), nil

@@ -27,6 +27,8 @@ type Tier struct {
 	Asker enforce.Asker
 	// Networker takes the other end of the link; needed for plans with one.
 	Networker enforce.Networker
+	// Storer keeps what outlives the session; needed for plans that have of it.
+	Storer enforce.Storer
 
 	begun *begun // namespaces that were made already, for one Start
 }
@@ -93,7 +95,7 @@ func (t Tier) start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (*ses
 		}
 	}
 	if t.begun.fits(p, io) {
-		return t.begun.finish(p, attach, asking, t.Networker)
+		return t.begun.finish(ctx, p, attach, asking, t)
 	}
 	t.Discard()
 	group, err := cgroup.ForPlan(p, 0)
@@ -104,7 +106,7 @@ func (t Tier) start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (*ses
 	if err != nil {
 		return nil, errors.Join(err, asking.end(), removeGroup(group))
 	}
-	return bg.finish(p, attach, asking, t.Networker)
+	return bg.finish(ctx, p, attach, asking, t)
 }
 
 // begun is a sandbox whose namespaces are made and whose process waits for the
@@ -177,15 +179,15 @@ func (bg *begun) discard() {
 }
 
 // finish gives the process the rest of its row and waits until init is there.
-func (bg *begun) finish(p enforce.Plan, attach *attacher, asking *asking, network enforce.Networker) (*session, error) {
+func (bg *begun) finish(ctx context.Context, p enforce.Plan, attach *attacher, asking *asking, t Tier) (*session, error) {
 	s, b, last := bg.s, bg.b, bg.b.list
 	if b.ahead != nil {
 		last = b.ahead.list
 	}
-	s.attach, s.asking, s.network = attach, asking, network
+	s.attach, s.asking, s.network = attach, asking, t.Networker
 	s.plan, b.plan, b.list = p, p, &namespace.List{}
 	var err error
-	if s.zones, err = row.OpenZones(p, b.ids()); err == nil {
+	if s.zones, err = row.OpenZones(p, b.ids(), s.storing(ctx, t.Storer)); err == nil {
 		err = b.rest()
 	}
 	if err != nil {

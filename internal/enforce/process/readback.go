@@ -375,7 +375,7 @@ func viewHolds(dir string, view []enforce.Entry) error {
 	for i := range view {
 		e := &view[i]
 		switch e.Op {
-		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpTrap, enforce.OpOverlay, enforce.OpAppend:
+		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpTrap, enforce.OpOverlay, enforce.OpAppend, enforce.OpStored:
 			wanted[e.Path] = e
 		case enforce.OpDir, enforce.OpFile, enforce.OpLink: // no mounts
 		}
@@ -420,6 +420,9 @@ func expected(p string, wanted map[string]*enforce.Entry, last map[string]mountp
 func (m mountpoint) holds(e enforce.Entry) error {
 	if e.Op == enforce.OpOverlay && m.kind != "overlay" {
 		return fmt.Errorf("changes at %q would reach the host", m.path)
+	}
+	if e.Op == enforce.OpStored && m.kind != "fuse" {
+		return fmt.Errorf("what lies at %q would not outlive the session", m.path)
 	}
 	if e.Op == enforce.OpAppend && m.kind != "fuse" {
 		return fmt.Errorf("what lies at %q could be changed, not only appended to", m.path)

@@ -36,7 +36,7 @@ type session struct {
 	missed  atomic.Int64 // denials that nobody took in time
 	attach  *attacher
 	asking  *asking    // nil where nothing is asked about
-	zones   *row.Zones // nil where nothing is append-only
+	zones   *row.Zones // nil where nothing is append-only or stored
 	network enforce.Networker
 	letGo   func()        // of the mounts; nil before they are held
 	copied  atomic.Int64  // a copy of the host's mounts that it was made from; 0: none, or let go
@@ -130,7 +130,7 @@ func (s *session) Wait() (enforce.Result, error) {
 		}).Stop()
 	}
 	<-s.ended
-	if s.letGo != nil {
+	if s.letGo != nil && s.zones == nil {
 		go s.letGo()
 	}
 	s.takeOver()
@@ -138,6 +138,9 @@ func (s *session) Wait() (enforce.Result, error) {
 	r := s.result()
 	r.Missed = int(s.missed.Load())
 	err := errors.Join(s.line.Close(), s.endServing(), s.attach.close())
+	if s.letGo != nil { // where something is served, what was asked last was answered first
+		go s.letGo()
+	}
 	if s.group != nil {
 		if stats, e := s.group.Stats(); e == nil && r.Limit == "" {
 			r.Limit = stats.Hit()

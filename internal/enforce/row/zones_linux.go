@@ -11,21 +11,46 @@ import (
 	"ambit.dev/ambit/internal/enforce/zone"
 )
 
-// Zones are the append-only zones of one sandbox, served by this process.
+// A Server serves one mount of a view over the device that it takes.
+type Server interface {
+	Take(dev int) error
+	Serve() error
+	Stop()
+	Close() error
+}
+
+// Zones are the append-only zones of one sandbox, and its folder of what is stored,
+// served by this process.
 type Zones struct {
-	zones  []*zone.Zone // in the order of the plan
-	served sync.WaitGroup
+	servers []Server // in the order of the plan
+	served  sync.WaitGroup
 }
 
 // OpenZones opens what is to be served, for mounts whose user namespace shows owners
-// as ids say; nil where the plan has none of it.
-func OpenZones(p enforce.Plan, ids IDs) (*Zones, error) {
+// as ids say; nil where the plan has none of it. stored opens the folder of what is
+// stored, nil in a tier that has none.
+func OpenZones(p enforce.Plan, ids IDs, stored func(IDs) (Server, error)) (*Zones, error) {
 	var s *Zones
 	for i := range p.View {
 		e := &p.View[i]
-		if e.Op != enforce.OpAppend {
+		if e.Op != enforce.OpAppend && e.Op != enforce.OpStored {
 			continue
 		}
+		one, err := open(e, ids, stored)
+		if err != nil {
+			return nil, errors.Join(err, s.End())
+		}
+		if s == nil {
+			s = &Zones{}
+		}
+		s.servers = append(s.servers, one)
+	}
+	return s, nil
+}
+
+func open(e *enforce.Entry, ids IDs, stored func(IDs) (Server, error)) (Server, error) {
+	switch {
+	case e.Op == enforce.OpAppend:
 		var denied []zone.Denied
 		for _, d := range e.Denied {
 			denied = append(denied, zone.Denied(d))
@@ -33,14 +58,13 @@ func OpenZones(p enforce.Plan, ids IDs) (*Zones, error) {
 		z, err := zone.Open(zone.Config{Denied: denied, Path: e.Source, Dev: e.Dev, Ino: e.Ino, Read: e.Read, Single: ids.Single,
 			UID: uint32(ids.UID), GID: uint32(ids.GID), Late: ids.Late, Bytes: e.Size, Files: e.Files})
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("make %s append-only: %w", e.Path, err), s.End())
+			return nil, fmt.Errorf("make %s append-only: %w", e.Path, err)
 		}
-		if s == nil {
-			s = &Zones{}
-		}
-		s.zones = append(s.zones, z)
+		return z, nil
+	case stored == nil:
+		return nil, errors.New("internal error: a plan with what is stored, of another tier")
 	}
-	return s, nil
+	return stored(ids)
 }
 
 // Take takes the devices off the line, in the order in which the row sends them, and
@@ -49,15 +73,15 @@ func (s *Zones) Take(descriptor func() (int, error)) error {
 	if s == nil {
 		return nil
 	}
-	for _, z := range s.zones {
+	for _, one := range s.servers {
 		fd, err := descriptor()
 		if err == nil {
-			err = z.Take(fd)
+			err = one.Take(fd)
 		}
 		if err != nil {
-			return fmt.Errorf("serve what is append-only: %w", err)
+			return fmt.Errorf("serve what is append-only or stored: %w", err)
 		}
-		s.served.Go(func() { _ = z.Serve() }) // whatever ends it, every call in the zone fails
+		s.served.Go(func() { _ = one.Serve() }) // whatever ends it, every call in it fails
 	}
 	return nil
 }
@@ -67,13 +91,13 @@ func (s *Zones) End() (err error) {
 	if s == nil {
 		return nil
 	}
-	for _, z := range s.zones {
-		z.Stop()
+	for _, one := range s.servers {
+		one.Stop()
 	}
 	s.served.Wait()
-	for _, z := range s.zones {
-		err = errors.Join(err, z.Close())
+	for _, one := range s.servers {
+		err = errors.Join(err, one.Close())
 	}
-	s.zones = nil
+	s.servers = nil
 	return err
 }
