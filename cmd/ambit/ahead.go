@@ -40,11 +40,15 @@ func (s *prepared) usual(base enforce.Base) ([]enforce.Entry, *enforce.LinkPlan,
 	return enforce.Ahead(in), link, err
 }
 
-// linkAhead is the link that a command without a pack will probably have: what it
-// reaches for can be asked about.
+// linkAhead is the link that a command without a pack will probably have from the
+// start, with the files that every link has: what it reaches for can be asked about.
+// Where nothing of the network was named, the link is made later.
 func (s *prepared) linkAhead(in *enforce.Input) (*enforce.LinkPlan, error) {
 	if !in.AdHoc || !in.Ask || s.flags.offline || !egressThere() {
 		return nil, nil
+	}
+	if !s.flags.namesNetwork() {
+		return nil, linked(in, nil)
 	}
 	l := linkPlan
 	l.Tun = tunOpens()

@@ -59,7 +59,9 @@ func (s *prepared) link(in *enforce.Input) error {
 	if !asked && !granted {
 		return nil
 	}
-	in.Link, in.AskListen = &linkPlan, asked && s.asksToListen()
+	l := linkPlan
+	l.Late = asked && !granted // what nothing was granted of is rarely used
+	in.Link, in.AskListen = &l, asked && s.asksToListen()
 	if err := s.trust(in); err != nil {
 		return err
 	}

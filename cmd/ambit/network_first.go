@@ -12,8 +12,9 @@ import (
 )
 
 // A run that asks has a link, since a connection can be asked about; most such
-// runs never use it. So the process of the network is started with the first
-// packet, or the first port. Packets wait in the link meanwhile.
+// runs never use it. So the tier makes it with the first socket, which waits, and the
+// process of the network is started with the first packet, or the first port. Packets
+// wait in the link meanwhile.
 
 // first is the beginning of a network. The zero value with done is one that has
 // begun.
@@ -27,6 +28,13 @@ type first struct {
 	err  error         // guarded by mu; why there is none
 }
 
+var (
+	// errNoLink says that no program of the sandbox has had a socket yet, so that there
+	// is nothing to be told of its network.
+	errNoLink       = errors.New("the sandbox has no link yet")
+	errSessionEnded = errors.New("the session has ended")
+)
+
 // awaitFirst keeps the link until its first packet comes. That is waited for by no
 // thread of its own.
 func (n *network) awaitFirst(l *enforce.Ends) error {
@@ -36,8 +44,11 @@ func (n *network) awaitFirst(l *enforce.Ends) error {
 	}
 	f := &n.first
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done { // the session ended while it was made
+		return errors.Join(errSessionEnded, l.Close())
+	}
 	f.link = l
-	f.mu.Unlock()
 	f.waits.Go(func() {
 		if frames.Read(packetThere) == nil {
 			_ = n.begin() // the sandbox is ended where it fails
@@ -62,7 +73,7 @@ func (n *network) begin() error {
 	case f.done:
 		return f.err
 	case f.link == nil:
-		return errors.New("the sandbox has no link yet")
+		return errNoLink
 	}
 	l := f.link
 	f.done, f.link = true, nil
@@ -115,7 +126,7 @@ func (n *network) endWait() bool {
 	defer f.mu.Unlock()
 	f.done = true
 	if l := f.link; l != nil {
-		f.link, f.err = nil, errors.New("the session has ended")
+		f.link, f.err = nil, errSessionEnded
 		f.waits.Go(func() { _ = l.Close() }) // nobody has anything of it
 		return false
 	}

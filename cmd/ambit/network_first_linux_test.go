@@ -89,3 +89,25 @@ func TestFirstPacketNever(t *testing.T) {
 		t.Error("it begins after its end")
 	}
 }
+
+// TestLinkAfterTheEnd: a link that was made while the session ended is closed.
+func TestLinkAfterTheEnd(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[1])
+	n := &network{live: &live{}}
+	n.first.begin = func(*enforce.Ends) error { t.Error("it has begun"); return nil }
+	if err := n.begin(); !errors.Is(err, errNoLink) {
+		t.Errorf("without a link: %v", err)
+	}
+	n.stop()
+	if err := n.Linked(&enforce.Ends{Frames: os.NewFile(uintptr(pair[0]), "link")}); !errors.Is(err, errSessionEnded) {
+		t.Errorf("a link after the end: %v", err)
+	}
+	if _, err := unix.Write(pair[1], []byte("packet")); !errors.Is(err, unix.EPIPE) {
+		t.Errorf("it is open: %v", err)
+	}
+	n.stop()
+}

@@ -114,7 +114,7 @@ func (n *network) republish(grants []grant.Grant) {
 	n.ports.mu.Unlock()
 	for _, g := range grants {
 		if c := g.Capability; c.Kind() == capability.NetListen && g.Outcome == grant.Allow && allowed(c) {
-			_ = n.tellPort(c) // it was told, and the session goes on
+			_ = n.tellPort(c) // it was told, and the session goes on; without a link, when there is something to listen on
 		}
 	}
 }
@@ -123,7 +123,7 @@ func (n *network) republish(grants []grant.Grant) {
 func (n *network) tellPort(c capability.Capability) error {
 	at, fresh, err := n.publish(c)
 	switch {
-	case n.s.app.json:
+	case n.s.app.json, errors.Is(err, errNoLink):
 	case err != nil:
 		n.say(func() { printf(n.s.app.err, "ambit: %s: %v\n", c.Display(), err) })
 	case fresh:

@@ -84,7 +84,12 @@ is no such command; 128+N: signal N ended it.`,
 // held calls for answers, new connections for decisions. What a pack needs is not
 // known yet.
 func (f *runFlags) serves() bool {
-	return f.asks() || f.pack != "" || slices.ContainsFunc(f.allow, func(text string) bool {
+	return f.asks() || f.pack != "" || f.namesNetwork()
+}
+
+// namesNetwork reports whether something of the network is allowed by name.
+func (f *runFlags) namesNetwork() bool {
+	return slices.ContainsFunc(f.allow, func(text string) bool {
 		c, err := capability.Parse(text)
 		return err == nil && (c.Kind() == capability.NetConnect || c.Kind() == capability.NetListen || c.Kind() == capability.NetStream)
 	})

@@ -49,13 +49,13 @@ func Compile(in Input, f Facts) (Plan, error) {
 	p.Session, p.Program, p.Stored = in.Session, in.Program, in.stored()
 	if in.Link != nil {
 		l := *in.Link
-		l.Tun = f.TUN
+		l.Tun, l.Late = f.TUN, l.Late && in.Ask
 		p.Link = &l
 	}
 	p.Filter = Filter{
 		NoSpawn: set.noSpawn(), LimitExec: set.limitExec(),
 		WatchConnect: in.Link == nil || in.Ask, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask, AskSpawn: set.askSpawn,
-		HoldLooks: in.Ask && in.Notify, HoldListens: in.Ask && in.AskListen && in.Link != nil,
+		HoldLooks: in.Ask && in.Notify, HoldListens: in.Ask && in.AskListen && in.Link != nil, HoldSockets: p.Link != nil && p.Link.Late,
 	}
 	p.Filter.NoGroupSignal = f.LandlockABI < FullLandlockABI // its scope of signals came last
 	if p.Limits = limits(in.Limits, f); can.bounds {

@@ -316,6 +316,19 @@ func TestHoldListens(t *testing.T) {
 	}
 }
 
+// TestLateLink: a link is made with the first socket only where calls can wait, and
+// then they do.
+func TestLateLink(t *testing.T) {
+	for _, on := range []struct{ ask, late, want bool }{{true, true, true}, {false, true, false}, {true, false, false}} {
+		in, f := host(), facts()
+		in.Ask, in.Notify, in.Link = on.ask, on.ask, &enforce.LinkPlan{Late: on.late}
+		p, err := enforce.Compile(in, f)
+		if err != nil || p.Link.Late != on.want || p.Filter.HoldSockets != on.want || (p.LinkAtStart() == nil) != on.want {
+			t.Errorf("%+v: %+v, %v, %v", on, p.Link, p.Filter.HoldSockets, err)
+		}
+	}
+}
+
 // TestEveryKindHasAnAnswer: no kind is passed over in silence.
 func TestEveryKindHasAnAnswer(t *testing.T) {
 	for _, k := range capability.Kinds() {

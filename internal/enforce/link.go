@@ -18,6 +18,18 @@ type LinkPlan struct {
 	// they go by a veth pair and a packet socket, which take nothing but the
 	// namespaces. What can be reached is the same; a tun device is quicker.
 	Tun bool `json:",omitempty"`
+	// Late has the link made with the first socket that could use it, which waits for
+	// it. Only plans that ask have that.
+	Late bool `json:",omitempty"`
+}
+
+// LinkAtStart is the link that is made with the sandbox; nil where there is none, or
+// where it is made later.
+func (p Plan) LinkAtStart() *LinkPlan {
+	if p.Link == nil || p.Link.Late {
+		return nil
+	}
+	return p.Link
 }
 
 // Way is how packets go between the sandbox and its network.

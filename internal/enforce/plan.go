@@ -148,6 +148,8 @@ type Filter struct {
 	// HoldListens has listen wait: whether a port can be reached from outside can be
 	// asked about.
 	HoldListens bool `json:"hold_listens,omitempty"`
+	// HoldSockets has the first socket of the network wait until the link is made.
+	HoldSockets bool `json:"hold_sockets,omitempty"`
 	// NoGroupSignal refuses signals to the own process group, of which the launcher
 	// and others outside may be members.
 	NoGroupSignal bool `json:"no_group_signal,omitempty"`

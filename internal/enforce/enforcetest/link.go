@@ -35,8 +35,7 @@ try:
 except OSError as e:
     print(e.errno)
 `)
-	in.Link = &enforce.LinkPlan{Guest: netip.MustParsePrefix("198.19.255.100/24"), Gateway: netip.MustParsePrefix("198.19.255.2/24"),
-		Guest6: netip.MustParsePrefix("2001:2::100/64"), Gateway6: netip.MustParsePrefix("2001:2::2/64")}
+	in.Link = linkOfTests()
 	n := &network{came: make(chan struct{})}
 	e := suite{tier: with(n), facts: facts, differs: d}.run(t, in, nil)
 	if n.ends == nil {
@@ -61,6 +60,11 @@ except OSError as e:
 	case <-time.After(patience):
 		t.Error("the packet did not come out of the link")
 	}
+}
+
+func linkOfTests() *enforce.LinkPlan {
+	return &enforce.LinkPlan{Guest: netip.MustParsePrefix("198.19.255.100/24"), Gateway: netip.MustParsePrefix("198.19.255.2/24"),
+		Guest6: netip.MustParsePrefix("2001:2::100/64"), Gateway6: netip.MustParsePrefix("2001:2::2/64")}
 }
 
 // network reads what comes out of a link.

@@ -132,7 +132,7 @@ func (a *ahead) fits(p enforce.Plan) bool {
 	case a.trap != noSlot && !p.Trapped(), a.link != nil && p.Trapped() && a.trap == noSlot:
 		return false
 	}
-	return a.link == nil || p.Link != nil && *p.Link == *a.link
+	return a.link == nil || p.Link != nil && *p.Link == *a.link // and not a late one
 }
 
 // root is the root that was made, and what of p is left to be put into it. It is

@@ -189,6 +189,10 @@ func (a *asking) put(ctx context.Context, t enforce.Touch) bool {
 	return ok
 }
 
+// decided is how long an answer takes where nobody is asked. While somebody is, the
+// process that attaches is made.
+const decided = 2 * time.Millisecond
+
 // wish is put for what may be granted by its name alone. Of that there is nothing
 // to attach yet.
 func (a *asking) wish(ctx context.Context, t enforce.Touch) (ok, alone bool) {
@@ -196,6 +200,7 @@ func (a *asking) wish(ctx context.Context, t enforce.Touch) (ok, alone bool) {
 	defer cancel()
 	defer context.AfterFunc(a.ctx, cancel)()
 	t.Program, t.Argv = program(t.PID)
+	defer time.AfterFunc(decided, a.attach.ready).Stop()
 	answer := a.asker.Touched(ctx, t)
 	if !answer.Allow || answer.Alone {
 		return answer.Allow && t.Alone, true

@@ -312,7 +312,8 @@ const (
 	hostMounts    = 20 // its own mount namespace, a copy of the host's
 	sandboxMounts = 21
 	skeletonRoot  = 22 // of a view without a trap: its root, to be written to
-	lastKept      = 22
+	sandboxNet    = 23 // its network, where the link is made later
+	lastKept      = 23
 	firstBelow    = 100 // and those of attacher.below, in its order
 	mostBelow     = 100
 )
@@ -345,6 +346,13 @@ func (b *builder) intoSandbox() {
 	b.list.Call("enter the sandbox", unix.SYS_SETNS, num(sandboxMounts), num(unix.CLONE_NEWNS))
 }
 
+// ready makes the worker before it is needed. What fails there is met again.
+func (a *attacher) ready() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_ = a.start() // it says the same to who needs it
+}
+
 // start makes the worker when it is needed first.
 //
 // Security: it holds every right in the user namespace that owns the sandbox's
@@ -360,7 +368,7 @@ func (a *attacher) start() error {
 	b := &builder{plan: a.plan, list: &namespace.List{}, parent: -1}
 	defer b.close()
 	own := a.plan.UID != 0 && b.user()
-	var user, mounts int
+	var user, mounts, net int
 	dir := "/proc/" + itoa(int(a.init.Load()))
 	open := func(to *int, what string, f func() (int, error)) error {
 		fd, err := f()
@@ -386,11 +394,18 @@ func (a *attacher) start() error {
 	if err != nil {
 		return err
 	}
+	keep := []int{namespace.WorkerLine, user, mounts, b.proc, b.self}
+	if a.lateLink() {
+		if err := open(&net, "open its network", file(dir+"/ns/net", unix.O_RDONLY)); err != nil {
+			return err
+		}
+		keep = append(keep, net)
+	}
 	l := b.list
 	blockSignals(l)
 	// Also 0 to 2: where the launcher has none, they may be its end of a line.
 	l.Call("leave the launcher's descriptors", unix.SYS_CLOSE_RANGE, num(0), num(namespace.WorkerLine-1), num(0))
-	closeAllBut(l, []int{namespace.WorkerLine, user, mounts, b.proc, b.self})
+	closeAllBut(l, keep)
 	if own {
 		l.Call("enter the sandbox's user namespace", unix.SYS_SETNS, num(user), num(unix.CLONE_NEWUSER))
 	}
@@ -401,6 +416,9 @@ func (a *attacher) start() error {
 	l.Call("keep the copy", unix.SYS_OPENAT, num(b.proc), l.Str("self/ns/mnt"), num(unix.O_RDONLY|unix.O_CLOEXEC)).Keep(fd)
 	l.Call("keep the copy", unix.SYS_DUP3, namespace.Result(fd), num(hostMounts), num(unix.O_CLOEXEC))
 	l.Call("keep the sandbox's mounts", unix.SYS_DUP3, num(mounts), num(sandboxMounts), num(unix.O_CLOEXEC))
+	if a.lateLink() {
+		l.Call("keep the sandbox's network", unix.SYS_DUP3, num(net), num(sandboxNet), num(unix.O_CLOEXEC))
+	}
 	l.Call("set umask", unix.SYS_UMASK, num(0))
 	if a.skeleton.names != nil {
 		b.openSkeleton()

@@ -223,7 +223,7 @@ func (b *builder) reachOut() error {
 	if b.ahead != nil && b.ahead.link != nil {
 		return nil // sent already
 	}
-	return row.MakeLink(b.list, b.plan.Link, b.proc, b.child)
+	return row.MakeLink(b.list, b.plan.LinkAtStart(), b.proc, b.child)
 }
 
 // standard puts a descriptor at its number. /dev/null is the view's own.

@@ -123,7 +123,7 @@ type begun struct {
 // begin clones a process that enters its namespaces and then waits for one byte
 // on the line. A goroutine stays on the thread that cloned until it has ended.
 func begin(outline enforce.Plan, io enforce.Stdio, group *cgroup.Group) (*begun, error) {
-	s := &session{group: group, denials: make(chan enforce.Denial, 64), ended: make(chan struct{})}
+	s := &session{group: group, late: newLateLink(), denials: make(chan enforce.Denial, 64), ended: make(chan struct{})}
 	bg := &begun{io: io, s: s, started: make(chan error, 1)}
 	rows, bell := make(chan *namespace.List, 1), newBell()
 	defer func() {
@@ -275,7 +275,7 @@ func removeGroup(g *cgroup.Group) error {
 // options translates the plan for the filter.
 func options(f enforce.Filter) seccomp.Options {
 	return seccomp.Options{NoSpawn: f.NoSpawn, LimitExec: f.LimitExec, HoldConnect: f.WatchConnect, HoldOpen: f.WatchOpens,
-		HoldChanges: f.HoldChanges, HoldRuns: f.HoldRuns, HoldLooks: f.HoldLooks, NoGroupSignal: f.NoGroupSignal, HoldListens: f.HoldListens}
+		HoldChanges: f.HoldChanges, HoldRuns: f.HoldRuns, HoldLooks: f.HoldLooks, NoGroupSignal: f.NoGroupSignal, HoldListens: f.HoldListens, HoldSockets: f.HoldSockets}
 }
 
 // rulesetFor opens a Landlock ruleset that handles every file right.

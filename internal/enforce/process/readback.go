@@ -45,9 +45,12 @@ func readBack(pid int, p enforce.Plan, outside map[string]string, group *cgroup.
 	add("seccomp", "filter, tried", status.want("Seccomp", "2"))
 	add("no_new_privs", "", status.want("NoNewPrivs", "1"))
 	add("capabilities", "none", status.noCapabilities())
-	if p.Link == nil {
+	switch {
+	case p.Link == nil:
 		add("network", "only its own loopback", onlyLoopback(dir))
-	} else {
+	case p.Link.Late:
+		add("network", "only its own loopback, until its first socket has a link made, by "+p.Link.Way(), onlyLoopback(dir))
+	default:
 		add("network", "only its loopback and its link, by "+p.Link.Way(), onlyLink(dir, p.Link.Tun))
 	}
 	add("descriptors", "0, 1, 2", onlyStandard(dir))

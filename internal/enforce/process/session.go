@@ -38,6 +38,7 @@ type session struct {
 	asking  *asking    // nil where nothing is asked about
 	zones   *row.Zones // nil where nothing is append-only or stored
 	network enforce.Networker
+	late    *lateLink     // of a plan whose link is made later
 	letGo   func()        // of the mounts; nil before they are held
 	copied  atomic.Int64  // a copy of the host's mounts that it was made from; 0: none, or let go
 	hears   bool          // the filter's listener was taken over

@@ -42,7 +42,7 @@ const (
 func (s *session) watch(listening chan<- error) {
 	defer close(s.watched)
 	defer close(s.denials)
-	if err := errors.Join(s.takeTrap(), row.TakeLink(s.plan.Link, s.network, s.line.descriptor), s.zones.Take(s.line.descriptor)); err != nil || !options(s.plan.Filter).Holds() {
+	if err := errors.Join(s.takeTrap(), row.TakeLink(s.plan.LinkAtStart(), s.network, s.line.descriptor), s.zones.Take(s.line.descriptor)); err != nil || !options(s.plan.Filter).Holds() {
 		listening <- err
 		return
 	}
@@ -94,6 +94,8 @@ func (w *watcher) handle(n seccomp.Notification) seccomp.Verdict {
 		return w.exec(n)
 	case unix.SYS_LISTEN:
 		return w.listen(n)
+	case unix.SYS_SOCKET, unix.SYS_IOCTL:
+		return w.firstSocket(n)
 	}
 	if call, ok := changing[n.Call]; ok {
 		switch {

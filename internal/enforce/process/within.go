@@ -67,12 +67,11 @@ func (a *attacher) opened(p string, flags uint64) (int, error) {
 	if err := a.do(l); err != nil {
 		return -1, err
 	}
-	worker, err := unix.PidfdOpen(int(*pid), 0)
+	fds, err := takeFrom(int(*pid), handedOver, 1)
 	if err != nil {
 		return -1, err
 	}
-	defer unix.Close(worker) //nolint:errcheck // it only stands for a process
-	return unix.PidfdGetfd(worker, handedOver, 0)
+	return fds[0], nil
 }
 
 // openFlags are those of open(2) that say what the descriptor is good for. Others

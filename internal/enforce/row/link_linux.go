@@ -36,7 +36,27 @@ func MakeLink(l *namespace.List, p *enforce.LinkPlan, proc, line int) error {
 	if p == nil {
 		return nil
 	}
-	s, err := setup(*p, proc)
+	return layLink(l, *p, proc, func(_ int, end namespace.Slot) {
+		l.Send("hand over the link", line, end)
+		l.Call("hand over the link", unix.SYS_CLOSE, namespace.Result(end))
+	})
+}
+
+// LeaveLink is MakeLink for a process whose descriptors can be looked at: it leaves
+// the other end at the numbers from first on, and answers how many there are.
+func LeaveLink(l *namespace.List, p enforce.LinkPlan, proc, first int) (count int, err error) {
+	err = layLink(l, p, proc, func(i int, end namespace.Slot) {
+		l.Call("hand over the link", unix.SYS_DUP3, namespace.Result(end), num(first+i), num(unix.O_CLOEXEC))
+		l.Call("hand over the link", unix.SYS_CLOSE, namespace.Result(end))
+		count = i + 1
+	})
+	return count, err
+}
+
+// layLink adds the calls that make a link, and what hand adds for each of its other
+// ends.
+func layLink(l *namespace.List, p enforce.LinkPlan, proc int, hand func(i int, end namespace.Slot)) error {
+	s, err := setup(p, proc)
 	if err != nil {
 		return err
 	}
@@ -68,9 +88,8 @@ func MakeLink(l *namespace.List, p *enforce.LinkPlan, proc, line int) error {
 			step.May()
 		}
 	}
-	for _, slot := range ends(s) {
-		l.Send("hand over the link", line, slots[slot])
-		l.Call("hand over the link", unix.SYS_CLOSE, namespace.Result(slots[slot]))
+	for i, slot := range ends(s) {
+		hand(i, slots[slot])
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ func TestArguments(t *testing.T) {
 	death := seccomp.Options{KeepDeathSignal: true}
 	change, run := seccomp.Options{HoldChanges: true}, seccomp.Options{HoldRuns: true}
 	look, group := seccomp.Options{HoldLooks: true}, seccomp.Options{NoGroupSignal: true}
+	first := seccomp.Options{HoldSockets: true}
 	watched := seccomp.Options{HoldLooks: true, HoldOpen: true}
 	const cwd = 0xffffffffffffff9c // AT_FDCWD
 	for _, c := range []struct {
@@ -163,6 +164,17 @@ func TestArguments(t *testing.T) {
 		{seccomp.Options{HoldConnect: true}, "connect", [6]uint64{}, "hold"},
 		{seccomp.Options{HoldConnect: true}, "listen", [6]uint64{}, "allow"},
 		{seccomp.Options{HoldListens: true}, "listen", [6]uint64{}, "hold"},
+		{first, "socket", [6]uint64{unix.AF_INET, unix.SOCK_STREAM}, "hold"},
+		{first, "socket", [6]uint64{unix.AF_INET6, unix.SOCK_DGRAM | unix.SOCK_CLOEXEC}, "hold"},
+		{first, "socket", [6]uint64{unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE}, "hold"},
+		{first, "socket", [6]uint64{unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_GENERIC}, "EPROTONOSUPPORT"},
+		{first, "socket", [6]uint64{unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP}, "EPROTONOSUPPORT"},
+		{first, "socket", [6]uint64{unix.AF_PACKET, unix.SOCK_RAW}, "EAFNOSUPPORT"},
+		{first, "socket", [6]uint64{unix.AF_UNIX, unix.SOCK_STREAM}, "allow"},
+		{first, "ioctl", [6]uint64{3, unix.SIOCGIFCONF}, "hold"},
+		{first, "ioctl", [6]uint64{3, 1<<32 | unix.SIOCGIFINDEX}, "hold"},
+		{first, "ioctl", [6]uint64{3, unix.TCGETS}, "allow"},
+		{first, "ioctl", [6]uint64{0, unix.TIOCSTI}, "EPERM"},
 	} {
 		for _, arch := range architectures {
 			table := seccomp.TableFor(arch, c.options)

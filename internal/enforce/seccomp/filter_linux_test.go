@@ -17,10 +17,10 @@ var architectures = []string{"amd64", "arm64"}
 // combinations are all sets of options.
 func combinations() []seccomp.Options {
 	var all []seccomp.Options
-	for i := range 1 << 12 {
+	for i := range 1 << 13 {
 		on := func(bit int) bool { return i>>bit&1 == 1 }
 		all = append(all, seccomp.Options{NoSpawn: on(0), LimitExec: on(1), HoldConnect: on(2), HoldSendto: on(3),
-			HoldOpen: on(4), AllowPtrace: on(5), KeepDeathSignal: on(6), HoldChanges: on(7), HoldRuns: on(8), HoldLooks: on(9), HoldListens: on(10), NoGroupSignal: on(11)})
+			HoldOpen: on(4), AllowPtrace: on(5), KeepDeathSignal: on(6), HoldChanges: on(7), HoldRuns: on(8), HoldLooks: on(9), HoldListens: on(10), NoGroupSignal: on(11), HoldSockets: on(12)})
 	}
 	return all
 }

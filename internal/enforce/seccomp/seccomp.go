@@ -55,6 +55,9 @@ type Options struct {
 	HoldRuns bool
 	// HoldListens holds listen.
 	HoldListens bool
+	// HoldSockets holds socket of the families that have to do with the network, and
+	// the requests of ioctl by which any socket tells of interfaces.
+	HoldSockets bool
 	// AllowPtrace lifts the refusal of ptrace and of nothing else. The pid
 	// namespace and Landlock keep it inside the sandbox.
 	AllowPtrace bool
@@ -71,5 +74,5 @@ type Options struct {
 // Holds reports whether any rule waits for an answer, that is, whether the
 // filter must be installed with a listener.
 func (o Options) Holds() bool {
-	return o.NoSpawn || o.HoldConnect || o.HoldSendto || o.HoldOpen || o.HoldChanges || o.HoldLooks || o.HoldRuns || o.HoldListens
+	return o.NoSpawn || o.HoldConnect || o.HoldSendto || o.HoldOpen || o.HoldChanges || o.HoldLooks || o.HoldRuns || o.HoldListens || o.HoldSockets
 }

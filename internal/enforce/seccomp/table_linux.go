@@ -176,6 +176,9 @@ func holds(o Options) []rule {
 	if o.HoldListens {
 		rs = append(rs, always(hold, "whether a port can be reached from outside can be asked about", "listen")...)
 	}
+	if o.HoldSockets {
+		rs = append(rs, firstSockets()...)
+	}
 	if o.HoldConnect {
 		rs = append(rs, always(hold, whyConnect, "connect")...)
 	}
@@ -186,6 +189,18 @@ func holds(o Options) []rule {
 			rule{"sendto", hold, whyConnect, when, []test{has(4, whole).upper()}})
 	}
 	return rs
+}
+
+// firstSockets are held where the network's link is made when the first program
+// wants to know of it. A socket of another family can be asked for interfaces all the
+// same (netdevice(7)); the kernel takes the request as unsigned int.
+func firstSockets() []rule {
+	const why = "the link is made before anybody can see that there is none"
+	return []rule{
+		{"socket", hold, why, "INET, INET6, NETLINK", []test{is(0, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK)}},
+		{"ioctl", hold, why, "that tells of interfaces", []test{is(1, unix.SIOCGIFNAME, unix.SIOCGIFCONF, unix.SIOCGIFFLAGS, unix.SIOCGIFADDR, unix.SIOCGIFDSTADDR,
+			unix.SIOCGIFBRDADDR, unix.SIOCGIFNETMASK, unix.SIOCGIFMETRIC, unix.SIOCGIFMTU, unix.SIOCGIFHWADDR, unix.SIOCGIFINDEX, unix.SIOCGIFTXQLEN, unix.SIOCGIFMAP, unix.SIOCETHTOOL)}},
+	}
 }
 
 // looks are held where the view has nothing that hears of them: what is absent
