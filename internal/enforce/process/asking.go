@@ -200,7 +200,9 @@ func (a *asking) wish(ctx context.Context, t enforce.Touch) (ok, alone bool) {
 	defer cancel()
 	defer context.AfterFunc(a.ctx, cancel)()
 	t.Program, t.Argv = program(t.PID)
-	defer time.AfterFunc(decided, a.attach.ready).Stop()
+	if !a.attach.there.Load() {
+		defer time.AfterFunc(decided, a.attach.ready).Stop()
+	}
 	answer := a.asker.Touched(ctx, t)
 	if !answer.Allow || answer.Alone {
 		return answer.Allow && t.Alone, true

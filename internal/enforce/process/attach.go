@@ -29,6 +29,7 @@ type attacher struct {
 	stand []string        // programs that can be asked about, where files stand for them
 	trap  *trap.Trap      // that knows what is mounted on it; nil: there is none
 	init  atomic.Int64    // of the sandbox, as the host sees it; 0 until it is there
+	there atomic.Bool     // the worker is made
 
 	mu     sync.Mutex // one change at a time; guards worker, atHome, closed, below and buried
 	worker *namespace.Worker
@@ -426,6 +427,7 @@ func (a *attacher) start() error {
 	if a.worker, err = namespace.StartWorker(l); err != nil {
 		return fmt.Errorf("make a process that attaches: %w", err)
 	}
+	a.there.Store(true)
 	return nil
 }
 
