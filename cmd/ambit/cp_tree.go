@@ -67,6 +67,37 @@ func whole(dir *os.File) error {
 	return nil
 }
 
+// putInPlace gives a file of a folder the name of another one, which it replaces.
+func putInPlace(dir *os.File, aside, name string) error {
+	if err := unmounted(dir, name); err != nil {
+		return err
+	}
+	return unix.Renameat(int(dir.Fd()), aside, int(dir.Fd()), name)
+}
+
+// unmounted refuses a name of a session's folder on which something is mounted there.
+//
+// Security: what is denied beneath a grant has a mount on it in the session, where nothing
+// can be done to the name for that reason. From outside something could: the kernel keeps
+// a mount of another namespace from nobody who renames or removes what is beneath it, and
+// takes it away. Then a file that the program must not change would be another one, and
+// open to it.
+func unmounted(dir *os.File, name string) error {
+	var st unix.Statx_t
+	err := unix.Statx(int(dir.Fd()), name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, 0, &st)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	case err != nil:
+		return err
+	case st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT == 0:
+		return unix.ENOTSUP // a kernel that does not say so
+	case st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0:
+		return unix.EBUSY
+	}
+	return nil
+}
+
 func openIn(dir *os.File, name string, flags int, mode uint32) (*os.File, error) {
 	how := &unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Mode: uint64(mode), Resolve: beneath}
 	fd, err := unix.Openat2(int(dir.Fd()), name, how)
@@ -86,7 +117,7 @@ func (c *copier) file(src, dir *os.File, name string, st unix.Stat_t) error {
 		}
 		err = errors.Join(c.pour(src, dst, st), dst.Close())
 		if err == nil {
-			err = unix.Renameat(int(dir.Fd()), aside, int(dir.Fd()), name)
+			err = putInPlace(dir, aside, name)
 		}
 		if err != nil {
 			_ = unix.Unlinkat(int(dir.Fd()), aside, 0) // it may be under its name

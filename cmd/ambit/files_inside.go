@@ -231,7 +231,7 @@ func (in insider) write(name string, from io.Reader) (n int64, err error) {
 		}
 		n, err = pourMost(dst, from, most)
 		if err == nil {
-			err = unix.Renameat(int(dir.Fd()), aside, int(dir.Fd()), base)
+			err = putInPlace(dir, aside, base)
 		}
 		if err != nil {
 			_ = unix.Unlinkat(int(dir.Fd()), aside, 0) // it may be under its name
@@ -277,7 +277,13 @@ func (in insider) remove(name string, folder bool) error {
 	if folder {
 		flags = unix.AT_REMOVEDIR
 	}
-	if err := asSession(func() error { return unix.Unlinkat(int(dir.Fd()), base, flags) }); err != nil {
+	err = asSession(func() error {
+		if err := unmounted(dir, base); err != nil {
+			return err
+		}
+		return unix.Unlinkat(int(dir.Fd()), base, flags)
+	})
+	if err != nil {
 		return fmt.Errorf("remove %s in the session: %w", shellWord(name), err)
 	}
 	return nil

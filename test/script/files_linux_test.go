@@ -85,6 +85,34 @@ func TestFilesHostile(t *testing.T) {
 	}
 }
 
+// What is denied beneath a grant is neither removed nor replaced by who looks after files
+// from outside, where the mounts that deny it hold nobody up.
+func TestFilesDenied(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	secret, locked, open := b.write("secret", "secret\n"), b.write("locked", "locked\n"), b.write("open", "open\n")
+	id, _ := b.listed(b.command("run", "--ask", "none", "-v", b.dir+":"+b.dir+":rw", "--deny", "fs.read:"+secret, "--deny", "fs.write:"+locked, "--", "sh", "-c", "echo > "+b.dir+"/ready; exec sleep 1000"))
+	mine := filepath.Dir(b.write("../mine/locked", "mine\n"))
+	b.run("exec", id, "--", "rm", "-f", secret).want(t, 1, "busy")
+	for _, name := range []string{secret, locked} {
+		b.run("files", "rm", id+":"+name).want(t, 125, "busy")
+		cmd := b.command("files", "write", id+":"+name)
+		cmd.Stdin = strings.NewReader("mine\n")
+		b.finish(cmd).want(t, 125, "busy")
+	}
+	b.run("cp", mine+"/locked", id+":"+locked).want(t, 125)
+	b.run("cp", mine, id+":"+b.dir).want(t, 125, "busy")
+	b.run("files", "rm", id+":"+open).want(t, 0)
+	for name, want := range map[string]string{secret: "secret\n", locked: "locked\n"} {
+		if got, err := os.ReadFile(name); err != nil || string(got) != want {
+			t.Errorf("%s has %q, %v", name, got, err)
+		}
+	}
+	if b.there("open") {
+		t.Error("the control: a file that may be removed is there")
+	}
+}
+
 // Root outside has rights to all files, and a program of root's in a session has none
 // but those of whose file it is: neither has who reads, writes or copies there.
 func TestFilesRoot(t *testing.T) {
