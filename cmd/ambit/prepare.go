@@ -91,6 +91,15 @@ func (s *prepared) Append(ctx context.Context, records ...audit.Record) ([]audit
 	return l.Append(ctx, records...)
 }
 
+// Took is how long it took to write to the log.
+func (s *prepared) Took() audit.Took {
+	l, err := s.log.get()
+	if err != nil {
+		return audit.Took{} // nothing was written
+	}
+	return l.Took()
+}
+
 // begin reads what comes before all else.
 func (a *app) begin(f *runFlags, argv []string) *prepared {
 	s := &prepared{app: a, flags: f, argv: argv, managed: a.manage(), log: open(a.openLog), store: open(a.openStore), sessions: &lister{open: a.openList}, vault: &safe{app: a},

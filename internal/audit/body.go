@@ -86,6 +86,9 @@ type EndBody struct {
 	In       int64         `json:"in,omitempty"`      // bytes to the sandbox
 	Out      int64         `json:"out,omitempty"`     // bytes from it
 	Uses     []UseBody     `json:"uses,omitempty"`    // of what was watched
+
+	Appends  []int         `json:"appends,omitempty"`   // to this log, by how long they took: Bounds
+	Appended time.Duration `json:"append_ns,omitempty"` // how long all of them took
 }
 
 // UseBody says whether a session used a capability that it had and that could be

@@ -79,6 +79,8 @@ func (e EndBody) appendTo(o *object) {
 		o.text("capability", u.Capability, false)
 		o.bool("used", u.Used, true)
 	})
+	o.numbers("appends", e.Appends)
+	o.number("append_ns", int64(e.Appended), true)
 }
 
 func (f FlowBody) appendTo(o *object) {
@@ -213,6 +215,22 @@ func (o *object) number(name string, n int64, omit bool) {
 	}
 	o.name(name)
 	o.b = strconv.AppendInt(o.b, n, 10)
+}
+
+// numbers adds a list, which is left out if it is empty.
+func (o *object) numbers(name string, all []int) {
+	if len(all) == 0 {
+		return
+	}
+	o.name(name)
+	o.b = append(o.b, '[')
+	for i, n := range all {
+		if i > 0 {
+			o.b = append(o.b, ',')
+		}
+		o.b = strconv.AppendInt(o.b, int64(n), 10)
+	}
+	o.b = append(o.b, ']')
 }
 
 func (o *object) count(name string, n uint64) {

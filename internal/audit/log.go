@@ -50,6 +50,8 @@ type Log struct {
 	// not be taken back. Guarded by the lock of the folder.
 	broken error
 
+	took tookOf
+
 	mu      sync.Mutex
 	queue   []*request // guarded by mu
 	leading bool       // guarded by mu: some request commits
@@ -169,12 +171,14 @@ func (l *Log) Append(ctx context.Context, records ...Record) ([]Record, error) {
 	if r.bytes > 64<<20 {
 		return nil, fmt.Errorf("append to audit log: %d bytes at once", r.bytes)
 	}
+	began := time.Now()
 	if err := l.enqueue(r); err != nil {
 		return nil, fmt.Errorf("append to audit log: %w", err)
 	}
 	if err := l.wait(ctx, r); err != nil {
 		return nil, fmt.Errorf("append to audit log: %w", err)
 	}
+	l.took.note(time.Since(began))
 	return r.records, nil
 }
 

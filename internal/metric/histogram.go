@@ -44,6 +44,18 @@ func (h *Histogram) Took(d time.Duration, values ...string) {
 	s.sum += d.Seconds()
 }
 
+// Add notes many, counted by the bounds; what is counted beyond them counts as longer
+// than all.
+func (h *Histogram) Add(counts []int, sum time.Duration, values ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := one(h.series, h.head, values, func(v []string) *spread { return &spread{values: v, counts: make([]uint64, len(h.bounds)+1)} })
+	for i, n := range counts {
+		s.counts[min(i, len(h.bounds))] += uint64(max(n, 0))
+	}
+	s.sum += max(sum, 0).Seconds()
+}
+
 func (h *Histogram) write(_ context.Context, to *text) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

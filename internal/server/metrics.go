@@ -32,6 +32,7 @@ type metrics struct {
 	took      *metric.Histogram
 	streams   *metric.Gauge
 	appends   *metric.Histogram
+	launchers *metric.Histogram // as they say at the end of their sessions
 	answers   *metric.Counter
 	records   *metric.Counter
 	decisions *metric.Counter
@@ -56,6 +57,7 @@ func newMetrics(s *Server) *metrics {
 	m.decisions = all.Counter("ambit_decisions_total", "Decisions among them.", "outcome")
 	m.denials = all.Counter("ambit_denials_total", "What sandboxes stopped, among them, by the tier that did.", "tier")
 	m.appends = all.Histogram("ambit_log_append_seconds", "How long the host itself took to record a call durably.", metric.Seconds)
+	m.launchers = all.Histogram("ambit_launcher_log_append_seconds", "How long launchers took to record something durably, of sessions that have ended since the host began.", metric.Seconds)
 	m.calls = all.Counter("ambit_api_requests_total", "Calls of the API that have ended, by what they ended with.", "route", "code")
 	m.took = all.Histogram("ambit_api_request_seconds", "How long calls took that are no streams.", metric.Seconds, "route")
 	m.streams = all.Gauge("ambit_api_streams", "Streams of the API that go on.")
@@ -137,7 +139,7 @@ func (m *metrics) follow(ctx context.Context) (err error) {
 		}
 		for _, r := range all {
 			m.records.Add(1, string(r.Kind)) // of the closed set, or the log is not read
-			if r.Kind != audit.Decision && r.Kind != audit.Denial {
+			if r.Kind != audit.Decision && r.Kind != audit.Denial && r.Kind != audit.SessionEnd {
 				continue
 			}
 			switch b, _ := r.Decode(); b := b.(type) { // of one that is not as it should be nothing more is told
@@ -145,6 +147,8 @@ func (m *metrics) follow(ctx context.Context) (err error) {
 				m.decisions.Add(1, outcome(b.Outcome))
 			case *audit.DenialBody:
 				m.denials.Add(1, tier(b.Layer))
+			case *audit.EndBody:
+				m.launchers.Add(b.Appends, b.Appended)
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	api "ambit.dev/ambit/api/ambit/v1/ambitv1connect"
 	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/metric"
 	"ambit.dev/ambit/internal/server"
 )
 
@@ -135,5 +136,18 @@ func TestMetricsWords(t *testing.T) {
 	}
 	if got, text := numbers(t, s, http.MethodGet, server.Viewer); got != http.StatusOK || !regexp.MustCompile(`(?m)^ambit_goroutines \d+$`).MatchString(text) {
 		t.Errorf("without a log: %d\n%s", got, text)
+	}
+}
+
+// What launchers count by is what is written.
+func TestMetricsBounds(t *testing.T) {
+	t.Parallel()
+	if len(audit.Bounds) != len(metric.Seconds) {
+		t.Fatalf("%d bounds, %d are written", len(audit.Bounds), len(metric.Seconds))
+	}
+	for i, b := range audit.Bounds {
+		if b.Seconds() != metric.Seconds[i] {
+			t.Errorf("bound %d is %v, %g is written", i, b, metric.Seconds[i])
+		}
 	}
 }

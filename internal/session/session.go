@@ -34,6 +34,9 @@ type Recorder interface {
 	Append(context.Context, ...audit.Record) ([]audit.Record, error)
 }
 
+// A timed Recorder knows how long it took to write records.
+type timed interface{ Took() audit.Took }
+
 // Spec is what is run, for whom.
 type Spec struct {
 	ID        string
@@ -190,7 +193,12 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 		wg.Go(func() { r.Ended(res) })
 		defer wg.Wait()
 	}
-	return res, errors.Join(err, reported, untold, r.write(ctx, s, append(late, end(res))...))
+	last := end(res)
+	if l, ok := r.Log.(timed); ok {
+		took := l.Took()
+		last.Appends, last.Appended = took.Counts, took.Sum
+	}
+	return res, errors.Join(err, reported, untold, r.write(ctx, s, append(late, last)...))
 }
 
 // reportAfter is how long a session lasts before its report is made durable.

@@ -123,6 +123,9 @@ func TestServeSpans(t *testing.T) {
 		t.Errorf("the question: %+v", q)
 	}
 	until(t, "sent spans are counted", func() bool { return numbers(t, h, `ambit_trace_spans_total{outcome="sent"}`) > 0 })
+	if n := numbers(t, h, "ambit_launcher_log_append_seconds_count"); n < 2 || numbers(t, h, "ambit_launcher_log_append_seconds_sum") <= 0 {
+		t.Errorf("launchers wrote %g times", n)
+	}
 	if !slices.ContainsFunc(got["decide"], func(s spantest.Span) bool { return s.Attributes["ambit.outcome"] == "allow" }) {
 		t.Errorf("%+v", got["decide"])
 	}
