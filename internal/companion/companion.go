@@ -60,55 +60,54 @@ type Briefly interface {
 }
 
 // Line is a message as it is sent.
-func Line(m any, most int) ([]byte, error) {
-	text, err := encode(m)
-	if err != nil {
-		return nil, fmt.Errorf("encode a message: %w", err)
-	}
-	if len(text) >= most {
-		return nil, errors.New("the message is too long")
-	}
-	return append(text, '\n'), nil
-}
+func Line(m any, most int) ([]byte, error) { return appendLine(nil, m, most) }
 
-func encode(m any) ([]byte, error) {
-	if b, ok := m.(Brief); ok {
-		if text, ok := b.AppendBrief(make([]byte, 0, 256)); ok {
-			return text, nil
-		}
+// appendLine appends a message. On an error b is as it was.
+func appendLine(b []byte, m any, most int) ([]byte, error) {
+	longer, ok := b, false
+	if brief, is := m.(Brief); is {
+		longer, ok = brief.AppendBrief(b)
 	}
-	return json.Marshal(m)
+	if !ok {
+		text, err := json.Marshal(m)
+		if err != nil {
+			return b, fmt.Errorf("encode a message: %w", err)
+		}
+		longer = append(b, text...)
+	}
+	if len(longer)-len(b) >= most {
+		return b, errors.New("the message is too long")
+	}
+	return append(longer, '\n'), nil
 }
 
 // Send writes one message.
-func (c *Conn) Send(m any) error {
-	line, err := Line(m, c.most)
-	if err != nil {
-		return err
-	}
+func (c *Conn) Send(m any) (err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.held = append(c.held, line...)
+	if c.held, err = appendLine(c.held, m, c.most); err != nil {
+		return err
+	}
 	return c.flush()
 }
 
 // Later sends one message soon, before any that is sent later: it spares the other
 // side to wake up for each.
-func (c *Conn) Later(m any) error {
-	line, err := Line(m, c.most)
-	if err != nil {
-		return err
-	}
+func (c *Conn) Later(m any) (err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.held) == 0 {
+	first := len(c.held) == 0
+	if c.held, err = appendLine(c.held, m, c.most); err != nil {
+		return err
+	}
+	if first {
 		if c.soon == nil {
 			c.soon = time.AfterFunc(pause, func() { _ = c.Flush() }) // the next one hears of an error too
 		} else {
 			c.soon.Reset(pause)
 		}
 	}
-	if c.held = append(c.held, line...); len(c.held) < maxHeld {
+	if len(c.held) < maxHeld {
 		return nil
 	}
 	return c.flush()

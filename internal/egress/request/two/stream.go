@@ -278,6 +278,9 @@ func (st *stream) finish(trailer func()) {
 	st.settle()
 }
 
+// errLeft is the end of a stream that nobody has any more.
+var errLeft = fmt.Errorf("%w: left", errOver)
+
 // abandon resets a stream, unless it has ended on both sides. mu is held.
 func (st *stream) abandon(code http2.ErrCode) {
 	l := st.link
@@ -285,5 +288,5 @@ func (st *stream) abandon(code http2.ErrCode) {
 		l.sayReset(st.id, code)
 	}
 	st.forget()
-	l.drop(st, fmt.Errorf("%w: left", errOver))
+	l.drop(st, errLeft)
 }
