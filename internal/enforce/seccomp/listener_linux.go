@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -68,6 +70,10 @@ type Listener struct {
 	fd   int // not to be used but under mu, or serving, with closed false
 	wake int // an eventfd that ends Serve; the same holds for it
 
+	// first is a copy of fd that the runtime waits for, until the first call is held:
+	// later each one would wake it up. Closed by Serve, and by Close.
+	first *os.File
+
 	serving sync.Mutex // held by Serve
 
 	mu     sync.RWMutex // held for reading by every use of fd
@@ -87,7 +93,14 @@ func NewListener(fd int) (*Listener, error) {
 		return nil, fmt.Errorf("set flags of listener: %w", err)
 	}
 	unix.CloseOnExec(fd)
-	return &Listener{fd: fd, wake: wake}, nil
+	l := &Listener{fd: fd, wake: wake}
+	if first, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err == nil { // else a thread waits
+		// So that the runtime waits for it. Where a call is received the kernel does not
+		// look at this.
+		_ = unix.SetNonblock(first, true)
+		l.first = os.NewFile(uintptr(first), "seccomp listener")
+	}
+	return l, nil
 }
 
 // Serve calls handle for each held call, one after the other, until the last
@@ -97,9 +110,10 @@ func NewListener(fd int) (*Listener, error) {
 // goes to another goroutine, since nothing else is received meanwhile. It must
 // not wait for anything that a confined process does.
 //
-// Serve keeps its thread and blocks all signals on it: a signal that interrupts
-// a reply can make a call return something that nobody said, and one that comes
-// before a call is received restarts that call.
+// From the first held call on Serve keeps its thread and blocks all signals on it: a
+// signal that interrupts a reply can make a call return something that nobody said, and
+// one that comes before a call is received restarts that call. Many programs make no such
+// call, and a thread costs their start more than all that is done here.
 func (l *Listener) Serve(handle func(Notification) Verdict) error {
 	l.serving.Lock()
 	defer l.serving.Unlock()
@@ -108,6 +122,10 @@ func (l *Listener) Serve(handle func(Notification) Verdict) error {
 	l.mu.RUnlock()
 	if closed {
 		return ErrClosed
+	}
+	l.idle()
+	if ready, err := l.wait(); err != nil || !ready {
+		return err
 	}
 	restore, err := ownThread()
 	if err != nil {
@@ -137,11 +155,30 @@ func (l *Listener) Serve(handle func(Notification) Verdict) error {
 	}
 }
 
+// idle returns when wait will at once. Until then it takes no thread, where the runtime
+// can wait for the descriptor; where it cannot, it returns early.
+func (l *Listener) idle() {
+	defer l.first.Close() //nolint:errcheck // a copy, and one that is not there is an error
+	c, err := l.first.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = c.Read(func(uintptr) bool { // an error is one of the runtime's waiting
+		n, err := unix.Poll(l.both(), 0)
+		return n != 0 || err != nil && !errors.Is(err, unix.EINTR)
+	})
+}
+
+// both are the descriptors that Serve waits for.
+func (l *Listener) both() []unix.PollFd {
+	return []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}, {Fd: int32(l.wake), Events: unix.POLLIN}}
+}
+
 // wait returns true when a call is held, false when no process is left that
 // could make one. Close waits for Serve, so the descriptors stay open.
 func (l *Listener) wait() (bool, error) {
 	for {
-		p := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}, {Fd: int32(l.wake), Events: unix.POLLIN}}
+		p := l.both()
 		switch _, err := unix.Poll(p, -1); {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -256,6 +293,7 @@ func (l *Listener) Close() error {
 		return nil
 	}
 	l.closed = true
+	_ = l.first.Close() // Serve has closed it, if it was called
 	return errors.Join(unix.Close(l.fd), unix.Close(l.wake))
 }
 
@@ -269,5 +307,6 @@ func (l *Listener) endServe() error {
 	if _, err := unix.Write(l.wake, one); err != nil {
 		return fmt.Errorf("end listener: %w", err)
 	}
+	_ = l.first.SetReadDeadline(time.Unix(1, 0)) // ends idle; where this is refused it does not wait
 	return nil
 }

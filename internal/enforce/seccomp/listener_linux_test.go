@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -101,7 +102,7 @@ var scripts = map[string]func(){
 		tell("without address", unix.Send(fds[0], []byte("x"), 0))
 		tell("with address", unix.Sendto(fds[0], []byte("x"), 0, &unix.SockaddrUnix{Name: "/held/socket"}))
 	},
-	"exit": func() {},
+	"sleep": func() { time.Sleep(time.Hour) },
 }
 
 func opening(path string) error {
@@ -369,14 +370,39 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// TestServeIdle: until a call is held no thread waits for one, and Close ends the wait.
+func TestServeIdle(t *testing.T) {
+	l, _, _ := start(t, seccomp.Options{HoldConnect: true}, "sleep", true)
+	served := make(chan error, 1)
+	go func() { served <- l.Serve(nil) }()
+	waits := regexp.MustCompile(`(?m)^goroutine \d+ .*\[IO wait\]:\n(.+\n)*.*seccomp\.\(\*Listener\)\.idle`) // a thread of its own would be named
+	stacks := make([]byte, 1<<20)
+	for end := time.Now().Add(time.Minute); !waits.Match(stacks[:runtime.Stack(stacks, true)]); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("Serve does not wait without a thread:\n%s", stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-served; !errors.Is(err, seccomp.ErrClosed) {
+		t.Errorf("Serve ended with %v, want ErrClosed", err)
+	}
+}
+
 // TestServeRestoresThread checks that a goroutine that served can go on with
 // signals as before.
 func TestServeRestoresThread(t *testing.T) {
-	l, _, out := start(t, seccomp.Options{HoldConnect: true}, "exit", true)
+	l, _, out := start(t, seccomp.Options{HoldConnect: true}, "connect", true)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before := signalMask(t)
-	finish(t, l, out, func(seccomp.Notification) seccomp.Verdict { return seccomp.Go() })
+	finish(t, l, out, func(seccomp.Notification) seccomp.Verdict {
+		if !blocks(signalMask(t), unix.SIGURG) {
+			t.Error("a call is answered on a thread that takes signals")
+		}
+		return seccomp.Go()
+	})
 	if after := signalMask(t); after != before {
 		t.Errorf("signal mask %v, was %v", after, before)
 	}
