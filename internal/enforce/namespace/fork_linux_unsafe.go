@@ -49,18 +49,24 @@ func vforkClone(flags uintptr) uintptr
 //
 // The child's timers are as exact as those of whoever started this process.
 //
+// With keep this thread stays in that system call until the child has ended, says before
+// that it is there, and keeps how it ended.
+//
 // In the child it may not allocate, grow the stack, take a lock or store a
 // pointer: the memory is the parent's, and its collector may be running.
 //
 //go:norace
 //go:nosplit
-func forkExec(l *List) (int, syscall.Errno) {
+func forkExec(l *List, keep bool) (int, syscall.Errno) {
 	slack := thread.Before()
 	entersyscallblock()
 	beforeFork()
 	r := vforkClone(l.Flags | syscall.CLONE_VM | syscall.CLONE_VFORK | uintptr(syscall.SIGCHLD))
 	if r != 0 {
 		afterFork()
+		if keep {
+			l.keep(r)
+		}
 		exitsyscall()
 		if r > none-maxErrno {
 			return 0, syscall.Errno(-r)
@@ -90,6 +96,25 @@ func forkExec(l *List) (int, syscall.Errno) {
 	l.failed, l.errno = len(l.steps)+1, e
 	exit()
 	return 0, 0
+}
+
+// keep tells that the process is there, and waits for its end.
+//
+//go:norace
+//go:nosplit
+func (l *List) keep(made uintptr) {
+	l.made.Store(int64(made))
+	one := uint64(1)
+	_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, l.told, uintptr(unsafe.Pointer(&one)), 8) // there is room for one
+	if made > none-maxErrno {
+		return
+	}
+	for {
+		_, _, e := syscall.RawSyscall6(unix.SYS_WAIT4, made, uintptr(unsafe.Pointer(l.status)), 0, 0, 0, 0)
+		if e != syscall.EINTR {
+			return
+		}
+	}
 }
 
 // do performs one step in the child and reports whether it did what it must.

@@ -4,8 +4,10 @@ package namespace
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +35,7 @@ func Result(s Slot) Arg { return Arg{value: uintptr(s), slot: true} }
 var CWD = N(unix.AT_FDCWD)
 
 // A List is a prepared row of raw system calls. It is not safe for concurrent
-// use and serves one Start.
+// use and serves one Start, or one Run.
 type List struct {
 	// Flags are clone flags: CLONE_NEW… of the namespaces to make.
 	Flags uintptr
@@ -46,6 +48,10 @@ type List struct {
 	failed int // 0: execve succeeded; n: step n failed; len(steps)+1: execve failed
 	errno  syscall.Errno
 	soft   bool // a step that fails ends this row, and the process goes on with the next
+
+	told   uintptr          // an eventfd
+	made   atomic.Int64     // the process, or -errno of the clone
+	status *unix.WaitStatus // how it ended
 
 	mu    sync.Mutex // orders Then and what Start reads; the new process reads next without it
 	next  *List      // continued with, once the steps of this one are done
@@ -186,7 +192,7 @@ func (e *StepError) Unwrap() error {
 // Security: a step that does not do what it must ends the process before it
 // has executed anything, and Start answers the error. Nothing is left behind.
 func (l *List) Start() (int, error) {
-	pid, errno := forkExec(l)
+	pid, errno := forkExec(l, false)
 	if errno != 0 {
 		return 0, fmt.Errorf("clone: %w", errno)
 	}
@@ -200,6 +206,32 @@ func (l *List) Start() (int, error) {
 		}
 	}
 	return 0, stopped
+}
+
+// Run is Start that returns when the process has ended; how it did is in status then, if
+// there was one. When Started can be asked it adds one to told, an eventfd, by a call
+// that no scheduler delays.
+//
+// Security: the kernel binds PR_SET_PDEATHSIG to the thread that cloned, and this one is
+// in the kernel from there until the process has ended: no other goroutine gets it, and it
+// cannot end before. So it need not be locked, for which the runtime would start another.
+func (l *List) Run(told int, status *unix.WaitStatus) {
+	l.told, l.status = uintptr(told), status
+	_, _ = forkExec(l, true) // Started says it
+	runtime.KeepAlive(l)
+}
+
+// Started is the id of the process that Run has made, once that told so. An error says
+// that there is none; Run may still wait for its end.
+func (l *List) Started() (int, error) {
+	made := l.made.Load()
+	if made < 0 {
+		return 0, fmt.Errorf("clone: %w", syscall.Errno(-made))
+	}
+	if err := l.stoppedAt(); err != nil {
+		return 0, err
+	}
+	return int(made), nil
 }
 
 // stoppedAt is the step that ended the row, nil if it executed its program.

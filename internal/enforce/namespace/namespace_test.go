@@ -68,19 +68,7 @@ func start(t *testing.T, before func(*namespace.List), argv ...string) *child {
 	l.Call("line", unix.SYS_DUP3, namespace.N(high(pair[1])), namespace.N(3), namespace.N(0))
 	l.Exec(high(initFD), append([]string{"init", argv[0]}, argv...), []string{"PATH=/usr/bin:/bin", "X=1 2"})
 	c := &child{t: t, line: os.NewFile(uintptr(pair[0]), "line"), out: r, done: make(chan unix.WaitStatus, 1)}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		var err error
-		c.pid, err = l.Start()
-		started <- err
-		if err == nil {
-			var ws unix.WaitStatus
-			_, _ = unix.Wait4(c.pid, &ws, 0, nil)
-			c.done <- ws
-		}
-	}()
-	if err := <-started; err != nil {
+	if c.pid, err = run(t, l, c.done); err != nil {
 		t.Fatal(err)
 	}
 	for _, fd := range append(copies, initFD, pair[1]) {
@@ -89,6 +77,28 @@ func start(t *testing.T, before func(*namespace.List), argv ...string) *child {
 	_ = w.Close()
 	t.Cleanup(func() { _ = unix.Kill(c.pid, unix.SIGKILL); _ = c.line.Close(); _ = r.Close() })
 	return c
+}
+
+// run runs a row, and answers as soon as it is known whether there is a process.
+func run(t *testing.T, l *namespace.List, done chan<- unix.WaitStatus) (int, error) {
+	t.Helper()
+	told, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		var ws unix.WaitStatus
+		l.Run(told, &ws)
+		done <- ws
+	}()
+	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+		_, err = unix.Read(told, make([]byte, 8))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(told)
+	return l.Started()
 }
 
 func (c *child) release() {
@@ -363,6 +373,26 @@ func row(t *testing.T, build func(*namespace.List)) error {
 	defer runtime.UnlockOSThread()
 	_, err := l.Start()
 	return err
+}
+
+// TestRun: a row that stops says so at once, and is over then; so does a clone that is
+// refused.
+func TestRun(t *testing.T) {
+	done := make(chan unix.WaitStatus, 1)
+	l := &namespace.List{}
+	l.Exec(-1, []string{"none"}, nil)
+	if _, err := run(t, l, done); !errors.Is(err, unix.EBADF) {
+		t.Errorf("a program that is not there: %v", err)
+	}
+	if ws := <-done; !ws.Exited() {
+		t.Errorf("its process ended by %#x", ws)
+	}
+	l = &namespace.List{Flags: unix.CLONE_NEWNS | unix.CLONE_FS} // EINVAL, see clone(2)
+	l.Exec(-1, []string{"none"}, nil)
+	if pid, err := run(t, l, done); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("a clone that the kernel refuses: %d, %v", pid, err)
+	}
+	<-done
 }
 
 // TestSteps: each expectation stops the row where it is not met, by name, and

@@ -75,7 +75,7 @@ func (l *List) refusal(first *List) error {
 func (w *Worker) run(head *List) {
 	defer close(w.ended)
 	runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-	pid, errno := forkExec(head)
+	pid, errno := forkExec(head, false)
 	runtime.KeepAlive(head)
 	if errno != 0 {
 		head.failed, head.errno = 1, errno

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync/atomic"
 
@@ -18,7 +17,6 @@ import (
 	"ambit.dev/ambit/internal/enforce/namespace"
 	"ambit.dev/ambit/internal/enforce/row"
 	"ambit.dev/ambit/internal/enforce/seccomp"
-	"ambit.dev/ambit/internal/thread"
 )
 
 // Tier is the process tier. The zero value is ready.
@@ -112,25 +110,37 @@ func (t Tier) start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (*ses
 // begun is a sandbox whose namespaces are made and whose process waits for the
 // rest of its row.
 type begun struct {
-	b       *builder
-	io      enforce.Stdio
-	s       *session
-	started chan error
-	stood   chan struct{} // closed when the view stands, or never will; nil: none is to
-	used    atomic.Bool
+	b     *builder
+	first *namespace.List // what the process was made with
+	io    enforce.Stdio
+	s     *session
+	told  bell          // once it is known whether the row has started the sandbox
+	stood chan struct{} // closed when the view stands, or never will; nil: none is to
+	used  atomic.Bool
 }
 
 // begin clones a process that enters its namespaces and then waits for one byte
-// on the line. A goroutine stays on the thread that cloned until it has ended.
-func begin(outline enforce.Plan, io enforce.Stdio, group *cgroup.Group) (*begun, error) {
+// on the line. A thread stays in the kernel until it has ended.
+func begin(outline enforce.Plan, io enforce.Stdio, group *cgroup.Group) (_ *begun, err error) {
 	s := &session{group: group, late: newLateLink(), denials: make(chan enforce.Denial, 64), ended: make(chan struct{})}
-	bg := &begun{io: io, s: s, started: make(chan error, 1)}
-	rows, bell := make(chan *namespace.List, 1), newBell()
+	bg := &begun{io: io, s: s}
+	if bg.told, err = newBell(); err != nil {
+		return nil, err
+	}
+	next, err := newBell()
+	if err != nil {
+		bg.told.close()
+		return nil, err
+	}
+	rows := make(chan *namespace.List, 1)
 	defer func() {
 		close(rows)
-		bell.ring()
+		next.ring()
+		if err != nil {
+			bg.told.close()
+		}
 	}()
-	go s.keep(bell, rows, bg.started) // it gets its thread meanwhile
+	go s.keep(next, rows, bg.told) // it gets its thread meanwhile
 	b, err := newBuilder(outline, io)
 	if err != nil {
 		return nil, err
@@ -147,7 +157,7 @@ func begin(outline enforce.Plan, io enforce.Stdio, group *cgroup.Group) (*begun,
 		return nil, err
 	}
 	b.parent = -1 // the line's now
-	bg.b = b
+	bg.b, bg.first = b, b.list
 	rows <- b.list
 	return bg, nil
 }
@@ -168,7 +178,7 @@ func (bg *begun) discard() {
 		return
 	}
 	_ = bg.s.line.Close()
-	if err := <-bg.started; err == nil {
+	if err := bg.started(); err == nil {
 		bg.s.abandon()
 	}
 	if bg.stood != nil {
@@ -176,6 +186,15 @@ func (bg *begun) discard() {
 		bg.s.letCopyGo()
 	}
 	bg.b.close()
+}
+
+// started waits until the row has started the sandbox, or has failed and left nothing.
+func (bg *begun) started() (err error) {
+	bg.told.wait()
+	if bg.s.pid, err = bg.first.Started(); err != nil {
+		<-bg.s.ended
+	}
+	return err
 }
 
 // finish gives the process the rest of its row and waits until init is there.
@@ -202,7 +221,7 @@ func (bg *begun) finish(ctx context.Context, p enforce.Plan, attach *attacher, a
 	go s.watch(listening)
 	_ = s.line.send(1)          // a process that is gone says why below
 	s.outside = ownNamespaces() // while the row goes on
-	if err := <-bg.started; err != nil {
+	if err := bg.started(); err != nil {
 		_ = s.line.Close()
 		<-listening //nolint:errcheck // what ended it is said by the row
 		return nil, errors.Join(explain(err), s.endServing(), removeGroup(s.group))
@@ -222,27 +241,15 @@ func (bg *begun) finish(ctx context.Context, p enforce.Plan, attach *attacher, a
 	return s, nil
 }
 
-// keep owns the thread to which the kernel binds the life of the sandbox. It
-// starts the row that it is given, if there is one.
-func (s *session) keep(b bell, rows <-chan *namespace.List, started chan<- error) {
-	runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+// keep starts the row that it is given, if there is one, and waits for the end of what
+// that has made.
+func (s *session) keep(b bell, rows <-chan *namespace.List, told bell) {
 	b.wait()
 	list, ok := <-rows
 	if !ok {
 		return
 	}
-	pid, err := list.Start()
-	runtime.KeepAlive(list)
-	s.pid = pid
-	started <- err
-	if err != nil {
-		return
-	}
-	for {
-		if err := thread.Wait4(pid, &s.status); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
+	list.Run(int(told), &s.status)
 	close(s.ended)
 }
 

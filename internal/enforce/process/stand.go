@@ -177,13 +177,11 @@ func (bg *begun) stands() bool {
 	}
 	select {
 	case <-bg.stood:
-	case err := <-bg.started:
-		bg.started <- err // for discard
+	case <-bg.s.ended:
 		return false
 	}
 	select {
-	case err := <-bg.started:
-		bg.started <- err
+	case <-bg.s.ended:
 		return false
 	default:
 		return bg.s.copied.Load() != 0
