@@ -66,7 +66,7 @@ go:
 // func restore() bool
 //
 // A soft limit can always be raised to what it was: the hard one was not changed.
-TEXT ·restore(SB), NOSPLIT, $0-1
+TEXT ·restore(SB), $20480-1
 	MOVB $0, ret+0(FP)
 	CMPQ ·files(SB), $0
 	JEQ  done
