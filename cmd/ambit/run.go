@@ -215,7 +215,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 	// Once the launch is recorded, and not before: it takes two processors some
 	// tenths of a millisecond, which the row that is being built needs until then.
 	spec.Decide = func(ctx context.Context, launch audit.Record) error {
-		defer sigs.catch()
+		defer sigs.catch(s.flags.asks())
 		return s.spec.Decide(ctx, launch)
 	}
 	defer sigs.stop()

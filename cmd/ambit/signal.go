@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/thread"
 )
 
 // signals passes signals on to the program. What the terminal sends reaches
@@ -26,13 +27,23 @@ func newSignals() *signals {
 	return &signals{c: make(chan os.Signal, 16), caught: make(chan struct{}), done: make(chan struct{})}
 }
 
+// passed are the signals that are passed on.
+var passed = []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM}
+
 // catch begins to catch signals, not to ignore them, so that the program starts
 // with the default dispositions. What comes from here on, before it is let go, is
-// kept for it; what came before has ended ambit. It is called once.
-func (s *signals) catch() {
+// kept for it; what came before has ended ambit. It is called once. Who asks catches some
+// of them too while a question is shown, by package signal.
+func (s *signals) catch(asks bool) {
 	defer close(s.caught)
 	s.tty = foreground()
-	signal.Notify(s.c, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM)
+	if !asks {
+		thread.Signals(s.c, passed...)
+		return
+	}
+	for _, sig := range passed {
+		signal.Notify(s.c, sig)
+	}
 }
 
 // wait returns when signals are caught.

@@ -23,7 +23,8 @@ var few [2]uint64 //nolint:unused // likewise
 // rate is how often an allocation is remembered for a profile.
 var rate = &runtime.MemProfileRate //nolint:unused // by assembly alone
 
-// restore gives the limit of open files back, before any other package can open one.
+// restore gives the limit of open files back, before any other package can open one. Its
+// frame is so large that the stack grows at once to what a launch takes.
 func restore() bool
 
 var _ = restore()

@@ -65,7 +65,8 @@ go:
 
 // func restore() bool
 //
-// A soft limit can always be raised to what it was: the hard one was not changed.
+// A soft limit can always be raised to what it was: the hard one was not changed. The
+// frame is never touched. It is what the first goroutine gets its stack for.
 TEXT ·restore(SB), $20480-1
 	MOVB $0, ret+0(FP)
 	CMPQ ·files(SB), $0

@@ -67,7 +67,7 @@ go:
 // func restore() bool
 //
 // See entry_linux_amd64.s.
-TEXT ·restore(SB), NOSPLIT, $0-1
+TEXT ·restore(SB), $20480-1
 	MOVB ZR, ret+0(FP)
 	MOVD ·files(SB), R0
 	CBZ  R0, done

@@ -2,20 +2,21 @@ package stopping
 
 import (
 	"os"
-	"os/signal"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/thread"
 )
 
 // The stop signal needs more than signal.Notify: after signal.Stop the runtime
 // keeps its handler, which does nothing then (runtime/signal_unix.go,
 // sigdisable), and the stop key would never again stop us together with our job.
-// So the handler is put in once by the runtime, and from then on taken away and
+// So the handler is put in once by package thread, and from then on taken away and
 // put in by hand.
 var stops = struct {
 	mu      sync.Mutex
-	begun   bool             // the runtime has put its handler in; guarded by mu
+	begun   bool             // the handler was put in; guarded by mu
 	ignored bool             // whoever started us ignores the signal; guarded by mu
 	handler action           // that handler; guarded by mu
 	holders int              // guarded by mu
@@ -80,7 +81,7 @@ func catch() {
 		}
 		stops.begun = true
 		c := make(chan os.Signal, 1)
-		signal.Notify(c, unix.SIGTSTP)
+		thread.Signals(c, unix.SIGTSTP)
 		stops.handler, _ = sigaction(unix.SIGTSTP, nil)
 		go func() {
 			for sig := range c {

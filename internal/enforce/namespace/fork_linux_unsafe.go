@@ -103,7 +103,7 @@ func forkExec(l *List, keep bool) (int, syscall.Errno) {
 //go:norace
 //go:nosplit
 func (l *List) keep(made uintptr) {
-	l.made.Store(int64(made))
+	l.made = made
 	one := uint64(1)
 	_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, l.told, uintptr(unsafe.Pointer(&one)), 8) // there is room for one
 	if made > none-maxErrno {

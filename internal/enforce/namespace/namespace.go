@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -50,7 +49,7 @@ type List struct {
 	soft   bool // a step that fails ends this row, and the process goes on with the next
 
 	told   uintptr          // an eventfd
-	made   atomic.Int64     // the process, or -errno of the clone
+	made   uintptr          // the process, or -errno of the clone; the write to told orders it
 	status *unix.WaitStatus // how it ended
 
 	mu    sync.Mutex // orders Then and what Start reads; the new process reads next without it
@@ -224,14 +223,13 @@ func (l *List) Run(told int, status *unix.WaitStatus) {
 // Started is the id of the process that Run has made, once that told so. An error says
 // that there is none; Run may still wait for its end.
 func (l *List) Started() (int, error) {
-	made := l.made.Load()
-	if made < 0 {
-		return 0, fmt.Errorf("clone: %w", syscall.Errno(-made))
+	if l.made > none-maxErrno {
+		return 0, fmt.Errorf("clone: %w", syscall.Errno(-l.made))
 	}
 	if err := l.stoppedAt(); err != nil {
 		return 0, err
 	}
-	return int(made), nil
+	return int(l.made), nil
 }
 
 // stoppedAt is the step that ended the row, nil if it executed its program.

@@ -158,14 +158,17 @@ func (l *Listener) Serve(handle func(Notification) Verdict) error {
 // idle returns when wait will at once. Until then it takes no thread, where the runtime
 // can wait for the descriptor; where it cannot, it returns early.
 func (l *Listener) idle() {
-	defer l.first.Close() //nolint:errcheck // a copy, and one that is not there is an error
+	defer l.first.Close() // a copy; one that is not there is an error
 	c, err := l.first.SyscallConn()
 	if err != nil {
 		return
 	}
 	_ = c.Read(func(uintptr) bool { // an error is one of the runtime's waiting
-		n, err := unix.Poll(l.both(), 0)
-		return n != 0 || err != nil && !errors.Is(err, unix.EINTR)
+		for {
+			if n, err := unix.Poll(l.both(), 0); !errors.Is(err, unix.EINTR) {
+				return n != 0
+			}
+		}
 	})
 }
 

@@ -15,7 +15,8 @@ import (
 //
 // Security: it is the kernel's list for this network namespace, so nothing is
 // searched for. A socket that is bound later, or in another namespace, is not
-// in it, nor one that was bound by a relative path.
+// in it, nor one that was bound by a relative path, or by a descriptor of whoever
+// bound it (/proc/self/fd): from there such a path leads elsewhere.
 func Sockets() (found []enforce.Object, err error) {
 	text, err := read("/proc/net/unix")
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
@@ -45,7 +46,7 @@ func Sockets() (found []enforce.Object, err error) {
 
 // socketAt is the socket at p, if there is one within reach of this user.
 func socketAt(p string) (enforce.Object, bool) {
-	if !path.IsAbs(p) {
+	if !path.IsAbs(p) || strings.HasPrefix(p, "/proc/self/") { //nolint:forbidigo // the separator is part of the prefix
 		return enforce.Object{}, false
 	}
 	o, err := Resolve(p)
