@@ -1,6 +1,7 @@
 package view_test
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -227,6 +228,10 @@ func TestBaseSockets(t *testing.T) {
 		"/e\n0000000000000000: 00000002 00000000 00010000 0001 01 12345 f"} {
 		listen(root + p)
 	}
+	dir, err := os.Open(root + "/real")
+	must(t, err)
+	defer dir.Close()
+	listen(fmt.Sprintf("/proc/self/fd/%d/by-descriptor", dir.Fd())) // of whoever bound it, which is nobody that can be told
 	listen("@" + strings.TrimPrefix(root, "/")) // abstract: no path
 	must(t, os.Remove(root+"/gone"))
 	must(t, os.Remove(root+"/replaced"))
