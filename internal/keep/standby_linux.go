@@ -20,28 +20,20 @@ import (
 // ends without one there is nothing to run.
 //
 // Security: like Run it is for a process of its own, and the launcher ends with it.
-func StandBy(told io.Reader, launcher, state, dir string, most int64) error {
+func StandBy(told *os.File, launcher, state, dir string, most int64) error {
 	runtime.LockOSThread() // as in run
 	w, err := newWaiting(launcher, state)
 	if err != nil {
 		return err
 	}
-	named := make(chan string)
-	go func() {
-		defer close(named)
-		if name, err := bufio.NewReader(told).ReadString('\n'); err == nil {
-			named <- name
-		}
-	}()
-	select {
-	case <-w.gone:
+	if !w.waits(told) {
 		return w.discard() // another one takes its place
-	case name, ok := <-named:
-		if !ok {
-			return w.discard() // whoever wanted it is gone
-		}
-		return runJob(filepath.Join(dir, strings.TrimSuffix(name, "\n")), most, w)
 	}
+	name, err := bufio.NewReader(told).ReadString('\n')
+	if err != nil {
+		return w.discard() // whoever wanted it is gone
+	}
+	return runJob(filepath.Join(dir, strings.TrimSuffix(name, "\n")), most, w)
 }
 
 // waiting is a launcher that stands by.
@@ -49,8 +41,8 @@ type waiting struct {
 	cmd      *exec.Cmd
 	tell     *os.File // where the launch is written
 	out, err io.ReadCloser
-	gone     chan struct{} // closed when it has ended
-	claimed  chan bool     // whether the job is its own, once that is known; nil: it was told of none
+	process  int       // a descriptor of its process
+	claimed  chan bool // whether the job is its own, once that is known; nil: it was told of none
 }
 
 func newWaiting(launcher, state string) (*waiting, error) {
@@ -71,39 +63,34 @@ func newWaiting(launcher, state string) (*waiting, error) {
 	if err := w.cmd.Start(); err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	w.gone = goneWith(w.cmd.Process.Pid)
+	if w.process, err = unix.PidfdOpen(w.cmd.Process.Pid, 0); err != nil {
+		return nil, errors.Join(err, w.discard())
+	}
 	return w, nil
 }
 
-// goneWith is closed when a child has ended; never where the kernel does not tell.
-func goneWith(pid int) chan struct{} {
-	gone := make(chan struct{})
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return gone
-	}
-	go func() {
-		defer unix.Close(fd) //nolint:errcheck // nothing was written
-		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		for {
-			if _, err := unix.Poll(poll, -1); !errors.Is(err, unix.EINTR) {
-				close(gone)
-				return
-			}
+// waits reports whether something is told before the launcher has ended. There is one
+// wait for both: handing on what was read takes longer than reading it.
+func (w *waiting) waits(told *os.File) bool {
+	poll := []unix.PollFd{{Fd: int32(told.Fd()), Events: unix.POLLIN}, {Fd: int32(w.process), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(poll, -1); !errors.Is(err, unix.EINTR) {
+			return err != nil || poll[1].Revents == 0
 		}
-	}()
-	return gone
+	}
+}
+
+// lives reports whether the launcher has not ended.
+func (w *waiting) lives() bool {
+	poll := []unix.PollFd{{Fd: int32(w.process), Events: unix.POLLIN}}
+	n, err := unix.Poll(poll, 0)
+	return err == nil && n == 0
 }
 
 // serves reports whether a job can be run by it: its standard input is empty, and a
 // pipe would be another thing to programs than that.
 func (w *waiting) serves(j Job) bool {
-	select {
-	case <-w.gone:
-		return false
-	default:
-	}
-	return j.Path == w.cmd.Path && len(j.Stdin) == 0 && j.Terminal == nil && j.Session == ""
+	return w.lives() && j.Path == w.cmd.Path && len(j.Stdin) == 0 && j.Terminal == nil && j.Session == ""
 }
 
 // discard ends the launcher, which has launched nothing.

@@ -22,6 +22,23 @@ func launcher(t *testing.T) (path string) {
 	return path
 }
 
+// telling is where a text stands, and no more comes.
+func telling(t *testing.T, text string) *os.File {
+	t.Helper()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = read.Close() })
+	if _, err := write.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := write.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return read
+}
+
 func TestStandBy(t *testing.T) {
 	dir, path := t.TempDir(), launcher(t)
 	for _, c := range []struct {
@@ -38,7 +55,7 @@ func TestStandBy(t *testing.T) {
 			if err := keep.Put(at, c.job); err != nil {
 				t.Fatal(err)
 			}
-			if err := keep.StandBy(strings.NewReader(c.name+"\n"), path, "/state", dir, bound); err != nil {
+			if err := keep.StandBy(telling(t, c.name+"\n"), path, "/state", dir, bound); err != nil {
 				t.Fatal(err)
 			}
 			if out, bad := all(t, at); out != c.out || bad != c.bad {
@@ -47,7 +64,7 @@ func TestStandBy(t *testing.T) {
 			if end := wantState(t, at, keep.Ended); end.Exit != c.exit {
 				t.Errorf("it ended with %d, want %d", end.Exit, c.exit)
 			}
-			if err := keep.StandBy(strings.NewReader(c.name+"\n"), path, "/state", dir, bound); !errors.Is(err, keep.ErrBegun) {
+			if err := keep.StandBy(telling(t, c.name+"\n"), path, "/state", dir, bound); !errors.Is(err, keep.ErrBegun) {
 				t.Errorf("a second time: %v, want %v", err, keep.ErrBegun)
 			}
 			if was, _ := os.ReadFile(path + ".told"); c.name == "told" && string(was) != c.out+strings.TrimSuffix(c.out, "\n") {
@@ -68,7 +85,7 @@ func TestStandBy(t *testing.T) {
 	if err := keep.StandBy(told, dead, "/state", dir, bound); err != nil { // it returns, though nothing was told
 		t.Errorf("the launcher has ended: %v", err)
 	}
-	if err := keep.StandBy(strings.NewReader(""), path, "/state", dir, bound); err != nil {
+	if err := keep.StandBy(telling(t, ""), path, "/state", dir, bound); err != nil {
 		t.Errorf("nothing was to be run: %v", err)
 	}
 }

@@ -29,9 +29,57 @@ const (
 	soon       = 10 // looks
 )
 
+// following is the end of the log, which is being found while something else is done.
+type following struct {
+	done chan struct{} // closed when it is found
+	log  *audit.Follower
+	err  error
+}
+
+func (s *Server) follow() *following {
+	f := &following{done: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		f.log, f.err = audit.Follow(s.log())
+	}()
+	return f
+}
+
+// there reports whether it is found: what is recorded from now on will be read.
+func (f *following) there() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// begin counts a session that has begun.
+func (s *Server) begin(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active[id] = true
+	s.begun++
+}
+
 // untilBegun waits until the launch of a session is recorded, it has ended, or it
-// waits for somebody's answer. A launch that was refused is an error.
-func (s *Server) untilBegun(ctx context.Context, principal, id string, log *audit.Follower) error {
+// waits for somebody's answer. A launch that was refused is an error. before says that
+// the end of the log was found before there was a launch.
+func (s *Server) untilBegun(ctx context.Context, principal, id string, follow *following, before bool) error {
+	<-follow.done
+	log, err := follow.log, follow.err
+	if err != nil {
+		return err
+	}
+	if !before {
+		if began, err := s.launched(id); err != nil || began {
+			if began {
+				s.begin(id)
+			}
+			return err
+		}
+	}
 	tick := time.NewTicker(soonEvery)
 	defer tick.Stop()
 	for n, end := 0, s.cfg.Now().Add(beginsWithin); s.cfg.Now().Before(end); n++ {
@@ -40,10 +88,7 @@ func (s *Server) untilBegun(ctx context.Context, principal, id string, log *audi
 			return err
 		}
 		if slices.ContainsFunc(all, func(r audit.Record) bool { return r.Session == id && r.Kind == audit.SessionStart }) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.active[id] = true
-			s.begun++
+			s.begin(id)
 			return nil
 		}
 		if n == soon {
@@ -74,23 +119,30 @@ func (s *Server) asks(ctx context.Context, principal, id string) bool {
 	return err == nil && slices.ContainsFunc(all, func(q store.Approval) bool { return q.Session == id })
 }
 
-// refused is why a session that has ended never began; nil where it did.
-func (s *Server) refused(id string, how keep.End) error {
-	hints := func(k audit.Kind) audit.Query {
-		return audit.Query{Hints: []string{audit.HintSession(id), audit.HintKind(k)}, Keep: func(r audit.Record) bool { return r.Session == id && r.Kind == k }}
-	}
-	began, _, err := audit.Page(s.log(), 1, hints(audit.SessionStart))
+// ofSession are the records of a kind that a session has.
+func ofSession(id string, k audit.Kind) audit.Query {
+	return audit.Query{Hints: []string{audit.HintSession(id), audit.HintKind(k)}, Keep: func(r audit.Record) bool { return r.Session == id && r.Kind == k }}
+}
+
+// launched looks for the record of a session's launch.
+func (s *Server) launched(id string) (bool, error) {
+	began, _, err := audit.Page(s.log(), 1, ofSession(id, audit.SessionStart))
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil // it failed before there was a log
 	}
-	if err != nil || len(began) > 0 {
+	return len(began) > 0, err
+}
+
+// refused is why a session that has ended never began; nil where it did.
+func (s *Server) refused(id string, how keep.End) error {
+	if began, err := s.launched(id); err != nil || began {
 		return err
 	}
 	why := s.said(id, how)
 	if how.Exit != 126 {
 		return unmet(text(why))
 	}
-	decisions, _, err := audit.Page(s.log(), maxPage, hints(audit.Decision))
+	decisions, _, err := audit.Page(s.log(), maxPage, ofSession(id, audit.Decision))
 	if err != nil {
 		return err
 	}

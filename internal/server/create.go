@@ -18,7 +18,7 @@ import (
 
 func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.CreateSessionRequest]) (*connect.Response[pb.CreateSessionResponse], error) {
 	caller := callerOf(ctx)
-	follow := s.follow() // before it is begun
+	follow := s.follow()
 	id, err := s.put(ctx, caller, r.Msg)
 	if err != nil {
 		return nil, failure(err)
@@ -26,14 +26,11 @@ func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.Creat
 	if err := s.recordCreate(ctx, caller, id, r); err != nil {
 		return nil, failure(err)
 	}
-	begun, err := follow()
-	if err != nil {
-		return nil, failure(err)
-	}
+	before := follow.there()
 	if err := s.keeper(id); err != nil {
 		return nil, failure(err)
 	}
-	if err := s.untilBegun(ctx, caller.Principal, id, begun); err != nil {
+	if err := s.untilBegun(ctx, caller.Principal, id, follow, before); err != nil {
 		return nil, failure(err)
 	}
 	m, err := s.find(ctx, caller.Principal, id)
@@ -41,21 +38,6 @@ func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.Creat
 		return nil, failure(err)
 	}
 	return connect.NewResponse(&pb.CreateSessionResponse{Session: m}), nil
-}
-
-// follow begins to find the end of the log, while something else is done.
-func (s *Server) follow() func() (*audit.Follower, error) {
-	var f *audit.Follower
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f, err = audit.Follow(s.log())
-	}()
-	return func() (*audit.Follower, error) {
-		<-done
-		return f, err
-	}
 }
 
 // put makes the job of a request, or finds the one that an earlier request with
