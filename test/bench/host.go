@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -82,18 +83,24 @@ func (m *measurer) host() error {
 // hostCreate is the time to a program's first instruction, by the API and by the command
 // line, in turns.
 func (m *measurer) hostCreate(s *served, n *hostNumbers) error {
-	script := []string{"sh", "-c", `date +%s%N >"$1.new" && mv "$1.new" "$1"`, "sh"}
+	program, at, err := m.firstInstruction()
+	if err != nil {
+		return err
+	}
 	one := func(i int, start func(argv []string) error) (time.Duration, error) {
 		file := filepath.Join(m.out, "first"+strconv.Itoa(i))
 		_ = os.Remove(file) // of an earlier round
 		began := time.Now()
-		if err := start(append(script, file)); err != nil {
+		if err := start(append(slices.Clone(program), file)); err != nil {
 			return 0, err
 		}
 		for end := began.Add(hostPatience); time.Now().Before(end); time.Sleep(time.Millisecond) {
-			if text, err := os.ReadFile(file); err == nil {
-				at, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-				return time.Unix(0, at).Sub(began), err
+			text, err := os.ReadFile(file)
+			if err != nil {
+				continue
+			}
+			if first, err := at(text); err == nil {
+				return first.Sub(began), nil
 			}
 		}
 		return 0, errors.New("the program did not begin")
