@@ -3,10 +3,9 @@ package namespace
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,8 +20,12 @@ const WorkerLine = 3
 // does not need. It runs no Go code, so it can enter namespaces that a process
 // with threads cannot.
 type Worker struct {
-	mu   sync.Mutex // one row at a time; guards all below
-	line *os.File
+	over atomic.Bool // it is to end
+
+	mu sync.Mutex // one row at a time; guards all below
+	// line blocks: the runtime's way of waiting wakes one thread more each time it is
+	// written to, and each time it can be read. It is hung up without mu.
+	line int
 	// The process goes round these three: it waits, does the job, says so.
 	wait, job, done List
 	ended           chan struct{}
@@ -40,10 +43,7 @@ func StartWorker(first *List) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the line to a worker: %w", err)
 	}
-	if err := unix.SetNonblock(pair[0], true); err != nil { // so that closing it ends a wait
-		return nil, errors.Join(fmt.Errorf("make the line to a worker: %w", err), unix.Close(pair[0]), unix.Close(pair[1]))
-	}
-	w := &Worker{line: os.NewFile(uintptr(pair[0]), "line to a worker"), ended: make(chan struct{})}
+	w := &Worker{line: pair[0], ended: make(chan struct{})}
 	w.wait.Call("wait for work", unix.SYS_READ, N(WorkerLine), w.wait.Bytes(make([]byte, 1)), N(1)).MustYield(1)
 	w.done.Call("say that it is done", unix.SYS_WRITE, N(WorkerLine), w.done.Bytes(make([]byte, 1)), N(1)).MustYield(1)
 	w.wait.next, w.job.next, w.done.next = &w.job, &w.done, &w.wait
@@ -53,9 +53,9 @@ func StartWorker(first *List) (*Worker, error) {
 	head.next, first.next = first, &w.done
 	go w.run(head)
 	if err := w.hear(); err != nil {
-		_ = w.line.Close()
+		w.hangUp()
 		<-w.ended
-		_ = unix.Close(pair[1])
+		_, _ = unix.Close(pair[0]), unix.Close(pair[1])
 		return nil, errors.Join(head.refusal(first), err)
 	}
 	return w, unix.Close(pair[1])
@@ -79,7 +79,7 @@ func (w *Worker) run(head *List) {
 	runtime.KeepAlive(head)
 	if errno != 0 {
 		head.failed, head.errno = 1, errno
-		_ = w.line.Close() // whoever waits for the first word hears that there is none
+		w.hangUp() // whoever waits for the first word hears that there is none
 		return
 	}
 	for {
@@ -87,26 +87,24 @@ func (w *Worker) run(head *List) {
 			break
 		}
 	}
-	_ = w.line.Close()
+	w.hangUp()
 }
 
-// hearSoon is how long a row is waited for by the thread that ordered it, which the
-// kernel wakes up directly. After it the waiting is left to the runtime, whose own
-// way there is longer than most rows.
-const hearSoon = 2 * time.Millisecond
+// hangUp ends every wait on the line, at either end.
+func (w *Worker) hangUp() { _ = unix.Shutdown(w.line, unix.SHUT_RDWR) }
 
-// hear waits until the row is done.
+// hear waits until the row is done, with a thread: the kernel wakes it up directly.
 func (w *Worker) hear() error {
-	if c, err := w.line.SyscallConn(); err == nil {
-		_ = c.Control(func(fd uintptr) { // what it finds the read finds too
-			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(hearSoon.Milliseconds()))
-		})
+	for {
+		n, err := unix.Read(w.line, make([]byte, 1))
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err == nil && n == 0:
+			return errWorkerGone
+		}
+		return err
 	}
-	n, err := w.line.Read(make([]byte, 1))
-	if err == nil && n == 0 {
-		err = errWorkerGone
-	}
-	return err
 }
 
 var errWorkerGone = errors.New("the worker has ended")
@@ -118,7 +116,10 @@ func (w *Worker) Do(l *List) error {
 	defer w.mu.Unlock()
 	w.job.steps, w.job.slots, w.job.alive = l.steps, l.slots, l.alive
 	w.job.failed, w.job.errno = 0, 0
-	if _, err := w.line.Write([]byte{1}); err != nil {
+	if w.over.Load() {
+		return errWorkerGone
+	}
+	if err := unix.Send(w.line, []byte{1}, unix.MSG_NOSIGNAL); err != nil {
 		return fmt.Errorf("%w: %w", errWorkerGone, err)
 	}
 	if err := w.hear(); err != nil {
@@ -129,10 +130,13 @@ func (w *Worker) Do(l *List) error {
 
 // Close ends the worker and waits until it is gone.
 func (w *Worker) Close() error {
-	err := w.line.Close()
-	<-w.ended
-	if errors.Is(err, os.ErrClosed) {
+	if w.over.Swap(true) {
+		<-w.ended
 		return nil
 	}
-	return err
+	w.hangUp() // also a row that is under way
+	<-w.ended
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return unix.Close(w.line)
 }
