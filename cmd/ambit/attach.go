@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/keep"
 )
 
@@ -47,7 +48,7 @@ func (a *app) attachKept(ctx context.Context, session string, raw, typed bool) (
 	if state, _, err := keep.Look(dir); err != nil || state == keep.Ended || state == keep.Lost {
 		return true, errors.Join(err, fmt.Errorf("the session %s has ended", session))
 	}
-	k := &keptAttachment{app: a, dir: dir, p: a.newPrinter(raw), left: make(chan error, 1)}
+	k := &keptAttachment{app: a, session: session, principal: j.Principal, dir: dir, p: a.newPrinter(raw), left: make(chan error, 1)}
 	if at, err := endOf(dir); err != nil {
 		return true, err
 	} else {
@@ -65,7 +66,7 @@ func (a *app) attachKept(ctx context.Context, session string, raw, typed bool) (
 		return true, fmt.Errorf("the session %s was started without a terminal", session)
 	}
 	if interactive || typed {
-		go k.read(interactive)
+		go k.read(ctx, interactive)
 	}
 	end, err := k.follow(ctx)
 	if err != nil || end == nil {
@@ -76,8 +77,11 @@ func (a *app) attachKept(ctx context.Context, session string, raw, typed bool) (
 
 // A keptAttachment is somebody at a session that was started through the API.
 type keptAttachment struct {
-	app  *app
-	dir  string
+	app *app
+	dir string
+
+	session, principal string // whose it is
+
 	p    *printer
 	at   int64      // offset of what is printed next
 	left chan error // says that nobody is there any more
@@ -129,16 +133,21 @@ func (k *keptAttachment) takeOver() (stop func(), err error) {
 }
 
 // read types what comes, until somebody leaves, or there is no more.
-func (k *keptAttachment) read(interactive bool) {
-	writer, at := rand.Text(), int64(0)
+func (k *keptAttachment) read(ctx context.Context, interactive bool) {
+	writer, at, known := rand.Text(), int64(0), false
 	for buf := make([]byte, 4096); ; {
 		n, err := k.app.in.Read(buf)
 		piece, leaves := buf[:n], false
 		if i := bytes.IndexByte(piece, leaveKey); interactive && i >= 0 {
 			piece, leaves = piece[:i], true
 		}
-		next, failed := k.types(writer, at, piece)
-		at = next
+		var failed error
+		if !known && len(piece) > 0 {
+			known, failed = true, k.record(ctx)
+		}
+		if failed == nil {
+			at, failed = k.types(writer, at, piece)
+		}
 		switch {
 		case leaves:
 			k.left <- nil
@@ -150,6 +159,20 @@ func (k *keptAttachment) read(interactive bool) {
 			return
 		}
 	}
+}
+
+// record records who begins to type, before anything is typed, as the API does: what
+// cannot be recorded is not typed.
+func (k *keptAttachment) record(ctx context.Context) error {
+	r, err := audit.New(audit.CallBody{By: audit.Text(fmt.Sprintf("ambit attach, process %d", os.Getpid())), Role: "admin", Procedure: "/ambit.v1.TerminalService/WriteInput"})
+	if err != nil {
+		return err
+	}
+	r.ID, r.Principal, r.Session = audit.NewID("c"), k.principal, k.session
+	if err := k.app.recordOne(ctx, r); err != nil {
+		return fmt.Errorf("nothing was typed: %w", err)
+	}
+	return nil
 }
 
 // types types all of a piece, also where it takes time until it is read.

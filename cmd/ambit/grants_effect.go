@@ -108,6 +108,9 @@ const (
 // effectWords says what a session lost.
 func effectWords(b *audit.EffectBody) string {
 	text := capability.Printable(string(b.Capability)) + " is taken away (" + b.Reason + ")"
+	if b.Policy != "" {
+		text += " by " + capability.Printable(string(b.Policy))
+	}
 	var held []string
 	for _, h := range b.Open[:min(len(b.Open), maxHeldSaid)] {
 		held = append(held, capability.Printable(heldWords(h)))

@@ -206,6 +206,9 @@ func (r *rechecker) lose(ctx context.Context, all []losing) (first capability.Ca
 	var records []audit.Record
 	for _, l := range all {
 		b := audit.EffectBody{Capability: audit.Text(l.c.Display()), Reason: rule(l.d)}
+		if len(l.d.Reasons) > 0 {
+			b.Policy, b.Set = audit.Text(l.d.Reasons[0].Policy), l.d.Reasons[0].Set
+		}
 		n := len(l.objects)
 		if failed == nil {
 			tellOpen(&b, l.objects, open[:n])

@@ -241,7 +241,7 @@ func (acc *account) effect(b *audit.EffectBody) {
 	acc.cap = string(b.Capability)
 	acc.title = "taken away while it ran: to " + describe(acc.cap)
 	acc.whoWhen("")
-	acc.rows = append(acc.rows, []string{"capability", acc.cap}, []string{"rule", b.Reason})
+	acc.rows = append(acc.rows, []string{"capability", acc.cap}, []string{"rule", b.Reason}, []string{"policy", string(b.Policy)})
 	for _, p := range b.Paths {
 		acc.rows = append(acc.rows, []string{"leads nowhere", string(p)})
 	}

@@ -212,11 +212,13 @@ type ChangesBody struct {
 // has run out, or was denied since.
 type EffectBody struct {
 	Capability Text       `json:"capability"`
-	Reason     string     `json:"reason"`          // the rule that denies it now
-	Paths      []Text     `json:"paths,omitempty"` // of the view, which lead nowhere from here on
-	Open       []HeldBody `json:"open,omitempty"`  // and what processes hold of them all the same
-	More       int        `json:"more,omitempty"`  // how much more they hold than is listed
-	Error      Text       `json:"error,omitempty"` // why something could not be taken away
+	Reason     string     `json:"reason"`           // the rule that denies it now
+	Policy     Text       `json:"policy,omitempty"` // the managed policy that does: FILE:LINE (ID)
+	Set        string     `json:"set,omitempty"`    // digest of the policies among which it stands
+	Paths      []Text     `json:"paths,omitempty"`  // of the view, which lead nowhere from here on
+	Open       []HeldBody `json:"open,omitempty"`   // and what processes hold of them all the same
+	More       int        `json:"more,omitempty"`   // how much more they hold than is listed
+	Error      Text       `json:"error,omitempty"`  // why something could not be taken away
 }
 
 // HeldBody is something that a process holds.

@@ -63,7 +63,7 @@ func grantMessages(all []grant.Grant) (list []*pb.Grant) {
 	for _, g := range all {
 		m := &pb.Grant{Id: g.ID, Pack: text(g.Pack), Digest: g.Digest, Capability: text(g.Capability.Display()), Meaning: text(g.Capability.Describe()),
 			Verdict: pb.Verdict_VERDICT_DENY, Span: spanOf(g.Lifespan.Span), Until: moment(g.Lifespan.Until), Session: g.Lifespan.Session,
-			Origin: text(g.Origin), Reason: text(g.Reason), Created: moment(g.Created), Revoked: moment(g.Revoked)}
+			Origin: text(g.Origin), Reason: text(g.Reason), Created: moment(g.Created), Revoked: moment(g.Revoked), Organisation: text(principal.Org(g.Principal))}
 		if g.Outcome == grant.Allow {
 			m.Verdict = pb.Verdict_VERDICT_ALLOW
 		}

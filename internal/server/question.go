@@ -66,7 +66,7 @@ func (s questions) ListQuestions(ctx context.Context, r *connect.Request[pb.List
 func question(q store.Approval) *pb.Question {
 	m := &pb.Question{Id: q.ID, Session: q.Session, Pack: q.Pack, Program: text(q.Program), Pid: int32(q.PID), Argv: texts(q.Argv),
 		Capability: text(q.Capability.Display()), Meaning: text(q.Capability.Describe()), Reason: text(q.Reason), Sensitive: text(q.Sensitive),
-		Asked: moment(q.Asked), Expires: moment(q.Expires)}
+		Asked: moment(q.Asked), Expires: moment(q.Expires), Organisation: text(principal.Org(q.Principal))}
 	for _, o := range q.Offers {
 		m.Offers = append(m.Offers, &pb.Offer{Capability: text(o.Capability.Display()), Scope: o.Scope, Words: text(o.Words), Broad: o.Broad})
 	}

@@ -24,7 +24,7 @@ type records struct{ *Server }
 
 func record(r audit.Record) *pb.Record {
 	return &pb.Record{Seq: r.Seq, Time: moment(r.Time), Id: text(r.ID), Kind: string(r.Kind), Session: text(r.Session),
-		Pack: text(r.Pack), Body: text(string(r.Body)), Prev: r.Prev, Trace: r.Trace.Trace()}
+		Pack: text(r.Pack), Body: text(string(r.Body)), Prev: r.Prev, Trace: r.Trace.Trace(), Organisation: text(principal.Org(r.Principal))}
 }
 
 // query makes a query of a filter.

@@ -136,6 +136,7 @@ func (s *Server) message(id string, row *store.Session, k *kept) *pb.Session {
 	if row == nil {
 		return m
 	}
+	m.Organisation = text(principal.Org(row.Principal))
 	m.Pack, m.Program, m.Tier, m.Pid = row.Pack, text(row.Program), row.Tier, int32(row.PID)
 	m.Started, m.Ended, m.Status = moment(row.Started), moment(row.Ended), row.Status
 	switch row.Status {
@@ -157,7 +158,7 @@ func (s *Server) message(id string, row *store.Session, k *kept) *pb.Session {
 
 // tellJob says what is known of a session before it is on the list.
 func (s *Server) tellJob(m *pb.Session, k *kept) {
-	m.Terminal = k.Terminal != nil
+	m.Terminal, m.Organisation = k.Terminal != nil, text(principal.Org(k.Principal))
 	m.Pack, m.Program, m.Started = text(k.Pack), text(k.Program), moment(time.Unix(k.Created, 0))
 	switch k.state {
 	case keep.Waiting, keep.Running:

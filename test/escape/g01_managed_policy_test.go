@@ -128,7 +128,8 @@ func TestG01WithoutJudge(t *testing.T) {
 	}
 }
 
-// G1: a policy that comes while a program runs takes away what it forbids.
+// G1: a policy that comes while a program runs takes away what it forbids, and the record
+// of that names it.
 func TestG01PolicyComes(t *testing.T) {
 	needsPolicies(t)
 	t.Parallel()
@@ -138,8 +139,9 @@ func TestG01PolicyComes(t *testing.T) {
 "$AMBIT" run --allow "fs.read:$WORK" -v "$DIR/home:/home/out:rw" -- sh -c 'while cat "$0"; do echo >/home/out/ready; sleep 0.1; done >/dev/null 2>&1' "$KEYS/id" &
 until [ -e "$DIR/home/ready" ]; do sleep 0.05; done
 mv /etc/ambit/keys.cedar "$POLICY/keys.cedar"
-wait $!`)
-	if status != 0 || time.Since(begin) > longest {
+wait $! || exit
+"$AMBIT" audit ls --kind grant.effect`)
+	if status != 0 || time.Since(begin) > longest || !strings.Contains(out, "(forbidden) by ") || !strings.Contains(out, "keys.cedar:") {
 		t.Errorf("status %d after %v: %s", status, time.Since(begin), out)
 	}
 }

@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
 	"golang.org/x/sys/unix"
 
 	pb "ambit.dev/ambit/api/ambit/v1"
@@ -97,6 +99,15 @@ func TestAttachTerminal(t *testing.T) {
 	}
 	if all, _ := c.typist(t, s.GetId()).until(""); !strings.Contains(all, "interrupted\r\n") || !strings.Contains(all, "33 99\r\n") || !strings.Contains(all, "got=second") || strings.Contains(all, "never") {
 		t.Errorf("it wrote %q", all)
+	}
+	calls, err := c.audit.ListRecords(t.Context(), connect.NewRequest(&pb.ListRecordsRequest{Filter: &pb.RecordFilter{Session: s.GetId(), Kind: "api.call"}}))
+	if err != nil || len(calls.Msg.GetRecords()) != 2 {
+		t.Errorf("two have typed, the log has %v: %v", calls, err)
+	}
+	for i, r := range calls.Msg.GetRecords() { // the newest first
+		if by := fmt.Sprintf(`"by":"ambit attach, process %d"`, []int{second.Process.Pid, first.Process.Pid}[i]); !strings.Contains(r.GetBody(), by) {
+			t.Errorf("it says %s, want %s", r.GetBody(), by)
+		}
 	}
 	if out, err := h.Command("attach", s.GetId()).CombinedOutput(); err == nil || !strings.Contains(string(out), "has ended") {
 		t.Errorf("after the end: %v %s", err, out)

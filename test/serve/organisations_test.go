@@ -236,6 +236,15 @@ func TestOrganisationsGrants(t *testing.T) {
 			t.Errorf("a session of %s reads it: %v\n%s", who, got, out)
 		}
 	}
+	for what, body := range map[string]string{"Session": `{"ended":true}`, "Grant": `{}`} {
+		_, all := machine.call(t, "/ambit.v1."+what+"Service/List"+what+"s", body, false, patience, nil)
+		if !strings.Contains(all, `"organisation":"acme"`) || what == "Session" && !strings.Contains(all, `"organisation":"beta"`) {
+			t.Errorf("who runs the machine is not told whose it is: %s", all)
+		}
+	}
+	if _, all := acme.call(t, "/ambit.v1.AuditService/ListRecords", `{"filter":{"kind":"session.start"}}`, false, patience, nil); !strings.Contains(all, `"organisation":"acme"`) {
+		t.Errorf("records do not say whose they are: %s", all)
+	}
 	out, err := h.Command("grants", "ls").Output()
 	if err != nil || !strings.Contains(string(out), "ad hoc runs of acme") {
 		t.Errorf("at the terminal: %v\n%s", err, out)

@@ -35,7 +35,9 @@ type Record struct {
 	// The hash of what stands before it, hexadecimal.
 	Prev string `protobuf:"bytes,8,opt,name=prev,proto3" json:"prev,omitempty"`
 	// The id of the trace that it belongs to (W3C Trace Context); empty: none.
-	Trace         string `protobuf:"bytes,9,opt,name=trace,proto3" json:"trace,omitempty"`
+	Trace string `protobuf:"bytes,9,opt,name=trace,proto3" json:"trace,omitempty"`
+	// The organisation that it is for; empty: the machine itself.
+	Organisation  string `protobuf:"bytes,10,opt,name=organisation,proto3" json:"organisation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -129,6 +131,13 @@ func (x *Record) GetPrev() string {
 func (x *Record) GetTrace() string {
 	if x != nil {
 		return x.Trace
+	}
+	return ""
+}
+
+func (x *Record) GetOrganisation() string {
+	if x != nil {
+		return x.Organisation
 	}
 	return ""
 }
@@ -645,7 +654,7 @@ var File_ambit_v1_audit_proto protoreflect.FileDescriptor
 
 const file_ambit_v1_audit_proto_rawDesc = "" +
 	"\n" +
-	"\x14ambit/v1/audit.proto\x12\bambit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x01\n" +
+	"\x14ambit/v1/audit.proto\x12\bambit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x01\n" +
 	"\x06Record\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x0e\n" +
@@ -655,7 +664,9 @@ const file_ambit_v1_audit_proto_rawDesc = "" +
 	"\x04pack\x18\x06 \x01(\tR\x04pack\x12\x12\n" +
 	"\x04body\x18\a \x01(\tR\x04body\x12\x12\n" +
 	"\x04prev\x18\b \x01(\tR\x04prev\x12\x14\n" +
-	"\x05trace\x18\t \x01(\tR\x05trace\"\x84\x02\n" +
+	"\x05trace\x18\t \x01(\tR\x05trace\x12\"\n" +
+	"\forganisation\x18\n" +
+	" \x01(\tR\forganisation\"\x84\x02\n" +
 	"\fRecordFilter\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +

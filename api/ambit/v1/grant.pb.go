@@ -35,11 +35,13 @@ type Grant struct {
 	Span       Span                   `protobuf:"varint,7,opt,name=span,proto3,enum=ambit.v1.Span" json:"span,omitempty"`
 	Until      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=until,proto3" json:"until,omitempty"`
 	// The session that a grant for a session is for.
-	Session       string                 `protobuf:"bytes,9,opt,name=session,proto3" json:"session,omitempty"`
-	Origin        string                 `protobuf:"bytes,10,opt,name=origin,proto3" json:"origin,omitempty"`
-	Reason        string                 `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
-	Created       *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=created,proto3" json:"created,omitempty"`
-	Revoked       *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	Session string                 `protobuf:"bytes,9,opt,name=session,proto3" json:"session,omitempty"`
+	Origin  string                 `protobuf:"bytes,10,opt,name=origin,proto3" json:"origin,omitempty"`
+	Reason  string                 `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
+	Created *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=created,proto3" json:"created,omitempty"`
+	Revoked *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	// The organisation that it is for; empty: the machine itself.
+	Organisation  string `protobuf:"bytes,14,opt,name=organisation,proto3" json:"organisation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -163,6 +165,13 @@ func (x *Grant) GetRevoked() *timestamppb.Timestamp {
 		return x.Revoked
 	}
 	return nil
+}
+
+func (x *Grant) GetOrganisation() string {
+	if x != nil {
+		return x.Organisation
+	}
+	return ""
 }
 
 type ListGrantsRequest struct {
@@ -602,7 +611,7 @@ var File_ambit_v1_grant_proto protoreflect.FileDescriptor
 
 const file_ambit_v1_grant_proto_rawDesc = "" +
 	"\n" +
-	"\x14ambit/v1/grant.proto\x12\bambit.v1\x1a\x17ambit/v1/question.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x03\n" +
+	"\x14ambit/v1/grant.proto\x12\bambit.v1\x1a\x17ambit/v1/question.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x03\n" +
 	"\x05Grant\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04pack\x18\x02 \x01(\tR\x04pack\x12\x16\n" +
@@ -619,7 +628,8 @@ const file_ambit_v1_grant_proto_rawDesc = "" +
 	" \x01(\tR\x06origin\x12\x16\n" +
 	"\x06reason\x18\v \x01(\tR\x06reason\x124\n" +
 	"\acreated\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
-	"\arevoked\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\arevoked\"y\n" +
+	"\arevoked\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\arevoked\x12\"\n" +
+	"\forganisation\x18\x0e \x01(\tR\forganisation\"y\n" +
 	"\x11ListGrantsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +

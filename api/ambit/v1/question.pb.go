@@ -150,10 +150,12 @@ type Question struct {
 	// Why the pack's manifest says that it wants it.
 	Reason string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
 	// What is secret about it, where something is.
-	Sensitive     string                 `protobuf:"bytes,10,opt,name=sensitive,proto3" json:"sensitive,omitempty"`
-	Offers        []*Offer               `protobuf:"bytes,11,rep,name=offers,proto3" json:"offers,omitempty"`
-	Asked         *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=asked,proto3" json:"asked,omitempty"`
-	Expires       *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=expires,proto3" json:"expires,omitempty"`
+	Sensitive string                 `protobuf:"bytes,10,opt,name=sensitive,proto3" json:"sensitive,omitempty"`
+	Offers    []*Offer               `protobuf:"bytes,11,rep,name=offers,proto3" json:"offers,omitempty"`
+	Asked     *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=asked,proto3" json:"asked,omitempty"`
+	Expires   *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=expires,proto3" json:"expires,omitempty"`
+	// The organisation that it is for; empty: the machine itself.
+	Organisation  string `protobuf:"bytes,14,opt,name=organisation,proto3" json:"organisation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -277,6 +279,13 @@ func (x *Question) GetExpires() *timestamppb.Timestamp {
 		return x.Expires
 	}
 	return nil
+}
+
+func (x *Question) GetOrganisation() string {
+	if x != nil {
+		return x.Organisation
+	}
+	return ""
 }
 
 // What may be granted in answer to a question. The first one is the narrowest.
@@ -765,7 +774,7 @@ var File_ambit_v1_question_proto protoreflect.FileDescriptor
 
 const file_ambit_v1_question_proto_rawDesc = "" +
 	"\n" +
-	"\x17ambit/v1/question.proto\x12\bambit.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\x03\n" +
+	"\x17ambit/v1/question.proto\x12\bambit.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x03\n" +
 	"\bQuestion\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x12\x12\n" +
@@ -782,7 +791,8 @@ const file_ambit_v1_question_proto_rawDesc = "" +
 	" \x01(\tR\tsensitive\x12'\n" +
 	"\x06offers\x18\v \x03(\v2\x0f.ambit.v1.OfferR\x06offers\x120\n" +
 	"\x05asked\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x05asked\x124\n" +
-	"\aexpires\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"i\n" +
+	"\aexpires\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\"\n" +
+	"\forganisation\x18\x0e \x01(\tR\forganisation\"i\n" +
 	"\x05Offer\x12\x1e\n" +
 	"\n" +
 	"capability\x18\x01 \x01(\tR\n" +

@@ -206,7 +206,9 @@ type Session struct {
 	// It was given a terminal, which can be typed into: TerminalService.
 	Terminal bool `protobuf:"varint,13,opt,name=terminal,proto3" json:"terminal,omitempty"`
 	// Of a session that was made by this API: the id of the trace that it belongs to.
-	Trace         string `protobuf:"bytes,14,opt,name=trace,proto3" json:"trace,omitempty"`
+	Trace string `protobuf:"bytes,14,opt,name=trace,proto3" json:"trace,omitempty"`
+	// The organisation that it is for; empty: the machine itself.
+	Organisation  string `protobuf:"bytes,15,opt,name=organisation,proto3" json:"organisation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -335,6 +337,13 @@ func (x *Session) GetTerminal() bool {
 func (x *Session) GetTrace() string {
 	if x != nil {
 		return x.Trace
+	}
+	return ""
+}
+
+func (x *Session) GetOrganisation() string {
+	if x != nil {
+		return x.Organisation
 	}
 	return ""
 }
@@ -1032,7 +1041,7 @@ var File_ambit_v1_session_proto protoreflect.FileDescriptor
 
 const file_ambit_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x16ambit/v1/session.proto\x12\bambit.v1\x1a\x17ambit/v1/terminal.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x03\n" +
+	"\x16ambit/v1/session.proto\x12\bambit.v1\x1a\x17ambit/v1/terminal.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x03\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04pack\x18\x02 \x01(\tR\x04pack\x12\x18\n" +
@@ -1048,7 +1057,8 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"\x04kept\x18\v \x01(\bR\x04kept\x12\x14\n" +
 	"\x05error\x18\f \x01(\tR\x05error\x12\x1a\n" +
 	"\bterminal\x18\r \x01(\bR\bterminal\x12\x14\n" +
-	"\x05trace\x18\x0e \x01(\tR\x05traceB\a\n" +
+	"\x05trace\x18\x0e \x01(\tR\x05trace\x12\"\n" +
+	"\forganisation\x18\x0f \x01(\tR\forganisationB\a\n" +
 	"\x05_exit\"g\n" +
 	"\x13ListSessionsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +

@@ -30,6 +30,7 @@ export interface Question {
   offers?: Offer[]
   asked: string
   expires: string
+  organisation?: string
 }
 
 export interface QuestionChange {
@@ -73,6 +74,7 @@ export interface Session {
   error?: string
   terminal?: boolean
   trace?: string
+  organisation?: string
 }
 
 /** A program that was started in a session. */
@@ -105,6 +107,7 @@ export interface Grant {
   reason?: string
   created?: string
   revoked?: string
+  organisation?: string
 }
 
 export interface Loss {
@@ -124,6 +127,7 @@ export interface Record {
   body: string
   prev: string
   trace?: string
+  organisation?: string
 }
 
 export interface RecordFilter {

@@ -113,6 +113,12 @@ function Who({ question: q }: { question: Question }) {
       ) : (
         'a command run without a pack'
       )}
+      {q.organisation && (
+        <>
+          {', for '}
+          <Text value={q.organisation} />
+        </>
+      )}
     </>
   )
 }

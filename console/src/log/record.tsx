@@ -32,6 +32,7 @@ export function RecordView() {
                   ['Id', <Code value={r.id} />],
                   ['Session', r.session ? <Link to="/sessions/$id" params={{ id: r.session }}><Code value={r.session} /></Link> : ''],
                   ['Pack', r.pack ? <Text value={r.pack} /> : ''],
+                  ['Organisation', r.organisation ? <Text value={r.organisation} /> : ''],
                   ['Trace', r.trace ? <Link to="/log" search={{ trace: r.trace }}><Code value={r.trace} /></Link> : ''],
                   ['Before it', <Code value={r.prev} />],
                 ]}

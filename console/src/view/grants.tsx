@@ -94,7 +94,7 @@ function Row({ grant: g, may, onRevoke }: { grant: Grant; may: boolean; onRevoke
           </span>
         )}
       </td>
-      <td data-label="To">{g.pack ? <Text value={g.pack} /> : <span className="quiet">commands without a pack</span>}</td>
+      <td data-label="To">{g.pack ? <Text value={g.pack} /> : <span className="quiet">commands without a pack</span>}{g.organisation && <> of <Text value={g.organisation} /></>}</td>
       <td data-label="How long">
         {spans[g.span ?? ''] ?? ''} {moment(g.until)}
       </td>

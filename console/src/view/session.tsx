@@ -51,6 +51,8 @@ export function Session() {
               ['Session', <Code value={s.id} />],
               ['State', <StateOf session={s} />],
               ['Pack', s.pack ? <Text value={s.pack} /> : 'none: a command run without a pack'],
+              ['Organisation', s.organisation ? <Text value={s.organisation} /> : ''],
+              ['Trace', s.trace ? <Link to="/log" search={{ trace: s.trace }}><Code value={s.trace} /></Link> : ''],
               ['Tier', s.tier],
               ['Process', s.pid || ''],
               ['Started', moment(s.started)],

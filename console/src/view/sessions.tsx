@@ -73,7 +73,7 @@ export function Sessions() {
                     <Code value={s.id} />
                   </span>
                 </td>
-                <td data-label="Pack">{s.pack ? <Text value={s.pack} /> : <span className="quiet">none</span>}</td>
+                <td data-label="Pack">{s.pack ? <Text value={s.pack} /> : <span className="quiet">none</span>}{s.organisation && <> of <Text value={s.organisation} /></>}</td>
                 <td data-label="Tier">{s.tier}</td>
                 <td data-label="Started">
                   <Ago time={s.started} />

@@ -137,6 +137,8 @@ class Record(_codec.Message):
     prev: str = ""
     #: The id of the trace that it belongs to (W3C Trace Context); empty: none.
     trace: str = ""
+    #: The organisation that it is for; empty: the machine itself.
+    organisation: str = ""
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "seq", "seq", "long", "one"),
@@ -148,6 +150,7 @@ class Record(_codec.Message):
         _codec.Field(7, "body", "body", "string", "one"),
         _codec.Field(8, "prev", "prev", "string", "one"),
         _codec.Field(9, "trace", "trace", "string", "one"),
+        _codec.Field(10, "organisation", "organisation", "string", "one"),
     )
 
 
@@ -564,6 +567,8 @@ class Session(_codec.Message):
     terminal: bool = False
     #: Of a session that was made by this API: the id of the trace that it belongs to.
     trace: str = ""
+    #: The organisation that it is for; empty: the machine itself.
+    organisation: str = ""
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "id", "id", "string", "one"),
@@ -580,6 +585,7 @@ class Session(_codec.Message):
         _codec.Field(12, "error", "error", "string", "one"),
         _codec.Field(13, "terminal", "terminal", "bool", "one"),
         _codec.Field(14, "trace", "trace", "string", "one"),
+        _codec.Field(15, "organisation", "organisation", "string", "one"),
     )
 
 
@@ -1090,6 +1096,8 @@ class Question(_codec.Message):
     offers: _List[Offer] = _dc.field(default_factory=list)
     asked: _Optional[_dt.datetime] = None
     expires: _Optional[_dt.datetime] = None
+    #: The organisation that it is for; empty: the machine itself.
+    organisation: str = ""
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "id", "id", "string", "one"),
@@ -1105,6 +1113,7 @@ class Question(_codec.Message):
         _codec.Field(11, "offers", "offers", "message", "many", lambda: Offer),
         _codec.Field(12, "asked", "asked", "time", "optional"),
         _codec.Field(13, "expires", "expires", "time", "optional"),
+        _codec.Field(14, "organisation", "organisation", "string", "one"),
     )
 
 
@@ -1238,6 +1247,8 @@ class Grant(_codec.Message):
     reason: str = ""
     created: _Optional[_dt.datetime] = None
     revoked: _Optional[_dt.datetime] = None
+    #: The organisation that it is for; empty: the machine itself.
+    organisation: str = ""
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "id", "id", "string", "one"),
@@ -1253,6 +1264,7 @@ class Grant(_codec.Message):
         _codec.Field(11, "reason", "reason", "string", "one"),
         _codec.Field(12, "created", "created", "time", "optional"),
         _codec.Field(13, "revoked", "revoked", "time", "optional"),
+        _codec.Field(14, "organisation", "organisation", "string", "one"),
     )
 
 

@@ -27,6 +27,8 @@ export interface Record {
     prev?: string;
     /** The id of the trace that it belongs to (W3C Trace Context); empty: none. */
     trace?: string;
+    /** The organisation that it is for; empty: the machine itself. */
+    organisation?: string;
 }
 /** Empty fields let everything through. */
 export interface RecordFilter {
@@ -224,6 +226,8 @@ export interface Session {
     terminal?: boolean;
     /** Of a session that was made by this API: the id of the trace that it belongs to. */
     trace?: string;
+    /** The organisation that it is for; empty: the machine itself. */
+    organisation?: string;
 }
 export interface ListSessionsRequest {
     pageSize?: number;
@@ -463,6 +467,8 @@ export interface Question {
     offers?: Offer[];
     asked?: string;
     expires?: string;
+    /** The organisation that it is for; empty: the machine itself. */
+    organisation?: string;
 }
 /** What may be granted in answer to a question. The first one is the narrowest. */
 export interface Offer {
@@ -532,6 +538,8 @@ export interface Grant {
     reason?: string;
     created?: string;
     revoked?: string;
+    /** The organisation that it is for; empty: the machine itself. */
+    organisation?: string;
 }
 export interface ListGrantsRequest {
     pageSize?: number;

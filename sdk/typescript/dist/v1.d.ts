@@ -29,6 +29,8 @@ export interface Record {
     prev: string;
     /** The id of the trace that it belongs to (W3C Trace Context); empty: none. */
     trace: string;
+    /** The organisation that it is for; empty: the machine itself. */
+    organisation: string;
 }
 export declare const Record: Message<Record>;
 /** Empty fields let everything through. */
@@ -253,6 +255,8 @@ export interface Session {
     terminal: boolean;
     /** Of a session that was made by this API: the id of the trace that it belongs to. */
     trace: string;
+    /** The organisation that it is for; empty: the machine itself. */
+    organisation: string;
 }
 export declare const Session: Message<Session>;
 export interface ListSessionsRequest {
@@ -528,6 +532,8 @@ export interface Question {
     offers: Offer[];
     asked?: Date;
     expires?: Date;
+    /** The organisation that it is for; empty: the machine itself. */
+    organisation: string;
 }
 export declare const Question: Message<Question>;
 /** What may be granted in answer to a question. The first one is the narrowest. */
@@ -608,6 +614,8 @@ export interface Grant {
     reason: string;
     created?: Date;
     revoked?: Date;
+    /** The organisation that it is for; empty: the machine itself. */
+    organisation: string;
 }
 export declare const Grant: Message<Grant>;
 export interface ListGrantsRequest {

@@ -21,6 +21,7 @@ export const Record = message('ambit.v1.Record', () => [
     [7, 'body', 'string'],
     [8, 'prev', 'string'],
     [9, 'trace', 'string'],
+    [10, 'organisation', 'string'],
 ]);
 export const RecordFilter = message('ambit.v1.RecordFilter', () => [
     [1, 'session', 'string'],
@@ -159,6 +160,7 @@ export const Session = message('ambit.v1.Session', () => [
     [12, 'error', 'string'],
     [13, 'terminal', 'bool'],
     [14, 'trace', 'string'],
+    [15, 'organisation', 'string'],
 ]);
 export const ListSessionsRequest = message('ambit.v1.ListSessionsRequest', () => [
     [1, 'pageSize', 'int'],
@@ -330,6 +332,7 @@ export const Question = message('ambit.v1.Question', () => [
     [11, 'offers', Offer, 'many'],
     [12, 'asked', 'time', 'optional'],
     [13, 'expires', 'time', 'optional'],
+    [14, 'organisation', 'string'],
 ]);
 export const Offer = message('ambit.v1.Offer', () => [
     [1, 'capability', 'string'],
@@ -380,6 +383,7 @@ export const Grant = message('ambit.v1.Grant', () => [
     [11, 'reason', 'string'],
     [12, 'created', 'time', 'optional'],
     [13, 'revoked', 'time', 'optional'],
+    [14, 'organisation', 'string'],
 ]);
 export const ListGrantsRequest = message('ambit.v1.ListGrantsRequest', () => [
     [1, 'pageSize', 'int'],

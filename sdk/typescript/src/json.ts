@@ -43,6 +43,8 @@ export interface Record {
   prev?: string
   /** The id of the trace that it belongs to (W3C Trace Context); empty: none. */
   trace?: string
+  /** The organisation that it is for; empty: the machine itself. */
+  organisation?: string
 }
 
 /** Empty fields let everything through. */
@@ -267,6 +269,8 @@ export interface Session {
   terminal?: boolean
   /** Of a session that was made by this API: the id of the trace that it belongs to. */
   trace?: string
+  /** The organisation that it is for; empty: the machine itself. */
+  organisation?: string
 }
 
 export interface ListSessionsRequest {
@@ -533,6 +537,8 @@ export interface Question {
   offers?: Offer[]
   asked?: string
   expires?: string
+  /** The organisation that it is for; empty: the machine itself. */
+  organisation?: string
 }
 
 /** What may be granted in answer to a question. The first one is the narrowest. */
@@ -610,6 +616,8 @@ export interface Grant {
   reason?: string
   created?: string
   revoked?: string
+  /** The organisation that it is for; empty: the machine itself. */
+  organisation?: string
 }
 
 export interface ListGrantsRequest {

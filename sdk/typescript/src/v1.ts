@@ -52,6 +52,8 @@ export interface Record {
   prev: string
   /** The id of the trace that it belongs to (W3C Trace Context); empty: none. */
   trace: string
+  /** The organisation that it is for; empty: the machine itself. */
+  organisation: string
 }
 export const Record: Message<Record> = message('ambit.v1.Record', () => [
   [1, 'seq', 'long'],
@@ -63,6 +65,7 @@ export const Record: Message<Record> = message('ambit.v1.Record', () => [
   [7, 'body', 'string'],
   [8, 'prev', 'string'],
   [9, 'trace', 'string'],
+  [10, 'organisation', 'string'],
 ])
 
 /** Empty fields let everything through. */
@@ -409,6 +412,8 @@ export interface Session {
   terminal: boolean
   /** Of a session that was made by this API: the id of the trace that it belongs to. */
   trace: string
+  /** The organisation that it is for; empty: the machine itself. */
+  organisation: string
 }
 export const Session: Message<Session> = message('ambit.v1.Session', () => [
   [1, 'id', 'string'],
@@ -425,6 +430,7 @@ export const Session: Message<Session> = message('ambit.v1.Session', () => [
   [12, 'error', 'string'],
   [13, 'terminal', 'bool'],
   [14, 'trace', 'string'],
+  [15, 'organisation', 'string'],
 ])
 
 export interface ListSessionsRequest {
@@ -850,6 +856,8 @@ export interface Question {
   offers: Offer[]
   asked?: Date
   expires?: Date
+  /** The organisation that it is for; empty: the machine itself. */
+  organisation: string
 }
 export const Question: Message<Question> = message('ambit.v1.Question', () => [
   [1, 'id', 'string'],
@@ -865,6 +873,7 @@ export const Question: Message<Question> = message('ambit.v1.Question', () => [
   [11, 'offers', Offer, 'many'],
   [12, 'asked', 'time', 'optional'],
   [13, 'expires', 'time', 'optional'],
+  [14, 'organisation', 'string'],
 ])
 
 /** What may be granted in answer to a question. The first one is the narrowest. */
@@ -980,6 +989,8 @@ export interface Grant {
   reason: string
   created?: Date
   revoked?: Date
+  /** The organisation that it is for; empty: the machine itself. */
+  organisation: string
 }
 export const Grant: Message<Grant> = message('ambit.v1.Grant', () => [
   [1, 'id', 'string'],
@@ -995,6 +1006,7 @@ export const Grant: Message<Grant> = message('ambit.v1.Grant', () => [
   [11, 'reason', 'string'],
   [12, 'created', 'time', 'optional'],
   [13, 'revoked', 'time', 'optional'],
+  [14, 'organisation', 'string'],
 ])
 
 export interface ListGrantsRequest {
