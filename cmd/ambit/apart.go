@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 
 	"ambit.dev/ambit/internal/changes"
+	"ambit.dev/ambit/internal/enforce"
 )
 
 // changesFolder, in the state directory, has a folder for each session that changed
@@ -30,9 +32,34 @@ func (s *prepared) changesDir(number int) (string, error) {
 	return filepath.Join(dir, changesFolder, s.subject.Session, strconv.Itoa(number)), nil
 }
 
-// keepApart makes the folders for changes that are kept apart.
+// talliesFolder, in the state directory, has a file for each append-only folder that
+// was bounded, in which the sessions that add to it count together.
+const talliesFolder = "zones"
+
+// countTogether names those files.
+func (s *prepared) countTogether(volumes []enforce.Volume) error {
+	for i := range volumes {
+		v := &volumes[i]
+		if v.Bytes == 0 && v.Files == 0 {
+			continue
+		}
+		dir, err := s.app.makeState()
+		if err != nil {
+			return err
+		}
+		v.Tally = filepath.Join(dir, talliesFolder, fmt.Sprintf("%x-%x", v.Source.Dev, v.Source.Ino))
+	}
+	return nil
+}
+
+// keepApart makes the folders for changes that are kept apart, and for counts.
 func (s *prepared) keepApart() error {
 	for _, v := range s.input.Volumes {
+		if v.Tally != "" {
+			if err := os.MkdirAll(filepath.Dir(v.Tally), 0o700); err != nil {
+				return fmt.Errorf("make a folder for what sessions count together: %w", err)
+			}
+		}
 		if v.Changes == "" {
 			continue
 		}

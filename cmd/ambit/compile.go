@@ -91,6 +91,9 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	if err := s.boundZones(in.Volumes); err != nil {
 		return err
 	}
+	if err := s.countTogether(in.Volumes); err != nil {
+		return err
+	}
 	in.Executables = p.objects
 	if s.packDir != "" {
 		pack, err := view.Resolve(s.packDir)

@@ -96,7 +96,12 @@ func TestAppendRefused(t *testing.T) {
 		change     func(in *enforce.Input, f *enforce.Facts)
 	}{
 		{"no device", "needs /dev/fuse", func(_ *enforce.Input, f *enforce.Facts) { f.FUSE = false }},
-		{"a machine", "the microvm-emulated tier has no way to let files only grow", func(in *enforce.Input, _ *enforce.Facts) { in.Tier = enforce.TierEmulated }},
+		{"a machine, and not to be read", "works on copies, which can be read", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Tier = enforce.TierEmulated
+			in.Effective = append(in.Effective, caps(t, "fs.append:/srv/b")...)
+			in.Objects["fs.append:/srv/b"] = []enforce.Object{dir("/srv/b")}
+			in.Volumes = nil
+		}},
 		{"written elsewhere", "can be changed at /out", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Volumes = append(in.Volumes, enforce.Volume{Source: dir("/srv"), Target: "/out", Write: true})
 		}},

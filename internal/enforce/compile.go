@@ -39,7 +39,7 @@ func Compile(in Input, f Facts) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	if a := set.appends(); len(a) > 0 && can.appends && !f.FUSE {
+	if a := set.appends(); len(a) > 0 && can.appends && !can.copies && !f.FUSE {
 		return Plan{}, &CannotEnforce{"append-only " + a[0].Path, "it needs /dev/fuse, which cannot be opened: run `ambit doctor`"}
 	}
 	if err := in.refuseStored(can, f); err != nil {
@@ -251,7 +251,7 @@ func (e *effective) open(in Input) error {
 			g.Op, g.Write, g.Changes = OpOverlay, true, v.Changes
 		}
 		if v.Append {
-			g.Op, g.Write, g.Read, g.Size, g.Files = OpAppend, true, true, v.Bytes, v.Files
+			g.Op, g.Write, g.Read, g.Size, g.Files, g.Tally = OpAppend, true, true, v.Bytes, v.Files, v.Tally
 		}
 		e.grants = append(e.grants, g)
 		if v.Source.Socket {

@@ -66,6 +66,7 @@ type Volume struct {
 	// bound what lies there; 0 is no bound.
 	Append       bool
 	Bytes, Files int64
+	Tally        string // a file, if it is set, in which sessions count both together
 }
 
 // Upper and Work are the directories that an overlay needs for what is changed.

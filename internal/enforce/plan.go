@@ -71,6 +71,7 @@ type Entry struct {
 	Socket bool   `json:"socket,omitempty"` // mask: it hides a socket, wherever that is moved to
 	Size   int64  `json:"size,omitempty"`   // tmpfs, append: bytes
 	Files  int64  `json:"files,omitempty"`  // append: files and folders
+	Tally  string `json:"tally,omitempty"`  // append: the file in which sessions count both together
 	Mode   uint32 `json:"mode,omitempty"`
 	// Changes, of an overlay, is a directory of the host with the directories Upper
 	// and Work in it.
@@ -100,7 +101,7 @@ func (e Entry) Includes(o Entry) bool {
 // Equal reports whether e puts the same object, with the same rights, at the same path.
 func (e Entry) Equal(o Entry) bool {
 	return e.Op == o.Op && e.Path == o.Path && e.Source == o.Source && e.Write == o.Write && e.Exec == o.Exec && e.Device == o.Device &&
-		e.Dir == o.Dir && e.Pin == o.Pin && e.Ask == o.Ask && e.Socket == o.Socket && e.Size == o.Size && e.Read == o.Read && e.Files == o.Files && e.Mode == o.Mode && e.Changes == o.Changes && bytes.Equal(e.Content, o.Content) && slices.Equal(e.Denied, o.Denied) &&
+		e.Dir == o.Dir && e.Pin == o.Pin && e.Ask == o.Ask && e.Socket == o.Socket && e.Size == o.Size && e.Read == o.Read && e.Files == o.Files && e.Tally == o.Tally && e.Mode == o.Mode && e.Changes == o.Changes && bytes.Equal(e.Content, o.Content) && slices.Equal(e.Denied, o.Denied) &&
 		e.Dev == o.Dev && e.Ino == o.Ino
 }
 

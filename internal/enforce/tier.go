@@ -27,6 +27,7 @@ type carries struct {
 	overlay  bool // what is changed of a volume can go elsewhere
 	appends  bool // what is there can be kept from being changed while more is added
 	stores   bool // what outlives a session can be read and committed
+	copies   bool // the sandbox has copies of what is granted, and what is added to them is brought back
 	some     bool // single programs may be started, and no others
 	link     bool // a network that decides about each flow
 	listen   bool // ports inside can be reached from the host
@@ -44,7 +45,7 @@ func carriedBy(tier string) (carries, bool) {
 	case TierGVisor:
 		return carries{overlay: true, appends: true, link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:
-		return carries{askFlows: true, link: true, pids: true, bounds: true}, true
+		return carries{askFlows: true, appends: true, copies: true, link: true, pids: true, bounds: true}, true
 	}
 	return carries{}, false
 }
@@ -103,6 +104,8 @@ func (c carries) refuse(in Input, set *effective, l LimitPlan) error {
 		return cannot("a volume whose changes go elsewhere", "has no way to keep them apart; use --tier process")
 	case len(set.appends()) > 0 && !c.appends:
 		return cannot("append-only "+set.appends()[0].Path, "has no way to let files only grow; use --tier process")
+	case c.copies && slices.ContainsFunc(set.appends(), func(e Entry) bool { return !e.Read }):
+		return cannot("append-only "+set.appends()[0].Path+" that is not to be read", "works on copies, which can be read; grant fs.read too")
 	case in.WatchOpens && !c.watch:
 		return cannot("reporting files that were not there", "does not hear of what its kernel refuses; use --watch-files off, or --tier process")
 	case in.Link != nil && !c.link:

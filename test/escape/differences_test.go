@@ -77,9 +77,14 @@ var differences = []difference{
 		"TestP35NoSpawn"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "files that were not there | yes | refused", words: "reporting files that were not there cannot be enforced here", tests: []string{
 		"TestF12LongPath", "TestF42Deputy", "TestF43ProcSelfOfAsker", "TestP30RewrittenPath", "TestP31BadPointers", "TestP33SignalsWhileHeld"}},
-	{tiers: machineOnly, kind: refusedByName, row: "append-only folders (`append`, `fs.append`) | yes | refused", words: "has no way to let files only grow", tests: []string{"TestF45AppendOnly", "TestF46DeniedInAppendOnly"}},
+	{tiers: machineOnly, kind: notThere, row: "what only makes a file longer, which is what it may become: of a copy zeros at its end are taken too", tests: []string{
+		"TestF45AppendOnly/truncate_to_more", "TestF45AppendOnly/pwrite_beyond_the_end", "TestF45AppendOnly/space"}},
+	{tiers: machineOnly, kind: ownKernel, row: "inside, its copy can be changed in every way", tests: []string{"TestF45AppendOnly",
+		"TestF46DeniedInAppendOnly/remove", "TestF46DeniedInAppendOnly/remove_all_of_it", "TestF46DeniedInAppendOnly/put_another_in_its_place",
+		"TestF46DeniedInAppendOnly/make_one_in_a_folder", "TestF46DeniedInAppendOnly/add_to_it", "TestF46DeniedInAppendOnly/add_to_what_may_be_read",
+		"TestF46DeniedInAppendOnly/make_it,_where_it_may_be_read", "TestF46DeniedInAppendOnly/cut_what_may_be_read", "TestF46DeniedInAppendOnly/replace_what_may_be_read"}},
 	{tiers: machineOnly, kind: refusedByName, row: "volumes that copy on write (`cow`) | yes | refused", words: "has no way to keep them apart", tests: []string{"TestF46DeniedInOverlay"}},
-	{tiers: machineOnly, kind: notThere, row: "append-only folders, which are refused by name: TestF45AppendOnly", tests: []string{
+	{tiers: machineOnly, kind: notThere, row: "a server of append-only folders, of which a machine has copies: TestGrow", tests: []string{
 		"TestF45AppendOnlyAsUser", "TestF45TwoSessions", "TestF45ServerKilled", "TestF45FullDisk"}},
 	{tiers: bothStrong, kind: notThere, row: "what outlives a session (`storage.read`, `storage.write`) | yes | refused", tests: []string{
 		"TestF47Storage", "TestF47Granted", "TestF47Killed", "TestF47ServerKilled", "TestF47FullDisk", "TestF47Flood", "TestF47Apart", "TestF47Revoked", "TestF47AsUser"}},

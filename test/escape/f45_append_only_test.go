@@ -42,7 +42,7 @@ func storeHarm(f *field) string {
 		}
 	}
 	for _, name := range []string{"link", "pipe", "second"} {
-		if _, err := os.Lstat(filepath.Join(f.Values["store"], name)); err == nil {
+		if st, err := os.Lstat(filepath.Join(f.Values["store"], name)); err == nil && (f.tier != tierMachine || name != "second" || !st.Mode().IsRegular()) { // a file of its own there
 			return "there is a " + name
 		}
 	}

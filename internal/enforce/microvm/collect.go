@@ -67,12 +67,22 @@ func (s *session) collect(t *tree, until time.Time) error {
 		return err
 	}
 	c := &collector{t: t, left: most(s.plan), seen: map[string]bool{}}
-	if err := st.Files(c.take); err != nil {
+	take, finish := c.take, c.finish
+	if t.entry.Op == enforce.OpAppend {
+		g := &grower{t: t, left: c.left, seen: c.seen}
+		take, finish = g.take, g.finish
+	}
+	if err := st.Files(take); err != nil {
 		return fmt.Errorf("bring back %q: %w", t.entry.Source, err)
 	}
 	if _, err := st.Answer(until); err != nil {
 		return fmt.Errorf("bring back %q: %w", t.entry.Source, err)
 	}
+	return finish()
+}
+
+// finish removes what the guest has no longer, and says what was not brought back.
+func (c *collector) finish() error {
 	c.remove()
 	return c.err()
 }

@@ -66,7 +66,7 @@ func (l *layout) close() {
 func (l *layout) add(e enforce.Entry, view []enforce.Entry, img image.Image, has image.Contents) error {
 	to := channel.Entry{Op: string(e.Op), Path: e.Path, Write: e.Write, Exec: e.Exec, Device: e.Device, Dir: e.Dir, Size: e.Size, Mode: e.Mode, Content: e.Content}
 	switch e.Op {
-	case enforce.OpTrap, enforce.OpOverlay, enforce.OpAppend, enforce.OpStored:
+	case enforce.OpTrap, enforce.OpOverlay, enforce.OpStored:
 		return errors.New("internal error: a plan of another tier")
 	case enforce.OpLink:
 		to.From = e.Source
@@ -91,17 +91,37 @@ func (l *layout) add(e enforce.Entry, view []enforce.Entry, img image.Image, has
 			}
 			to.Op, to.Content, to.Mode = string(enforce.OpFile), text, 0o644
 		default:
-			t, err := openTree(len(l.trees), e, within(e, view))
+			from, err := l.copied(e, within(e, view))
 			if err != nil {
-				return fmt.Errorf("open %q for the machine: %w", e.Source, err)
+				return err
 			}
-			l.trees = append(l.trees, t)
-			to.From = path.Join(guestTrees, fmt.Sprint(t.n))
+			to.From = from
 		}
+	case enforce.OpAppend:
+		from, err := l.copied(e, within(e, view))
+		if err != nil {
+			return err
+		}
+		to.Op, to.From = string(enforce.OpBind), from
 	case enforce.OpDir, enforce.OpFile, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask:
 	}
 	l.entries = append(l.entries, to)
 	return nil
+}
+
+// copied opens what the machine gets a copy of, and says where the guest will have it.
+func (l *layout) copied(e enforce.Entry, kept []place) (string, error) {
+	t, err := openTree(len(l.trees), e, kept)
+	if err != nil {
+		return "", fmt.Errorf("open %q for the machine: %w", e.Source, err)
+	}
+	for _, d := range e.Denied {
+		if fi, err := t.root.Lstat(d.Path); err == nil && !d.Read {
+			t.kept = append(t.kept, place{d.Path, fi.IsDir()})
+		}
+	}
+	l.trees = append(l.trees, t)
+	return path.Join(guestTrees, fmt.Sprint(t.n)), nil
 }
 
 // device is the guest's own device for one of the view.
@@ -123,9 +143,9 @@ func within(e enforce.Entry, view []enforce.Entry) (kept []place) {
 			continue
 		}
 		switch o.Op {
-		case enforce.OpBind, enforce.OpMask, enforce.OpTmpfs:
+		case enforce.OpBind, enforce.OpMask, enforce.OpTmpfs, enforce.OpAppend:
 			kept = append(kept, place{strings.TrimPrefix(o.Path[len(e.Path):], "/"), o.Dir})
-		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpOverlay, enforce.OpAppend, enforce.OpStored:
+		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpOverlay, enforce.OpStored:
 		}
 	}
 	return kept

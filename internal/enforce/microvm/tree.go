@@ -32,6 +32,7 @@ type tree struct {
 	fd    int      // of the object, without rights
 	root  *os.Root // nil: it is a file
 	has   map[string]object
+	taken map[string]taken // of what is append-only
 }
 
 // object is one of the host's as it was when it was copied, or brought back.
@@ -50,7 +51,7 @@ type object struct {
 // that was granted. What is read and written later is found from here, by names
 // beneath it that cannot lead out (os.Root).
 func openTree(n int, e enforce.Entry, kept []place) (*tree, error) {
-	t := &tree{n: n, entry: e, kept: kept, has: map[string]object{}}
+	t := &tree{n: n, entry: e, kept: kept, has: map[string]object{}, taken: map[string]taken{}}
 	var err error
 	t.fd, err = unix.Openat2(unix.AT_FDCWD, e.Source, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
 	if err != nil {
@@ -283,7 +284,13 @@ func (p *putter) file(rel string, f *os.File) error {
 	}
 	n, o := node(rel, fi)
 	p.t.has[rel] = o
-	return p.s.Put(n, f)
+	if p.t.entry.Op != enforce.OpAppend {
+		return p.s.Put(n, f)
+	}
+	h := newHashed(io.LimitReader(f, n.Size))
+	err = p.s.Put(n, h)
+	p.t.taken[rel] = h.taken()
+	return err
 }
 
 // node describes an object of the host, for the guest and for this side.

@@ -56,7 +56,7 @@ func open(e *enforce.Entry, ids IDs, stored func(IDs) (Server, error)) (Server, 
 			denied = append(denied, zone.Denied(d))
 		}
 		z, err := zone.Open(zone.Config{Denied: denied, Path: e.Source, Dev: e.Dev, Ino: e.Ino, Read: e.Read, Single: ids.Single,
-			UID: uint32(ids.UID), GID: uint32(ids.GID), Late: ids.Late, Bytes: e.Size, Files: e.Files})
+			UID: uint32(ids.UID), GID: uint32(ids.GID), Late: ids.Late, Bytes: e.Size, Files: e.Files, Tally: e.Tally})
 		if err != nil {
 			return nil, fmt.Errorf("make %s append-only: %w", e.Path, err)
 		}

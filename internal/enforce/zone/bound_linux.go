@@ -63,6 +63,9 @@ func (z *Zone) statfs() ([]byte, error) {
 	if err := unix.Fstatfs(z.lock, &st); err != nil {
 		return nil, err
 	}
+	if err := z.readTally(); err != nil {
+		return nil, err
+	}
 	b := make([]byte, statfsSize)
 	block := uint64(max(st.Bsize, 1))
 	total, free, files, unused := st.Blocks, st.Bavail, st.Files, st.Ffree

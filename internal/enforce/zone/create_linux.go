@@ -50,6 +50,11 @@ func (z *Zone) create(r fuse.Request, parent *node) ([]byte, error) {
 	if z.denied(&n) != nil {
 		return nil, unix.EACCES
 	}
+	unlock, err := z.together()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	fd, err := z.make(w, n.path())
 	if errors.Is(err, unix.EEXIST) && r.Op == fuse.OpCreate && w.flags&unix.O_EXCL == 0 {
 		return z.createThere(w, parent)
@@ -63,6 +68,10 @@ func (z *Zone) create(r fuse.Request, parent *node) ([]byte, error) {
 		return nil, err
 	}
 	z.used.files++
+	if err := z.keepTally(); err != nil {
+		_ = unix.Close(fd) // nothing was written
+		return nil, err
+	}
 	entry, err := z.enter(parent, w.name, st)
 	if err != nil || r.Op != fuse.OpCreate {
 		_ = unix.Close(fd) // nothing was written

@@ -165,6 +165,9 @@ func (z *Zone) write(r fuse.Request, of *node) ([]byte, error) {
 	if wire.Uint32(r.Body[32:])&unix.O_APPEND == 0 && offset != uint64(st.Size) && !late {
 		return nil, unix.EPERM
 	}
+	if err := z.readTally(); err != nil {
+		return nil, err
+	}
 	if data, err = z.room(data); err != nil {
 		return nil, err
 	}
@@ -174,6 +177,9 @@ func (z *Zone) write(r fuse.Request, of *node) ([]byte, error) {
 	}
 	z.used.bytes += int64(n)
 	of.told = uint64(st.Size) + uint64(n)
+	if err := z.keepTally(); err != nil {
+		return nil, err
+	}
 	return wire.AppendUint32(wire.AppendUint32(nil, uint32(n)), 0), nil
 }
 

@@ -26,6 +26,7 @@ type Zone struct {
 	handles map[uint64]int
 	last    uint64
 	used    usage
+	tally   int // the file in which it is counted together; negative: none
 	device  *fuse.Device
 }
 
@@ -37,7 +38,7 @@ func Open(c Config) (*Zone, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Path, err)
 	}
-	z := &Zone{config: c, root: root, lock: -1, handles: map[uint64]int{}}
+	z := &Zone{config: c, root: root, lock: -1, tally: -1, handles: map[uint64]int{}}
 	if err := z.begin(); err != nil {
 		_ = z.Close()
 		return nil, fmt.Errorf("open %s: %w", c.Path, err)
@@ -62,10 +63,13 @@ func (z *Zone) begin() error {
 	if z.lock, err = z.reopen(unix.O_RDONLY); err != nil {
 		return fmt.Errorf("it has to be readable, to be locked: %w", err)
 	}
-	if z.config.Bytes > 0 || z.config.Files > 0 {
-		z.used, err = z.count()
+	if z.config.Bytes == 0 && z.config.Files == 0 {
+		return nil
 	}
-	return err
+	if z.used, err = z.count(); err != nil {
+		return err
+	}
+	return z.openTally()
 }
 
 // reopen opens the root anew.
@@ -83,8 +87,10 @@ func (z *Zone) Close() error {
 	}
 	z.handles = nil
 	err := unix.Close(z.root)
-	if z.lock >= 0 {
-		err = errors.Join(err, unix.Close(z.lock))
+	for _, fd := range []int{z.lock, z.tally} {
+		if fd >= 0 {
+			err = errors.Join(err, unix.Close(fd))
+		}
 	}
 	return err
 }

@@ -19,7 +19,8 @@
 //     (TestNothingChanges, FuzzRequest).
 //   - What two servers append to one file is all there (TestTwoServers).
 //   - Nothing outside of the folder is reached, by links neither (TestOutside).
-//   - Bounds hold, also over several files and folders (TestBounds).
+//   - Bounds hold, also over several files and folders (TestBounds), and over several
+//     servers that count together (TestTally).
 //   - What is denied is not read, or not added to, by whatever name (TestDenied).
 //   - No request, however malformed, stops the server (FuzzRequest).
 //
@@ -46,7 +47,10 @@ type Config struct {
 	// Bytes and Files bound what the zone holds; 0 is no bound. What others than
 	// this server put there counts when it begins.
 	Bytes, Files int64
-	Denied       []Denied
+	// Tally, if it is set, is a file in which servers of the zone count together:
+	// what each adds counts for all of them at once.
+	Tally  string
+	Denied []Denied
 }
 
 // A Denied is a file or folder, with what is beneath, that is closed: its name is

@@ -391,6 +391,45 @@ func TestDenied(t *testing.T) {
 	opened(t, z, lookup(t, z, fuse.RootID, "kept"), unix.O_RDWR)
 }
 
+// Bounds hold for what several servers add together, and what was added without them
+// counts when one more begins.
+func TestTally(t *testing.T) {
+	_, dir := folder(t, nil)
+	tally := t.TempDir() + "/tally"
+	bound := func(c *zone.Config) { c.Bytes, c.Files, c.Tally = int64(len(past))+10, 4, tally }
+	one, two := open(t, dir, bound), open(t, dir, bound)
+	write := func(z *zone.Zone, data string) (uint32, unix.Errno) {
+		kept := lookup(t, z, fuse.RootID, "kept")
+		b, errno := ask(t, z, fuse.OpWrite, kept, writeBody(opened(t, z, kept, unix.O_WRONLY), 0, unix.O_APPEND, data))
+		if errno != 0 {
+			return 0, errno
+		}
+		return wire.Uint32(b), 0
+	}
+	for _, c := range []struct {
+		z    *zone.Zone
+		data string
+		want uint32
+		no   unix.Errno
+	}{{one, "123", 3, 0}, {two, "4567", 4, 0}, {one, "8901", 3, 0}, {two, "x", 0, unix.EDQUOT}, {one, "x", 0, unix.EDQUOT}} {
+		if n, errno := write(c.z, c.data); n != c.want || errno != c.no {
+			t.Errorf("%q: %d, %v, want %d, %v", c.data, n, errno, c.want, c.no)
+		}
+	}
+	must(t, one, fuse.OpMkdir, fuse.RootID, name(words(0o755, 0), "three"))
+	must(t, two, fuse.OpMkdir, fuse.RootID, name(words(0o755, 0), "four"))
+	if _, errno := ask(t, one, fuse.OpMkdir, fuse.RootID, name(words(0o755, 0), "five")); errno != unix.EDQUOT {
+		t.Errorf("a file too many: %v", errno)
+	}
+	if err := os.Truncate(dir+"/kept", 0); err != nil { // by its owner
+		t.Fatal(err)
+	}
+	open(t, dir, bound)
+	if n, errno := write(one, "yz"); n != 2 || errno != 0 {
+		t.Errorf("after it was counted anew: %d, %v", n, errno)
+	}
+}
+
 // Without fs.read what is there is not told.
 func TestUnread(t *testing.T) {
 	z, _ := folder(t, func(c *zone.Config) { c.Read = false })
