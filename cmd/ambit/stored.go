@@ -239,7 +239,7 @@ func (v *storing) by() storage.By {
 			return err
 		}
 		rec.Session, rec.Principal, rec.Pack = v.s.subject.Session, v.s.subject.Principal, v.s.subject.Pack
-		_, err = v.s.Append(context.Background(), rec) //nolint:forbidigo // what a program has closed is recorded, however its launcher is ended
+		_, err = v.s.Append(context.Background(), rec) // what a program has closed is recorded, however its launcher is ended
 		return err
 	}}
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"ambit.dev/ambit/internal/statefile"
@@ -250,26 +249,4 @@ func without(all []Version) []Version {
 		}
 	}
 	return all[1:]
-}
-
-// Beneath reports whether a current value lies beneath a folder of keys; "" is all.
-func Beneath(all []Value, folder string) bool {
-	return slices.ContainsFunc(all, func(v Value) bool {
-		_, ok := v.Current()
-		return ok && (folder == "" || beneath(v.Key, folder))
-	})
-}
-
-// Names are what lies directly in a folder of keys, and whether it is a folder.
-func Names(keys []string, folder string) map[string]bool {
-	names := map[string]bool{}
-	for _, key := range keys {
-		if folder != "" && !beneath(key, folder) {
-			continue
-		}
-		rest := strings.TrimPrefix(strings.TrimPrefix(key, folder), "/")
-		name, _, deeper := strings.Cut(rest, "/")
-		names[name] = names[name] || deeper
-	}
-	return names
 }

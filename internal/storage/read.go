@@ -100,7 +100,7 @@ func (s *Space) Open(key string) (*os.File, Version, error) {
 		}
 		last = err
 	}
-	return nil, Version{}, fmt.Errorf("its content is gone (%v)", last) //nolint:errorlint // who reads it shall not take it for a key that is not there
+	return nil, Version{}, fmt.Errorf("its content is gone (%v)", last) // who reads it shall not take it for a key that is not there
 }
 
 // OpenVersion opens one version of a key.

@@ -291,16 +291,6 @@ func (s *Space) Give(o Owner) error {
 	return statefile.SyncDir(filepath.Dir(to))
 }
 
-// above are the keys of which a key lies beneath.
-func above(key string) (all []string) {
-	for i := range len(key) {
-		if key[i] == '/' {
-			all = append(all, key[:i])
-		}
-	}
-	return all
-}
-
 // beneath reports whether a key lies beneath another one.
 func beneath(key, of string) bool {
 	rest, ok := strings.CutPrefix(key, of)

@@ -87,7 +87,7 @@ var differences = []difference{
 	{tiers: machineOnly, kind: notThere, row: "a server of append-only folders, of which a machine has copies: TestGrow", tests: []string{
 		"TestF45AppendOnlyAsUser", "TestF45TwoSessions", "TestF45ServerKilled", "TestF45FullDisk"}},
 	{tiers: bothStrong, kind: notThere, row: "what outlives a session (`storage.read`, `storage.write`) | yes | refused", tests: []string{
-		"TestF47Storage", "TestF47Granted", "TestF47Killed", "TestF47ServerKilled", "TestF47FullDisk", "TestF47Flood", "TestF47Apart", "TestF47Revoked", "TestF47AsUser"}},
+		"TestF47Storage", "TestF47Granted", "TestF47Killed", "TestF47ServerKilled", "TestF47FullDisk", "TestF47Flood", "TestF47Apart", "TestF47Revoked", "TestF47AsUser", "TestF47Asked"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "first touches that are asked about", words: "asking at the first touch cannot be enforced here", tests: []string{
 		"TestP30SocketAskedAbout"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "unix sockets and named pipes of the host | where granted by name | refused", words: "cannot be enforced here: the gvisor tier has no way to a socket", tests: []string{

@@ -392,3 +392,43 @@ func TestF47AsUser(t *testing.T) {
 		t.Errorf("%v:\n%s", err, out.String())
 	}
 }
+
+// The first touch of a key that a pack declares is a question, to read and to write one
+// each; what is refused, or was never declared, is not there.
+func TestF47Asked(t *testing.T) {
+	t.Parallel()
+	f := newShelfIn(t, hiddenDir(t))
+	dir := filepath.Join(f.Dir, "pack")
+	f.put(t, filepath.Join(dir, "ambit.json"), `{"id": "org.example.asks", "name": "A", "version": "1.0.0", "kind": "cli-tool", "description": "Asks", "entry": ["sh", "-c"],
+	"capabilities": [{"capability": "storage.read:k", "reason": "a test"}, {"capability": "storage.write:k", "reason": "a test"},
+		{"capability": "storage.read:refused", "reason": "a test"}, {"capability": "process.spawn", "reason": "a test"}]}`)
+	f.flags = append(f.flags, "--ask", "queue", "--pack", dir, "--allow", "process.spawn")
+	f.base = func() []string { return nil }
+	cmd := f.box(t, `echo ready; echo new > /ambit/storage/k; cat /ambit/storage/k
+		cat /ambit/storage/refused || echo absent; cat /ambit/storage/undeclared || echo absent; ls /ambit/storage`)
+	var out output
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it has ended by then
+	read := f.asked(t)
+	f.answered(t, "approve", read.ID)
+	write := f.asked(t, read)
+	f.answered(t, "approve", write.ID)
+	refused := f.asked(t, read, write)
+	f.answered(t, "deny", refused.ID)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, out.String())
+	}
+	text := out.String()
+	if !strings.Contains(text, "new\n") || strings.Count(text, "absent\n") != 2 || !strings.HasSuffix(strings.TrimSpace(text), "k") {
+		t.Errorf("it said:\n%s", text)
+	}
+	if got := f.stored(t, "--pack", "org.example.asks", "k"); got != "new\n" {
+		t.Errorf("stored: %q", got)
+	}
+	if list := f.answered(t, "audit", "ls", "-n", "0", "--kind", "decision"); strings.Contains(list, "undeclared") && strings.Contains(list, "ask storage.read:undeclared") {
+		t.Errorf("what was not declared was asked about:\n%s", list)
+	}
+}

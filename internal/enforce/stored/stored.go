@@ -52,15 +52,6 @@ func join(folder, name string) string {
 	return folder + "/" + name
 }
 
-// split takes a key apart.
-func split(key string) (folder, name string) {
-	i := strings.LastIndexByte(key, '/')
-	if i < 0 {
-		return "", key
-	}
-	return key[:i], key[i+1:]
-}
-
 // beneath reports whether a key lies beneath a folder; "" is the root.
 func beneath(key, folder string) bool {
 	if folder == "" {
