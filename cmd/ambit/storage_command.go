@@ -201,12 +201,12 @@ func (a *app) storedValue(f storedFlags, key string) (storage.Value, *storage.Sp
 }
 
 func (a *app) storageCat() *cobra.Command {
-	f, number := &storedFlags{}, int64(0)
+	f, number, offset := &storedFlags{}, int64(0), int64(0)
 	cmd := &cobra.Command{
 		Use:   "cat [flags] KEY",
 		Short: "Write a stored value to standard output",
 		Long: `Write what is stored under a key to standard output, byte for byte. A program wrote
-it: on a terminal it may say anything.`,
+it: on a terminal it may say anything. With --json it is at most 1 MiB, in base64.`,
 		Example: "  ambit storage cat count\n  ambit storage cat --version 3 count > before",
 		Args:    exactly(1, "a key; `ambit storage ls` lists them"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -226,13 +226,39 @@ it: on a terminal it may say anything.`,
 				return err
 			}
 			defer file.Close()
+			if a.json {
+				return a.printPart(file, ver, offset)
+			}
+			if _, err := file.Seek(offset, io.SeekStart); err != nil {
+				return err
+			}
 			_, err = io.Copy(a.out, file)
 			return err
 		},
 	}
 	f.add(a, cmd)
 	cmd.Flags().Int64Var(&number, "version", 0, "that `VERSION`, as ambit storage show lists them")
+	cmd.Flags().Int64Var(&offset, "offset", 0, "from this `BYTE` on")
 	return cmd
+}
+
+// mostPart bounds what is printed of a value as JSON.
+const mostPart = 1 << 20
+
+// printPart prints a part of a version for programs.
+func (a *app) printPart(file io.ReaderAt, v storage.Version, offset int64) error {
+	if offset < 0 {
+		return errors.New("--offset: want none that is less than 0")
+	}
+	data, err := io.ReadAll(io.NewSectionReader(file, offset, mostPart))
+	if err != nil {
+		return err
+	}
+	return a.printJSON(struct {
+		Version int64  `json:"version"`
+		Size    int64  `json:"size"`
+		Data    []byte `json:"data"`
+	}{v.Number, v.Size, data})
 }
 
 // byPerson is who commits from the command line.

@@ -63,6 +63,9 @@ func objects(r any) (all []string) {
 	}); ok {
 		all = append(all, m.GetSession(), m.GetVolume())
 	}
+	if m, ok := r.(keyed); ok {
+		all = append(all, m.GetPack(), m.GetKey())
+	}
 	if m, ok := r.(pathOf); ok {
 		all = append(all, m.GetSession(), text(m.GetPath()+string(m.GetRawPath())))
 	}

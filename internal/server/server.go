@@ -157,6 +157,9 @@ func (s *Server) Handler() http.Handler {
 			return ambitv1connect.NewChangeServiceHandler(apart{s}, o...)
 		},
 		func(o ...connect.HandlerOption) (string, http.Handler) {
+			return ambitv1connect.NewStorageServiceHandler(stored{s}, o...)
+		},
+		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewHostServiceHandler(host{s}, o...)
 		},
 	} {

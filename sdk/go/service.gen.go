@@ -20,6 +20,7 @@ type Services struct {
 	Grants    ambitv1connect.GrantServiceClient
 	Host      ambitv1connect.HostServiceClient
 	Packs     ambitv1connect.PackServiceClient
+	Storage   ambitv1connect.StorageServiceClient
 }
 
 func newServices(c connect.HTTPClient, url string, options ...connect.ClientOption) Services {
@@ -34,5 +35,6 @@ func newServices(c connect.HTTPClient, url string, options ...connect.ClientOpti
 		Grants:    ambitv1connect.NewGrantServiceClient(c, url, options...),
 		Host:      ambitv1connect.NewHostServiceClient(c, url, options...),
 		Packs:     ambitv1connect.NewPackServiceClient(c, url, options...),
+		Storage:   ambitv1connect.NewStorageServiceClient(c, url, options...),
 	}
 }

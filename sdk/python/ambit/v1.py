@@ -1829,6 +1829,176 @@ class RemovePackResponse(_codec.Message):
     )
 
 
+@_dc.dataclass
+class StoredVersion(_codec.Message):
+    """What a key had from one commit to the next."""
+
+    number: int = 0
+    #: "sha256:…"; empty where there was nothing.
+    digest: str = ""
+    size: int = 0
+    time: _Optional[_dt.datetime] = None
+    #: Empty: a person committed it.
+    session: str = ""
+    #: From here on there was nothing under the key.
+    removed: bool = False
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "number", "number", "long", "one"),
+        _codec.Field(2, "digest", "digest", "string", "one"),
+        _codec.Field(3, "size", "size", "long", "one"),
+        _codec.Field(4, "time", "time", "time", "optional"),
+        _codec.Field(5, "session", "session", "string", "one"),
+        _codec.Field(6, "removed", "removed", "bool", "one"),
+    )
+
+
+@_dc.dataclass
+class StoredValue(_codec.Message):
+    """A key with what is current."""
+
+    #: Empty: of runs without a pack.
+    pack: str = ""
+    key: str = ""
+    current: _Optional[StoredVersion] = None
+    #: How many versions are kept, and the bytes of all.
+    versions: int = 0
+    bytes_: int = 0
+    #: The pack was removed then, and what it stored is kept for nobody.
+    left: _Optional[_dt.datetime] = None
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "pack", "pack", "string", "one"),
+        _codec.Field(2, "key", "key", "string", "one"),
+        _codec.Field(3, "current", "current", "message", "optional", lambda: StoredVersion),
+        _codec.Field(4, "versions", "versions", "int", "one"),
+        _codec.Field(5, "bytes_", "bytes", "long", "one"),
+        _codec.Field(6, "left", "left", "time", "optional"),
+    )
+
+
+@_dc.dataclass
+class ListValuesRequest(_codec.Message):
+
+    page_size: int = 0
+    page_token: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "page_size", "pageSize", "int", "one"),
+        _codec.Field(2, "page_token", "pageToken", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class ListValuesResponse(_codec.Message):
+
+    values: _List[StoredValue] = _dc.field(default_factory=list)
+    next_page_token: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "values", "values", "message", "many", lambda: StoredValue),
+        _codec.Field(2, "next_page_token", "nextPageToken", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class GetValueRequest(_codec.Message):
+
+    pack: str = ""
+    key: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "pack", "pack", "string", "one"),
+        _codec.Field(2, "key", "key", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class GetValueResponse(_codec.Message):
+
+    versions: _List[StoredVersion] = _dc.field(default_factory=list)
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "versions", "versions", "message", "many", lambda: StoredVersion),
+    )
+
+
+@_dc.dataclass
+class GetContentRequest(_codec.Message):
+
+    pack: str = ""
+    key: str = ""
+    #: 0: what is current.
+    version: int = 0
+    offset: int = 0
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "pack", "pack", "string", "one"),
+        _codec.Field(2, "key", "key", "string", "one"),
+        _codec.Field(3, "version", "version", "long", "one"),
+        _codec.Field(4, "offset", "offset", "long", "one"),
+    )
+
+
+@_dc.dataclass
+class GetContentResponse(_codec.Message):
+
+    #: The version that it is of, to ask for the rest of it.
+    version: int = 0
+    size: int = 0
+    #: At most 1 MiB.
+    data: bytes = b""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "version", "version", "long", "one"),
+        _codec.Field(2, "size", "size", "long", "one"),
+        _codec.Field(3, "data", "data", "bytes", "one"),
+    )
+
+
+@_dc.dataclass
+class RemoveValueRequest(_codec.Message):
+
+    pack: str = ""
+    key: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "pack", "pack", "string", "one"),
+        _codec.Field(2, "key", "key", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class RemoveValueResponse(_codec.Message):
+
+    FIELDS: _ClassVar[_codec.Fields] = ()
+
+
+@_dc.dataclass
+class RestoreValueRequest(_codec.Message):
+
+    pack: str = ""
+    key: str = ""
+    version: int = 0
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "pack", "pack", "string", "one"),
+        _codec.Field(2, "key", "key", "string", "one"),
+        _codec.Field(3, "version", "version", "long", "one"),
+    )
+
+
+@_dc.dataclass
+class RestoreValueResponse(_codec.Message):
+
+    #: The new version, or what was current where it had that content already.
+    version: _Optional[StoredVersion] = None
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "version", "version", "message", "optional", lambda: StoredVersion),
+    )
+
+
 class AuditService:
     """The record of what was asked, answered and done."""
 
@@ -2151,6 +2321,45 @@ class PackService:
         return _call.call(self._service, "ambit.v1.PackService/RemovePack", request or RemovePackRequest(), RemovePackResponse, timeout)
 
 
+class StorageService:
+    """What outlives sessions: values under keys, of each pack, and of runs without one,
+    each in the versions that programs committed. The caller's own, and nobody else's.
+    """
+
+    def __init__(self, service: _call.Service) -> None:
+        self._service = service
+
+    def list_values(self, request: _Optional[ListValuesRequest] = None, *, timeout: _Optional[float] = None) -> ListValuesResponse:
+        """All keys, in the order of packs and keys, with what is current."""
+        return _call.call(self._service, "ambit.v1.StorageService/ListValues", request or ListValuesRequest(), ListValuesResponse, timeout)
+
+    def all_values(self, request: _Optional[ListValuesRequest] = None, *, timeout: _Optional[float] = None) -> _Iterator[StoredValue]:
+        """The rows of all pages of list_values, each page when it is come to."""
+        request = request or ListValuesRequest()
+        while True:
+            page = self.list_values(request, timeout=timeout)
+            yield from page.values
+            if not page.next_page_token:
+                return
+            request = _dc.replace(request, page_token=page.next_page_token)
+
+    def get_value(self, request: _Optional[GetValueRequest] = None, *, timeout: _Optional[float] = None) -> GetValueResponse:
+        """The versions of one key, oldest first."""
+        return _call.call(self._service, "ambit.v1.StorageService/GetValue", request or GetValueRequest(), GetValueResponse, timeout)
+
+    def get_content(self, request: _Optional[GetContentRequest] = None, *, timeout: _Optional[float] = None) -> GetContentResponse:
+        """A part of the content of a version."""
+        return _call.call(self._service, "ambit.v1.StorageService/GetContent", request or GetContentRequest(), GetContentResponse, timeout)
+
+    def remove_value(self, request: _Optional[RemoveValueRequest] = None, *, timeout: _Optional[float] = None) -> RemoveValueResponse:
+        """Commits that there is nothing under a key. Its versions stay."""
+        return _call.call(self._service, "ambit.v1.StorageService/RemoveValue", request or RemoveValueRequest(), RemoveValueResponse, timeout)
+
+    def restore_value(self, request: _Optional[RestoreValueRequest] = None, *, timeout: _Optional[float] = None) -> RestoreValueResponse:
+        """Commits what a version had once more, as a version of its own."""
+        return _call.call(self._service, "ambit.v1.StorageService/RestoreValue", request or RestoreValueRequest(), RestoreValueResponse, timeout)
+
+
 class Services:
     """Every service of a host."""
 
@@ -2165,3 +2374,4 @@ class Services:
         self.grants = GrantService(service)
         self.host = HostService(service)
         self.packs = PackService(service)
+        self.storage = StorageService(service)

@@ -900,6 +900,86 @@ export interface RemovePackResponse {
     revoked: number;
 }
 export declare const RemovePackResponse: Message<RemovePackResponse>;
+/** What a key had from one commit to the next. */
+export interface StoredVersion {
+    number: bigint;
+    /** "sha256:…"; empty where there was nothing. */
+    digest: string;
+    size: bigint;
+    time?: Date;
+    /** Empty: a person committed it. */
+    session: string;
+    /** From here on there was nothing under the key. */
+    removed: boolean;
+}
+export declare const StoredVersion: Message<StoredVersion>;
+/** A key with what is current. */
+export interface StoredValue {
+    /** Empty: of runs without a pack. */
+    pack: string;
+    key: string;
+    current?: StoredVersion;
+    /** How many versions are kept, and the bytes of all. */
+    versions: number;
+    bytes: bigint;
+    /** The pack was removed then, and what it stored is kept for nobody. */
+    left?: Date;
+}
+export declare const StoredValue: Message<StoredValue>;
+export interface ListValuesRequest {
+    pageSize: number;
+    pageToken: string;
+}
+export declare const ListValuesRequest: Message<ListValuesRequest>;
+export interface ListValuesResponse {
+    values: StoredValue[];
+    nextPageToken: string;
+}
+export declare const ListValuesResponse: Message<ListValuesResponse>;
+export interface GetValueRequest {
+    pack: string;
+    key: string;
+}
+export declare const GetValueRequest: Message<GetValueRequest>;
+export interface GetValueResponse {
+    versions: StoredVersion[];
+}
+export declare const GetValueResponse: Message<GetValueResponse>;
+export interface GetContentRequest {
+    pack: string;
+    key: string;
+    /** 0: what is current. */
+    version: bigint;
+    offset: bigint;
+}
+export declare const GetContentRequest: Message<GetContentRequest>;
+export interface GetContentResponse {
+    /** The version that it is of, to ask for the rest of it. */
+    version: bigint;
+    size: bigint;
+    /** At most 1 MiB. */
+    data: Uint8Array;
+}
+export declare const GetContentResponse: Message<GetContentResponse>;
+export interface RemoveValueRequest {
+    pack: string;
+    key: string;
+}
+export declare const RemoveValueRequest: Message<RemoveValueRequest>;
+export interface RemoveValueResponse {
+}
+export declare const RemoveValueResponse: Message<RemoveValueResponse>;
+export interface RestoreValueRequest {
+    pack: string;
+    key: string;
+    version: bigint;
+}
+export declare const RestoreValueRequest: Message<RestoreValueRequest>;
+export interface RestoreValueResponse {
+    /** The new version, or what was current where it had that content already. */
+    version?: StoredVersion;
+}
+export declare const RestoreValueResponse: Message<RestoreValueResponse>;
 /** The record of what was asked, answered and done. */
 export declare class AuditService {
     #private;
@@ -1079,6 +1159,26 @@ export declare class PackService {
     /** Removes a pack, and takes back what was granted to it, as `ambit pack rm` does. */
     removePack(request?: Init<RemovePackRequest>, options?: CallOptions): Promise<RemovePackResponse>;
 }
+/**
+ * What outlives sessions: values under keys, of each pack, and of runs without one,
+ * each in the versions that programs committed. The caller's own, and nobody else's.
+ */
+export declare class StorageService {
+    #private;
+    constructor(service: Service);
+    /** All keys, in the order of packs and keys, with what is current. */
+    listValues(request?: Init<ListValuesRequest>, options?: CallOptions): Promise<ListValuesResponse>;
+    /** The rows of all pages of listValues, each page when it is come to. */
+    allValues(request?: Init<ListValuesRequest>, options?: CallOptions): AsyncGenerator<StoredValue>;
+    /** The versions of one key, oldest first. */
+    getValue(request?: Init<GetValueRequest>, options?: CallOptions): Promise<GetValueResponse>;
+    /** A part of the content of a version. */
+    getContent(request?: Init<GetContentRequest>, options?: CallOptions): Promise<GetContentResponse>;
+    /** Commits that there is nothing under a key. Its versions stay. */
+    removeValue(request?: Init<RemoveValueRequest>, options?: CallOptions): Promise<RemoveValueResponse>;
+    /** Commits what a version had once more, as a version of its own. */
+    restoreValue(request?: Init<RestoreValueRequest>, options?: CallOptions): Promise<RestoreValueResponse>;
+}
 /** Every service of a host. */
 export declare class Services {
     readonly audit: AuditService;
@@ -1091,5 +1191,6 @@ export declare class Services {
     readonly grants: GrantService;
     readonly host: HostService;
     readonly packs: PackService;
+    readonly storage: StorageService;
     constructor(service: Service);
 }

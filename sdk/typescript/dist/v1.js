@@ -569,6 +569,61 @@ export const RemovePackResponse = message('ambit.v1.RemovePackResponse', () => [
     [1, 'pack', Pack, 'optional'],
     [2, 'revoked', 'int'],
 ]);
+export const StoredVersion = message('ambit.v1.StoredVersion', () => [
+    [1, 'number', 'long'],
+    [2, 'digest', 'string'],
+    [3, 'size', 'long'],
+    [4, 'time', 'time', 'optional'],
+    [5, 'session', 'string'],
+    [6, 'removed', 'bool'],
+]);
+export const StoredValue = message('ambit.v1.StoredValue', () => [
+    [1, 'pack', 'string'],
+    [2, 'key', 'string'],
+    [3, 'current', StoredVersion, 'optional'],
+    [4, 'versions', 'int'],
+    [5, 'bytes', 'long'],
+    [6, 'left', 'time', 'optional'],
+]);
+export const ListValuesRequest = message('ambit.v1.ListValuesRequest', () => [
+    [1, 'pageSize', 'int'],
+    [2, 'pageToken', 'string'],
+]);
+export const ListValuesResponse = message('ambit.v1.ListValuesResponse', () => [
+    [1, 'values', StoredValue, 'many'],
+    [2, 'nextPageToken', 'string'],
+]);
+export const GetValueRequest = message('ambit.v1.GetValueRequest', () => [
+    [1, 'pack', 'string'],
+    [2, 'key', 'string'],
+]);
+export const GetValueResponse = message('ambit.v1.GetValueResponse', () => [
+    [1, 'versions', StoredVersion, 'many'],
+]);
+export const GetContentRequest = message('ambit.v1.GetContentRequest', () => [
+    [1, 'pack', 'string'],
+    [2, 'key', 'string'],
+    [3, 'version', 'long'],
+    [4, 'offset', 'long'],
+]);
+export const GetContentResponse = message('ambit.v1.GetContentResponse', () => [
+    [1, 'version', 'long'],
+    [2, 'size', 'long'],
+    [3, 'data', 'bytes'],
+]);
+export const RemoveValueRequest = message('ambit.v1.RemoveValueRequest', () => [
+    [1, 'pack', 'string'],
+    [2, 'key', 'string'],
+]);
+export const RemoveValueResponse = message('ambit.v1.RemoveValueResponse', () => []);
+export const RestoreValueRequest = message('ambit.v1.RestoreValueRequest', () => [
+    [1, 'pack', 'string'],
+    [2, 'key', 'string'],
+    [3, 'version', 'long'],
+]);
+export const RestoreValueResponse = message('ambit.v1.RestoreValueResponse', () => [
+    [1, 'version', StoredVersion, 'optional'],
+]);
 /** The record of what was asked, answered and done. */
 export class AuditService {
     #service;
@@ -862,6 +917,40 @@ export class PackService {
         return call(this.#service, 'ambit.v1.PackService/RemovePack', RemovePackRequest, RemovePackResponse, request, options);
     }
 }
+/**
+ * What outlives sessions: values under keys, of each pack, and of runs without one,
+ * each in the versions that programs committed. The caller's own, and nobody else's.
+ */
+export class StorageService {
+    #service;
+    constructor(service) {
+        this.#service = service;
+    }
+    /** All keys, in the order of packs and keys, with what is current. */
+    listValues(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.StorageService/ListValues', ListValuesRequest, ListValuesResponse, request, options);
+    }
+    /** The rows of all pages of listValues, each page when it is come to. */
+    allValues(request = {}, options = {}) {
+        return pages((pageToken) => this.listValues({ ...request, pageToken }, options), (page) => page.values);
+    }
+    /** The versions of one key, oldest first. */
+    getValue(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.StorageService/GetValue', GetValueRequest, GetValueResponse, request, options);
+    }
+    /** A part of the content of a version. */
+    getContent(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.StorageService/GetContent', GetContentRequest, GetContentResponse, request, options);
+    }
+    /** Commits that there is nothing under a key. Its versions stay. */
+    removeValue(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.StorageService/RemoveValue', RemoveValueRequest, RemoveValueResponse, request, options);
+    }
+    /** Commits what a version had once more, as a version of its own. */
+    restoreValue(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.StorageService/RestoreValue', RestoreValueRequest, RestoreValueResponse, request, options);
+    }
+}
 /** Every service of a host. */
 export class Services {
     audit;
@@ -874,6 +963,7 @@ export class Services {
     grants;
     host;
     packs;
+    storage;
     constructor(service) {
         this.audit = new AuditService(service);
         this.changes = new ChangeService(service);
@@ -885,5 +975,6 @@ export class Services {
         this.grants = new GrantService(service);
         this.host = new HostService(service);
         this.packs = new PackService(service);
+        this.storage = new StorageService(service);
     }
 }

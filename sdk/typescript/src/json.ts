@@ -898,3 +898,83 @@ export interface RemovePackResponse {
   /** How many grants were taken back. */
   revoked?: number
 }
+
+/** What a key had from one commit to the next. */
+export interface StoredVersion {
+  number?: string
+  /** "sha256:…"; empty where there was nothing. */
+  digest?: string
+  size?: string
+  time?: string
+  /** Empty: a person committed it. */
+  session?: string
+  /** From here on there was nothing under the key. */
+  removed?: boolean
+}
+
+/** A key with what is current. */
+export interface StoredValue {
+  /** Empty: of runs without a pack. */
+  pack?: string
+  key?: string
+  current?: StoredVersion
+  /** How many versions are kept, and the bytes of all. */
+  versions?: number
+  bytes?: string
+  /** The pack was removed then, and what it stored is kept for nobody. */
+  left?: string
+}
+
+export interface ListValuesRequest {
+  pageSize?: number
+  pageToken?: string
+}
+
+export interface ListValuesResponse {
+  values?: StoredValue[]
+  nextPageToken?: string
+}
+
+export interface GetValueRequest {
+  pack?: string
+  key?: string
+}
+
+export interface GetValueResponse {
+  versions?: StoredVersion[]
+}
+
+export interface GetContentRequest {
+  pack?: string
+  key?: string
+  /** 0: what is current. */
+  version?: string
+  offset?: string
+}
+
+export interface GetContentResponse {
+  /** The version that it is of, to ask for the rest of it. */
+  version?: string
+  size?: string
+  /** At most 1 MiB. */
+  data?: string
+}
+
+export interface RemoveValueRequest {
+  pack?: string
+  key?: string
+}
+
+export interface RemoveValueResponse {
+}
+
+export interface RestoreValueRequest {
+  pack?: string
+  key?: string
+  version?: string
+}
+
+export interface RestoreValueResponse {
+  /** The new version, or what was current where it had that content already. */
+  version?: StoredVersion
+}

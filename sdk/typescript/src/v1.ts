@@ -1475,6 +1475,141 @@ export const RemovePackResponse: Message<RemovePackResponse> = message('ambit.v1
   [2, 'revoked', 'int'],
 ])
 
+/** What a key had from one commit to the next. */
+export interface StoredVersion {
+  number: bigint
+  /** "sha256:…"; empty where there was nothing. */
+  digest: string
+  size: bigint
+  time?: Date
+  /** Empty: a person committed it. */
+  session: string
+  /** From here on there was nothing under the key. */
+  removed: boolean
+}
+export const StoredVersion: Message<StoredVersion> = message('ambit.v1.StoredVersion', () => [
+  [1, 'number', 'long'],
+  [2, 'digest', 'string'],
+  [3, 'size', 'long'],
+  [4, 'time', 'time', 'optional'],
+  [5, 'session', 'string'],
+  [6, 'removed', 'bool'],
+])
+
+/** A key with what is current. */
+export interface StoredValue {
+  /** Empty: of runs without a pack. */
+  pack: string
+  key: string
+  current?: StoredVersion
+  /** How many versions are kept, and the bytes of all. */
+  versions: number
+  bytes: bigint
+  /** The pack was removed then, and what it stored is kept for nobody. */
+  left?: Date
+}
+export const StoredValue: Message<StoredValue> = message('ambit.v1.StoredValue', () => [
+  [1, 'pack', 'string'],
+  [2, 'key', 'string'],
+  [3, 'current', StoredVersion, 'optional'],
+  [4, 'versions', 'int'],
+  [5, 'bytes', 'long'],
+  [6, 'left', 'time', 'optional'],
+])
+
+export interface ListValuesRequest {
+  pageSize: number
+  pageToken: string
+}
+export const ListValuesRequest: Message<ListValuesRequest> = message('ambit.v1.ListValuesRequest', () => [
+  [1, 'pageSize', 'int'],
+  [2, 'pageToken', 'string'],
+])
+
+export interface ListValuesResponse {
+  values: StoredValue[]
+  nextPageToken: string
+}
+export const ListValuesResponse: Message<ListValuesResponse> = message('ambit.v1.ListValuesResponse', () => [
+  [1, 'values', StoredValue, 'many'],
+  [2, 'nextPageToken', 'string'],
+])
+
+export interface GetValueRequest {
+  pack: string
+  key: string
+}
+export const GetValueRequest: Message<GetValueRequest> = message('ambit.v1.GetValueRequest', () => [
+  [1, 'pack', 'string'],
+  [2, 'key', 'string'],
+])
+
+export interface GetValueResponse {
+  versions: StoredVersion[]
+}
+export const GetValueResponse: Message<GetValueResponse> = message('ambit.v1.GetValueResponse', () => [
+  [1, 'versions', StoredVersion, 'many'],
+])
+
+export interface GetContentRequest {
+  pack: string
+  key: string
+  /** 0: what is current. */
+  version: bigint
+  offset: bigint
+}
+export const GetContentRequest: Message<GetContentRequest> = message('ambit.v1.GetContentRequest', () => [
+  [1, 'pack', 'string'],
+  [2, 'key', 'string'],
+  [3, 'version', 'long'],
+  [4, 'offset', 'long'],
+])
+
+export interface GetContentResponse {
+  /** The version that it is of, to ask for the rest of it. */
+  version: bigint
+  size: bigint
+  /** At most 1 MiB. */
+  data: Uint8Array
+}
+export const GetContentResponse: Message<GetContentResponse> = message('ambit.v1.GetContentResponse', () => [
+  [1, 'version', 'long'],
+  [2, 'size', 'long'],
+  [3, 'data', 'bytes'],
+])
+
+export interface RemoveValueRequest {
+  pack: string
+  key: string
+}
+export const RemoveValueRequest: Message<RemoveValueRequest> = message('ambit.v1.RemoveValueRequest', () => [
+  [1, 'pack', 'string'],
+  [2, 'key', 'string'],
+])
+
+export interface RemoveValueResponse {
+}
+export const RemoveValueResponse: Message<RemoveValueResponse> = message('ambit.v1.RemoveValueResponse', () => [])
+
+export interface RestoreValueRequest {
+  pack: string
+  key: string
+  version: bigint
+}
+export const RestoreValueRequest: Message<RestoreValueRequest> = message('ambit.v1.RestoreValueRequest', () => [
+  [1, 'pack', 'string'],
+  [2, 'key', 'string'],
+  [3, 'version', 'long'],
+])
+
+export interface RestoreValueResponse {
+  /** The new version, or what was current where it had that content already. */
+  version?: StoredVersion
+}
+export const RestoreValueResponse: Message<RestoreValueResponse> = message('ambit.v1.RestoreValueResponse', () => [
+  [1, 'version', StoredVersion, 'optional'],
+])
+
 /** The record of what was asked, answered and done. */
 export class AuditService {
   readonly #service: Service
@@ -1825,6 +1960,47 @@ export class PackService {
   }
 }
 
+/**
+ * What outlives sessions: values under keys, of each pack, and of runs without one,
+ * each in the versions that programs committed. The caller's own, and nobody else's.
+ */
+export class StorageService {
+  readonly #service: Service
+  constructor(service: Service) {
+    this.#service = service
+  }
+
+  /** All keys, in the order of packs and keys, with what is current. */
+  listValues(request: Init<ListValuesRequest> = {}, options: CallOptions = {}): Promise<ListValuesResponse> {
+    return call(this.#service, 'ambit.v1.StorageService/ListValues', ListValuesRequest, ListValuesResponse, request, options)
+  }
+
+  /** The rows of all pages of listValues, each page when it is come to. */
+  allValues(request: Init<ListValuesRequest> = {}, options: CallOptions = {}): AsyncGenerator<StoredValue> {
+    return pages((pageToken) => this.listValues({ ...request, pageToken }, options), (page) => page.values)
+  }
+
+  /** The versions of one key, oldest first. */
+  getValue(request: Init<GetValueRequest> = {}, options: CallOptions = {}): Promise<GetValueResponse> {
+    return call(this.#service, 'ambit.v1.StorageService/GetValue', GetValueRequest, GetValueResponse, request, options)
+  }
+
+  /** A part of the content of a version. */
+  getContent(request: Init<GetContentRequest> = {}, options: CallOptions = {}): Promise<GetContentResponse> {
+    return call(this.#service, 'ambit.v1.StorageService/GetContent', GetContentRequest, GetContentResponse, request, options)
+  }
+
+  /** Commits that there is nothing under a key. Its versions stay. */
+  removeValue(request: Init<RemoveValueRequest> = {}, options: CallOptions = {}): Promise<RemoveValueResponse> {
+    return call(this.#service, 'ambit.v1.StorageService/RemoveValue', RemoveValueRequest, RemoveValueResponse, request, options)
+  }
+
+  /** Commits what a version had once more, as a version of its own. */
+  restoreValue(request: Init<RestoreValueRequest> = {}, options: CallOptions = {}): Promise<RestoreValueResponse> {
+    return call(this.#service, 'ambit.v1.StorageService/RestoreValue', RestoreValueRequest, RestoreValueResponse, request, options)
+  }
+}
+
 /** Every service of a host. */
 export class Services {
   readonly audit: AuditService
@@ -1837,6 +2013,7 @@ export class Services {
   readonly grants: GrantService
   readonly host: HostService
   readonly packs: PackService
+  readonly storage: StorageService
   constructor(service: Service) {
     this.audit = new AuditService(service)
     this.changes = new ChangeService(service)
@@ -1848,5 +2025,6 @@ export class Services {
     this.grants = new GrantService(service)
     this.host = new HostService(service)
     this.packs = new PackService(service)
+    this.storage = new StorageService(service)
   }
 }
