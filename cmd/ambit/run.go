@@ -64,7 +64,7 @@ is no such command; 128+N: signal N ended it.`,
 	fl.Var((*texts)(&f.deny), "deny", "deny a `capability` for this session, also inside what is allowed")
 	fl.VarP((*texts)(&f.volumes), "volume", "v", "show a path of the host at another: `SRC:DST:ro|rw|append|cow`; with append what is there stays and grows; with cow what is changed is kept apart, for ambit session diff and apply")
 	fl.Var((*texts)(&f.env), "env", "let an environment variable through, or set it: `NAME[=VALUE]`")
-	fl.Var((*texts)(&f.limits), "limit", "bound memory, pids, cpu, wall, disk or fds: `NAME=VALUE`")
+	fl.Var((*texts)(&f.limits), "limit", "bound memory, pids, cpu, wall, disk, fds, storage or versions: `NAME=VALUE`")
 	fl.StringVar(&f.home, "home", "", "home directory: `none`, ephemeral (gone at the end), private (kept for the pack) or host (yours, as far as you allow when asked)")
 	fl.StringVar(&f.tier, "tier", tierAuto, "strength of isolation: `auto` (by the kind of the pack), "+strings.Join(tierNames()[1:], ", "))
 	fl.StringVar(&f.ask, "ask", askAuto, "who is asked at the first touch of what was not granted: `tty`, queue (ambit approvals) or none; auto is tty on a terminal and none elsewhere")

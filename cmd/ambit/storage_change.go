@@ -136,7 +136,7 @@ func (a *app) storageAdopt() *cobra.Command {
 		Long: `When a pack is removed, what it has stored is kept for nobody: another pack that gets
 the id begins with nothing. This gives it to the pack with that id, which must have
 stored nothing yet.`,
-		Example:           "  ambit storage adopt org.example.notes",
+		Example:           "  ambit storage adopt org.example.notes\n  ambit storage adopt --json org.example.notes",
 		Args:              exactly(1, "the id of a pack; `ambit storage ls` lists them"),
 		ValidArgsFunction: a.completePacks,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.adoptStored(cmd.Context(), args[0]) },
