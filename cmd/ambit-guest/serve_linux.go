@@ -62,6 +62,8 @@ func (a *agent) do(s *channel.Stream, r channel.Request) (channel.Answer, error)
 	switch r.Op {
 	case channel.OpIdentity:
 		return identify(r.Identity)
+	case channel.OpClock:
+		return none, setClock(r.Time)
 	case channel.OpPut:
 		return none, a.put(s, r.Tree)
 	case channel.OpCollect:
@@ -118,6 +120,15 @@ func (a *agent) prepared() *program {
 	return a.program
 }
 
+// setClock says what time it is, in nanoseconds since 1970.
+func setClock(now int64) error {
+	ts := unix.NsecToTimespec(now)
+	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &ts); err != nil {
+		return fmt.Errorf("set the clock: %w", err)
+	}
+	return nil
+}
+
 // identify makes this machine another one than all that come from its template:
 // fresh bytes for the kernel's generator, which is made to use them at once, the
 // time, and a name.
@@ -138,9 +149,8 @@ func identify(id *channel.Identity) (channel.Answer, error) {
 	if err := unix.IoctlSetInt(int(f.Fd()), reseed, 0); err != nil {
 		return none, fmt.Errorf("reseed: %w", err)
 	}
-	ts := unix.NsecToTimespec(id.Time)
-	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &ts); err != nil {
-		return none, fmt.Errorf("set the clock: %w", err)
+	if err := setClock(id.Time); err != nil {
+		return none, err
 	}
 	if err := unix.Sethostname([]byte(id.Hostname)); err != nil {
 		return none, fmt.Errorf("set the name: %w", err)

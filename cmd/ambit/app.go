@@ -133,7 +133,7 @@ func (a *app) root(args []string) *cobra.Command {
 
 // ofOrgs are the commands that can be for an organisation, without "ambit". What others
 // change is the machine's.
-var ofOrgs = []string{"run", "stop", "why", "approve", "session diff", "session apply", "session drop", "files ls", "files stat", "files read", "files write", "files rm", "files mkdir", "grants ls", "grants add", "grants revoke", "pack ls", "pack check", "pack show", "storage ls", "storage show", "storage cat", "storage rm", "storage restore", "storage adopt", "token add"}
+var ofOrgs = []string{"run", "stop", "pause", "resume", "why", "approve", "session diff", "session apply", "session drop", "files ls", "files stat", "files read", "files write", "files rm", "files mkdir", "grants ls", "grants add", "grants revoke", "pack ls", "pack check", "pack show", "storage ls", "storage show", "storage cat", "storage rm", "storage restore", "storage adopt", "token add"}
 
 // checkOrg refuses what would leave out whom it is for.
 func (a *app) checkOrg(cmd *cobra.Command) error {

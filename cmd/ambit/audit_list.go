@@ -103,6 +103,11 @@ func auditSummary(r audit.Record) string {
 			return auditJoin("goes on from a snapshot of", b.Of)
 		}
 		return "its state is kept"
+	case *audit.PauseBody:
+		if b.Resumed {
+			return auditJoin("goes on", string(b.Error))
+		}
+		return "is paused"
 	case *audit.EndBody:
 		text := auditJoin(b.Status, b.Signal, string(b.Error))
 		if b.Signal == "" {

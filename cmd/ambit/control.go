@@ -30,6 +30,8 @@ type control struct {
 	asks   *toucher // nil: nobody is asked
 	grants func(context.Context) ([]grant.Grant, error)
 
+	standstill standstill
+
 	mu       sync.Mutex
 	listener *net.UnixListener // guarded by mu
 	dir      *os.File          // guarded by mu
@@ -91,7 +93,8 @@ func (c *control) close() {
 	c.mu.Unlock()
 	c.done.Wait()
 	if c.dir != nil {
-		_ = c.dir.Close() // nothing was written by it
+		_ = os.Remove(c.mark()) // it was not paused
+		_ = c.dir.Close()       // nothing was written by it
 	}
 }
 
@@ -118,23 +121,36 @@ func (c *control) answer(ctx context.Context, conn *net.UnixConn) {
 	_ = conn.SetDeadline(time.Time{})
 	ctx = o.ordered(ctx)
 	var failed error
-	switch o.Verb {
-	case verbExec:
-		failed = c.exec(ctx, w, pid, o, files[1:])
-	case verbOpen:
-		failed = c.open(ctx, w, pid, o)
-	case verbWait:
-		failed = w.wait(c.over, &c.end)
-	case verbShow:
-		failed = c.show(w)
-	case verbSnapshot:
-		failed = c.snapshot(ctx, w, pid)
-	default:
-		failed = fmt.Errorf("this session does not know %q: its ambit is another version", o.Verb)
+	if o.Verb == verbExec || o.Verb == verbOpen || o.Verb == verbSnapshot {
+		failed = c.stands()
+	}
+	if failed == nil {
+		failed = c.carry(ctx, w, pid, o, files)
 	}
 	if failed != nil {
 		_ = w.send(controlAnswer{Error: failed.Error()}) // it may have gone away
 	}
+}
+
+// carry carries an order out.
+func (c *control) carry(ctx context.Context, w controlConn, pid int, o order, files []*os.File) error {
+	switch o.Verb {
+	case verbExec:
+		return c.exec(ctx, w, pid, o, files[1:])
+	case verbOpen:
+		return c.open(ctx, w, pid, o)
+	case verbWait:
+		return w.wait(c.over, &c.end)
+	case verbShow:
+		return c.show(w)
+	case verbSnapshot:
+		return c.snapshot(ctx, w, pid)
+	case verbPause:
+		return c.pause(ctx, w, pid)
+	case verbResume:
+		return c.resume(ctx, w, pid)
+	}
+	return fmt.Errorf("this session does not know %q: its ambit is another version", o.Verb)
 }
 
 // entryID is what names the record of a program that is started in a session.

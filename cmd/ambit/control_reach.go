@@ -62,6 +62,7 @@ func (a *app) reach(ctx context.Context, session string, o order, files ...*os.F
 		return controlConn{}, a.unreachable(ctx, session)
 	case errors.Is(err, unix.ECONNREFUSED):
 		_ = os.Remove(socketIn(dir, session)) // what looked after it was killed
+		_ = os.Remove(socketIn(dir, session) + pausedMark)
 		return controlConn{}, a.unreachable(ctx, session)
 	case err != nil:
 		return controlConn{}, fmt.Errorf("reach the session %s: %w", shellWord(session), err)

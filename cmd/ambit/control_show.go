@@ -25,6 +25,7 @@ type shownSession struct {
 	Argv      []string        `json:"argv"`
 	Dir       string          `json:"dir"`
 	Plan      string          `json:"plan"` // its digest
+	Paused    bool            `json:"paused,omitempty"`
 	Effective []string        `json:"effective"`
 	Report    enforce.Report  `json:"report"`
 	Counts    []session.Count `json:"counts"`
@@ -36,7 +37,7 @@ func (c *control) show(w controlConn) error {
 	s := c.s
 	f, err := inMemory(shownSession{
 		Session: s.spec.ID, Principal: s.spec.Principal, Pack: s.spec.Pack, Digest: s.spec.Digest, PID: os.Getpid(), Init: c.inside.PID(),
-		Argv: s.spec.Plan.Program.Argv, Dir: s.spec.Plan.Program.Dir, Plan: s.spec.Plan.Digest(), Effective: append([]string{}, s.spec.Effective...),
+		Argv: s.spec.Plan.Program.Argv, Dir: s.spec.Plan.Program.Dir, Plan: s.spec.Plan.Digest(), Paused: c.stands() != nil, Effective: append([]string{}, s.spec.Effective...),
 		Report: c.inside.Report(), Counts: append([]session.Count{}, c.tally.Counts()...), Traffic: c.tally.Traffic(),
 	})
 	if err != nil {
@@ -92,6 +93,9 @@ func (a *app) printSession(v shownSession) {
 	line("runs", "%s in %s", shellLine(v.Argv), v.Dir)
 	line("tier", "%s", v.Report.Tier)
 	line("plan", "%s", v.Plan)
+	if v.Paused {
+		line("paused", "nothing in it runs; ambit resume lets it go on")
+	}
 	for _, c := range v.Effective {
 		line("may", "%s", c)
 	}

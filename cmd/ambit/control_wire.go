@@ -46,6 +46,8 @@ const (
 	verbShow     = "show"
 	verbWait     = "wait"
 	verbSnapshot = "snapshot"
+	verbPause    = "pause"
+	verbResume   = "resume"
 )
 
 // Why a path is opened.
@@ -69,6 +71,7 @@ type controlAnswer struct {
 	Denied string  `json:"denied,omitempty"` // the line of a denial
 	Error  string  `json:"error,omitempty"`
 	Errno  int     `json:"errno,omitempty"` // a file could not be opened
+	Way    string  `json:"way,omitempty"`   // by which it stands still
 	Most   int64   `json:"most,omitempty"`  // how large a file may become there
 }
 

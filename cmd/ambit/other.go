@@ -20,6 +20,8 @@ func (a *app) otherCommands() []*cobra.Command {
 		a.sessionCommand(),
 		a.snapshotCommand(),
 		a.restoreCommand(),
+		a.pauseCommand(),
+		a.resumeCommand(),
 		a.stopCommand(),
 		a.serveCommand(),
 		a.tokenCommand(),

@@ -20,7 +20,8 @@ func (a *app) psCommand() *cobra.Command {
 		Use:   "ps",
 		Short: "List the sessions that run",
 		Long: `List the sessions that run: which pack or program, in which tier, since when, and
-the process that looks after it. --all lists those that have ended too, and how.
+the process that looks after it, and whether it is paused. --all lists those that
+have ended too, and how.
 A session is listed when it has run for a moment.`,
 		Example: `  ambit ps
   ambit ps --all
@@ -72,6 +73,9 @@ func (a *app) listSessions(ctx context.Context, all bool) error {
 	}
 	for _, s := range found {
 		if all || s.Status == store.Running {
+			if s.Status == store.Running && a.paused(s.ID) {
+				s.Status = "paused"
+			}
 			rows = append(rows, sessionRow{s.ID, s.Principal, s.Pack, s.Program, s.Tier, s.PID, s.Started, s.Ended, s.Status})
 		}
 	}

@@ -229,6 +229,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 	r.Started = func(inside enforce.Session, rep enforce.Report) {
 		c.inside = inside
 		sigs.apart = s.tier.name == enforce.TierMicroVM || s.tier.name == enforce.TierEmulated
+		sigs.toEnd = func() { c.toEnd(context.WithoutCancel(ctx)) }
 		go sigs.pass(inside)
 		on.begun(inside)
 		s.deno.enter(inside)

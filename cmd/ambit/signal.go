@@ -20,7 +20,8 @@ type signals struct {
 	caught chan struct{} // closed once signals are caught
 	tty    int           // the foreground process group at the start, 0 without a terminal
 	done   chan struct{}
-	apart  bool // the program is in no process group of this kernel's
+	apart  bool   // the program is in no process group of this kernel's
+	toEnd  func() // called before a signal is passed on that may end it
 }
 
 func newSignals() *signals {
@@ -54,6 +55,9 @@ func (s *signals) pass(inside enforce.Session) {
 	for sig := range s.c {
 		if !s.apart && (sig == syscall.SIGINT || sig == syscall.SIGQUIT) && foreground() != 0 {
 			continue // from the keyboard; the program has it already
+		}
+		if sig == syscall.SIGTERM || sig == syscall.SIGHUP || sig == syscall.SIGINT || sig == syscall.SIGQUIT {
+			s.toEnd()
 		}
 		_ = inside.Signal(sig) // it may have ended
 		if sig == syscall.SIGTERM || sig == syscall.SIGHUP {

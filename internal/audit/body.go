@@ -68,6 +68,14 @@ type SnapshotBody struct {
 	Restored bool `json:"-"` // which kind it is
 }
 
+// PauseBody tells that the programs of a session are about to stand still, or to go on.
+type PauseBody struct {
+	PID   int  `json:"pid"`             // of who asked for it; 0: they go on to end
+	Error Text `json:"error,omitempty"` // why they could not be stopped, and go on
+
+	Resumed bool `json:"-"` // which kind it is
+}
+
 // EndBody tells how a session ended.
 type EndBody struct {
 	Status   string        `json:"status"` // "exited", "killed", "refused", …
@@ -304,6 +312,12 @@ func (b SnapshotBody) kind() Kind {
 		return SessionRestore
 	}
 	return SessionSnapshot
+}
+func (b PauseBody) kind() Kind {
+	if b.Resumed {
+		return SessionResume
+	}
+	return SessionPause
 }
 func (EndBody) kind() Kind      { return SessionEnd }
 func (DecisionBody) kind() Kind { return Decision }

@@ -21,6 +21,8 @@ const (
 	SessionCopy     Kind = "session.copy"     // CopyBody
 	SessionSnapshot Kind = "session.snapshot" // SnapshotBody: its state is about to be kept
 	SessionRestore  Kind = "session.restore"  // SnapshotBody: it is about to go on from another's
+	SessionPause    Kind = "session.pause"    // PauseBody: its programs are about to be stopped
+	SessionResume   Kind = "session.resume"   // PauseBody: they are about to go on
 	SessionEnd      Kind = "session.end"      // EndBody
 	Decision        Kind = "decision"         // DecisionBody: what the gate answered
 	Denial          Kind = "denial"           // DenialBody: what a layer of the sandbox stopped
@@ -55,6 +57,8 @@ var kinds = []struct {
 	{SessionCopy, func() Body { return &CopyBody{} }},
 	{SessionSnapshot, func() Body { return &SnapshotBody{} }},
 	{SessionRestore, func() Body { return &SnapshotBody{Restored: true} }},
+	{SessionPause, func() Body { return &PauseBody{} }},
+	{SessionResume, func() Body { return &PauseBody{Resumed: true} }},
 	{SessionEnd, func() Body { return &EndBody{} }},
 	{Decision, func() Body { return &DecisionBody{} }},
 	{Denial, func() Body { return &DenialBody{} }},

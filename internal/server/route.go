@@ -99,6 +99,8 @@ var routes = []Route{
 	{Procedure: api.SessionServiceGetSessionProcedure, Shows: Owned, Least: Viewer},
 	{Procedure: api.SessionServiceCreateSessionProcedure, Shows: Owned, Least: Operator, most: maxMessage, own: true},
 	{Procedure: api.SessionServiceStopSessionProcedure, Shows: Owned, Least: Operator},
+	{Procedure: api.PauseServicePauseSessionProcedure, Shows: Owned, Least: Operator},
+	{Procedure: api.PauseServiceResumeSessionProcedure, Shows: Owned, Least: Operator},
 	{Procedure: api.SessionServiceStreamOutputProcedure, Shows: Owned, Least: Operator},
 	{Procedure: api.ExecServiceCreateExecProcedure, Shows: Owned, Least: Operator, most: maxMessage, own: true},
 	{Procedure: api.ExecServiceGetExecProcedure, Shows: Owned, Least: Viewer},

@@ -139,6 +139,9 @@ func (s *Server) Handler() http.Handler {
 			return ambitv1connect.NewExecServiceHandler(execs{s}, o...)
 		},
 		func(o ...connect.HandlerOption) (string, http.Handler) {
+			return ambitv1connect.NewPauseServiceHandler(pauses{s}, o...)
+		},
+		func(o ...connect.HandlerOption) (string, http.Handler) {
 			return ambitv1connect.NewFileServiceHandler(files{s}, o...)
 		},
 		func(o ...connect.HandlerOption) (string, http.Handler) {

@@ -142,6 +142,7 @@ func (s *Server) message(id string, row *store.Session, k *kept) *pb.Session {
 	switch row.Status {
 	case store.Running:
 		m.State = pb.SessionState_SESSION_STATE_RUNNING
+		m.Paused = s.paused(m.GetId())
 	case store.Lost:
 		m.State = pb.SessionState_SESSION_STATE_LOST
 	default:

@@ -20,6 +20,7 @@ type Services struct {
 	Grants    ambitv1connect.GrantServiceClient
 	Host      ambitv1connect.HostServiceClient
 	Packs     ambitv1connect.PackServiceClient
+	Pause     ambitv1connect.PauseServiceClient
 	Storage   ambitv1connect.StorageServiceClient
 }
 
@@ -35,6 +36,7 @@ func newServices(c connect.HTTPClient, url string, options ...connect.ClientOpti
 		Grants:    ambitv1connect.NewGrantServiceClient(c, url, options...),
 		Host:      ambitv1connect.NewHostServiceClient(c, url, options...),
 		Packs:     ambitv1connect.NewPackServiceClient(c, url, options...),
+		Pause:     ambitv1connect.NewPauseServiceClient(c, url, options...),
 		Storage:   ambitv1connect.NewStorageServiceClient(c, url, options...),
 	}
 }

@@ -69,6 +69,19 @@ func (c *Client) Start(ctx context.Context, cmd Command) (*Session, error) {
 // Session is the session with an id, which may have been started by anything.
 func (c *Client) Session(id string) *Session { return &Session{ID: id, client: c} }
 
+// Pause has nothing in the session run until Resume: its programs do not go on, and what
+// waits for an answer waits on.
+func (s *Session) Pause(ctx context.Context) error {
+	_, err := s.client.Pause.PauseSession(ctx, connect.NewRequest(&pb.PauseSessionRequest{Id: s.ID}))
+	return err
+}
+
+// Resume lets it go on.
+func (s *Session) Resume(ctx context.Context) error {
+	_, err := s.client.Pause.ResumeSession(ctx, connect.NewRequest(&pb.ResumeSessionRequest{Id: s.ID}))
+	return err
+}
+
 // Wait copies what the program writes, from its beginning, until it has ended, and
 // returns its exit status: 125, it could not be confined or started; 126, its launch
 // was denied; 127, there is no such command; 128+N, signal N ended it. It is for

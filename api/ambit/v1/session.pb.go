@@ -208,7 +208,9 @@ type Session struct {
 	// Of a session that was made by this API: the id of the trace that it belongs to.
 	Trace string `protobuf:"bytes,14,opt,name=trace,proto3" json:"trace,omitempty"`
 	// The organisation that it is for; empty: the machine itself.
-	Organisation  string `protobuf:"bytes,15,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	Organisation string `protobuf:"bytes,15,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	// It runs, and nothing in it goes on until it is resumed: PauseService.
+	Paused        bool `protobuf:"varint,16,opt,name=paused,proto3" json:"paused,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -346,6 +348,13 @@ func (x *Session) GetOrganisation() string {
 		return x.Organisation
 	}
 	return ""
+}
+
+func (x *Session) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
 }
 
 type ListSessionsRequest struct {
@@ -1041,7 +1050,7 @@ var File_ambit_v1_session_proto protoreflect.FileDescriptor
 
 const file_ambit_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x16ambit/v1/session.proto\x12\bambit.v1\x1a\x17ambit/v1/terminal.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x03\n" +
+	"\x16ambit/v1/session.proto\x12\bambit.v1\x1a\x17ambit/v1/terminal.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x03\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04pack\x18\x02 \x01(\tR\x04pack\x12\x18\n" +
@@ -1058,7 +1067,8 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"\x05error\x18\f \x01(\tR\x05error\x12\x1a\n" +
 	"\bterminal\x18\r \x01(\bR\bterminal\x12\x14\n" +
 	"\x05trace\x18\x0e \x01(\tR\x05trace\x12\"\n" +
-	"\forganisation\x18\x0f \x01(\tR\forganisationB\a\n" +
+	"\forganisation\x18\x0f \x01(\tR\forganisation\x12\x16\n" +
+	"\x06paused\x18\x10 \x01(\bR\x06pausedB\a\n" +
 	"\x05_exit\"g\n" +
 	"\x13ListSessionsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +

@@ -75,6 +75,7 @@ export interface Session {
   terminal?: boolean
   trace?: string
   organisation?: string
+  paused?: boolean
 }
 
 /** A program that was started in a session. */

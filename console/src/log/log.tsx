@@ -9,7 +9,7 @@ import { summary, tone } from './body'
 
 // Every kind there is: internal/audit/kind.go.
 const kinds = [
-  'session.start', 'session.exec', 'session.leave', 'session.copy', 'session.snapshot', 'session.restore', 'session.end', 'decision', 'denial',
+  'session.start', 'session.exec', 'session.leave', 'session.copy', 'session.snapshot', 'session.restore', 'session.pause', 'session.resume', 'session.end', 'decision', 'denial',
   'grant.add', 'grant.revoke', 'grant.effect', 'flow', 'request', 'report', 'secret.set', 'secret.remove', 'pack.own', 'pack.remove',
   'changes.apply', 'api.call', 'log.open', 'log.repair',
 ]

@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { call } from '../api/call'
@@ -9,7 +9,7 @@ import { Files } from '../files/files'
 import { bodyOf, textOf, type Layer } from '../log/body'
 import { Code, plain, Text } from '../text'
 import { moment } from '../time'
-import { Badge, Confirm, Facts, Page, State } from '../ui'
+import { Badge, Confirm, Facts, Page, Problem, State } from '../ui'
 import { TerminalOf } from '../terminal/terminal'
 import { Another } from './another'
 import { OutputOf } from './output'
@@ -26,6 +26,10 @@ export function Session() {
     refetchInterval: 3000,
   })
   const s = query.data?.session
+  const hold = useMutation({
+    mutationFn: (pause: boolean) => call(pause ? 'PauseService/PauseSession' : 'PauseService/ResumeSession', { id }),
+    onSettled: () => client.invalidateQueries({ queryKey: ['session', id] }),
+  })
   const runs = s?.state === 'SESSION_STATE_RUNNING' || s?.state === 'SESSION_STATE_STARTING'
   return (
     <Page
@@ -35,6 +39,11 @@ export function Session() {
           <Link to="/log" search={{ session: id }} className="button">
             Its records
           </Link>
+          {s?.state === 'SESSION_STATE_RUNNING' && mayEnd && (
+            <button type="button" disabled={hold.isPending} onClick={() => hold.mutate(!s.paused)}>
+              {s.paused ? 'Let it go on' : 'Pause it'}
+            </button>
+          )}
           {runs && mayEnd && (
             <button type="button" className="danger" onClick={() => setEnding(true)}>
               End it
@@ -44,6 +53,7 @@ export function Session() {
       }
     >
       <State query={query} what="the session" />
+      {hold.isError && <Problem error={hold.error} />}
       {s && (
         <section className="card">
           <Facts
@@ -71,7 +81,7 @@ export function Session() {
           {mayEnd && !s.terminal && <OutputOf session={id} />}
         </section>
       )}
-      {s?.state === 'SESSION_STATE_RUNNING' && mayEnd && <Files session={id} />}
+      {s?.state === 'SESSION_STATE_RUNNING' && !s.paused && mayEnd && <Files session={id} />}
       {s?.state === 'SESSION_STATE_RUNNING' && mayEnd && <Another session={id} />}
       {s && !s.kept && <p className="quiet">It was started at a terminal, and what it writes is there.</p>}
       {s && <Report session={id} />}

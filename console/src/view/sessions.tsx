@@ -12,6 +12,7 @@ export function StateOf({ session: s }: { session: Session }) {
     case 'SESSION_STATE_STARTING':
       return <Badge tone="info">starting</Badge>
     case 'SESSION_STATE_RUNNING':
+      if (s.paused) return <Badge tone="warn">paused</Badge>
       return <Badge tone="good">running</Badge>
     case 'SESSION_STATE_LOST':
       return <Badge tone="warn">lost</Badge>

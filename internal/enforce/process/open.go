@@ -59,6 +59,26 @@ func (s *session) open(name string, flags int, mode uint32) (*os.File, error) {
 	return os.NewFile(uintptr(said.fd), name), nil
 }
 
+// errandToStop stops every process of the sandbox but init and who carries it out.
+func errandToStop() *namespace.Errand {
+	e := &namespace.Errand{}
+	e.Must("bind its life to what looks after it", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	e.May("stop all", unix.SYS_KILL, ^uint64(0), uint64(unix.SIGSTOP))
+	e.Want("say that it did", 1, unix.SYS_WRITE, errandLine, e.Str("."), 1)
+	e.Must("end", unix.SYS_EXIT_GROUP, 0)
+	return e
+}
+
+// errandToCount waits until its id was read, and ends.
+func errandToCount() *namespace.Errand {
+	e := &namespace.Errand{}
+	e.Must("bind its life to what looks after it", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+	e.Want("say that it is there", 1, unix.SYS_WRITE, errandLine, e.Str("."), 1)
+	e.Want("wait for the word", 1, unix.SYS_RECVFROM, errandLine, 0, 0, unix.MSG_TRUNC, 0, 0)
+	e.Must("end", unix.SYS_EXIT_GROUP, 0)
+	return e
+}
+
 func errandToOpen(name string, flags int, mode uint32) *namespace.Errand {
 	e := &namespace.Errand{}
 	cwd := unix.AT_FDCWD

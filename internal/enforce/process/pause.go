@@ -91,8 +91,13 @@ func (s *session) stop(pid int) (stopped, error) {
 }
 
 // state is the letter of proc_pid_stat(5) for a process; "" where it is gone.
-func state(pid int) string {
-	text, err := os.ReadFile("/proc/" + itoa(pid) + "/stat")
+func state(pid int) string { return stateIn("/proc/" + itoa(pid)) }
+
+// threadState is that letter for a thread.
+func threadState(pid, tid int) string { return stateIn("/proc/" + itoa(pid) + "/task/" + itoa(tid)) }
+
+func stateIn(dir string) string {
+	text, err := os.ReadFile(dir + "/stat")
 	if err != nil {
 		return ""
 	}

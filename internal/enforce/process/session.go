@@ -47,6 +47,9 @@ type session struct {
 
 	positions []position // in files that are handed over
 
+	freezing sync.Mutex
+	frost    *frost // guarded by freezing; nil until it is paused first
+
 	status unix.WaitStatus // of init; valid when ended is closed
 	ended  chan struct{}
 	limit  atomic.Pointer[string] // the bound that ended it

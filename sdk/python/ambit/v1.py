@@ -569,6 +569,8 @@ class Session(_codec.Message):
     trace: str = ""
     #: The organisation that it is for; empty: the machine itself.
     organisation: str = ""
+    #: It runs, and nothing in it goes on until it is resumed: PauseService.
+    paused: bool = False
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "id", "id", "string", "one"),
@@ -586,6 +588,7 @@ class Session(_codec.Message):
         _codec.Field(13, "terminal", "terminal", "bool", "one"),
         _codec.Field(14, "trace", "trace", "string", "one"),
         _codec.Field(15, "organisation", "organisation", "string", "one"),
+        _codec.Field(16, "paused", "paused", "bool", "one"),
     )
 
 
@@ -1830,6 +1833,43 @@ class RemovePackResponse(_codec.Message):
 
 
 @_dc.dataclass
+class PauseSessionRequest(_codec.Message):
+
+    id: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "id", "id", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class PauseSessionResponse(_codec.Message):
+
+    #: By which it stands still, in words.
+    way: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "way", "way", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class ResumeSessionRequest(_codec.Message):
+
+    id: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "id", "id", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class ResumeSessionResponse(_codec.Message):
+
+    FIELDS: _ClassVar[_codec.Fields] = ()
+
+
+@_dc.dataclass
 class StoredVersion(_codec.Message):
     """What a key had from one commit to the next."""
 
@@ -2321,6 +2361,23 @@ class PackService:
         return _call.call(self._service, "ambit.v1.PackService/RemovePack", request or RemovePackRequest(), RemovePackResponse, timeout)
 
 
+class PauseService:
+    """Sessions that stand still for a time."""
+
+    def __init__(self, service: _call.Service) -> None:
+        self._service = service
+
+    def pause_session(self, request: _Optional[PauseSessionRequest] = None, *, timeout: _Optional[float] = None) -> PauseSessionResponse:
+        """Has nothing in a session that runs go on, and returns when that is so. What waits
+        for an answer waits on; a bound on time goes on.
+        """
+        return _call.call(self._service, "ambit.v1.PauseService/PauseSession", request or PauseSessionRequest(), PauseSessionResponse, timeout)
+
+    def resume_session(self, request: _Optional[ResumeSessionRequest] = None, *, timeout: _Optional[float] = None) -> ResumeSessionResponse:
+        """Lets it go on."""
+        return _call.call(self._service, "ambit.v1.PauseService/ResumeSession", request or ResumeSessionRequest(), ResumeSessionResponse, timeout)
+
+
 class StorageService:
     """What outlives sessions: values under keys, of each pack, and of runs without one,
     each in the versions that programs committed. The caller's own, and nobody else's.
@@ -2374,4 +2431,5 @@ class Services:
         self.grants = GrantService(service)
         self.host = HostService(service)
         self.packs = PackService(service)
+        self.pause = PauseService(service)
         self.storage = StorageService(service)

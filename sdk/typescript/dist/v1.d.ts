@@ -257,6 +257,8 @@ export interface Session {
     trace: string;
     /** The organisation that it is for; empty: the machine itself. */
     organisation: string;
+    /** It runs, and nothing in it goes on until it is resumed: PauseService. */
+    paused: boolean;
 }
 export declare const Session: Message<Session>;
 export interface ListSessionsRequest {
@@ -900,6 +902,22 @@ export interface RemovePackResponse {
     revoked: number;
 }
 export declare const RemovePackResponse: Message<RemovePackResponse>;
+export interface PauseSessionRequest {
+    id: string;
+}
+export declare const PauseSessionRequest: Message<PauseSessionRequest>;
+export interface PauseSessionResponse {
+    /** By which it stands still, in words. */
+    way: string;
+}
+export declare const PauseSessionResponse: Message<PauseSessionResponse>;
+export interface ResumeSessionRequest {
+    id: string;
+}
+export declare const ResumeSessionRequest: Message<ResumeSessionRequest>;
+export interface ResumeSessionResponse {
+}
+export declare const ResumeSessionResponse: Message<ResumeSessionResponse>;
 /** What a key had from one commit to the next. */
 export interface StoredVersion {
     number: bigint;
@@ -1159,6 +1177,18 @@ export declare class PackService {
     /** Removes a pack, and takes back what was granted to it, as `ambit pack rm` does. */
     removePack(request?: Init<RemovePackRequest>, options?: CallOptions): Promise<RemovePackResponse>;
 }
+/** Sessions that stand still for a time. */
+export declare class PauseService {
+    #private;
+    constructor(service: Service);
+    /**
+     * Has nothing in a session that runs go on, and returns when that is so. What waits
+     * for an answer waits on; a bound on time goes on.
+     */
+    pauseSession(request?: Init<PauseSessionRequest>, options?: CallOptions): Promise<PauseSessionResponse>;
+    /** Lets it go on. */
+    resumeSession(request?: Init<ResumeSessionRequest>, options?: CallOptions): Promise<ResumeSessionResponse>;
+}
 /**
  * What outlives sessions: values under keys, of each pack, and of runs without one,
  * each in the versions that programs committed. The caller's own, and nobody else's.
@@ -1191,6 +1221,7 @@ export declare class Services {
     readonly grants: GrantService;
     readonly host: HostService;
     readonly packs: PackService;
+    readonly pause: PauseService;
     readonly storage: StorageService;
     constructor(service: Service);
 }

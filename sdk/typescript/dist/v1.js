@@ -161,6 +161,7 @@ export const Session = message('ambit.v1.Session', () => [
     [13, 'terminal', 'bool'],
     [14, 'trace', 'string'],
     [15, 'organisation', 'string'],
+    [16, 'paused', 'bool'],
 ]);
 export const ListSessionsRequest = message('ambit.v1.ListSessionsRequest', () => [
     [1, 'pageSize', 'int'],
@@ -569,6 +570,16 @@ export const RemovePackResponse = message('ambit.v1.RemovePackResponse', () => [
     [1, 'pack', Pack, 'optional'],
     [2, 'revoked', 'int'],
 ]);
+export const PauseSessionRequest = message('ambit.v1.PauseSessionRequest', () => [
+    [1, 'id', 'string'],
+]);
+export const PauseSessionResponse = message('ambit.v1.PauseSessionResponse', () => [
+    [1, 'way', 'string'],
+]);
+export const ResumeSessionRequest = message('ambit.v1.ResumeSessionRequest', () => [
+    [1, 'id', 'string'],
+]);
+export const ResumeSessionResponse = message('ambit.v1.ResumeSessionResponse', () => []);
 export const StoredVersion = message('ambit.v1.StoredVersion', () => [
     [1, 'number', 'long'],
     [2, 'digest', 'string'],
@@ -917,6 +928,24 @@ export class PackService {
         return call(this.#service, 'ambit.v1.PackService/RemovePack', RemovePackRequest, RemovePackResponse, request, options);
     }
 }
+/** Sessions that stand still for a time. */
+export class PauseService {
+    #service;
+    constructor(service) {
+        this.#service = service;
+    }
+    /**
+     * Has nothing in a session that runs go on, and returns when that is so. What waits
+     * for an answer waits on; a bound on time goes on.
+     */
+    pauseSession(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.PauseService/PauseSession', PauseSessionRequest, PauseSessionResponse, request, options);
+    }
+    /** Lets it go on. */
+    resumeSession(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.PauseService/ResumeSession', ResumeSessionRequest, ResumeSessionResponse, request, options);
+    }
+}
 /**
  * What outlives sessions: values under keys, of each pack, and of runs without one,
  * each in the versions that programs committed. The caller's own, and nobody else's.
@@ -963,6 +992,7 @@ export class Services {
     grants;
     host;
     packs;
+    pause;
     storage;
     constructor(service) {
         this.audit = new AuditService(service);
@@ -975,6 +1005,7 @@ export class Services {
         this.grants = new GrantService(service);
         this.host = new HostService(service);
         this.packs = new PackService(service);
+        this.pause = new PauseService(service);
         this.storage = new StorageService(service);
     }
 }

@@ -271,6 +271,8 @@ export interface Session {
   trace?: string
   /** The organisation that it is for; empty: the machine itself. */
   organisation?: string
+  /** It runs, and nothing in it goes on until it is resumed: PauseService. */
+  paused?: boolean
 }
 
 export interface ListSessionsRequest {
@@ -897,6 +899,22 @@ export interface RemovePackResponse {
   pack?: Pack
   /** How many grants were taken back. */
   revoked?: number
+}
+
+export interface PauseSessionRequest {
+  id?: string
+}
+
+export interface PauseSessionResponse {
+  /** By which it stands still, in words. */
+  way?: string
+}
+
+export interface ResumeSessionRequest {
+  id?: string
+}
+
+export interface ResumeSessionResponse {
 }
 
 /** What a key had from one commit to the next. */

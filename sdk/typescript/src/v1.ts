@@ -414,6 +414,8 @@ export interface Session {
   trace: string
   /** The organisation that it is for; empty: the machine itself. */
   organisation: string
+  /** It runs, and nothing in it goes on until it is resumed: PauseService. */
+  paused: boolean
 }
 export const Session: Message<Session> = message('ambit.v1.Session', () => [
   [1, 'id', 'string'],
@@ -431,6 +433,7 @@ export const Session: Message<Session> = message('ambit.v1.Session', () => [
   [13, 'terminal', 'bool'],
   [14, 'trace', 'string'],
   [15, 'organisation', 'string'],
+  [16, 'paused', 'bool'],
 ])
 
 export interface ListSessionsRequest {
@@ -1475,6 +1478,32 @@ export const RemovePackResponse: Message<RemovePackResponse> = message('ambit.v1
   [2, 'revoked', 'int'],
 ])
 
+export interface PauseSessionRequest {
+  id: string
+}
+export const PauseSessionRequest: Message<PauseSessionRequest> = message('ambit.v1.PauseSessionRequest', () => [
+  [1, 'id', 'string'],
+])
+
+export interface PauseSessionResponse {
+  /** By which it stands still, in words. */
+  way: string
+}
+export const PauseSessionResponse: Message<PauseSessionResponse> = message('ambit.v1.PauseSessionResponse', () => [
+  [1, 'way', 'string'],
+])
+
+export interface ResumeSessionRequest {
+  id: string
+}
+export const ResumeSessionRequest: Message<ResumeSessionRequest> = message('ambit.v1.ResumeSessionRequest', () => [
+  [1, 'id', 'string'],
+])
+
+export interface ResumeSessionResponse {
+}
+export const ResumeSessionResponse: Message<ResumeSessionResponse> = message('ambit.v1.ResumeSessionResponse', () => [])
+
 /** What a key had from one commit to the next. */
 export interface StoredVersion {
   number: bigint
@@ -1960,6 +1989,27 @@ export class PackService {
   }
 }
 
+/** Sessions that stand still for a time. */
+export class PauseService {
+  readonly #service: Service
+  constructor(service: Service) {
+    this.#service = service
+  }
+
+  /**
+   * Has nothing in a session that runs go on, and returns when that is so. What waits
+   * for an answer waits on; a bound on time goes on.
+   */
+  pauseSession(request: Init<PauseSessionRequest> = {}, options: CallOptions = {}): Promise<PauseSessionResponse> {
+    return call(this.#service, 'ambit.v1.PauseService/PauseSession', PauseSessionRequest, PauseSessionResponse, request, options)
+  }
+
+  /** Lets it go on. */
+  resumeSession(request: Init<ResumeSessionRequest> = {}, options: CallOptions = {}): Promise<ResumeSessionResponse> {
+    return call(this.#service, 'ambit.v1.PauseService/ResumeSession', ResumeSessionRequest, ResumeSessionResponse, request, options)
+  }
+}
+
 /**
  * What outlives sessions: values under keys, of each pack, and of runs without one,
  * each in the versions that programs committed. The caller's own, and nobody else's.
@@ -2013,6 +2063,7 @@ export class Services {
   readonly grants: GrantService
   readonly host: HostService
   readonly packs: PackService
+  readonly pause: PauseService
   readonly storage: StorageService
   constructor(service: Service) {
     this.audit = new AuditService(service)
@@ -2025,6 +2076,7 @@ export class Services {
     this.grants = new GrantService(service)
     this.host = new HostService(service)
     this.packs = new PackService(service)
+    this.pause = new PauseService(service)
     this.storage = new StorageService(service)
   }
 }

@@ -36,6 +36,7 @@ const (
 	OpGo       Op = "go"       // lets it begin; the answer is its end
 	OpSignal   Op = "signal"   // to the program
 	OpSize     Op = "size"     // of its terminal
+	OpClock    Op = "clock"    // puts the clock right, after the machine was stopped
 )
 
 // Request is what the launcher asks for. Fields beside Op are for some of them.
@@ -50,6 +51,7 @@ type Request struct {
 	Signal   int       `json:"signal,omitempty"`
 	Rows     uint16    `json:"rows,omitempty"`
 	Columns  uint16    `json:"columns,omitempty"`
+	Time     int64     `json:"time,omitempty"` // nanoseconds since 1970
 }
 
 // Identity tells a clone from all others of its template.
