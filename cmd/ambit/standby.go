@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +34,9 @@ func (a *app) standBy(state string) (launch keep.Launch, ok bool, err error) {
 		return launch, false, err
 	}
 	a.rehearse(state)
+	if !a.stood.wait(keep.StandByFD) {
+		return launch, false, nil // another one takes its place
+	}
 	in := json.NewDecoder(io.LimitReader(line, keep.MaxLaunch))
 	switch err := in.Decode(&launch); {
 	case errors.Is(err, io.EOF):
@@ -109,6 +113,26 @@ func (a *app) stand() (err error) {
 		a.early.Stand(all)
 	}
 	return nil
+}
+
+// standingTime is how long something of the host's may stay in use that was mounted
+// when a launcher began to stand by.
+const standingTime = 5 * time.Second
+
+// wait waits until something comes by a descriptor. It reports false when the host's
+// mounts are others by then: what was taken out there would stay in use here.
+func (s stood) wait(fd int) bool {
+	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(poll, int(standingTime/time.Millisecond))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil || n > 0:
+			return true // reading says why
+		case s.moved():
+			return false
+		}
+	}
 }
 
 // moved reports whether the host has other mounts than when the sandbox was made:

@@ -239,4 +239,12 @@ func TestStandByMoved(t *testing.T) {
 	if out, bad, _ := c.output(t, s.GetId()); out != "granted\n" {
 		t.Errorf("it wrote %q and %q", out, bad)
 	}
+	// One that nobody wants does not keep in use for long what the host takes out.
+	by := standsBy(t, h)
+	other := filepath.Join(h.Home, "other")
+	if err := errors.Join(os.Mkdir(other, 0o755), unix.Mount("none", other, "tmpfs", 0, "size=64k"), unix.Unmount(other, 0)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the launcher still stands by", func() bool { return errors.Is(syscall.Kill(by, 0), syscall.ESRCH) })
+	standsBy(t, h)
 }

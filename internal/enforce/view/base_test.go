@@ -232,7 +232,7 @@ func TestBaseSockets(t *testing.T) {
 	must(t, err)
 	defer dir.Close()
 	listen(fmt.Sprintf("/proc/self/fd/%d/by-descriptor", dir.Fd())) // of whoever bound it, which is nobody that can be told
-	listen("@" + strings.TrimPrefix(root, "/")) // abstract: no path
+	listen("@" + strings.TrimPrefix(root, "/"))                     // abstract: no path
 	must(t, os.Remove(root+"/gone"))
 	must(t, os.Remove(root+"/replaced"))
 	write(t, root+"/replaced", "a file now")
