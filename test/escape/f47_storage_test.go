@@ -2,6 +2,7 @@ package escape_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -278,7 +279,7 @@ func TestF47Apart(t *testing.T) {
 	}
 	run := func(script string, flags ...string) string {
 		args := []string{"run"}
-		for _, r := range strings.Fields(rights) {
+		for r := range strings.FieldsSeq(rights) {
 			args = append(args, "--allow", r)
 		}
 		args = append(append(args, flags...), "--")
@@ -339,8 +340,8 @@ func TestF47Revoked(t *testing.T) {
 	for _, id := range ids {
 		f.answered(t, "grants", "revoke", id)
 	}
-	var exit *exec.ExitError
-	if err := s.cmd.Wait(); err != nil && exit == nil && !strings.Contains(err.Error(), "exit status") {
+	err := s.cmd.Wait()
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)
 	}
 	if got := s.out.String(); !strings.Contains(got, "nothing to read") || strings.Contains(got, "old kept") {
