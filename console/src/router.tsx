@@ -4,6 +4,7 @@ import { Inbox } from './inbox/inbox'
 import { Log, readSearch } from './log/log'
 import { RecordView } from './log/record'
 import { Shell } from './shell'
+import { readValue, Storage } from './storage/storage'
 import { Empty, Page } from './ui'
 import { Grants } from './view/grants'
 import { Host } from './view/host'
@@ -34,6 +35,7 @@ const routes = root.addChildren([
   createRoute({ getParentRoute, path: '/packs', component: Packs }),
   createRoute({ getParentRoute, path: '/install', component: Install }),
   createRoute({ getParentRoute, path: '/packs/$id', component: Pack }),
+  createRoute({ getParentRoute, path: '/storage', component: Storage, validateSearch: readValue }),
   createRoute({ getParentRoute, path: '/host', component: Host }),
   createRoute({ getParentRoute, path: '/settings', component: Settings }),
 ])

@@ -12,6 +12,7 @@ const views = [
   { to: '/grants', words: 'Grants' },
   { to: '/log', words: 'Log' },
   { to: '/packs', words: 'Packs' },
+  { to: '/storage', words: 'Storage' },
   { to: '/host', words: 'Host' },
 ] as const
 

@@ -39,7 +39,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 	"frame-ancestors 'none'; base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // pages are the first parts of paths that the page itself draws.
-var pages = []string{"", "sessions", "grants", "log", "packs", "install", "host", "settings"}
+var pages = []string{"", "sessions", "grants", "log", "packs", "install", "storage", "host", "settings"}
 
 // types are the content types of what is embedded. What is not here is not served.
 var types = map[string]string{

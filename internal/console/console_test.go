@@ -31,7 +31,7 @@ func body(t *testing.T, path string) string {
 // kept for ever; of anything else there is none.
 func TestPaths(t *testing.T) {
 	page := body(t, "/")
-	for _, path := range []string{"/", "/sessions", "/sessions/s-zdi56lqttz", "/grants", "/log", "/log/12", "/packs/org.example.a", "/host", "/settings"} {
+	for _, path := range []string{"/", "/sessions", "/sessions/s-zdi56lqttz", "/grants", "/log", "/log/12", "/packs/org.example.a", "/storage", "/host", "/settings"} {
 		r := get(t, http.MethodGet, path)
 		if r.StatusCode != http.StatusOK || r.Header.Get("Cache-Control") != "no-store" || r.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 			t.Errorf("GET %s: got %d, %v", path, r.StatusCode, r.Header)

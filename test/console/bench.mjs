@@ -41,10 +41,10 @@ export async function bench(script, options = {}) {
   }
 }
 
-/** Signs in with the token, as a person does. */
-export async function signIn(page, path = '/') {
+/** Signs in with a token, as a person does. */
+export async function signIn(page, path = '/', token = env.CONSOLE_TOKEN) {
   await page.goto(url + path)
-  await page.getByLabel('Token').fill(env.CONSOLE_TOKEN)
+  await page.getByLabel('Token').fill(token)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('navigation', { name: 'Views' }).waitFor()
 }

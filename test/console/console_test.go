@@ -11,11 +11,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/provider"
 	"ambit.dev/ambit/internal/provider/providertest"
 	"ambit.dev/ambit/internal/server/servertest"
@@ -54,6 +56,44 @@ func TestReview(t *testing.T) { run(t, "review.mjs") }
 // Files of a session that runs are browsed, shown as text, downloaded, uploaded and
 // removed, whatever they are named and have in them.
 func TestFiles(t *testing.T) { run(t, "files.mjs") }
+
+// A session is paused and goes on, by the buttons of its view.
+func TestPause(t *testing.T) { run(t, "pause.mjs") }
+
+// What outlives sessions is looked at, restored and removed, version by version, and by
+// those alone who may. Whatever keys and values are, they stay text.
+func TestStorage(t *testing.T) {
+	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("requires: /dev/fuse that this user can open (%v)", err)
+	}
+	_ = device.Close() // it was opened to see whether it can be
+	run(t, "storage.mjs")
+}
+
+// The log is filtered by every kind of record that there is, and by no other.
+func TestKinds(t *testing.T) {
+	source, err := os.ReadFile("../../console/src/log/log.tsx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := regexp.MustCompile(`(?s)const kinds = \[(.*?)\]`).FindSubmatch(source)
+	if list == nil {
+		t.Fatal("log.tsx has no list of kinds")
+	}
+	var offered, there []string
+	for _, kind := range regexp.MustCompile(`'([^']+)'`).FindAllSubmatch(list[1], -1) {
+		offered = append(offered, string(kind[1]))
+	}
+	for _, kind := range audit.Kinds() {
+		there = append(there, string(kind))
+	}
+	slices.Sort(offered)
+	slices.Sort(there)
+	if !slices.Equal(offered, there) {
+		t.Errorf("the console's log is filtered by\n%q\nthere are\n%q", offered, there)
+	}
+}
 
 // What a sandboxed program can name stays text in every view: markup, escapes of a
 // terminal, and what turns text around. A mistake would not run either: the page's

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { bench, call, env, file, pack, require, signIn, until, url } from './bench.mjs'
-
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
+import { dirname } from 'node:path'
+import { bench, call, file, pack, signIn, until, url } from './bench.mjs'
+import { check } from './look.mjs'
 
 // Axe is put into the page from outside, which its policy does not allow.
 await bench(async ({ page, run }) => {
@@ -102,28 +100,3 @@ await bench(async ({ page, run }) => {
   await page.getByLabel('Dark').waitFor()
   assert.notEqual(await ground(), light)
 }, { bypassCSP: true })
-
-/** Looks at a view in light and dark, and at the width of a small telephone. */
-async function check(page, name) {
-  for (const colorScheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme })
-    await picture(page, `${name}-${colorScheme}`)
-    // What stands where is the same in both; what can be read is not.
-    const rules = colorScheme === 'light' ? {} : { runOnly: ['color-contrast'] }
-    if (colorScheme === 'light') await page.evaluate(axe)
-    const { violations } = await page.evaluate((r) => axe.run(r), rules)
-    const said = violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).join('\n')}`)
-    assert.deepEqual(said, [], `${name}, ${colorScheme}`)
-  }
-  await page.setViewportSize({ width: 360, height: 740 })
-  await picture(page, `${name}-phone`)
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth)
-  assert.ok(wide <= 360, `${name} is ${wide} wide on a screen of 360`)
-  await page.setViewportSize({ width: 1200, height: 800 })
-}
-
-/** Takes one of the pictures of docs/console, where they are asked for (make pictures). */
-async function picture(page, name) {
-  const wanted = ['inbox-light', 'inbox-dark', 'inbox-phone', 'session-light', 'terminal-light', 'grants-light', 'log-light', 'record-light', 'consent-light', 'pack-light', 'review-light']
-  if (env.CONSOLE_PICTURES && wanted.includes(name)) await page.screenshot({ path: join(env.CONSOLE_PICTURES, `${name}.png`) })
-}

@@ -23,4 +23,6 @@ export const agrees: [
   Agrees<shown.PackDetail, wire.GetPackResponse>,
   Agrees<shown.Check, wire.Check>,
   Agrees<shown.Finding, wire.Finding>,
-] = [true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true]
+  Agrees<shown.StoredVersion, wire.StoredVersion>,
+  Agrees<shown.StoredValue, wire.StoredValue>,
+] = [true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true]

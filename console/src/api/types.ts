@@ -192,3 +192,22 @@ export interface Finding {
   detail?: string
   fix?: string
 }
+
+/** What a key had from one commit to the next. */
+export interface StoredVersion {
+  number: string
+  digest?: string
+  size?: string
+  time: string
+  session?: string
+  removed?: boolean
+}
+
+export interface StoredValue {
+  pack?: string
+  key: string
+  current: StoredVersion
+  versions?: number
+  bytes?: string
+  left?: string
+}

@@ -49,6 +49,13 @@ export interface Body {
   name?: string
   folder?: LogText
   source?: LogText
+  key?: LogText
+  version?: number
+  restored?: number
+  removed?: boolean
+  role?: string
+  by?: LogText
+  procedure?: string
 }
 
 export function bodyOf(r: Record): Body {
@@ -103,6 +110,15 @@ export function summary(r: Record): string {
       return `${r.pack ?? ''} ${textOf(b.folder)}`
     case 'changes.apply':
       return textOf(b.source)
+    case 'storage.commit':
+      return `${textOf(b.key)} version ${b.version ?? 0}${b.removed ? ', removed' : ''}${b.restored ? `, of version ${b.restored}` : ''}`
+    case 'storage.forget':
+      return textOf(b.key) || 'everything'
+    case 'token.add':
+    case 'token.remove':
+      return [b.name, b.role].filter(Boolean).join(' ')
+    case 'api.call':
+      return `${textOf(b.by)} ${b.procedure ?? ''}`
     default:
       return ''
   }

@@ -7,11 +7,11 @@ import { moment } from '../time'
 import { Badge, Empty, Field, Page, Problem, State } from '../ui'
 import { summary, tone } from './body'
 
-// Every kind there is: internal/audit/kind.go.
+// Every kind there is: internal/audit/kind.go (TestKinds in test/console).
 const kinds = [
   'session.start', 'session.exec', 'session.leave', 'session.copy', 'session.snapshot', 'session.restore', 'session.pause', 'session.resume', 'session.end', 'decision', 'denial',
   'grant.add', 'grant.revoke', 'grant.effect', 'flow', 'request', 'report', 'secret.set', 'secret.remove', 'pack.own', 'pack.remove',
-  'changes.apply', 'api.call', 'log.open', 'log.repair',
+  'changes.apply', 'storage.commit', 'storage.forget', 'token.add', 'token.remove', 'api.call', 'log.open', 'log.repair',
 ]
 
 export interface LogSearch {
