@@ -22,6 +22,15 @@ func (b *bench) session(program string) (id string, ended chan error) {
 // listed starts a run that writes ready, and answers its session once that is listed.
 func (b *bench) listed(cmd *exec.Cmd) (id string, ended chan error) {
 	b.t.Helper()
+	if id, ended = b.appears(cmd); id == "" {
+		b.t.Fatal("the session is not listed")
+	}
+	return id, ended
+}
+
+// appears is listed for a session that may end before it is seen: it has no id then.
+func (b *bench) appears(cmd *exec.Cmd) (id string, ended chan error) {
+	b.t.Helper()
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
@@ -49,9 +58,13 @@ func (b *bench) listed(cmd *exec.Cmd) (id string, ended chan error) {
 				return r.Session, ended
 			}
 		}
+		select {
+		case <-over:
+			return "", ended
+		default:
+		}
 	}
-	b.t.Fatal("the session is not listed")
-	return "", nil
+	return "", ended
 }
 
 // A session that runs is listed, and ends when it is told to: by itself, or by

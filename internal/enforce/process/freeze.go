@@ -32,7 +32,7 @@ const (
 // Freeze traces every thread of the sandbox but init, and has each stop.
 //
 // Security: SIGSTOP alone is none: a timer, a file or a parent's death can be made to send
-// SIGCONT (timer_create(2), F_SETSIG, PR_SET_PDEATHSIG). A thread that is stopped by its
+// SIGCONT (timer_create(2), F_SETSIG, PR_SET_PDEATHSIG; TestPauseHolds has the timer). A thread that is stopped by its
 // tracer is continued by that one and by nothing else (ptrace(2), "Stopped states"), and
 // what it makes is traced and stopped from its first instruction. The tracer is a
 // thread of this process, and its end ends all (PTRACE_O_EXITKILL): so a killed launcher
