@@ -134,3 +134,35 @@ func TestApartKilled(t *testing.T) {
 		t.Errorf("it is %q, %v", text, err)
 	}
 }
+
+// TestApartAmongMany: what is mounted by numbers of descriptors that are fixed is there
+// also where the other mounts of a view are more than those numbers.
+func TestApartAmongMany(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	args := []string{"run", "--ask", "none"}
+	for i := range 300 {
+		args = append(args, "--allow", "fs.read:"+b.write(fmt.Sprint("many/", i), "x\n"))
+	}
+	apart := filepath.Dir(b.write("apart/f", "x\n"))
+	args = append(args, "-v", apart+":/work:cow")
+	script := "cat " + filepath.Join(b.dir, "many") + "/* | wc -l; echo new > /work/f; cat /work/f"
+	if opensDevice("/dev/fuse") {
+		args, script = append(args, "-v", apart+":/grows:append"), script+"; echo more >> /grows/f; cat /grows/f"
+	}
+	got := b.run(append(append(args, "--"), "sh", "-c", script)...)
+	if !strings.HasPrefix(got.out, "300\nnew\n") || got.status != 0 {
+		t.Errorf("%d, %q, %q", got.status, got.out, got.err)
+	}
+	if text, err := os.ReadFile(filepath.Join(apart, "f")); err != nil || strings.TrimSuffix(string(text), "more\n") != "x\n" {
+		t.Errorf("the host has %q, %v", text, err)
+	}
+}
+
+func opensDevice(name string) bool {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err == nil {
+		err = f.Close()
+	}
+	return err == nil
+}

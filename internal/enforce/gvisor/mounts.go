@@ -34,8 +34,8 @@ func (b *builder) buildView(spec []byte) error {
 	b.nothing = b.emptyFile()
 	shown := onHost(b.plan.View)
 	mounts := make([]namespace.Slot, len(shown))
-	for i, e := range shown {
-		mounts[i] = b.detached(e)
+	for i := range row.Order(shown) {
+		mounts[i] = b.detached(shown[i])
 	}
 	null := row.Bind(b.list, enforce.Entry{Op: enforce.OpBind, Source: "/dev/null", Device: true})
 	proc := row.NewMount(b.list, stepProc, "proc", unix.MOUNT_ATTR_NOEXEC)

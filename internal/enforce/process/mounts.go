@@ -38,7 +38,8 @@ func (b *builder) buildView() error {
 		b.root = b.newRoot()
 	}
 	mounts, within := make([]namespace.Slot, len(entries)), namesWithin(entries)
-	for i, e := range entries {
+	for i := range row.Order(entries) {
+		e := entries[i]
 		if fd, ok := b.ahead.mount(b.list, e, within[e.Path]); ok {
 			mounts[i] = fd
 			continue

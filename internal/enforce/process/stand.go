@@ -134,8 +134,8 @@ func (b *builder) addToView(left []enforce.Entry) error {
 	a := b.ahead
 	b.root = b.list.Take(a.list, a.top)
 	mounts := make([]namespace.Slot, len(left))
-	for i, e := range left {
-		fd, err := b.detached(e)
+	for i := range row.Order(left) {
+		fd, err := b.detached(left[i])
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@
 package row
 
 import (
+	"iter"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,21 @@ const (
 	fuseDevice   = 200
 	overlayLower = fuseDevice + 1
 )
+
+// Order are the indices of a view's entries in the order in which their mounts are to
+// be made: first those that take the numbers above, which descriptors of other mounts
+// reach where there are many. Among themselves they stay in the view's order.
+func Order(view []enforce.Entry) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for _, first := range []bool{true, false} {
+			for i, e := range view {
+				if numbered := e.Op == enforce.OpOverlay || e.Op == enforce.OpAppend || e.Op == enforce.OpStored; numbered == first && !yield(i) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // IDs are those of a sandbox's user, as the user namespace has them in which its
 // mounts are made.
