@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { bench, call, env, home, signIn, url } from './bench.mjs'
+import { bench, call, env, home, patience, signIn, url } from './bench.mjs'
 import { check } from './look.mjs'
 
 const key = '<svg/onload=alert(1)>' // no key has what cannot be seen, or a space
@@ -50,6 +50,7 @@ await bench(async ({ page, browser }) => {
   await page.getByRole('button', { name: 'Remove', exact: true }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Remove it' }).click()
   await rows.nth(3).waitFor()
+  await page.getByText('What it had is current').waitFor({ state: 'detached' })
   assert.match(await rows.nth(0).innerText(), /^4 current\s+.*removed/s)
   assert.equal(await page.getByRole('button', { name: 'Remove', exact: true }).count(), 0)
   await page.getByRole('button', { name: 'Restore version 2' }).click()
@@ -62,6 +63,7 @@ await bench(async ({ page, browser }) => {
   // Who may only look sees no content, and is offered nothing that would be refused.
   const { token } = JSON.parse(ambit('token', 'add', 'seer', '--role', 'viewer', '--json'))
   const other = await (await browser.newContext({ ignoreHTTPSErrors: true, locale: 'en-GB' })).newPage()
+  other.setDefaultTimeout(patience)
   await signIn(other, '/storage', token)
   await other.getByRole('link', { name: key, exact: true }).click()
   await other.getByText('That takes an operator.').waitFor()

@@ -83,6 +83,7 @@ export function Value({ of }: { of: Which }) {
           onClose={() => setRemoving(false)}
           onConfirm={async () => {
             await remove(of)
+            back.reset() // what it said is over
             await again()
           }}
         >
