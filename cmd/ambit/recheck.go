@@ -199,6 +199,10 @@ func (r *rechecker) lose(ctx context.Context, all []losing) (first capability.Ca
 	}
 	first = all[0].c
 	open, failed := r.inside.Hide(paths...)
+	if failed != nil && ctx.Err() != nil {
+		return first, failed // the session has ended meanwhile, and nothing in it has anything
+	}
+	ctx = context.WithoutCancel(ctx) // what the program may have ended of is recorded all the same
 	if failed != nil {
 		open = make([][]enforce.Open, len(paths))
 	}

@@ -22,6 +22,7 @@ type aSession struct {
 	shows  []string
 	open   []enforce.Open
 	killed bool
+	hidden func() // called when something is; nil: nothing is
 }
 
 func (v *aSession) Hide(paths ...string) ([][]enforce.Open, error) {
@@ -29,6 +30,9 @@ func (v *aSession) Hide(paths ...string) ([][]enforce.Open, error) {
 	open := make([][]enforce.Open, len(paths))
 	for i := range open {
 		open[i] = v.open
+	}
+	if v.hidden != nil {
+		v.hidden()
 	}
 	return open, nil
 }
@@ -97,6 +101,19 @@ func TestRecheckShownMeanwhile(t *testing.T) {
 	}
 	if len(r.lost) != 0 || v.killed {
 		t.Errorf("%d are still looked at, killed %v", len(r.lost), v.killed)
+	}
+}
+
+// What was taken away is recorded, also where the program ended of it at once.
+func TestRecheckEnds(t *testing.T) {
+	tc, r, v, path := rechecked(t, "notes.txt")
+	grants := tc.revoke(t.Context())
+	ctx, end := context.WithCancel(t.Context())
+	v.hidden = end
+	r.take(ctx, grants)
+	all := tc.records(audit.GrantEffect)
+	if len(all) != 1 || !strings.Contains(string(all[0].Body), path) || v.killed {
+		t.Errorf("%d records, killed %v", len(all), v.killed)
 	}
 }
 
