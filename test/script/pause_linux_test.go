@@ -184,7 +184,9 @@ func TestPauseLimit(t *testing.T) {
 		if wall > time.Minute {
 			t.Fatal("it cannot be paused")
 		}
-		<-ended
+		if err := <-ended; err == nil {
+			t.Fatal("it ends as if nothing had ended it")
+		}
 	}
 	if err := <-ended; err == nil {
 		t.Error("it ends as if nothing had ended it")

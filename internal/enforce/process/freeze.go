@@ -136,6 +136,10 @@ func (f *frost) run() {
 
 // freeze traces and stops until nothing runs, and nothing was made between two looks that
 // found nothing new.
+//
+// Security: a process that is being made has its id before it can be seen, and is not
+// traced where who makes it was not when it began to. So a look counts only where nothing
+// that is traced ran when it began: what was being made then can be seen.
 func (f *frost) freeze() error {
 	begin := time.Now()
 	f.stopped = nil
@@ -144,6 +148,7 @@ func (f *frost) freeze() error {
 	}
 	last, quiet := 0, 0
 	for quiet < quietLooks {
+		still := !f.runs()
 		seen, err := f.seizeAll()
 		f.reap()
 		if err != nil {
@@ -155,7 +160,7 @@ func (f *frost) freeze() error {
 		before := last
 		last = f.count()
 		switch {
-		case seen.found || f.runs():
+		case seen.found || !still || f.runs():
 			quiet = 0
 		case last > 0 && last == before+idsOfErrand:
 			return nil // nothing was made since the look before this one
