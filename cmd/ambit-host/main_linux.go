@@ -90,6 +90,7 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 	ctx, cancel := context.WithCancel(ctx) // one that fails ends the other
 	defer send(ctx, s)()
 	defer cancel()
+	defer tidying(ctx, cancel, s)()
 	failed := make(chan error, 2)
 	serving := 0
 	begin := func(h *http.Server, l net.Listener) {
@@ -129,6 +130,19 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 	}
 	wait()
 	return err
+}
+
+// tidying has what is too old removed, until end.
+func tidying(ctx context.Context, cancel func(), s *server.Server) (end func()) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Tidy(ctx)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // until serves until ctx ends, or it fails.
@@ -178,7 +192,7 @@ func protocols() *http.Protocols {
 }
 
 func config(o options) (cfg server.Config, err error) {
-	cfg = server.Config{State: o.state, Version: version, Now: time.Now, StandBy: o.standBy}
+	cfg = server.Config{State: o.state, Version: version, Now: time.Now, StandBy: o.standBy, Keep: o.keep}
 	if cfg.Home, err = os.UserHomeDir(); err != nil || !filepath.IsAbs(cfg.Home) {
 		cfg.Home = "/"
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // options are what ambit serve was started with.
@@ -19,6 +20,7 @@ type options struct {
 	notify    string              // the service manager's socket; "": there is none
 	config    string              // file; "": none
 	standBy   int                 // launchers
+	keep      time.Duration       // of what has ended
 	json      bool                // it logs as JSON
 	traces    func(string) string // the environment, as far as it says where spans go
 	terminal  bool                // whoever started it sees what it says
@@ -37,11 +39,12 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.config, "config", "", "")
 	format := f.String("log-format", "text", "")
 	f.IntVar(&o.standBy, "stand-by", 0, "")
+	f.DurationVar(&o.keep, "keep-sessions", 0, "")
 	f.Func("host", "", func(name string) error {
 		o.hosts = append(o.hosts, name)
 		return nil
 	})
-	if err := f.Parse(args); err != nil || f.NArg() != 1 || !filepath.IsAbs(f.Arg(0)) {
+	if err := f.Parse(args); err != nil || f.NArg() != 1 || !filepath.IsAbs(f.Arg(0)) || o.keep <= 0 {
 		return o, errors.New("started by ambit serve, with the state folder")
 	}
 	if *format != "text" && *format != "json" {

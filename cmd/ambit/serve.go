@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -22,6 +23,7 @@ type serveFlags struct {
 	listen, cert, key, config string
 	hosts                     []string
 	standBy                   int
+	keep                      time.Duration
 	log                       string
 }
 
@@ -29,6 +31,12 @@ type serveFlags struct {
 const (
 	standByUsual = 2
 	standByMost  = 64
+)
+
+// Of how long what has ended is kept.
+const (
+	keepUsual = 7 * 24 * time.Hour
+	keepLeast = time.Minute // so that who started it can read how it ended
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -64,6 +72,7 @@ started through the API go on when it ends.`,
 	fl.StringVar(&f.key, "tls-key", "", "its key: `FILE` (PEM)")
 	fl.StringVar(&f.config, "config", "", "how people log in on the port: `FILE` (JSON with comments)")
 	fl.IntVar(&f.standBy, "stand-by", standByUsual, "keep `N` launchers ready, by which sessions begin sooner; each has some 15 MB")
+	fl.DurationVar(&f.keep, "keep-sessions", keepUsual, "keep the output of sessions, and how they ended, for `DURATION` after their end")
 	fl.StringVar(&f.log, "log-format", "text", "how lines on standard error are written: `text`, or json")
 	fl.StringArrayVar(&f.hosts, "host", nil, "another name that the port may be called by: `NAME`, or NAME:PORT (may be repeated)")
 	return cmd
@@ -74,10 +83,13 @@ func (f *serveFlags) args() (args []string, err error) {
 	if f.standBy < 0 || f.standBy > standByMost {
 		return nil, fmt.Errorf("--stand-by %d: want 0 to %d", f.standBy, standByMost)
 	}
+	if f.keep < keepLeast {
+		return nil, fmt.Errorf("--keep-sessions %v: want at least %v", f.keep, keepLeast)
+	}
 	if f.log != "text" && f.log != "json" {
 		return nil, fmt.Errorf("--log-format %q: want text or json", f.log)
 	}
-	args = []string{"--stand-by=" + strconv.Itoa(f.standBy), "--log-format=" + f.log}
+	args = []string{"--stand-by=" + strconv.Itoa(f.standBy), "--log-format=" + f.log, "--keep-sessions=" + f.keep.String()}
 	if f.listen == "" {
 		if f.cert != "" || f.key != "" || f.config != "" || len(f.hosts) > 0 {
 			return nil, errors.New("--tls-cert, --tls-key, --config and --host are for a port; add --listen")

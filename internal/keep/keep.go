@@ -67,7 +67,7 @@ type End struct {
 
 // Put makes the folder of a job. There must be none with that name.
 func Put(dir string, j Job) error {
-	aside, err := os.MkdirTemp(filepath.Dir(dir), ".new-")
+	aside, err := os.MkdirTemp(filepath.Dir(dir), newPrefix)
 	if err != nil {
 		return fmt.Errorf("keep a job: %w", err)
 	}

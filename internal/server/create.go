@@ -23,6 +23,10 @@ func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.Creat
 	if err != nil {
 		return nil, failure(err)
 	}
+	defer s.shelf.hold(id)()
+	if err := s.stillKept(id, r.Msg.GetIdempotencyKey()); err != nil {
+		return nil, failure(err)
+	}
 	if err := s.recordCreate(ctx, caller, id, r); err != nil {
 		return nil, failure(err)
 	}
@@ -105,10 +109,26 @@ func (s *Server) claim(key, id string) (stands string, err error) {
 func (s *Server) same(id, digest string) error {
 	j, err := keep.Load(s.job(id))
 	if errors.Is(err, os.ErrNotExist) {
-		return unmet("the session of this idempotency key is not kept any more")
+		return errNotKept()
 	}
 	if err == nil && j.Digest != digest {
 		return connect.NewError(connect.CodeAlreadyExists, errors.New("the idempotency key came with another request before"))
+	}
+	return err
+}
+
+func errNotKept() error {
+	return unmet("what was started with this idempotency key is not kept any more")
+}
+
+// stillKept refuses a key whose job was removed since it was found. From now on it is held.
+func (s *Server) stillKept(id, key string) error {
+	if key == "" {
+		return nil
+	}
+	_, err := keep.Load(s.job(id))
+	if errors.Is(err, os.ErrNotExist) {
+		return errNotKept()
 	}
 	return err
 }

@@ -34,6 +34,10 @@ func (s execs) CreateExec(ctx context.Context, r *connect.Request[pb.CreateExecR
 	if err != nil {
 		return nil, failure(err)
 	}
+	defer s.shelf.hold(id)()
+	if err := s.stillKept(id, m.GetIdempotencyKey()); err != nil {
+		return nil, failure(err)
+	}
 	if err := s.recordCall(ctx, caller, r.Spec().Procedure, m.GetSession(), append([]string{id}, m.GetArgv()...)); err != nil {
 		return nil, failure(err)
 	}

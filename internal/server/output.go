@@ -17,6 +17,7 @@ const outputEvery = 20 * time.Millisecond
 
 func (s sessions) StreamOutput(ctx context.Context, r *connect.Request[pb.StreamOutputRequest], out *connect.ServerStream[pb.StreamOutputResponse]) error {
 	id, at := r.Msg.GetId(), r.Msg.GetOffset()
+	defer s.shelf.hold(id)()
 	k, err := s.startedFor(callerOf(ctx).Principal, id)
 	if err != nil {
 		return failure(err)

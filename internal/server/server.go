@@ -47,10 +47,11 @@ type Config struct {
 	Ambit   string // path of the command line
 	Keeper  string // path of ambit-keeper
 	Version string
-	Home    string       // where sessions are started that name no folder
-	StandBy int          // how many launchers stand by for sessions
-	Spans   Spans        // where spans go; nil: nowhere
-	Log     *slog.Logger // of calls; nil: they are not logged
+	Home    string        // where sessions are started that name no folder
+	StandBy int           // how many launchers stand by for sessions
+	Keep    time.Duration // how long what has ended is kept
+	Spans   Spans         // where spans go; nil: nowhere
+	Log     *slog.Logger  // of calls; nil: they are not logged
 	Now     func() time.Time
 }
 
@@ -64,6 +65,7 @@ type Server struct {
 	started time.Time
 	running chan struct{} // one place for each command line at once
 	standby *standby
+	shelf   *shelf
 	metrics *metrics
 	calls   *callLog
 
@@ -97,6 +99,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, base: &store.Database{}, tokens: newTokens(), started: cfg.Now(),
 		running: make(chan struct{}, maxCommands), preparing: make(chan struct{}, maxPreparing), reading: make(chan struct{}, maxReading), active: map[string]bool{}, typists: map[string]bool{}}
 	s.standby = &standby{keeper: cfg.Keeper, launcher: cfg.Ambit, state: cfg.State, jobs: s.jobs(), many: cfg.StandBy}
+	s.shelf = &shelf{kinds: []shelfKind{{s.jobs(), sessionID}, {s.execJobs(), execID}}, lasts: cfg.Keep, most: keptMost, now: cfg.Now, runs: s.onList, held: map[string]int{}}
 	s.watched = &watched{read: s.asked, stamp: s.stamp}
 	s.metrics, s.calls = newMetrics(s), &callLog{to: cfg.Log}
 	s.archives = &spool{dir: filepath.Join(cfg.State, "host", "uploads"), what: "archive", many: maxUploads, now: cfg.Now}

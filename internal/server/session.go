@@ -109,6 +109,8 @@ func (s *Server) startedFor(who, id string) (*kept, error) {
 	}
 	k := &kept{}
 	var err error
+	s.shelf.mu.RLock() // it is removed before or after
+	defer s.shelf.mu.RUnlock()
 	if k.Job, err = keep.Load(s.job(id)); errors.Is(err, os.ErrNotExist) || err == nil && !principal.Sees(who, k.Principal) {
 		return nil, nil
 	}
