@@ -118,6 +118,7 @@ func serve(ctx context.Context, o options, log *slog.Logger) (err error) {
 		cancel()
 	} else {
 		begin(h, l)
+		s.StandBy()
 		log.InfoContext(ctx, "serving", "socket", filepath.Join(o.state, socketName), "version", version)
 		tell := func(state string) {
 			if err := notify(o.notify, state); err != nil {

@@ -114,11 +114,13 @@ func New(cfg Config) (*Server, error) {
 	if err := s.findJobs(); err != nil {
 		return s, err
 	}
-	s.standby.fill(0)
 	return s, nil
 }
 
-// Close closes the store. Sessions go on.
+// StandBy has launchers stand by from now on. It is for when sessions can be asked for.
+func (s *Server) StandBy() { s.standby.fill(0) }
+
+// Close closes the store, and ends the launchers that stand by. Sessions go on.
 func (s *Server) Close() error {
 	s.standby.close()
 	return errors.Join(s.list.close(), s.grants.close())

@@ -18,6 +18,8 @@ type standby struct {
 	keeper, launcher, state, jobs string
 	many                          int
 
+	starting sync.WaitGroup
+
 	mu     sync.Mutex
 	ready  []*ready // guarded by mu
 	coming int      // guarded by mu; that are about to be started
@@ -38,6 +40,9 @@ const (
 	afterLoss = 5 * time.Second
 )
 
+// endWithin is how long those that nobody took have to end.
+const endWithin = 5 * time.Second
+
 // fill starts as many as are missing, after a while.
 func (b *standby) fill(after time.Duration) {
 	b.mu.Lock()
@@ -49,17 +54,21 @@ func (b *standby) fill(after time.Duration) {
 
 // add starts one.
 func (b *standby) add() {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return
+	}
+	b.starting.Add(1)
+	b.mu.Unlock()
 	r, cmd := b.start()
 	b.mu.Lock()
 	b.coming--
-	switch {
-	case r == nil:
-	case b.closed:
-		_ = r.tell.Close() // it ends by that
-	default:
+	if r != nil {
 		b.ready = append(b.ready, r)
 	}
 	b.mu.Unlock()
+	b.starting.Done()
 	if r == nil {
 		b.fill(afterLoss)
 		return
@@ -115,15 +124,27 @@ func (b *standby) take(name string) *ready {
 	}
 }
 
-// close ends those that nobody took.
+// close ends those that nobody took, and gives them some time for it.
 func (b *standby) close() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.closed = true
-	for _, r := range b.ready {
+	b.mu.Unlock()
+	b.starting.Wait()
+	b.mu.Lock()
+	ready := b.ready
+	b.ready = nil
+	b.mu.Unlock()
+	for _, r := range ready {
 		_ = r.tell.Close() // it ends by that
 	}
-	b.ready = nil
+	late := time.After(endWithin)
+	for _, r := range ready {
+		select {
+		case <-r.ended:
+		case <-late:
+			return
+		}
+	}
 }
 
 // detached is a command in a session of its own: what ends the host at a terminal does

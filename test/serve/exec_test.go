@@ -84,7 +84,7 @@ func TestExec(t *testing.T) {
 	if all := recorded(t, h, "session.exec"); len(all) != 1 || !strings.HasPrefix(all[0], e.GetId()+" ") {
 		t.Errorf("its begin is recorded as %q, want %s", all, e.GetId())
 	}
-	if all := recorded(t, h, "session.leave"); len(all) != 1 || !strings.Contains(all[0], `{"exec":"`+e.GetId()+`","exit":7}`) {
+	if all := recorded(t, h, "session.leave"); len(all) != 1 || !strings.Contains(all[0], `{"exec":"`+e.GetId()+`","exit":7,`) {
 		t.Errorf("its end is recorded as %q", all)
 	}
 	if _, err := c.sessions.GetSession(t.Context(), connect.NewRequest(&pb.GetSessionRequest{Id: e.GetId()})); connect.CodeOf(err) != connect.CodeNotFound {
