@@ -341,7 +341,7 @@ func (f *frost) stopAll() {
 	if f.s.plan.Filter.NoSpawn { // there are only threads to be made
 		for _, pid := range pids {
 			if pid != f.s.pid {
-				_ = unix.Kill(pid, unix.SIGSTOP) // it may have ended
+				f.s.signal(pid, unix.SIGSTOP)
 			}
 		}
 		return
@@ -352,6 +352,19 @@ func (f *frost) stopAll() {
 	}
 	_, _ = e.first() // as above
 	e.close()
+}
+
+// signal sends a signal to a process of the sandbox, if it is one still: its id may have
+// become another's.
+func (s *session) signal(pid int, sig unix.Signal) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return // it has ended
+	}
+	if s.holds(pid) {
+		_ = unix.PidfdSendSignal(fd, sig, nil, 0) // as above
+	}
+	_ = unix.Close(fd)
 }
 
 // thaw lets go of what is traced.
@@ -366,7 +379,7 @@ func (f *frost) thaw() {
 	}
 	for _, pid := range pids {
 		if pid != f.s.pid && !f.stopped[pid] {
-			_ = unix.Kill(pid, unix.SIGCONT) // it may have ended
+			f.s.signal(pid, unix.SIGCONT)
 		}
 	}
 	f.stopped = nil
