@@ -48,12 +48,34 @@ func most(p enforce.Plan) int64 {
 // How much there may be is bounded. What somebody else changed on the host
 // meanwhile is left as it is, and said.
 type collector struct {
+	tally
 	t         *tree
-	left      int64
-	objects   int
-	seen      map[string]bool
 	conflicts []string
 	failed    []string
+}
+
+// A tally bounds what a guest says of a tree. It may lie.
+type tally struct {
+	left    int64 // bytes that it may have yet
+	objects int
+	seen    map[string]bool // by path
+}
+
+func newTally(most int64) tally { return tally{left: most, seen: map[string]bool{}} }
+
+// count takes one more thing into account. An error ends the collection.
+func (y *tally) count(n channel.Node) error {
+	if y.objects++; y.objects > mostObjects {
+		return fmt.Errorf("the guest has more than %d files there", mostObjects)
+	}
+	if y.seen[n.Path] {
+		return fmt.Errorf("the guest names %q twice", n.Path)
+	}
+	if y.left -= n.Size; y.left < 0 {
+		return errors.New("the guest has more there than the limit of disk")
+	}
+	y.seen[n.Path] = true
+	return nil
 }
 
 // collect asks the guest for what a tree has become, and makes it so on the host.
@@ -66,10 +88,10 @@ func (s *session) collect(t *tree, until time.Time) error {
 	if err := st.Conn().SetReadDeadline(until); err != nil {
 		return err
 	}
-	c := &collector{t: t, left: most(s.plan), seen: map[string]bool{}}
+	c := &collector{tally: newTally(most(s.plan)), t: t}
 	take, finish := c.take, c.finish
 	if t.entry.Op == enforce.OpAppend {
-		g := &grower{t: t, left: c.left, seen: c.seen}
+		g := &grower{tally: c.tally, t: t}
 		take, finish = g.take, g.finish
 	}
 	if err := st.Files(take); err != nil {
@@ -106,16 +128,9 @@ func few(names []string) string {
 }
 
 func (c *collector) take(n channel.Node, content io.Reader) error {
-	if c.objects++; c.objects > mostObjects {
-		return fmt.Errorf("the guest has more than %d files there", mostObjects)
+	if err := c.count(n); err != nil {
+		return err
 	}
-	if c.seen[n.Path] {
-		return fmt.Errorf("the guest names %q twice", n.Path)
-	}
-	if c.left -= n.Size; c.left < 0 {
-		return errors.New("the guest has more there than the limit of disk")
-	}
-	c.seen[n.Path] = true
 	if kept, _, _ := c.t.keeps(n.Path); kept {
 		return nil
 	}

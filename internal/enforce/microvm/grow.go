@@ -54,10 +54,8 @@ func (h *hashed) taken() taken { return taken{h.size, [sha256.Size]byte(h.sum.Su
 // the end that the host's file has by then. A name that the host has otherwise is left
 // alone, and nothing is reached through a link.
 type grower struct {
+	tally
 	t       *tree
-	left    int64
-	objects int
-	seen    map[string]bool
 	refused []string
 	failed  []string
 }
@@ -77,16 +75,9 @@ func (t *tree) used() (bytes, files int64) {
 
 // take looks at one thing that the guest has. An error ends the collection.
 func (g *grower) take(n channel.Node, content io.Reader) error {
-	if g.objects++; g.objects > mostObjects {
-		return fmt.Errorf("the guest has more than %d files there", mostObjects)
+	if err := g.count(n); err != nil {
+		return err
 	}
-	if g.seen[n.Path] {
-		return fmt.Errorf("the guest names %q twice", n.Path)
-	}
-	if g.left -= n.Size; g.left < 0 {
-		return errors.New("the guest has more there than the limit of disk")
-	}
-	g.seen[n.Path] = true
 	was, had := g.t.has[n.Path]
 	if kept, _, _ := g.t.keeps(n.Path); kept || n.Same || n.Path == "." && g.t.root != nil {
 		return nil

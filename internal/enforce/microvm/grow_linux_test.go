@@ -58,7 +58,7 @@ func growing(t *testing.T, change func(*enforce.Entry)) (g func() *grower, dir s
 		}
 		tr.taken[rel] = h.taken()
 	}
-	return func() *grower { return &grower{t: tr, left: 1 << 20, seen: map[string]bool{}} }, dir
+	return func() *grower { return &grower{tally: newTally(1 << 20), t: tr} }, dir
 }
 
 func told(t *testing.T, g *grower, kind channel.NodeKind, rel, text string) {

@@ -43,7 +43,7 @@ func hostile(t *testing.T, kept ...place) (c *collector, dir, outside string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(tr.close)
-	return &collector{t: tr, left: 1 << 20, seen: map[string]bool{}}, dir, outside
+	return &collector{tally: newTally(1 << 20), t: tr}, dir, outside
 }
 
 // TestHostile: a guest that lies writes nothing outside of the grant, nor where the
