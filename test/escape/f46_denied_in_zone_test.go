@@ -71,6 +71,10 @@ func deniedAttack(mode string) attack {
 	a := deniedAnywhere(mode)
 	if mode == "append" { // what is changed elsewhere is not changed on the host
 		a.Tries = append(a.Tries, fixed...)
+		if attempting == nil && !trapOpens() {
+			a.Tries = a.Tries[:1]
+			a.Tries[0].Want = notLaunched("it needs /dev/fuse, which cannot be opened")
+		}
 	}
 	return a
 }

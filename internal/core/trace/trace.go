@@ -10,7 +10,6 @@ package trace
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -48,18 +47,17 @@ func Parse(text string) (Parent, bool) {
 	case len(text) > Length && (version == "00" || text[Length] != '-'):
 		return Parent{}, false
 	}
-	bits, err := strconv.ParseUint(flags, 16, 8)
-	if err != nil {
-		return Parent{}, false
-	}
-	return Parent{"00-" + id + "-" + span + "-0" + strconv.FormatUint(bits&(sampled|random), 16)}, true
+	bits := strings.IndexByte(hexDigits, flags[1]) & (sampled | random)
+	return Parent{"00-" + id + "-" + span + "-0" + hexDigits[bits:bits+1]}, true
 }
 
-// The flags.
+// The flags, of which both are in the last digit.
 const (
 	sampled = 1
 	random  = 2
 )
+
+const hexDigits = "0123456789abcdef"
 
 // IsTrace reports whether a text is the id of a trace.
 func IsTrace(text string) bool { return isID(text, 32) }
@@ -71,7 +69,7 @@ func isID(text string, length int) bool {
 	return len(text) == length && isHex(text) && strings.Trim(text, "0") != ""
 }
 
-func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }
+func isHex(text string) bool { return strings.Trim(text, hexDigits) == "" }
 
 // Under is a span of the same trace; none where it is zero, or there is no trace.
 func (p Parent) Under(span [8]byte) Parent {

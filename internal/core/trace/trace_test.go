@@ -51,6 +51,21 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// A span beneath another one is of its trace.
+func TestUnder(t *testing.T) {
+	t.Parallel()
+	p, _ := trace.Parse("00-" + id + "-" + span + "-01")
+	if got := p.Under([8]byte{7: 5}); got.String() != "00-"+id+"-0000000000000005-01" {
+		t.Errorf("under it is %q", got)
+	}
+	if got := p.Under([8]byte{}); !got.None() {
+		t.Errorf("no span is %q", got)
+	}
+	if got := (trace.Parent{}).Under([8]byte{1}); !got.None() {
+		t.Errorf("under none is %q", got)
+	}
+}
+
 // What is a tracestate is passed on as it came, and nothing else is.
 func TestState(t *testing.T) {
 	t.Parallel()
@@ -63,6 +78,8 @@ func TestState(t *testing.T) {
 		"A=b":                                     false,
 		"@a=b":                                    false,
 		"a@=b":                                    false,
+		"a@b@c=d":                                 false,
+		"=b":                                      false,
 		"a=b,a=c":                                 false,
 		"a=b\n":                                   false,
 		"a=\x1b[31m":                              false,
