@@ -14,10 +14,15 @@ import (
 // pauses is the PauseService.
 type pauses struct{ *Server }
 
-// paused reports whether a session that runs is paused, as its launcher says.
-func (s *Server) paused(id string) bool {
-	_, err := os.Lstat(filepath.Join(s.cfg.State, "control", id+".paused"))
-	return err == nil
+// tellPaused says of sessions that run whether they are paused, as their launchers say.
+// It is for those that are shown: each takes a look.
+func (s *Server) tellPaused(all ...*pb.Session) {
+	for _, m := range all {
+		if m.GetState() == pb.SessionState_SESSION_STATE_RUNNING {
+			_, err := os.Lstat(filepath.Join(s.cfg.State, "control", m.GetId()+".paused"))
+			m.Paused = err == nil
+		}
+	}
 }
 
 // hold runs `ambit pause` or `ambit resume` for a session that runs.

@@ -144,7 +144,6 @@ func (s *Server) message(id string, row *store.Session, k *kept) *pb.Session {
 	switch row.Status {
 	case store.Running:
 		m.State = pb.SessionState_SESSION_STATE_RUNNING
-		m.Paused = s.paused(m.GetId())
 	case store.Lost:
 		m.State = pb.SessionState_SESSION_STATE_LOST
 	default:
@@ -203,7 +202,9 @@ func (s *Server) find(ctx context.Context, principal, id string) (*pb.Session, e
 	i := slices.IndexFunc(rows, func(r store.Session) bool { return r.ID == id })
 	switch {
 	case i >= 0:
-		return s.message(id, &rows[i], k), nil
+		m := s.message(id, &rows[i], k)
+		s.tellPaused(m)
+		return m, nil
 	case k != nil:
 		return s.message(id, nil, k), nil
 	}
@@ -230,6 +231,7 @@ func (s sessions) ListSessions(ctx context.Context, r *connect.Request[pb.ListSe
 	if err != nil {
 		return nil, failure(err)
 	}
+	s.tellPaused(some...)
 	return connect.NewResponse(&pb.ListSessionsResponse{Sessions: some, NextPageToken: next}), nil
 }
 
