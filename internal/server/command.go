@@ -70,20 +70,16 @@ func (s *Server) commandOf(ctx context.Context, patience time.Duration, in *os.F
 	// A change that has begun is not broken off when its caller leaves.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	for _, a := range args {
-		if strings.ContainsRune(a, 0) {
-			return invalid("a text has a NUL in it")
-		}
+	cmd, err := s.commandLine(ctx, args)
+	if err != nil {
+		return err
 	}
-	common := append([]string{"--state-dir=" + s.cfg.State, "--json"}, forOrg(callerOf(ctx))...)
-	cmd := exec.CommandContext(ctx, s.cfg.Ambit, append(common, args...)...)
-	cmd.Dir, cmd.Env = "/", traceOf(ctx).environment()
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if in != nil {
 		cmd.Stdin = in
 	}
-	err := cmd.Run()
+	err = cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = &commandError{exit.ExitCode(), complaint(said.String())}
 	}
@@ -94,6 +90,20 @@ func (s *Server) commandOf(ctx context.Context, patience time.Duration, in *os.F
 		return errors.Join(err, fmt.Errorf("read what ambit %s printed: %w", args[0], bad))
 	}
 	return err
+}
+
+// commandLine is a run of the command line for the call of ctx, by whose end it is
+// killed: it acts for the caller's organisation, and belongs to the call's trace.
+func (s *Server) commandLine(ctx context.Context, args []string) (*exec.Cmd, error) {
+	for _, a := range args {
+		if strings.ContainsRune(a, 0) {
+			return nil, invalid("a text has a NUL in it")
+		}
+	}
+	common := append([]string{"--state-dir=" + s.cfg.State, "--json"}, forOrg(callerOf(ctx))...)
+	cmd := exec.CommandContext(ctx, s.cfg.Ambit, append(common, args...)...)
+	cmd.Dir, cmd.Env = "/", traceOf(ctx).environment()
+	return cmd, nil
 }
 
 // forOrg tells the command line for which organisation it acts.

@@ -49,10 +49,10 @@ func (s files) StreamFile(ctx context.Context, r *connect.Request[pb.StreamFileR
 func (s files) readFile(ctx context.Context, at string, r *pb.StreamFileRequest, pass func([]byte) error) (*pb.FileEnd, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	args := append([]string{"--state-dir=" + s.cfg.State, "--json"}, forOrg(callerOf(ctx))...)
-	args = append(args, "files", "read", "--offset="+strconv.FormatInt(r.GetOffset(), 10), "--length="+strconv.FormatInt(r.GetLength(), 10), "--", at)
-	cmd := exec.CommandContext(ctx, s.cfg.Ambit, args...)
-	cmd.Dir = "/"
+	cmd, err := s.commandLine(ctx, []string{"files", "read", "--offset=" + strconv.FormatInt(r.GetOffset(), 10), "--length=" + strconv.FormatInt(r.GetLength(), 10), "--", at})
+	if err != nil {
+		return nil, err
+	}
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	from, err := cmd.StdoutPipe()

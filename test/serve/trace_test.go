@@ -84,6 +84,8 @@ func serveTrace(t *testing.T, h *servertest.Host) {
 		t.Fatal(err)
 	}
 	c.output(t, x.Msg.GetExec().GetId())
+	read := strings.Repeat("cd", 16)
+	c.readTraced(t, &pb.StreamFileRequest{Session: s.GetId(), Path: "/etc/passwd"}, "00-"+read+"-00f067aa0ba902b7-00")
 	if _, err := c.sessions.StopSession(t.Context(), connect.NewRequest(&pb.StopSessionRequest{Id: s.GetId()})); err != nil {
 		t.Fatal(err)
 	}
@@ -106,9 +108,29 @@ func serveTrace(t *testing.T, h *servertest.Host) {
 	if got := kindsOf(c.traced(t, other)); !slices.Equal(got, []string{"decision", "session.exec", "session.leave"}) {
 		t.Errorf("the other trace has %q", got)
 	}
+	if got := kindsOf(c.traced(t, read)); !slices.Contains(got, "session.copy") {
+		t.Errorf("the trace of a file that was read has %q", got)
+	}
 	v, err := c.audit.VerifyLog(t.Context(), connect.NewRequest(&pb.VerifyLogRequest{}))
 	if err != nil || !v.Msg.GetIntact() {
 		t.Errorf("verify: %v, %v", v, err)
+	}
+}
+
+// readTraced reads a file of a session within somebody's trace.
+func (c client) readTraced(t *testing.T, file *pb.StreamFileRequest, parent string) {
+	t.Helper()
+	r := connect.NewRequest(file)
+	r.Header().Set("Traceparent", parent)
+	s, err := c.files.StreamFile(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for s.Receive() {
+	}
+	if err := s.Err(); err != nil {
+		t.Fatal(err)
 	}
 }
 
