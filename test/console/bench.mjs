@@ -89,6 +89,9 @@ export function pack(name, manifest) {
   return dirname(file(join(name, 'ambit.json'), JSON.stringify({ version: '1.0', kind: 'cli-tool', entry: ['true'], ...manifest })))
 }
 
+/** Runs `ambit` to its end, and returns what it wrote. */
+export const ambit = (...args) => execFileSync(env.CONSOLE_AMBIT, args, { cwd: home, encoding: 'utf8' })
+
 /** Makes an archive of a folder, and returns its path. */
 export function archive(folder) {
   const path = `${folder}.tar.gz`

@@ -71,6 +71,10 @@ func TestStorage(t *testing.T) {
 	run(t, "storage.mjs")
 }
 
+// What is written to the log comes into the page by itself, once, also what was written
+// while that was paused or there was no connection; the page has no more than it may.
+func TestLive(t *testing.T) { run(t, "live.mjs") }
+
 // The log is filtered by every kind of record that there is, and by no other.
 func TestKinds(t *testing.T) {
 	source, err := os.ReadFile("../../console/src/log/log.tsx")

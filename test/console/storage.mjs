@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { bench, call, env, home, patience, signIn, url } from './bench.mjs'
+import { ambit, bench, call, patience, signIn, url } from './bench.mjs'
 import { check } from './look.mjs'
 
 const key = '<svg/onload=alert(1)>' // no key has what cannot be seen, or a space
 const image = '<img src=x onerror=alert(1)>'
-const ambit = (...args) => execFileSync(env.CONSOLE_AMBIT, args, { cwd: home, encoding: 'utf8' })
 const put = (text) => ambit('run', '--allow', `storage.write:${key}`, '--', 'sh', '-c', 'printf "$1" > "/ambit/storage/$2"', 'sh', text, key)
 
 /** Looks for what would have become of a text, had it been taken for more. */

@@ -1,4 +1,4 @@
-import { Failure, failureOf, headers, send } from './call'
+import { Failure, failureOf, headers, send, unreachable } from './call'
 
 // Each message of a Connect stream stands behind a byte of flags and its length.
 const prefix = 5
@@ -29,6 +29,31 @@ export async function* stream<T>(procedure: string, message: object, signal: Abo
   }
 }
 
+const again = 1000 // ms
+
+/**
+ * Reads a stream to its end: where the connection is lost, once more. `once` goes on where
+ * it was, and says when it is fine. `error` is told what is wrong; null: nothing any more.
+ */
+export async function held(signal: AbortSignal, once: (fine: () => void) => Promise<void>, error: (e: unknown) => void) {
+  let failed = false
+  const fine = () => {
+    if (failed) error(null)
+    failed = false
+  }
+  while (!signal.aborted) {
+    try {
+      return await once(fine)
+    } catch (e) {
+      if (signal.aborted) return
+      failed = true
+      error(e)
+      if (!(e instanceof Failure && e.code === unreachable)) return
+      await new Promise((r) => setTimeout(r, again))
+    }
+  }
+}
+
 async function* messages<T>(reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>): AsyncGenerator<T> {
   let held: Uint8Array<ArrayBuffer> = new Uint8Array()
   for (;;) {
@@ -47,9 +72,9 @@ async function* messages<T>(reader: ReadableStreamDefaultReader<Uint8Array<Array
       return
     }
     const { value, done } = await reader.read().catch(() => {
-      throw new Failure('unreachable', 'The connection to the host was lost.')
+      throw new Failure(unreachable, 'The connection to the host was lost.')
     })
-    if (done) throw new Failure('unreachable', 'The connection to the host was lost.')
+    if (done) throw new Failure(unreachable, 'The connection to the host was lost.')
     const joined = new Uint8Array(held.length + value.length)
     joined.set(held)
     joined.set(value, held.length)

@@ -1,11 +1,13 @@
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { memo, useState } from 'react'
 import { call } from '../api/call'
 import type { Record, RecordFilter, Verified } from '../api/types'
 import { Code, Text } from '../text'
 import { moment } from '../time'
 import { Badge, Empty, Field, Page, Problem, State } from '../ui'
 import { summary, tone } from './body'
+import { mostShown, useLive } from './live'
 
 // Every kind there is: internal/audit/kind.go (TestKinds in test/console).
 const kinds = [
@@ -45,12 +47,34 @@ export function Log() {
     initialPageParam: '',
     getNextPageParam: (last) => last.nextPageToken || undefined,
   })
-  const rows = query.data?.pages.flatMap((p) => p.records ?? []) ?? []
+  const [on, setOn] = useState(true)
+  const read = query.data?.pages.flatMap((p) => p.records ?? []) ?? []
+  const newest = query.data && (read[0]?.seq ?? '0')
+  const live = useLive(filter, newest, on)
+  const fresh = live.rows.filter((r) => BigInt(r.seq) > BigInt(newest ?? 0))
+  const cut = fresh.length >= mostShown // between them and what was read some may be missing
+  const rows = cut ? fresh : [...fresh, ...read]
   return (
-    <Page title="Log" actions={<button type="button" onClick={() => void query.refetch()}>Read again</button>}>
+    <Page
+      title="Log"
+      actions={
+        <>
+          <button type="button" onClick={() => setOn(!on)}>
+            {on ? 'Pause' : 'Go on'}
+          </button>
+          <button type="button" onClick={() => void query.refetch()}>
+            Read again
+          </button>
+        </>
+      }
+    >
       <Verify />
       <Filter filter={filter} />
       <State query={query} what="the log" />
+      {live.error !== null && <Problem error={live.error} />}
+      <p className="quiet" role="status">
+        {on ? 'What is written now comes at the top.' : 'What is written now is not shown. Nothing of it is lost.'}
+      </p>
       {query.data && rows.length === 0 && <Empty title={Object.keys(filter).length ? 'No record is about that.' : 'Nothing was recorded yet.'} />}
       {rows.length > 0 && (
         <table className="rows log">
@@ -65,28 +89,13 @@ export function Log() {
           </thead>
           <tbody>
             {rows.map((r) => (
-              <tr key={r.seq}>
-                <td>
-                  <Link to="/log/$ref" params={{ ref: r.seq }}>
-                    {r.seq}
-                  </Link>
-                </td>
-                <td data-label="Time" className="nowrap">
-                  {moment(r.time)}
-                </td>
-                <td data-label="Kind">
-                  <Badge tone={tone(r)}>{r.kind}</Badge>
-                </td>
-                <td data-label="What">
-                  <Code value={summary(r)} />
-                </td>
-                <td data-label="Session">{r.session && <Code value={r.session} />}</td>
-              </tr>
+              <Row key={r.seq} record={r} />
             ))}
           </tbody>
         </table>
       )}
-      {query.hasNextPage && (
+      {cut && <p className="quiet more">The newest {rows.length} are shown. To page back from now, read again.</p>}
+      {query.hasNextPage && !cut && (
         <p className="more">
           <button type="button" disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
             Earlier records
@@ -96,6 +105,28 @@ export function Log() {
     </Page>
   )
 }
+
+const Row = memo(function Row({ record: r }: { record: Record }) {
+  return (
+    <tr>
+      <td>
+        <Link to="/log/$ref" params={{ ref: r.seq }}>
+          {r.seq}
+        </Link>
+      </td>
+      <td data-label="Time" className="nowrap">
+        {moment(r.time)}
+      </td>
+      <td data-label="Kind">
+        <Badge tone={tone(r)}>{r.kind}</Badge>
+      </td>
+      <td data-label="What">
+        <Code value={summary(r)} />
+      </td>
+      <td data-label="Session">{r.session && <Code value={r.session} />}</td>
+    </tr>
+  )
+})
 
 function Filter({ filter }: { filter: RecordFilter }) {
   const navigate = useNavigate({ from: '/log' })
