@@ -27,14 +27,18 @@ import (
 // when it is known: this host, policy, grants and the base view. Of what is made here
 // Start takes what is the same as in the plan, and makes anew what is not.
 func (a *app) standBy(state string) (launch keep.Launch, ok bool, err error) {
-	line := os.NewFile(keep.StandByFD, "the launch")
-	unix.CloseOnExec(keep.StandByFD) // before anything is started
-	thread.Exact()                   // a launch may need it, and it cannot be had once a row waits
+	line, claim, stands := inherit(keep.LaunchFD), inherit(keep.ClaimFD), inherit(keep.StandsFD) // before anything is started
+	defer line.Close()
+	thread.Exact() // a launch may need it, and it cannot be had once a row waits
 	if err := a.stand(); err != nil {
 		return launch, false, err
 	}
-	a.rehearse(state)
-	if !a.stood.wait(keep.StandByFD) {
+	if !readable(keep.LaunchFD, 0) { // or it would wait for that
+		a.rehearse(state)
+	}
+	_, _ = stands.Write([]byte{'\n'}) // to whoever started it, which goes on without
+	_ = stands.Close()
+	if !a.stood.wait(keep.LaunchFD) {
 		return launch, false, nil // another one takes its place
 	}
 	in := json.NewDecoder(io.LimitReader(line, keep.MaxLaunch))
@@ -45,9 +49,9 @@ func (a *app) standBy(state string) (launch keep.Launch, ok bool, err error) {
 		return launch, false, fmt.Errorf("read what to launch: %w", err)
 	}
 	a.claimed = sync.OnceValue(func() error {
-		defer line.Close()
-		claim := make([]byte, 1)
-		if _, err := io.ReadFull(io.MultiReader(in.Buffered(), line), claim); err != nil || claim[0] != keep.Claimed {
+		defer claim.Close()
+		said := make([]byte, 1)
+		if _, err := io.ReadFull(claim, said); err != nil || said[0] != keep.Claimed {
 			return errNotClaimed
 		}
 		return nil
@@ -58,6 +62,23 @@ func (a *app) standBy(state string) (launch keep.Launch, ok bool, err error) {
 		return launch, true, nil
 	}
 	return launch, true, os.Chdir(launch.Dir) //nolint:forbidigo // it is where the launcher would have been started; nothing else runs here
+}
+
+// inherit is a descriptor that its keeper gave this launcher, and nothing that it starts.
+func inherit(fd int) *os.File {
+	unix.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), "of the keeper")
+}
+
+// readable reports whether something comes by a descriptor within a time, or it ends.
+func readable(fd int, within time.Duration) bool {
+	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(poll, int(within/time.Millisecond))
+		if !errors.Is(err, unix.EINTR) {
+			return err != nil || n > 0 // reading says why
+		}
+	}
 }
 
 var errNotClaimed = errors.New("the session was begun by another launcher, or is none any more")
@@ -122,17 +143,12 @@ const standingTime = 5 * time.Second
 // wait waits until something comes by a descriptor. It reports false when the host's
 // mounts are others by then: what was taken out there would stay in use here.
 func (s stood) wait(fd int) bool {
-	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	for {
-		n, err := unix.Poll(poll, int(standingTime/time.Millisecond))
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil || n > 0:
-			return true // reading says why
-		case s.moved():
+	for !readable(fd, standingTime) {
+		if s.moved() {
 			return false
 		}
 	}
+	return true
 }
 
 // moved reports whether the host has other mounts than when the sandbox was made:

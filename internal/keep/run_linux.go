@@ -32,12 +32,6 @@ func runJob(dir string, most int64, by *waiting) (err error) {
 	if err != nil {
 		return errors.Join(err, by.discard())
 	}
-	told := by != nil && by.serves(j)
-	if told { // while it is claimed
-		if err := by.announce(j); err != nil {
-			return errors.Join(err, by.discard())
-		}
-	}
 	begun, err := begin(dir)
 	if err != nil {
 		return errors.Join(err, by.discard())
@@ -47,7 +41,7 @@ func runJob(dir string, most int64, by *waiting) (err error) {
 	if err != nil {
 		return errors.Join(err, by.discard())
 	}
-	if !told {
+	if by != nil && !by.serves(j) {
 		err, by = by.discard(), nil
 	}
 	end := j.run(dir, out, by)

@@ -2,7 +2,6 @@ package keep
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -16,20 +15,19 @@ import (
 )
 
 // StandBy is Run for a job that is not there yet. It has the launcher stand by, waits
-// for the name of the job's folder in dir, which is one line, and runs it. Where told
-// ends without one there is nothing to run.
+// for the name of the job's folder in dir, and runs it.
 //
 // Security: like Run it is for a process of its own, and the launcher ends with it.
-func StandBy(told *os.File, launcher, state, dir string, most int64) error {
+func StandBy(s Stand, launcher, state, dir string, most int64) error {
 	runtime.LockOSThread() // as in run
-	w, err := newWaiting(launcher, state)
+	w, err := newWaiting(s, launcher, state)
 	if err != nil {
 		return err
 	}
-	if !w.waits(told) {
+	if !w.waits(s.Name) {
 		return w.discard() // another one takes its place
 	}
-	name, err := bufio.NewReader(told).ReadString('\n')
+	name, err := bufio.NewReader(s.Name).ReadString('\n')
 	if err != nil {
 		return w.discard() // whoever wanted it is gone
 	}
@@ -39,21 +37,23 @@ func StandBy(told *os.File, launcher, state, dir string, most int64) error {
 // waiting is a launcher that stands by.
 type waiting struct {
 	cmd      *exec.Cmd
-	tell     *os.File // where the launch is written
+	claim    *os.File // where it is told that the job is its own
 	out, err io.ReadCloser
-	process  int       // a descriptor of its process
-	claimed  chan bool // whether the job is its own, once that is known; nil: it was told of none
+	process  int // a descriptor of its process
 }
 
-func newWaiting(launcher, state string) (*waiting, error) {
+// newWaiting starts one. What it has of s is its own from then on.
+func newWaiting(s Stand, launcher, state string) (*waiting, error) {
 	w := &waiting{cmd: exec.Command(launcher, "run", "--"+StandByFlag, StateFlag+state)}
 	w.cmd.Args[0], w.cmd.SysProcAttr = filepath.Base(launcher), withThis()
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	defer read.Close()
-	w.tell, w.cmd.ExtraFiles = write, []*os.File{read} // StandByFD
+	for _, f := range []*os.File{read, s.Launch, s.Stands} {
+		defer f.Close() //nolint:errcheck // nothing was written
+	}
+	w.claim, w.cmd.ExtraFiles = write, []*os.File{s.Launch, read, s.Stands} // LaunchFD, ClaimFD, StandsFD
 	var bad [2]error
 	w.out, bad[0] = w.cmd.StdoutPipe()
 	w.err, bad[1] = w.cmd.StderrPipe()
@@ -87,48 +87,27 @@ func (w *waiting) lives() bool {
 	return err == nil && n == 0
 }
 
-// serves reports whether a job can be run by it: its standard input is empty, and a
-// pipe would be another thing to programs than that.
+// serves reports whether it was told of a job by its host.
 func (w *waiting) serves(j Job) bool {
-	return w.lives() && j.Path == w.cmd.Path && len(j.Stdin) == 0 && j.Terminal == nil && j.Session == ""
+	_, ok := j.Launch()
+	return ok && w.lives() && j.Path == w.cmd.Path
 }
 
-// discard ends the launcher, which has launched nothing.
+// discard ends the launcher, which has launched nothing: the host tells it of no other
+// job, and nobody says that one is its own.
 func (w *waiting) discard() error {
 	if w == nil {
 		return nil
 	}
-	var err error
-	if w.claimed != nil {
-		close(w.claimed)
-	} else {
-		err = w.tell.Close()
-	}
+	err := w.claim.Close()
 	_ = w.cmd.Wait() // it does nothing more
 	return err
 }
 
-// announce tells it of a job, which it prepares. It does nothing about it before it is
-// told that the job is its own.
-func (w *waiting) announce(j Job) error {
-	text, err := json.Marshal(Launch{Args: j.Args, Dir: j.Dir, Trace: j.Trace, TraceState: j.TraceState})
-	if err != nil {
-		return err
-	}
-	w.claimed = make(chan bool, 1)
-	go func() { // a pipe takes less than a job may have
-		_, _ = w.tell.Write(text) // one that is gone has said why
-		if <-w.claimed {
-			_, _ = w.tell.Write([]byte{Claimed})
-		}
-		_ = w.tell.Close()
-	}()
-	return nil
-}
-
 // run says that the job is its own, keeps what is written, and waits for the end.
 func (w *waiting) run(out *Output) error {
-	w.claimed <- true
+	_, _ = w.claim.Write([]byte{Claimed}) // one that is gone has said why
+	_ = w.claim.Close()
 	var copies sync.WaitGroup
 	copies.Go(func() { _, _ = io.Copy(out.stream(Stdout), w.out) })
 	copies.Go(func() { _, _ = io.Copy(out.stream(Stderr), w.err) })

@@ -1,10 +1,11 @@
 package keep_test
 
 import (
+	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"ambit.dev/ambit/internal/keep"
@@ -15,7 +16,7 @@ import (
 func launcher(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "launcher")
-	text := "#!/bin/sh\nif [ \"$2\" = --standby ]; then cat <&3 | tee -a $0.told; echo bad >&2; exit 3; fi\ncat\necho alone \"$@\"\n"
+	text := "#!/bin/sh\nif [ \"$2\" = --standby ]; then echo >&5; exec 5>&-; told=$(cat <&3); if [ -z \"$(cat <&4 | tr '\\n' c)\" ]; then told=\"not $told\"; fi; echo \"$told\" | tee -a $0.told; echo bad >&2; exit 3; fi\ncat\necho alone \"$@\"\n"
 	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +40,21 @@ func telling(t *testing.T, text string) *os.File {
 	return read
 }
 
+// stand is what a keeper has whose host says name, and tells the launcher of a job.
+func stand(t *testing.T, name string, j keep.Job) (s keep.Stand, stands *os.File) {
+	t.Helper()
+	text := []byte{}
+	if l, ok := j.Launch(); ok {
+		text, _ = json.Marshal(l)
+	}
+	stands, own, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stands.Close() })
+	return keep.Stand{Name: telling(t, name), Launch: telling(t, string(text)), Stands: own}, stands
+}
+
 func TestStandBy(t *testing.T) {
 	dir, path := t.TempDir(), launcher(t)
 	for _, c := range []struct {
@@ -55,8 +71,12 @@ func TestStandBy(t *testing.T) {
 			if err := keep.Put(at, c.job); err != nil {
 				t.Fatal(err)
 			}
-			if err := keep.StandBy(telling(t, c.name+"\n"), path, "/state", dir, bound); err != nil {
+			s, stands := stand(t, c.name+"\n", c.job)
+			if err := keep.StandBy(s, path, "/state", dir, bound); err != nil {
 				t.Fatal(err)
+			}
+			if said, err := io.ReadAll(stands); err != nil || string(said) != "\n" {
+				t.Errorf("that it stands was said by %q, %v", said, err)
 			}
 			if out, bad := all(t, at); out != c.out || bad != c.bad {
 				t.Errorf("kept %q and %q, want %q and %q", out, bad, c.out, c.bad)
@@ -64,10 +84,11 @@ func TestStandBy(t *testing.T) {
 			if end := wantState(t, at, keep.Ended); end.Exit != c.exit {
 				t.Errorf("it ended with %d, want %d", end.Exit, c.exit)
 			}
-			if err := keep.StandBy(telling(t, c.name+"\n"), path, "/state", dir, bound); !errors.Is(err, keep.ErrBegun) {
+			s, _ = stand(t, c.name+"\n", c.job)
+			if err := keep.StandBy(s, path, "/state", dir, bound); !errors.Is(err, keep.ErrBegun) {
 				t.Errorf("a second time: %v, want %v", err, keep.ErrBegun)
 			}
-			if was, _ := os.ReadFile(path + ".told"); c.name == "told" && string(was) != c.out+strings.TrimSuffix(c.out, "\n") {
+			if was, _ := os.ReadFile(path + ".told"); c.name == "told" && string(was) != c.out+"not "+c.out {
 				t.Errorf("the two launchers were told %q: only the first job is its launcher's own", was)
 			}
 		})
@@ -76,16 +97,19 @@ func TestStandBy(t *testing.T) {
 	if err := os.WriteFile(dead, []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	s, _ := stand(t, "", keep.Job{})
 	told, tell, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tell.Close()
 	defer told.Close()
-	if err := keep.StandBy(told, dead, "/state", dir, bound); err != nil { // it returns, though nothing was told
+	s.Name = told
+	if err := keep.StandBy(s, dead, "/state", dir, bound); err != nil { // it returns, though nothing was told
 		t.Errorf("the launcher has ended: %v", err)
 	}
-	if err := keep.StandBy(telling(t, ""), path, "/state", dir, bound); err != nil {
+	s, _ = stand(t, "", keep.Job{})
+	if err := keep.StandBy(s, path, "/state", dir, bound); err != nil {
 		t.Errorf("nothing was to be run: %v", err)
 	}
 }

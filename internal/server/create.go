@@ -18,11 +18,13 @@ import (
 
 func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.CreateSessionRequest]) (*connect.Response[pb.CreateSessionResponse], error) {
 	caller := callerOf(ctx)
+	defer s.standby.hold()()
 	follow := s.follow()
-	id, err := s.put(ctx, caller, r.Msg)
+	id, by, err := s.put(ctx, caller, r.Msg)
 	if err != nil {
 		return nil, failure(err)
 	}
+	defer by.discard() // unless it was told
 	defer s.shelf.hold(id)()
 	if err := s.stillKept(id, r.Msg.GetIdempotencyKey()); err != nil {
 		return nil, failure(err)
@@ -31,7 +33,7 @@ func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.Creat
 		return nil, failure(err)
 	}
 	before := follow.there()
-	if err := s.keeper(id); err != nil {
+	if err := s.keeper(id, by); err != nil {
 		return nil, failure(err)
 	}
 	if err := s.untilBegun(ctx, caller.Principal, id, follow, before); err != nil {
@@ -45,20 +47,28 @@ func (s sessions) CreateSession(ctx context.Context, r *connect.Request[pb.Creat
 }
 
 // put makes the job of a request, or finds the one that an earlier request with
-// the same key made.
-func (s *Server) put(ctx context.Context, caller Caller, r *pb.CreateSessionRequest) (id string, err error) {
+// the same key made. What stands by, where something does, was told of the job.
+func (s *Server) put(ctx context.Context, caller Caller, r *pb.CreateSessionRequest) (id string, by *ready, err error) {
 	id = audit.NewID("s")
 	j, err := s.jobOf(caller, id, r)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	j.Trace, j.TraceState = traceOf(ctx).parent.String(), traceOf(ctx).state
-	if err := keep.Put(s.job(id), j); err != nil {
-		return "", err
+	key := r.GetIdempotencyKey()
+	if key == "" { // nobody else has it: the launcher prepares while its folder is made
+		by = s.standby.take(j)
 	}
-	if key := r.GetIdempotencyKey(); key != "" {
+	if err := keep.Put(s.job(id), j); err != nil {
+		by.discard()
+		return "", nil, err
+	}
+	if key != "" {
 		if id, err = s.claimed(caller.Principal+"\x00"+key, id, j.Digest); err != nil {
-			return "", err
+			return "", nil, err
+		}
+		if j, err = keep.Load(s.job(id)); err == nil {
+			by = s.standby.take(j)
 		}
 	}
 	s.mu.Lock()
@@ -67,7 +77,7 @@ func (s *Server) put(ctx context.Context, caller Caller, r *pb.CreateSessionRequ
 		s.active[id] = false
 		s.begun++
 	}
-	return id, nil
+	return id, by, nil
 }
 
 // claimed is the id of the job that a key stands for: this one, or an earlier one
@@ -199,17 +209,19 @@ func (s *Server) jobOf(caller Caller, id string, r *pb.CreateSessionRequest) (ke
 
 // keeper starts what looks after a job, or gives it to one that stands by. Of several,
 // one alone goes on.
-func (s *Server) keeper(id string) error {
-	if r := s.standby.take(id); r != nil {
-		go func() {
-			<-r.ended
-			if state, _, err := keep.Look(s.job(id)); err == nil && state == keep.Waiting {
-				_ = s.newKeeper(id) // it was lost before it took the job
-			}
-		}()
-		return nil
+func (s *Server) keeper(id string, by *ready) error {
+	if !by.run(id) {
+		s.metrics.begun.Add(1, byNew)
+		return s.newKeeper(id)
 	}
-	return s.newKeeper(id)
+	s.metrics.begun.Add(1, by.by)
+	go func() {
+		<-by.ended
+		if state, _, err := keep.Look(s.job(id)); err == nil && state == keep.Waiting {
+			_ = s.newKeeper(id) // it was lost before it took the job
+		}
+	}()
+	return nil
 }
 
 func (s *Server) newKeeper(id string) error {

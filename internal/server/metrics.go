@@ -38,6 +38,7 @@ type metrics struct {
 	decisions *metric.Counter
 	denials   *metric.Counter
 	spans     *metric.Counter
+	begun     *metric.Counter
 
 	mu       sync.Mutex      // one is written at a time
 	recorded *audit.Follower // guarded by mu; nil until the log can be read
@@ -62,6 +63,7 @@ func newMetrics(s *Server) *metrics {
 	m.took = all.Histogram("ambit_api_request_seconds", "How long calls took that are no streams.", metric.Seconds, "route")
 	m.streams = all.Gauge("ambit_api_streams", "Streams of the API that go on.")
 	m.spans = all.Counter("ambit_trace_spans_total", "Spans of traces that were sent, that there was no room for, and that nobody took.", "outcome")
+	m.begun = all.Counter("ambit_sessions_begun_total", "Sessions that were begun through this host, by whether their launcher stood by, was about to, or was new.", "launcher")
 	all.Sampled("ambit_goroutines", "Goroutines of the host.", nil, number(func() float64 { return float64(runtime.NumGoroutine()) }))
 	all.Sampled("ambit_resident_memory_bytes", "Memory of the host's own process that is in RAM.", nil, resident)
 	m.recorded, _ = audit.Follow(s.log()) // or when somebody asks

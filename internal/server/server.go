@@ -118,7 +118,7 @@ func New(cfg Config) (*Server, error) {
 }
 
 // StandBy has launchers stand by from now on. It is for when sessions can be asked for.
-func (s *Server) StandBy() { s.standby.fill(0) }
+func (s *Server) StandBy() { s.standby.next() }
 
 // Close closes the store, and ends the launchers that stand by. Sessions go on.
 func (s *Server) Close() error {

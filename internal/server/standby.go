@@ -1,9 +1,11 @@
 package server
 
 import (
+	"encoding/json"
 	"errors"
-	"io"
+	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -20,107 +22,211 @@ type standby struct {
 
 	starting sync.WaitGroup
 
-	mu     sync.Mutex
-	ready  []*ready // guarded by mu
-	coming int      // guarded by mu; that are about to be started
-	closed bool     // guarded by mu
+	mu       sync.Mutex
+	ready    []*ready // guarded by mu
+	busy     bool     // guarded by mu; one is being made
+	sessions int      // guarded by mu; that begin
+	closed   bool     // guarded by mu
 }
 
-// ready is a keeper that waits for the folder of a job.
+// ready is a keeper that waits for the folder of a job. One that is nil is none.
 type ready struct {
-	tell  io.WriteCloser
-	ended chan struct{} // closed when it has
+	name   *os.File      // where it is told the folder
+	launch *os.File      // where its launcher is told what to launch
+	stands bool          // guarded by standby.mu; its launcher does
+	by     string        // what its job is begun by, of the words below; whoever took it has it
+	ended  chan struct{} // closed when it has
 }
 
-// after is how long nothing new is made ready once a session was begun: it has the
-// processors first. And so is it where one was lost: a broken one is not started
-// again and again.
+// What a session is begun by: a launcher that stood by, one that was about to, or a new
+// one.
 const (
-	afterUse  = 50 * time.Millisecond
+	byStanding  = "standing"
+	byPreparing = "preparing"
+	byNew       = "new"
+)
+
+// A session that begins has the processors first: nothing new is made ready for at most
+// that long, and for a while after it. And so is it where one was lost: a broken one is
+// not started again and again.
+const (
+	duringUse = 50 * time.Millisecond
+	afterUse  = 5 * time.Millisecond
 	afterLoss = 5 * time.Second
 )
 
 // endWithin is how long those that nobody took have to end.
 const endWithin = 5 * time.Second
 
-// fill starts as many as are missing, after a while.
-func (b *standby) fill(after time.Duration) {
+// hold has nothing made ready while a session begins, until its answer is called.
+func (b *standby) hold() (over func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for ; !b.closed && len(b.ready)+b.coming < b.many; b.coming++ {
-		time.AfterFunc(after, b.add)
-	}
+	b.sessions++
+	over = sync.OnceFunc(func() {
+		b.mu.Lock()
+		b.sessions--
+		b.mu.Unlock()
+		time.AfterFunc(afterUse, b.next)
+	})
+	time.AfterFunc(duringUse, over)
+	return over
 }
 
-// add starts one.
-func (b *standby) add() {
+// next starts one that is missing. They are made one after the other: what begins
+// meanwhile finds a processor.
+func (b *standby) next() {
 	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
+	defer b.mu.Unlock()
+	if b.closed || b.busy || b.sessions > 0 || len(b.ready) >= b.many {
 		return
 	}
+	b.busy = true
 	b.starting.Add(1)
-	b.mu.Unlock()
-	r, cmd := b.start()
+	go b.add()
+}
+
+// add starts one, and waits until it stands.
+func (b *standby) add() {
+	r, cmd, stands := b.start()
 	b.mu.Lock()
-	b.coming--
 	if r != nil {
 		b.ready = append(b.ready, r)
 	}
 	b.mu.Unlock()
 	b.starting.Done()
-	if r == nil {
-		b.fill(afterLoss)
+	said := 0
+	if r != nil {
+		go b.wait(r, cmd)
+		said, _ = stands.Read(make([]byte, 1))
+		_ = stands.Close() // nothing was written
+	}
+	b.mu.Lock()
+	if b.busy = false; said > 0 {
+		r.stands = true
+	}
+	b.mu.Unlock()
+	if said > 0 {
+		b.next()
 		return
 	}
+	time.AfterFunc(afterLoss, b.next)
+}
+
+// wait waits for the end of one.
+func (b *standby) wait(r *ready, cmd *exec.Cmd) {
 	_ = cmd.Wait() // how its job ended, the job's folder says
 	close(r.ended)
 	if b.drop(r) {
-		b.fill(afterLoss)
+		time.AfterFunc(afterLoss, b.next)
 	}
 }
 
-func (b *standby) start() (*ready, *exec.Cmd) {
-	cmd := detached(b.keeper, "--"+keep.StandByFlag, b.launcher, b.state, b.jobs)
-	tell, err := cmd.StdinPipe()
+// start starts one. What says that its launcher stands comes by stands.
+func (b *standby) start() (r *ready, cmd *exec.Cmd, stands *os.File) {
+	cmd = detached(b.keeper, "--"+keep.StandByFlag, b.launcher, b.state, b.jobs)
+	var own, its [3]*os.File
+	var err error
+	for i := range own {
+		read, write, bad := os.Pipe()
+		own[i], its[i], err = write, read, errors.Join(err, bad)
+	}
+	own[2], its[2] = its[2], own[2]
+	if err == nil {
+		cmd.Stdin, cmd.ExtraFiles = its[0], its[1:]
+		err = cmd.Start()
+	}
+	for _, f := range its {
+		_ = f.Close() // nothing was written
+	}
+	r = &ready{name: own[0], launch: own[1], ended: make(chan struct{})}
 	if err != nil {
-		return nil, nil
+		r.discard()
+		_ = own[2].Close()
+		return nil, nil, nil // who starts one for a session says why
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, nil // who starts one for a session says why
-	}
-	return &ready{tell: tell, ended: make(chan struct{})}, cmd
+	return r, cmd, own[2]
 }
 
 // drop forgets one that nobody took.
 func (b *standby) drop(r *ready) (was bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i, other := range b.ready {
-		if other == r {
-			b.ready = append(b.ready[:i], b.ready[i+1:]...)
-			return true
-		}
+	i := slices.Index(b.ready, r)
+	if i < 0 {
+		return false
 	}
-	return false
+	b.ready = slices.Delete(b.ready, i, i+1)
+	r.discard()
+	return true
 }
 
-// take gives the job in a folder of jobs to one that is ready; nil where there is none.
-func (b *standby) take(name string) *ready {
+// take has one that is ready, and tells its launcher what to launch, where that can; one
+// that stands, before one that is being made. The job is its own with run. nil where
+// there is none.
+func (b *standby) take(j keep.Job) *ready {
 	for {
-		b.mu.Lock()
-		if len(b.ready) == 0 {
-			b.mu.Unlock()
-			return nil
-		}
-		r := b.ready[0]
-		b.ready = b.ready[1:]
-		b.mu.Unlock()
-		b.fill(afterUse)
-		_, err := io.WriteString(r.tell, name+"\n")
-		if err = errors.Join(err, r.tell.Close()); err == nil {
+		r := b.first()
+		if r == nil || r.tell(j) {
 			return r
 		}
+		r.discard()
+	}
+}
+
+func (b *standby) first() *ready {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.ready) == 0 {
+		return nil
+	}
+	i := max(0, slices.IndexFunc(b.ready, func(r *ready) bool { return r.stands }))
+	r := b.ready[i]
+	if r.by = byPreparing; r.stands {
+		r.by = byStanding
+	}
+	b.ready = slices.Delete(b.ready, i, i+1)
+	return r
+}
+
+// tell tells the launcher of a job. It does nothing about it but prepare before its
+// keeper says that the job is its own.
+func (r *ready) tell(j keep.Job) bool {
+	l, ok := j.Launch()
+	if !ok {
+		r.by = byNew
+		return r.launch.Close() == nil // its keeper starts another one
+	}
+	text, err := json.Marshal(l)
+	if err != nil {
+		return false
+	}
+	write := func() error {
+		_, err := r.launch.Write(text)
+		return errors.Join(err, r.launch.Close())
+	}
+	const room = 32 << 10 // that a pipe has
+	if len(text) > room {
+		go write() //nolint:errcheck // one that is gone is found by its end
+		return true
+	}
+	return write() == nil
+}
+
+// run says which folder its job has. It is false where there is none that could do it.
+func (r *ready) run(id string) bool {
+	if r == nil {
+		return false
+	}
+	_, err := r.name.WriteString(id + "\n")
+	return errors.Join(err, r.name.Close()) == nil
+}
+
+// discard ends one that has no job.
+func (r *ready) discard() {
+	if r != nil { // what is closed already stays so
+		_ = r.launch.Close()
+		_ = r.name.Close()
 	}
 }
 
@@ -135,7 +241,7 @@ func (b *standby) close() {
 	b.ready = nil
 	b.mu.Unlock()
 	for _, r := range ready {
-		_ = r.tell.Close() // it ends by that
+		r.discard() // it ends by that
 	}
 	late := time.After(endWithin)
 	for _, r := range ready {

@@ -82,6 +82,18 @@ func TestStandBy(t *testing.T) {
 	if out, bad, _ := c.output(t, s.GetId()); out != folder+"\na b\n4\n" || !strings.Contains(bad, "No such file") {
 		t.Errorf("it wrote %q and %q", out, bad)
 	}
+	begun := func(by string) float64 { return numbers(t, h, `ambit_sessions_begun_total{launcher="`+by+`"}`) }
+	sessions, before := 1.0, begun("new")
+	until(t, "no session is begun by a launcher that stands by", func() bool {
+		c.create(t, &pb.CreateSessionRequest{Argv: []string{"true"}})
+		sessions++
+		standsBy(t, h)
+		return begun("standing") > 0
+	})
+	c.create(t, &pb.CreateSessionRequest{Argv: []string{"cat"}, Stdin: []byte("what nobody types")})
+	if all := begun("standing") + begun("preparing") + begun("new"); all != sessions+1 || begun("new") <= before {
+		t.Errorf("of %v sessions %v are counted, %v of them as begun by new launchers where there were %v", sessions+1, all, begun("new"), before)
+	}
 }
 
 // What was decided after a launcher began to stand by holds for what it launches: what
@@ -178,16 +190,26 @@ func TestStandByNotClaimed(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd := h.Command("run", "--"+keep.StandByFlag, keep.StateFlag+h.State)
-		read, write, err := os.Pipe()
+		read := [2]*os.File{}
+		for i, text := range []string{string(text), claim} { // LaunchFD, ClaimFD
+			from, to, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = to.WriteString(text)
+			if read[i], err = from, errors.Join(err, to.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stands, err := os.CreateTemp(t.TempDir(), "stands")
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd.ExtraFiles = []*os.File{read}
+		cmd.ExtraFiles = append(read[:], stands)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		_, bad := write.Write(append(text, claim...))
-		if err := errors.Join(bad, read.Close(), write.Close()); err != nil {
+		if err := errors.Join(read[0].Close(), read[1].Close()); err != nil {
 			t.Fatal(err)
 		}
 		if err := cmd.Wait(); (err == nil) != want {
