@@ -132,8 +132,10 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	}
 	defer s.close()
 	err := s.prepare(ctx)
-	if other := a.mine(); other != nil {
-		return other
+	if err != nil || !s.leavesNothing() { // or its record waits for that, while its sandbox is built
+		if other := a.mine(); other != nil {
+			return other
+		}
 	}
 	if err != nil {
 		return errors.Join(err, s.recordRefusal(ctx, err))

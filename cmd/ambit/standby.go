@@ -87,12 +87,23 @@ var errNotClaimed = errors.New("the session was begun by another launcher, or is
 //
 // Security: a session is launched once. Whoever launches it has claimed its folder;
 // that goes on while the launch is prepared, of which nothing is written down and
-// nothing is shown to anybody before.
+// nothing is shown to anybody before. Its sandbox may be built, where that leaves
+// nothing: no program is let go before the launch is recorded, and no record is
+// written before this.
 func (a *app) mine() error {
 	if a.claimed == nil {
 		return nil // nobody else could
 	}
 	return a.claimed()
+}
+
+// leavesNothing reports whether this session's sandbox can be built, and ended before
+// its program began, without anything of it being seen outside: nobody is asked, nothing
+// is served to it, and nothing is kept of it.
+func (s *prepared) leavesNothing() bool {
+	p := s.spec.Plan
+	return s.tier.name == enforce.TierProcess && !s.unowned && !s.flags.plan && !s.flags.asks() && s.app.kept == nil && s.egress == nil &&
+		len(s.input.Volumes) == 0 && p.Stored == nil && p.Link == nil && len(p.Limits.Cgroup) == 0
 }
 
 // rehearse prepares a launch that does not happen and keeps nothing of it, so that

@@ -28,21 +28,21 @@ func Run(dir string, most int64) error { return runJob(dir, most, nil) }
 
 // runJob is Run, by a launcher that stands by where there is one.
 func runJob(dir string, most int64, by *waiting) (err error) {
-	j, err := Load(dir)
-	if err != nil {
-		return errors.Join(err, by.discard())
+	var j Job
+	if !by.serves() { // or its launcher knows
+		if j, err = Load(dir); err != nil {
+			return errors.Join(err, by.discard())
+		}
+		err, by = by.discard(), nil
 	}
-	begun, err := begin(dir)
-	if err != nil {
-		return errors.Join(err, by.discard())
+	begun, bad := begin(dir)
+	if bad != nil {
+		return errors.Join(bad, err, by.discard())
 	}
 	defer begun.Close()
-	out, err := newOutput(dir, most)
-	if err != nil {
-		return errors.Join(err, by.discard())
-	}
-	if by != nil && !by.serves(j) {
-		err, by = by.discard(), nil
+	out, bad := newOutput(dir, most)
+	if bad != nil {
+		return errors.Join(bad, err, by.discard())
 	}
 	end := j.run(dir, out, by)
 	dropped, bad := out.end()

@@ -22,13 +22,15 @@ const (
 	ClaimFD     = 4 // and there what its keeper says
 	StandsFD    = 5 // what it says itself is written there
 	Claimed     = '\n'
+	Told        = "told"
 	// MaxLaunch bounds what it reads: what a kernel takes as arguments, in JSON.
 	MaxLaunch = 16 << 20
 )
 
 // A Stand is what a keeper that stands by has from its host: where the name of the
-// job's folder comes, which is one line, and what its launcher has as LaunchFD and
-// StandsFD. Where the name ends there is nothing to run.
+// job's folder comes, and behind it Told where its launcher was told of the job, in one
+// line, and what its launcher has as LaunchFD and StandsFD. Where the name ends there is
+// nothing to run.
 type Stand struct{ Name, Launch, Stands *os.File }
 
 // Launch is what a launcher that stands by is told of a job. It is not ok where none

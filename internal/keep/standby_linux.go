@@ -27,11 +27,13 @@ func StandBy(s Stand, launcher, state, dir string, most int64) error {
 	if !w.waits(s.Name) {
 		return w.discard() // another one takes its place
 	}
-	name, err := bufio.NewReader(s.Name).ReadString('\n')
+	line, err := bufio.NewReader(s.Name).ReadString('\n')
 	if err != nil {
 		return w.discard() // whoever wanted it is gone
 	}
-	return runJob(filepath.Join(dir, strings.TrimSuffix(name, "\n")), most, w)
+	name, how, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+	w.told = how == Told
+	return runJob(filepath.Join(dir, name), most, w)
 }
 
 // waiting is a launcher that stands by.
@@ -39,7 +41,8 @@ type waiting struct {
 	cmd      *exec.Cmd
 	claim    *os.File // where it is told that the job is its own
 	out, err io.ReadCloser
-	process  int // a descriptor of its process
+	process  int  // a descriptor of its process
+	told     bool // what to launch
 }
 
 // newWaiting starts one. What it has of s is its own from then on.
@@ -87,11 +90,8 @@ func (w *waiting) lives() bool {
 	return err == nil && n == 0
 }
 
-// serves reports whether it was told of a job by its host.
-func (w *waiting) serves(j Job) bool {
-	_, ok := j.Launch()
-	return ok && w.lives() && j.Path == w.cmd.Path
-}
+// serves reports whether the job is launched by it.
+func (w *waiting) serves() bool { return w != nil && w.told && w.lives() }
 
 // discard ends the launcher, which has launched nothing: the host tells it of no other
 // job, and nobody says that one is its own.

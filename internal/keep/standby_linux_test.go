@@ -61,17 +61,22 @@ func TestStandBy(t *testing.T) {
 		name, out, bad string
 		job            keep.Job
 		exit           int
+		told           bool
 	}{
-		{"told", `{"args":["run","--","a b"],"dir":"/usr"}` + "\n", "bad\n", keep.Job{Path: path, Args: []string{"run", "--", "a b"}, Dir: "/usr"}, 3},
-		{"input", "in\nalone run\n", "", keep.Job{Path: path, Args: []string{"run"}, Dir: "/", Stdin: []byte("in\n")}, 0},
-		{"another", "run\n", "", keep.Job{Path: "/bin/echo", Args: []string{"run"}, Dir: "/"}, 0},
+		{"told", `{"args":["run","--","a b"],"dir":"/usr"}` + "\n", "bad\n", keep.Job{Path: path, Args: []string{"run", "--", "a b"}, Dir: "/usr"}, 3, true},
+		{"input", "in\nalone run\n", "", keep.Job{Path: path, Args: []string{"run"}, Dir: "/", Stdin: []byte("in\n")}, 0, false},
+		{"another", "run\n", "", keep.Job{Path: "/bin/echo", Args: []string{"run"}, Dir: "/"}, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			at := filepath.Join(dir, c.name)
 			if err := keep.Put(at, c.job); err != nil {
 				t.Fatal(err)
 			}
-			s, stands := stand(t, c.name+"\n", c.job)
+			name := c.name + "\n"
+			if c.told {
+				name = c.name + " " + keep.Told + "\n"
+			}
+			s, stands := stand(t, name, c.job)
 			if err := keep.StandBy(s, path, "/state", dir, bound); err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +89,7 @@ func TestStandBy(t *testing.T) {
 			if end := wantState(t, at, keep.Ended); end.Exit != c.exit {
 				t.Errorf("it ended with %d, want %d", end.Exit, c.exit)
 			}
-			s, _ = stand(t, c.name+"\n", c.job)
+			s, _ = stand(t, name, c.job)
 			if err := keep.StandBy(s, path, "/state", dir, bound); !errors.Is(err, keep.ErrBegun) {
 				t.Errorf("a second time: %v, want %v", err, keep.ErrBegun)
 			}

@@ -218,7 +218,11 @@ func (r *ready) run(id string) bool {
 	if r == nil {
 		return false
 	}
-	_, err := r.name.WriteString(id + "\n")
+	line := id
+	if r.by != byNew {
+		line += " " + keep.Told
+	}
+	_, err := r.name.WriteString(line + "\n")
 	return errors.Join(err, r.name.Close()) == nil
 }
 
