@@ -72,7 +72,11 @@ func (s *prepared) quietPlaces(in enforce.Input) (places []string) {
 			return ok && (under(pattern.Root(), place) || under(place, pattern.Root()))
 		})
 	}
-	return slices.DeleteFunc([]string{"/etc", "/run", "/sys"}, declared)
+	places = slices.DeleteFunc([]string{"/etc", "/run", "/sys"}, declared)
+	if len(s.manifest.Zones) > 0 { // one that is not there was not granted when the session began
+		places = append(places, manifest.ZonesAt)
+	}
+	return places
 }
 
 // quietSockets are those that the C library and others try to connect to

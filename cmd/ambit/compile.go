@@ -19,10 +19,11 @@ func (s *prepared) watchFiles() bool {
 }
 
 // withoutVolumes leaves out what is there for a volume alone: it is in the plan
-// as that volume. What else grants the source of one shows it at its own path.
+// as that volume. What else grants the source of one shows it at its own path. The
+// place of a zone is never the host's.
 func (s *prepared) withoutVolumes(effective []capability.Capability) []capability.Capability {
 	return slices.DeleteFunc(slices.Clone(effective), func(c capability.Capability) bool {
-		return slices.ContainsFunc(s.volumes, func(v volume) bool { return v.target == c || v.source == c && !s.grantedApart(c) })
+		return s.placesZone(c) || slices.ContainsFunc(s.volumes, func(v volume) bool { return v.target == c || v.source == c && !s.grantedApart(c) })
 	})
 }
 
@@ -71,6 +72,9 @@ func (s *prepared) masks(effective []capability.Capability, grants []grant.Grant
 func (s *prepared) compile(effective []capability.Capability, p program, base enforce.Base) error {
 	masked, err := s.masks(effective, s.grants())
 	if err != nil {
+		return err
+	}
+	if err := s.deniedInZone(masked); err != nil {
 		return err
 	}
 	in := enforce.Input{

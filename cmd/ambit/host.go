@@ -156,20 +156,11 @@ const privateHomePath = "/home/pack"
 
 // privateHome is a directory of the state that the pack keeps.
 func (s *prepared) privateHome(in *enforce.Input) error {
-	name := s.subject.Pack
-	if name == "" {
+	if s.subject.Pack == "" {
 		return errors.New("--home private is kept for a pack; this run has none")
 	}
-	dir, err := s.app.state()
+	dir, err := s.packFolder("homes")
 	if err != nil {
-		return err
-	}
-	if s.app.org != "" { // whose pack keeps it for itself
-		dir = filepath.Join(dir, "orgs", s.app.org)
-	}
-	// Escaped, so that the home of one pack is never a folder in another's.
-	dir = filepath.Join(dir, "homes", url.PathEscape(name))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the private home: %w", err)
 	}
 	o, err := view.Resolve(dir)
@@ -177,6 +168,22 @@ func (s *prepared) privateHome(in *enforce.Input) error {
 	// mount points in the folder that the pack keeps.
 	in.PrivateHome, in.HomePath = &o, privateHomePath
 	return err
+}
+
+// packFolder makes what the state keeps for the pack, of one kind.
+//
+// Security: for one pack and one organisation alone. Names are escaped, so that what
+// is kept for one pack is never a folder in another's.
+func (s *prepared) packFolder(kind string, names ...string) (string, error) {
+	dir, err := s.app.state()
+	if err != nil {
+		return "", err
+	}
+	if s.app.org != "" {
+		dir = filepath.Join(dir, "orgs", s.app.org)
+	}
+	dir = filepath.Join(append([]string{dir, kind, url.PathEscape(s.subject.Pack)}, names...)...)
+	return dir, os.MkdirAll(dir, 0o700)
 }
 
 // workDir is the person's working directory where the view has it, the pack's

@@ -42,8 +42,11 @@ func zoneLimit(name string) (what, zone string, ok bool) {
 	return what, zone, ok && (what == "disk" || what == "files")
 }
 
-// boundZones gives volumes the bounds that flags say of them.
+// boundZones gives volumes the bounds that the manifest says of them, and then flags.
 func (s *prepared) boundZones(volumes []enforce.Volume) error {
+	if err := s.boundDeclared(volumes); err != nil {
+		return err
+	}
 	for _, text := range s.flags.limits {
 		name, value, _ := strings.Cut(text, "=")
 		what, zone, ok := zoneLimit(name)

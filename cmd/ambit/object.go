@@ -37,7 +37,7 @@ func (s *prepared) objects(in *enforce.Input) error {
 			return err
 		}
 	}
-	for i, v := range s.volumes {
+	for i, v := range s.allVolumes() {
 		if v.apart {
 			var err error
 			if v.shown.Changes, err = s.changesDir(i); err != nil {
@@ -148,7 +148,7 @@ func (s *prepared) hiddenMatches(in *enforce.Input, pattern capability.Pattern) 
 	for _, c := range in.Effective {
 		shown = append(shown, in.Objects[c.String()]...)
 	}
-	for _, v := range s.volumes {
+	for _, v := range s.allVolumes() {
 		shown = append(shown, v.shown.Source)
 	}
 	for _, o := range shown {

@@ -68,6 +68,7 @@ type packReport struct {
 	Home         string            `json:"home"`
 	Env          []string          `json:"env,omitempty"`
 	Limits       map[string]string `json:"limits,omitempty"`
+	Zones        []zoneReport      `json:"zones,omitempty"`
 	Capabilities []wantReport      `json:"capabilities"`
 	Problems     []string          `json:"problems"` // what keeps it from running here
 }
@@ -114,7 +115,7 @@ func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
 		return packReport{}, err
 	}
 	r := packReport{ID: m.ID, Name: m.Name, Version: m.Version, Kind: m.Kind, Description: m.Description, Source: m.Source,
-		Digest: m.Digest(), Entry: m.Entry, Home: m.Home, Env: m.Env, Limits: m.Limits, Capabilities: []wantReport{}, Problems: []string{}}
+		Digest: m.Digest(), Entry: m.Entry, Home: m.Home, Env: m.Env, Limits: m.Limits, Zones: zoneReports(m), Capabilities: []wantReport{}, Problems: []string{}}
 	if t, err := chooseTier(tiers(a), m.Kind, tierAuto); err != nil {
 		r.Problems = append(r.Problems, err.Error())
 	} else {
@@ -146,7 +147,7 @@ func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
 	in := decision.Input{Manifest: s.manifest, Grants: stored, Policy: s.policy, Now: a.now()}
 	for _, w := range s.manifest.Wants {
 		d := decision.Decide(decision.Request{Subject: s.subject, Capability: w.Capability}, in)
-		wr := wantReport{Capability: w.Capability, Meaning: w.Capability.Describe(), Reason: w.Reason, Optional: w.Optional,
+		wr := wantReport{Capability: w.Capability, Meaning: s.manifest.Describe(w), Reason: w.Reason, Optional: w.Optional,
 			Broad: broad(w.Capability), Granted: d.Outcome == decision.Allow, Why: d.Reasons[0].Text}
 		s.enforceable(&wr, program)
 		if wr.Problem != "" && !w.Optional {
@@ -160,7 +161,7 @@ func (a *app) examine(ctx context.Context, dir string) (packReport, error) {
 // unexamined lists what a pack asks for of a tier that is not here.
 func (r packReport) unexamined(m manifest.Manifest) packReport {
 	for _, w := range m.Wants {
-		r.Capabilities = append(r.Capabilities, wantReport{Capability: w.Capability, Meaning: w.Capability.Describe(),
+		r.Capabilities = append(r.Capabilities, wantReport{Capability: w.Capability, Meaning: m.Describe(w),
 			Reason: w.Reason, Optional: w.Optional, Broad: broad(w.Capability), Why: "this version cannot run it"})
 	}
 	return r
@@ -173,6 +174,9 @@ func (s *prepared) enforceable(w *wantReport, p program) {
 	}
 	var cannot *enforce.CannotEnforce
 	seen, err := view.Base(who())
+	if err == nil {
+		s.zones, err = s.zoneAlone(w.Capability)
+	}
 	if err == nil {
 		err = s.compile([]capability.Capability{w.Capability}, p, seen)
 	}

@@ -79,7 +79,7 @@ func (in *installation) show() {
 			printf(say, "  %s\n", risk)
 			title = risk
 		}
-		printf(say, "    %s\n", wantWords(w))
+		printf(say, "    %s\n", wantWords(in.manifest, w))
 	}
 	printf(say, "\n")
 }
@@ -102,8 +102,8 @@ func graver(wants []manifest.Want) []manifest.Want {
 }
 
 // wantWords says what a pack wants. What its author wrote stands in quotes.
-func wantWords(w manifest.Want) string {
-	line := w.Capability.Describe()
+func wantWords(m manifest.Manifest, w manifest.Want) string {
+	line := m.Describe(w)
 	if w.Reason != "" {
 		line += ": " + fmt.Sprintf("%q", w.Reason)
 	}

@@ -143,7 +143,7 @@ func (in *installation) offer(f *prepareFlags) (r readyPack, err error) {
 		r.Before = &in.before
 	}
 	for _, w := range graver(in.manifest.Wants) {
-		r.Wants = append(r.Wants, readyWant{w.Capability, w.Capability.Describe(), w.Reason, w.Optional, riskOf(w.Capability), broad(w.Capability), in.state(w)})
+		r.Wants = append(r.Wants, readyWant{w.Capability, in.manifest.Describe(w), w.Reason, w.Optional, riskOf(w.Capability), broad(w.Capability), in.state(w)})
 	}
 	for _, g := range in.dropped {
 		r.Dropped = append(r.Dropped, g.Capability)

@@ -40,8 +40,9 @@ type prepared struct {
 	managed  *managed
 	given    []grant.Grant // by flags, for this session
 	stored   []grant.Grant
-	stamp    string // of the store, before the grants were read
-	volumes  []volume
+	stamp    string    // of the store, before the grants were read
+	volumes  []volume  // that flags name
+	zones    []volume  // of the manifest, as far as they are granted and no flag names them
 	secrets  []offered // what this session may use without seeing it
 	vault    *safe     // where they are kept
 	argv     []string
@@ -153,6 +154,9 @@ func (s *prepared) arrange(ctx context.Context) error {
 		return errors.Join(err, s.recordDenied(ctx))
 	}
 	s.beginEgress(effective)
+	if s.zones, err = s.grantedZones(effective); err != nil {
+		return err
+	}
 	return s.compile(effective, s.program, base)
 }
 

@@ -28,9 +28,10 @@ type rechecker struct {
 	inside enforce.Session
 	// shown are the objects that are in the view, by their capability.
 	shown   func() map[capability.Capability][]enforce.Object
-	network *network // nil: the sandbox has none
-	storing *storing // nil: it has nothing that is stored
-	asks    *toucher // nil: nobody is asked
+	zones   map[capability.Capability][]enforce.Object // as far as they are in the view
+	network *network                                   // nil: the sandbox has none
+	storing *storing                                   // nil: it has nothing that is stored
+	asks    *toucher                                   // nil: nobody is asked
 	// grants are those that stand now.
 	grants func(context.Context) ([]grant.Grant, error)
 	// forget is told of what is no longer in the view.
@@ -48,7 +49,7 @@ type rechecker struct {
 
 // newRechecker makes the one of a launch that was prepared.
 func (s *prepared) newRechecker() *rechecker {
-	r := &rechecker{s: s, end: func() {}}
+	r := &rechecker{s: s, end: func() {}, zones: s.zoneObjects()}
 	in := s.input
 	r.shown = func() map[capability.Capability][]enforce.Object { return shown(in) }
 	r.grants = func(ctx context.Context) ([]grant.Grant, error) {
@@ -157,7 +158,11 @@ type losing struct {
 func (r *rechecker) take(ctx context.Context, grants []grant.Grant) {
 	r.storing.changed(grants)
 	var all []losing
-	for c, objects := range r.shown() {
+	shown := r.shown()
+	for c, objects := range r.zones {
+		shown[c] = append(slices.Clone(shown[c]), objects...)
+	}
+	for c, objects := range shown {
 		d := r.s.still(c, objects, grants)
 		if d.Outcome == decision.Allow || r.usedUp(c) {
 			continue
@@ -225,6 +230,7 @@ func (r *rechecker) lose(ctx context.Context, all []losing) (first capability.Ca
 			}
 		}
 		r.forget(l.c)
+		delete(r.zones, l.c)
 		rec, e := audit.New(b)
 		if e != nil {
 			return first, e

@@ -27,10 +27,10 @@ type volume struct {
 
 // The ways to show a volume.
 const (
-	volumeReadOnly = "ro"
-	volumeWritable = "rw"
-	volumeAppended = "append" // what is there stays, and grows
-	volumeCopied   = "cow"    // what is changed goes elsewhere, and is looked at before it is applied
+	volumeReadOnly = manifest.ZoneReadOnly
+	volumeWritable = manifest.ZoneWritable
+	volumeAppended = manifest.ZoneAppended
+	volumeCopied   = manifest.ZoneCopied
 )
 
 // parseVolume reads SRC:DST[:ro|rw|append|cow]. Colons belong to SRC as far as possible.
@@ -60,6 +60,9 @@ func (s *prepared) readVolumes() error {
 		src, dst, mode, err := parseVolume(text)
 		if err != nil {
 			return err
+		}
+		if err := s.fitsZone(dst, mode); err != nil {
+			return fmt.Errorf("volume %s: %w", capability.Printable(text), err)
 		}
 		if src, err = filepath.Abs(src); err != nil {
 			return err

@@ -141,6 +141,13 @@ var cases = []struct {
 	{"volume-at-another-path", func(_ *testing.T, in *enforce.Input, _ *enforce.Facts) {
 		in.Volumes = []enforce.Volume{{Source: dir("/srv/a"), Target: "/input"}, {Source: dir("/srv/b"), Target: "/output", Write: true}}
 	}},
+	{"zones", func(_ *testing.T, in *enforce.Input, f *enforce.Facts) {
+		kept := "/home/u/.local/state/ambit/workspaces/p/"
+		in.Volumes = []enforce.Volume{{Source: dir("/srv/job"), Target: "/zones/upload"}, {Source: dir(kept + "output"), Target: "/zones/output", Write: true},
+			{Source: dir(kept + "store"), Target: "/zones/store", Append: true, Bytes: 1 << 20, Files: 100, Tally: "/home/u/.local/state/ambit/zones/1-2"},
+			{Source: dir("/home/u/proj"), Target: "/zones/tree", Changes: "/home/u/.local/state/ambit/changes/s/3"}}
+		f.FUSE = true
+	}},
 	{"home-none", func(_ *testing.T, in *enforce.Input, _ *enforce.Facts) { in.Home, in.HomePath = enforce.HomeNone, "" }},
 	{"home-private", func(_ *testing.T, in *enforce.Input, _ *enforce.Facts) {
 		o := dir("/home/u/.local/state/ambit/homes/p")

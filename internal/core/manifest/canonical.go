@@ -36,6 +36,9 @@ func (m Manifest) Canonical() []byte {
 	if wants := canonicalWants(m.Wants); len(wants) > 0 {
 		o["capabilities"] = "[" + strings.Join(wants, ",") + "]"
 	}
+	if zones := canonicalZones(m.Zones); len(zones) > 0 {
+		o["zones"] = zones.json()
+	}
 	o.flag("open", m.Open)
 	return []byte(o.json())
 }
@@ -45,14 +48,17 @@ func (m Manifest) Canonical() []byte {
 func (m Manifest) Digest() string { return fmt.Sprintf("sha256:%x", sha256.Sum256(m.Canonical())) }
 
 func canonicalWants(wants []Want) []string {
-	out := make([]string, len(wants))
-	for i, w := range wants {
+	out := make([]string, 0, len(wants))
+	for _, w := range wants {
+		if w.Zone != "" {
+			continue // its zone says it
+		}
 		o := object{}
 		o.text("capability", w.Capability.Display())
 		o.text("reason", w.Reason)
 		o.flag("optional", w.Optional)
 		o.text("env", w.Env)
-		out[i] = o.json()
+		out = append(out, o.json())
 	}
 	slices.SortFunc(out, cmp.Compare[string])
 	return slices.Compact(out)

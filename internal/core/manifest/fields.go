@@ -18,6 +18,7 @@ type rule func(string) string
 // manifest reads ambit.json.
 func (r reader) manifest(m *Manifest, root hujson.Value) error {
 	seen := map[string]bool{}
+	var zoned []placed
 	fields := map[string]field{
 		"$schema":      r.into(new(string), anything),
 		"id":           r.into(&m.ID, id),
@@ -30,6 +31,7 @@ func (r reader) manifest(m *Manifest, root hujson.Value) error {
 		"env":          r.list(&m.Env, "names of environment variables", variable),
 		"limits":       r.limits(m),
 		"home":         r.into(&m.Home, oneOf(HomeNone, HomeEphemeral, HomePrivate)),
+		"zones":        r.zones(m, &zoned),
 	}
 	for key, read := range fields {
 		fields[key] = func(v hujson.Value) error { seen[key] = true; return read(v) }
@@ -42,7 +44,7 @@ func (r reader) manifest(m *Manifest, root hujson.Value) error {
 			return r.errorf(root.EndOffset-1, "expected the key %q", key)
 		}
 	}
-	return nil
+	return r.join(m, zoned)
 }
 
 // foreign reads aip.json. Keys that we do not know say nothing about rights and

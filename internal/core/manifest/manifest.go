@@ -60,6 +60,8 @@ type Want struct {
 	Reason     string
 	Optional   bool   // the pack is useful without it
 	Env        string // of secret.use: the variable that has the placeholder; "" is the secret's
+	Zone       string // the zone that it is for, "" if none
+	Source     bool   // of a zone: it is the host's folder that is shown, not the place
 }
 
 // Manifest is what a pack says of itself. The zero value declares nothing.
@@ -70,7 +72,8 @@ type Manifest struct {
 	Kind        Kind
 	Description string
 	Entry       []string // argv; the first is "./…" in the pack, or a command
-	Wants       []Want
+	Wants       []Want   // those of zones come last
+	Zones       []Zone   // in the order of names
 	Env         []string // names let through from the user's environment
 	Limits      map[string]string
 	Home        string

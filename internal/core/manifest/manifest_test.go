@@ -47,6 +47,9 @@ var accepted = map[string]string{
 	"same host, other rules": fmt.Sprintf(minimal,
 		`, "capabilities": [{"net.connect": {"host": "a.com", "methods": ["GET"]}}, {"net.connect": {"host": "a.com", "methods": ["PUT"]}}, "net.connect:a.com"]`),
 	"a secret": fmt.Sprintf(minimal, `, "capabilities": [{"capability": "secret.use:gh@api.github.com", "env": "GH_TOKEN"}, "secret.use:b@b.com"]`),
+	"zones": fmt.Sprintf(minimal, `, "zones": {"tree": {"mode": "cow", "of": "~/project/", "disk": "1G"}, "up-load": {"mode": "ro", "reason": "the job"},
+		"output": {"mode": "rw", "disk": "100M", "files": "1000", "optional": true}, "store": {"mode": "append"}}, "capabilities": ["fs.read:~/a"]`),
+	"no zones": fmt.Sprintf(minimal, `, "zones": {}`),
 	"escapes":  fmt.Sprintf(minimal, `, "name": "\u00e9\\ud800 \ufffd \uD83D\uDE00"`),
 }
 

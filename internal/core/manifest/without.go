@@ -7,7 +7,7 @@ import (
 )
 
 // Without returns the text of an ambit.json without some of its wants: those of
-// which drop, told their place in Manifest.Wants, says so. All else stays as it is
+// which drop, told their place in Manifest.Wants, says so, but none of a zone. All else stays as it is
 // written; a comment that stands before a want goes with it.
 func Without(text []byte, drop func(i int) bool) ([]byte, error) {
 	r := reader{file: File, data: text}
