@@ -25,6 +25,7 @@ import (
 	"gvisor.dev/gvisor/runsc/specutils"
 
 	"ambit.dev/ambit/internal/enforce/gvisor/wire"
+	"ambit.dev/ambit/internal/memory"
 )
 
 // ours prints which Ambit this belongs to.
@@ -75,6 +76,7 @@ func (a *agent) Execute(_ context.Context, f *flag.FlagSet, args ...any) subcomm
 	}
 	a.conf = conf
 	a.passSignals()
+	memory.Settle()
 	ready := wire.Reply{Kind: wire.Ready, Version: version}
 	if err := a.create(f); err != nil {
 		ready.Error = err.Error() + lastWords()

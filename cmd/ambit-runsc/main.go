@@ -11,7 +11,6 @@ package main
 
 import (
 	"gvisor.dev/gvisor/runsc/cli"
-	"gvisor.dev/gvisor/runsc/cmd"
 	"gvisor.dev/gvisor/runsc/cmd/sentry/sentrycmd"
 	"gvisor.dev/gvisor/runsc/cmd/util"
 )
@@ -21,7 +20,7 @@ var version string
 
 func main() {
 	cli.Run(nil, map[util.SubCommand]string{
-		new(agent): "internal", new(sentrycmd.Boot): "internal", new(cmd.Gofer): "internal", new(sentrycmd.Umount): "internal",
+		new(agent): "internal", new(sentry): "internal", new(gofer): "internal", new(sentrycmd.Umount): "internal",
 		new(sitter): "internal", new(ours): "",
 	}, nil)
 }
