@@ -151,7 +151,7 @@ type Plane struct {
 	lookups   chan refusedLookup
 
 	requests sync.Once
-	opener   *request.Engine // made by requests
+	opener   atomic.Pointer[request.Engine] // made by requests
 }
 
 // Reasons for which everything of a plane ends.
@@ -206,8 +206,8 @@ func (p *Plane) Close() {
 		p.published.each((*Published).Close)
 		p.flows.each(func(f *flow) { f.end(Stopped, "") })
 		p.requests.Do(func() {}) // none is made any more
-		if p.opener != nil {
-			p.opener.Close()
+		if engine := p.opener.Load(); engine != nil {
+			engine.Close()
 		}
 		if p.cfg.Link != nil {
 			p.cfg.Link.Close()

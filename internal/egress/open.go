@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -134,8 +135,8 @@ func (p *Plane) attend(f *flow, t target, guest tcpip.Endpoint, queue *waiter.Qu
 // engine is what serves requests, from the first connection that is opened.
 // nil: the plane is being closed.
 func (p *Plane) engine() *request.Engine {
-	p.requests.Do(func() { p.opener = request.New(p.ctx, p.cfg.Requests) })
-	return p.opener
+	p.requests.Do(func() { p.opener.Store(request.New(p.ctx, p.cfg.Requests)) })
+	return p.opener.Load()
 }
 
 // A guestConn is the sandbox's end of a connection, and counts its bytes.
@@ -275,10 +276,10 @@ func unless(ok bool, end End, d decision.Decision) *refusal {
 }
 
 // Dial resolves the name now, and connects to an address that may be dialled.
-func (o *openFlow) Dial(ctx context.Context) (net.Conn, error) {
+func (o *openFlow) Dial(ctx context.Context, kept func(netip.AddrPort) net.Conn) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.plane.lim.Dial)
 	defer cancel()
-	c, no := o.plane.dialTarget(ctx, o.flow, o.target)
+	c, no := o.plane.dialTarget(ctx, o.flow, o.target, kept)
 	if no != nil {
 		return nil, &request.Refused{Reason: string(no.end), Words: no.why}
 	}

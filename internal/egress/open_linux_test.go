@@ -157,6 +157,10 @@ func (o *opened) serve(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	o.seen = append(o.seen, r.Method+" "+r.URL.Path)
 	o.mu.Unlock()
+	if r.URL.Path == "/from" {
+		_, _ = io.WriteString(w, r.RemoteAddr)
+		return
+	}
 	if r.URL.Path != "/stream" {
 		_, _ = io.WriteString(w, "ok")
 		return

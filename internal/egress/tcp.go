@@ -159,7 +159,7 @@ func (p *Plane) reach(ctx context.Context, f *flow, t target, at inside.Flow) (n
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.lim.Dial)
 	defer cancel()
-	c, no := p.dialTarget(ctx, f, t)
+	c, no := p.dialTarget(ctx, f, t, nil)
 	if no != nil {
 		if no.end == Class {
 			p.keepClass(t, no)
@@ -173,8 +173,9 @@ func (p *Plane) reach(ctx context.Context, f *flow, t target, at inside.Flow) (n
 	return c, nil
 }
 
-// dialTarget finds where an allowed target leads, and has the host connect.
-func (p *Plane) dialTarget(ctx context.Context, f *flow, t target) (net.Conn, *refusal) {
+// dialTarget finds where an allowed target leads, and has the host connect, unless
+// kept has a connection to there.
+func (p *Plane) dialTarget(ctx context.Context, f *flow, t target, kept func(netip.AddrPort) net.Conn) (net.Conn, *refusal) {
 	addrs, no := p.resolve(ctx, f, t)
 	if no != nil {
 		return nil, no
@@ -183,7 +184,14 @@ func (p *Plane) dialTarget(ctx context.Context, f *flow, t target) (net.Conn, *r
 	if t.udp {
 		network = "udp"
 	}
-	c, err := dial(ctx, network, addrs, t.port)
+	var c net.Conn
+	for i := 0; i < len(addrs) && kept != nil && c == nil; i++ {
+		c = kept(netip.AddrPortFrom(addrs[i], t.port))
+	}
+	var err error
+	if c == nil {
+		c, err = dial(ctx, network, addrs, t.port)
+	}
 	if err != nil {
 		if ctx.Err() == context.Canceled {
 			return nil, gone(ctx)

@@ -15,6 +15,9 @@ func (p *Plane) Recheck() {
 	p.rechecks.Add(1)
 	p.memory.forget()
 	p.refused.forget()
+	if engine := p.opener.Load(); engine != nil {
+		engine.Recheck()
+	}
 	still := p.putAgain(p.permissions())
 	p.published.each(func(u *Published) {
 		if !still[u.must] {

@@ -113,7 +113,7 @@ func (x *exchange) run(ctx context.Context) error {
 	if err := x.decide(ctx, upgrade); err != nil {
 		return err
 	}
-	d, err := x.conn.connect(ctx)
+	d, err := x.conn.connect(ctx, x.plain != nil && repeatable(r))
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (x *exchange) run(ctx context.Context) error {
 func (x *exchange) send(ctx context.Context, r *http.Request) (*http.Response, error) {
 	switch {
 	case x.plain != nil:
-		return x.plain.send(r, x.before)
+		return x.plain.send(r, x.scrub != nil, x.before)
 	case x.in.ProtoMajor == 2:
 		return x.conn.sendTwo(ctx, r, x.scrub != nil, x.before)
 	default:

@@ -65,10 +65,10 @@ func (s *conn) client(ctx context.Context) (*two.Client, error) {
 				return nil, context.Cause(ctx)
 			}
 		}
-		c := s.up.take()
+		c, _ := s.up.take()
 		if c == nil {
 			var err error
-			if c, err = s.dial(ctx); err != nil {
+			if c, _, err = s.dial(ctx, false); err != nil {
 				return nil, err
 			}
 		}
@@ -142,7 +142,7 @@ func (p *pool) add(s *conn, c net.Conn) {
 	defer p.mu.Unlock()
 	if encrypted && t.ConnectionState().NegotiatedProtocol != "h2" {
 		p.one = true
-		if !s.up.give(c) {
+		if !s.up.give(c, false) {
 			_ = c.Close() // no request uses it
 		}
 		return

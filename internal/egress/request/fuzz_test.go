@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -175,7 +176,7 @@ func (f *taped) Decide(_ context.Context, a request.Ask) request.Answer {
 
 func (f *taped) Told(request.Record) {}
 
-func (f *taped) Dial(context.Context) (net.Conn, error) {
+func (f *taped) Dial(context.Context, func(netip.AddrPort) net.Conn) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	tape := &bytes.Buffer{}
 	f.mu.Lock()

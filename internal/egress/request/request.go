@@ -27,6 +27,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,8 +65,10 @@ type Flow interface {
 	// Decide says whether a request may be made. It may take long: a person may be
 	// asked meanwhile.
 	Decide(ctx context.Context, a Ask) Answer
-	// Dial connects to the server. A *Refused says why it does not.
-	Dial(ctx context.Context) (net.Conn, error)
+	// Dial connects to the server. A *Refused says why it does not. It asks kept for
+	// each address that it may connect to, once it has found them all: what that
+	// returns is a connection to there, which it returns instead of a new one.
+	Dial(ctx context.Context, kept func(at netip.AddrPort) net.Conn) (net.Conn, error)
 	// Told is told of each request that has ended.
 	Told(r Record)
 }
@@ -121,6 +124,7 @@ type Engine struct {
 	cfg    Config
 	tls    *tls.Config
 	shaken tls.ClientSessionCache // with servers, whose certificates were verified
+	shelf  shelf
 	server *http.Server
 	queue  *queue
 	hands  *workers.Pool   // for requests by HTTP/2, which bounds how many there are
@@ -163,7 +167,12 @@ func (e *Engine) Close() {
 	_ = e.server.Close() // the queue says nothing else
 	e.done.Wait()
 	e.hands.Close()
+	e.shelf.close()
 }
+
+// Recheck is to be called when what may be reached has changed: no connection to a
+// server is left that no request uses, nor will what is in use now be kept.
+func (e *Engine) Recheck() { e.shelf.clear() }
 
 // End says how a connection ended: a reason of the closed list and words, or
 // nothing if it ended by itself.
@@ -174,7 +183,7 @@ type End struct{ Reason, Why string }
 func (e *Engine) Serve(ctx context.Context, c net.Conn, to Destination, f Flow) End {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &conn{Conn: c, engine: e, ctx: ctx, cancel: cancel, to: to, flow: f, over: make(chan struct{})}
+	s := &conn{Conn: c, engine: e, ctx: ctx, cancel: cancel, to: to, flow: f, turn: e.shelf.now(), over: make(chan struct{})}
 	s.up.turn, s.far.freed = make(chan struct{}, 1), make(chan struct{}, 1)
 	defer s.up.close()
 	defer s.far.close()
@@ -208,7 +217,8 @@ type conn struct {
 	cancel context.CancelFunc // of ctx
 	to     Destination
 	flow   Flow
-	two    bool // it speaks HTTP/2
+	turn   uint64 // of the shelf, that it began in
+	two    bool   // it speaks HTTP/2
 	up     upstream
 	far    pool
 	named  atomic.Pointer[string] // how a request spelled its host, and it was this one

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +29,8 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 type world struct {
 	t      *testing.T
 	engine *request.Engine
-	ours   *x509.CertPool      // what the program trusts
+	ours   *x509.CertPool // what the program trusts
+	theirs *authority.Authority
 	server string              // address of the server
 	tls    bool                // the server has TLS
 	to     request.Destination // of connections; the zero one is far.test
@@ -55,6 +57,7 @@ func startAs(t *testing.T, secure bool, protocols []string, handler http.Handler
 	t.Helper()
 	w := &world{t: t, tls: secure, ours: x509.NewCertPool(), deny: func(request.Ask) bool { return false }}
 	theirs, mine := newAuthority(t), newAuthority(t)
+	w.theirs = theirs
 	w.ours.AppendCertsFromPEM(mine.PEM())
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(theirs.PEM())
@@ -126,7 +129,12 @@ func (w *world) Decide(_ context.Context, a request.Ask) request.Answer {
 	return request.Answer{Allowed: true, Decision: "d-2"}
 }
 
-func (w *world) Dial(ctx context.Context) (net.Conn, error) {
+func (w *world) Dial(ctx context.Context, kept func(netip.AddrPort) net.Conn) (net.Conn, error) {
+	if at, err := netip.ParseAddrPort(w.server); err == nil {
+		if c := kept(at); c != nil {
+			return c, nil
+		}
+	}
 	w.mu.Lock()
 	w.dials++
 	w.mu.Unlock()

@@ -8,18 +8,20 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"syscall"
+	"os"
+	"time"
 )
 
 // A straight is the connection to the server of a talk: one request after the
 // other, and each response to its end before the next.
 type straight struct {
 	net.Conn // TLS, or the connection itself
-	raw      syscall.Conn
 	in       *bufio.Reader
 	out      *bufio.Writer
 	room     int64 // for the rest of a head
 	busy     bool  // a request was begun whose response has not ended well
+	cut      bool  // the last read may have left something of a record
+	known    bool  // somebody may be known by it, or a request's end be seen elsewhere
 	unhook   func() bool
 }
 
@@ -35,11 +37,6 @@ var errLongHead = errors.New("the head of the server's response is too long")
 // straighten makes one of a connection, which ends with ctx.
 func straighten(ctx context.Context, c net.Conn) *straight {
 	f := &straight{Conn: c}
-	under := c
-	if t, ok := c.(*tls.Conn); ok {
-		under = t.NetConn()
-	}
-	f.raw, _ = under.(syscall.Conn) // others are not looked at
 	f.in, f.out = bufio.NewReaderSize(f, 16<<10), bufio.NewWriterSize(c, 16<<10)
 	f.unhook = context.AfterFunc(ctx, func() { _ = c.Close() })
 	return f
@@ -50,8 +47,10 @@ func (f *straight) Read(p []byte) (int, error) {
 	if f.room <= 0 {
 		return 0, errLongHead
 	}
-	n, err := f.Conn.Read(p[:min(int64(len(p)), f.room)])
+	p = p[:min(int64(len(p)), f.room)]
+	n, err := f.Conn.Read(p)
 	f.room -= int64(n)
+	f.cut = n == len(p)
 	return n, err
 }
 
@@ -60,17 +59,31 @@ func (f *straight) Read(p []byte) (int, error) {
 // Security: a server that has said anything since its last response has ended is
 // not understood: what it says must not be taken for the answer to the next request.
 func (f *straight) usable() bool {
-	return !f.busy && f.in.Buffered() == 0 && (f.raw == nil || silent(f.raw))
+	return !f.busy && f.in.Buffered() == 0 && !f.holds() && quiet(f.Conn)
 }
 
-// send sends a request to the server and returns the head of its response.
-func (t *talk) send(r *http.Request, before func(code int, h http.Header)) (*http.Response, error) {
+// holds reports whether TLS has more of a record than was read from it.
+func (f *straight) holds() bool {
+	t, ok := f.Conn.(*tls.Conn)
+	if !ok || !f.cut {
+		return false
+	}
+	_ = t.SetReadDeadline(time.Unix(1, 0)) // so that nothing else is waited for
+	n, err := t.Read(make([]byte, 1))
+	_ = t.SetReadDeadline(time.Time{})
+	return n > 0 || !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// send sends a request to the server and returns the head of its response. secret is
+// that it has one in it.
+func (t *talk) send(r *http.Request, secret bool, before func(code int, h http.Header)) (*http.Response, error) {
 	for {
 		fresh, err := t.reach()
 		if err != nil {
 			return nil, err
 		}
 		f := t.far
+		f.known = f.known || secret
 		err = f.say(r)
 		t.watch.turn(busy)
 		if err == nil {
@@ -81,8 +94,7 @@ func (t *talk) send(r *http.Request, before func(code int, h http.Header)) (*htt
 		}
 		_ = f.Close() // nothing is expected from it any more
 		t.far = nil
-		again := !fresh && r.Body == http.NoBody && (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions)
-		if !again || !errors.Is(err, errUnanswered) || t.conn.ctx.Err() != nil {
+		if fresh || !repeatable(r) || !errors.Is(err, errUnanswered) || t.conn.ctx.Err() != nil {
 			return nil, err
 		}
 	}
@@ -98,11 +110,11 @@ func (t *talk) reach() (fresh bool, err error) {
 		_ = t.far.Close() // no request uses it
 		t.far = nil
 	}
-	if c := t.conn.up.take(); c != nil {
+	if c, used := t.conn.up.take(); c != nil {
 		t.far = straighten(t.conn.ctx, c)
-		return true, nil
+		return !used, nil
 	}
-	c, err := t.conn.dial(t.conn.ctx)
+	c, _, err := t.conn.dial(t.conn.ctx, false)
 	if err != nil {
 		return true, err
 	}
@@ -115,7 +127,7 @@ var errUnanswered = errors.New("the server ended the connection and said nothing
 
 // say sends a request.
 func (f *straight) say(r *http.Request) error {
-	f.busy, f.room = true, 4*maxHeader
+	f.busy, f.room, f.known = true, 4*maxHeader, f.known || shows(r)
 	err := r.Write(f.out)
 	if err == nil {
 		err = f.out.Flush()
@@ -140,7 +152,7 @@ func (f *straight) hear(r *http.Request, before func(code int, h http.Header)) (
 			before(resp.StatusCode, resp.Header)
 			continue
 		}
-		f.room = 1<<63 - 1
+		f.room, f.known = 1<<63-1, f.known || asksWho(resp)
 		b := &farBody{ReadCloser: resp.Body, far: f, last: resp.Close || resp.StatusCode == http.StatusSwitchingProtocols}
 		if resp.Body == http.NoBody {
 			b.ended()

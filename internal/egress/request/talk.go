@@ -90,8 +90,11 @@ func (t *talk) serve() (again bool) {
 	return r.Body.Close() == nil && !r.Close // it reads what is left: who closes with that unread resets
 }
 
-// leave ends the connection.
+// leave ends the connection. That to the server may be of use to a later one.
 func (t *talk) leave() {
+	if f := t.far; f != nil && !f.known && f.usable() && f.unhook() && !t.conn.engine.shelf.put(t.conn.turn, t.conn.to, f.Conn) {
+		_ = f.Conn.Close() // no request uses it
+	}
 	_ = t.c.Close() // it may be closed
 }
 
@@ -100,7 +103,7 @@ func (t *talk) leave() {
 func (t *talk) handOver() net.Conn {
 	if f := t.far; f != nil {
 		t.far = nil
-		if !f.usable() || !t.conn.up.give(f.Conn) {
+		if !f.usable() || !t.conn.up.give(f.Conn, true) {
 			_ = f.Close() // no request uses it
 		}
 	}

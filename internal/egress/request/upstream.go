@@ -20,6 +20,7 @@ type upstream struct {
 	mu       sync.Mutex
 	carrier  *http.Transport // guarded by mu
 	first    net.Conn        // was connected before the first request; guarded by mu
+	used     bool            // requests went by first before; guarded by mu
 	known    bool            // a server was reached; guarded by mu
 	loopback bool            // guarded by mu
 	over     bool            // guarded by mu
@@ -36,18 +37,32 @@ const (
 // dial connects to the server, and over TLS verifies its certificate.
 //
 // Security: whatever is sent is sent to an address that was checked, and over TLS
-// to whom the host's roots say has the name. There is no way to leave it out.
-func (s *conn) dial(ctx context.Context) (net.Conn, error) {
+// to whom the host's roots say has the name. There is no way to leave it out: with
+// shelved a connection may be one that lay on the shelf, which has both behind it.
+func (s *conn) dial(ctx context.Context, shelved bool) (c net.Conn, used bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, shakeTime)
 	defer cancel()
-	c, err := s.flow.Dial(ctx)
+	c, err = s.flow.Dial(ctx, func(at netip.AddrPort) net.Conn {
+		if !shelved {
+			return nil
+		}
+		there := s.engine.shelf.take(s.to, at)
+		used = there != nil
+		return there
+	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	s.up.reached(c)
-	if s.to.Scheme != "https" {
-		return c, nil
+	if used || s.to.Scheme != "https" {
+		return c, used, nil
 	}
+	c, err = s.encrypt(ctx, c)
+	return c, false, err
+}
+
+// encrypt shakes hands with a server.
+func (s *conn) encrypt(ctx context.Context, c net.Conn) (net.Conn, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.to.Host, NextProtos: []string{"http/1.1"}, ClientSessionCache: s.sessions()}
 	if s.two && !s.far.speaksOne() {
 		cfg.NextProtos = []string{"h2", "http/1.1"}
@@ -55,7 +70,7 @@ func (s *conn) dial(ctx context.Context) (net.Conn, error) {
 	if s.engine.cfg.Roots != nil {
 		cfg.RootCAs = s.engine.cfg.Roots()
 	}
-	t := tls.Client(c, cfg)
+	t := tls.Client(newRecords(c), cfg)
 	if err := t.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -88,14 +103,14 @@ func (u *upstream) reached(c net.Conn) {
 }
 
 // connect makes the first connection to the server, unless one was made before,
-// and returns where requests go.
-func (s *conn) connect(ctx context.Context) (Destination, error) {
+// and returns where requests go. shelved is that it may be one that was used before.
+func (s *conn) connect(ctx context.Context, shelved bool) (Destination, error) {
 	u := &s.up
 	u.mu.Lock()
 	known := u.known
 	u.mu.Unlock()
 	if !known {
-		if err := s.connectFirst(ctx); err != nil {
+		if err := s.connectFirst(ctx, shelved); err != nil {
 			return s.to, err
 		}
 	}
@@ -119,7 +134,7 @@ func (u *upstream) begin(ctx context.Context) error {
 func (u *upstream) begun() { <-u.turn }
 
 // connectFirst makes the first connection, unless another request is quicker.
-func (s *conn) connectFirst(ctx context.Context) error {
+func (s *conn) connectFirst(ctx context.Context, shelved bool) error {
 	u := &s.up
 	if err := u.begin(ctx); err != nil {
 		return err
@@ -131,31 +146,31 @@ func (s *conn) connectFirst(ctx context.Context) error {
 	if known {
 		return nil
 	}
-	c, err := s.dial(ctx)
-	if err == nil && !u.give(c) {
+	c, used, err := s.dial(ctx, shelved)
+	if err == nil && !u.give(c, used) {
 		_ = c.Close() // the program's is over
 	}
 	return err
 }
 
-// take returns the connection that was made before the first request.
-func (u *upstream) take() net.Conn {
+// take returns the connection that was made before the first request, and whether
+// others went by it.
+func (u *upstream) take() (c net.Conn, used bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	c := u.first
-	u.first = nil
-	return c
+	c, u.first = u.first, nil
+	return c, u.used
 }
 
 // give has the next connection that is wanted be this one, and reports whether it
 // will be.
-func (u *upstream) give(c net.Conn) bool {
+func (u *upstream) give(c net.Conn, used bool) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.first != nil || u.over {
 		return false
 	}
-	u.first = c
+	u.first, u.used = c, used
 	return true
 }
 
@@ -164,10 +179,11 @@ func (s *conn) transport() *http.Transport {
 	var p http.Protocols
 	p.SetHTTP1(true)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		if c := s.up.take(); c != nil {
+		if c, _ := s.up.take(); c != nil {
 			return c, nil
 		}
-		return s.dial(ctx)
+		c, _, err := s.dial(ctx, false)
+		return c, err
 	}
 	return &http.Transport{
 		DialContext: dial, DialTLSContext: dial, Protocols: &p, DisableCompression: true,
