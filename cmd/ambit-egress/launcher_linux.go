@@ -228,16 +228,20 @@ func (l *launcher) rules() egress.Rules { return *l.rule.Load() }
 
 // made tells the launcher of a request.
 func (l *launcher) made(r egress.Request) {
+	if r.Ended.IsZero() { // most have ended before anybody is told
+		l.on.begin(beginning{use: r.Uses[0].Number}, func() { l.tell(r) })
+		return
+	}
+	l.tell(r)
+}
+
+func (l *launcher) tell(r egress.Request) {
 	m := wire.Request{Flow: r.Flow, To: r.To, Decision: r.Decision, Method: r.Method, Path: r.Path, Status: r.Status,
 		In: r.In, Out: r.Out, Begun: r.Begun, Ended: r.Ended, End: r.Refused, Why: r.Why}
 	for _, u := range r.Uses {
 		if r.Ended.IsZero() || !l.on.end(beginning{use: u.Number}) {
 			m.Again = append(m.Again, kindOf(u))
 		}
-	}
-	if r.Ended.IsZero() {
-		l.on.begin(beginning{use: r.Uses[0].Number}, func() { _ = l.conn.Later(wire.Message{Made: &m}) })
-		return
 	}
 	_ = l.conn.Later(wire.Message{Made: &m})
 }

@@ -30,14 +30,14 @@ func (s *conn) accept() (net.Conn, End) {
 	s.Conn = &begun{Conn: s.Conn, b: b}
 	const handshake = 22 // the type of a TLS record (RFC 8446, section 5.1)
 	if first[0] != handshake {
-		s.to.Scheme = "http"
+		s.speaks("http")
 		if first[0] == prefaceOfTwo[0] {
 			preface, _ := b.Peek(len(prefaceOfTwo)) // where there is less it is another
 			s.two = string(preface) == prefaceOfTwo
 		}
 		return s, s.ready()
 	}
-	s.to.Scheme = "https"
+	s.speaks("https")
 	if s.engine.cfg.Authority == nil {
 		return nil, End{NotGranted, "this sandbox was begun without certificates of its own: begin it again"}
 	}
@@ -51,6 +51,12 @@ func (s *conn) accept() (net.Conn, End) {
 
 // prefaceOfTwo is how HTTP/2 begins without TLS (RFC 9113, section 3.4).
 const prefaceOfTwo = "PRI * HTTP/2.0\r\n"
+
+// speaks notes what the program speaks by this connection.
+func (s *conn) speaks(scheme string) {
+	s.to.Scheme = scheme
+	s.authority = s.to.authority()
+}
 
 func (s *conn) ready() End {
 	if err := s.Conn.SetDeadline(time.Time{}); err != nil {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -179,7 +180,7 @@ func (x *exchange) check() error {
 	}
 	if err := to.is(r.Host); err != nil {
 		return &fault{status: http.StatusMisdirectedRequest, reason: Host,
-			why: fmt.Sprintf("this connection is for %s; %v", to.authority(), err)}
+			why: fmt.Sprintf("this connection is for %s; %v", x.conn.authority, err)}
 	}
 	host := strings.Clone(r.Host)
 	x.conn.named.Store(&host)
@@ -198,8 +199,8 @@ func (x *exchange) write(ctx context.Context, upgrade bool) (*http.Request, erro
 	}
 	to := x.conn.to
 	r := &http.Request{
-		Method: in.Method, Host: to.authority(),
-		URL:    &url.URL{Scheme: to.Scheme, Host: to.authority(), Path: in.URL.Path, RawPath: in.URL.RawPath, RawQuery: query(in.URL.RawQuery), ForceQuery: in.URL.ForceQuery},
+		Method: in.Method, Host: x.conn.authority,
+		URL:    &url.URL{Scheme: to.Scheme, Host: x.conn.authority, Path: in.URL.Path, RawPath: in.URL.RawPath, RawQuery: query(in.URL.RawQuery), ForceQuery: in.URL.ForceQuery},
 		Header: without(in.Header), ContentLength: in.ContentLength, Trailer: in.Trailer,
 	}
 	if in.ContentLength != 0 && in.Body != nil {
@@ -227,6 +228,9 @@ func (x *exchange) write(ctx context.Context, upgrade bool) (*http.Request, erro
 // line: HTTP/2 carries spaces in it.
 func query(raw string) string {
 	odd := func(c byte) bool { return c <= ' ' || c >= 0x7f || c == '#' }
+	if !slices.ContainsFunc([]byte(raw), odd) {
+		return raw
+	}
 	var b strings.Builder
 	for _, c := range []byte(raw) {
 		if odd(c) {

@@ -34,7 +34,7 @@ func (x *exchange) refuse(f *fault) {
 	x.record.Refused, x.record.Why = f.reason, f.why
 	x.record.Status = f.status
 	text, err := json.Marshal(denial{Error: "refused by Ambit", Reason: f.reason, Decision: f.answer.Decision, Capability: f.answer.Capability,
-		Object: x.record.Method + " " + x.conn.to.Scheme + "://" + x.conn.to.authority() + x.record.Path, Text: f.why, Fix: f.answer.Fix})
+		Object: x.record.Method + " " + x.conn.to.Scheme + "://" + x.conn.authority + x.record.Path, Text: f.why, Fix: f.answer.Fix})
 	if err != nil {
 		text = []byte("{}")
 	}

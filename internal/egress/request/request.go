@@ -212,16 +212,17 @@ func (e *Engine) Serve(ctx context.Context, c net.Conn, to Destination, f Flow) 
 // A conn is one connection of a program.
 type conn struct {
 	net.Conn
-	engine *Engine
-	ctx    context.Context
-	cancel context.CancelFunc // of ctx
-	to     Destination
-	flow   Flow
-	turn   uint64 // of the shelf, that it began in
-	two    bool   // it speaks HTTP/2
-	up     upstream
-	far    pool
-	named  atomic.Pointer[string] // how a request spelled its host, and it was this one
+	engine    *Engine
+	ctx       context.Context
+	cancel    context.CancelFunc // of ctx
+	to        Destination
+	authority string // to, as it stands in requests
+	flow      Flow
+	turn      uint64 // of the shelf, that it began in
+	two       bool   // it speaks HTTP/2
+	up        upstream
+	far       pool
+	named     atomic.Pointer[string] // how a request spelled its host, and it was this one
 
 	requests sync.WaitGroup
 	once     sync.Once

@@ -79,7 +79,7 @@ func (s *conn) encrypt(ctx context.Context, c net.Conn) (net.Conn, error) {
 
 // sessions are those of TLS that connections to this destination may go on with.
 // Only a server that has shown its certificate before has what that takes.
-func (s *conn) sessions() sessions { return sessions{s.engine.shaken, s.to.authority()} }
+func (s *conn) sessions() sessions { return sessions{s.engine.shaken, s.authority} }
 
 // sessions is a cache for one destination: a name alone may have several servers,
 // by its ports.
