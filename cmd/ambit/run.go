@@ -184,7 +184,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		return a.supervise(ctx, s, tier, on, tally, re)
 	}
 	tier.Discard() // begun before it was known what the pack needs
-	return a.supervise(ctx, s, s.tier.make(tier.Networker), on, tally, re)
+	return a.supervise(ctx, s, s.tier.make(tier.Asker, tier.Networker), on, tally, re)
 }
 
 // endTouches takes back what was given until the end.

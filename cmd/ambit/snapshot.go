@@ -145,7 +145,7 @@ func (a *app) restore(ctx context.Context, path string) error {
 	if err := s.prepare(ctx); err != nil {
 		return errors.Join(err, s.recordRefusal(ctx, err))
 	}
-	tier, ok := s.tier.make(nil).(gvisor.Tier)
+	tier, ok := s.tier.make(nil, nil).(gvisor.Tier)
 	if samePlan(s.spec.Plan) != head.Plan || !ok {
 		err := &exitError{exitDenied, errors.New("the plan is no longer the snapshot's: what is granted, or a file or folder that was, has changed since; `ambit run` starts it anew")}
 		return errors.Join(err, s.recordRefusal(ctx, err))

@@ -24,13 +24,13 @@ type tierRow struct {
 	// has. It is asked only where the tier is wanted.
 	lacking func() error
 	// make makes the tier of one launch.
-	make func(enforce.Networker) enforce.Tier
+	make func(enforce.Asker, enforce.Networker) enforce.Tier
 }
 
 // tiers are the tiers, in the order in which auto looks for one.
 func tiers(a *app) []tierRow {
 	return []tierRow{
-		{name: enforce.TierProcess, lacking: func() error { return nil }, make: func(n enforce.Networker) enforce.Tier { return process.Tier{Networker: n} }},
+		{name: enforce.TierProcess, lacking: func() error { return nil }, make: func(a enforce.Asker, n enforce.Networker) enforce.Tier { return process.Tier{Asker: a, Networker: n} }},
 		gvisorTier(),
 		a.machineRow(enforce.TierMicroVM, machine.KVM),
 		a.machineRow(enforce.TierEmulated, machine.TCG),
@@ -105,5 +105,7 @@ func (s *prepared) settleAsking() {
 		s.flags.ask = askNone
 	case s.asksFlowsOnly() && !s.flags.askAuto && !s.app.json:
 		printf(s.app.err, "ambit: in the %s tier connections are asked about, and files are not: what it may use of them is granted before it begins\n", s.tier.name)
+	case s.asksTouches() && s.flags.ask != askRule && !enforce.AsksAll(s.tier.name) && !s.flags.askAuto && !s.app.json:
+		printf(s.app.err, "ambit: in the %s tier what is read is asked about, and what is changed or started is not: that is granted before it begins\n", s.tier.name)
 	}
 }

@@ -22,9 +22,9 @@ const runscProgram = "ambit-runsc"
 
 // gvisorTier is the row of the gVisor tier.
 func gvisorTier() tierRow {
-	return tierRow{name: enforce.TierGVisor, kernel: true, lacking: lacksRunsc, make: func(n enforce.Networker) enforce.Tier {
+	return tierRow{name: enforce.TierGVisor, kernel: true, lacking: lacksRunsc, make: func(a enforce.Asker, n enforce.Networker) enforce.Tier {
 		path, _ := runscPath() // lacking has found it
-		return gvisor.Tier{Program: path, Version: version, Networker: n}
+		return gvisor.Tier{Program: path, Version: version, Asker: a, Networker: n}
 	}}
 }
 
@@ -95,7 +95,7 @@ func (a *app) tryGVisor(ctx context.Context, self string) (enforce.Report, error
 		return enforce.Report{}, err
 	}
 	defer null.Close()
-	inside, err := gvisorTier().make(nil).Start(ctx, plan, enforce.Stdio{In: null, Out: null, Err: null})
+	inside, err := gvisorTier().make(nil, nil).Start(ctx, plan, enforce.Stdio{In: null, Out: null, Err: null})
 	if err != nil {
 		return enforce.Report{}, err
 	}

@@ -39,7 +39,7 @@ func (a *app) machineRow(name string, with machine.Accel) tierRow {
 			}
 			return nil
 		},
-		make: func(n enforce.Networker) enforce.Tier {
+		make: func(_ enforce.Asker, n enforce.Networker) enforce.Tier {
 			t, _ := a.machines(with) // lacking has found it
 			t.Networker = n
 			return t

@@ -35,6 +35,7 @@ func Compile(in Input, f Facts) (Plan, error) {
 	if err := errors.Join(in.absolute(), in.unboundable()); err != nil {
 		return Plan{}, err
 	}
+	in = can.asking(in)
 	set, err := sortOut(in)
 	if err != nil {
 		return Plan{}, err
@@ -49,7 +50,7 @@ func Compile(in Input, f Facts) (Plan, error) {
 	p.Session, p.Program, p.Stored = in.Session, in.Program, in.stored()
 	if in.Link != nil {
 		l := *in.Link
-		l.Tun, l.Late = f.TUN, l.Late && in.Ask
+		l.Tun, l.Late = f.TUN, l.Late && in.Ask && can.hold
 		p.Link = &l
 	}
 	p.Filter = Filter{
@@ -69,7 +70,11 @@ func Compile(in Input, f Facts) (Plan, error) {
 		return Plan{}, err
 	}
 	if in.Ask && !in.Notify && !f.FUSE {
-		return Plan{}, errors.New("asking at the first touch needs /dev/fuse, and it cannot be opened here: run `ambit doctor`, use --ask-by notification, which is slower, or --ask none")
+		other := ", use --ask-by notification, which is slower"
+		if !can.hold {
+			other = ""
+		}
+		return Plan{}, errors.New("asking at the first touch needs /dev/fuse, and it cannot be opened here: run `ambit doctor`" + other + ", or use --ask none")
 	}
 	if f.UID == 0 && in.Limits.PIDs > 0 && slices.Contains(p.Limits.Weaker, "pids") {
 		return Plan{}, errors.New("as root a limit of pids needs a control group, and none can be had here: run `ambit doctor`, or run as an ordinary user")

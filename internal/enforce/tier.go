@@ -23,6 +23,7 @@ type carries struct {
 	landlock bool // the host's kernel runs the program, so Landlock is required
 	watch    bool // connects and opens that the plan does not have are told of
 	ask      bool // first touches can be asked about
+	hold     bool // what asks can hold any call: changes, starts of programs and ports are asked about too
 	askFlows bool // flows of the network can be asked about, whatever of touches
 	overlay  bool // what is changed of a volume can go elsewhere
 	appends  bool // what is there can be kept from being changed while more is added
@@ -41,9 +42,9 @@ type carries struct {
 func carriedBy(tier string) (carries, bool) {
 	switch tier {
 	case TierProcess:
-		return carries{landlock: true, watch: true, ask: true, askFlows: true, overlay: true, appends: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
+		return carries{landlock: true, watch: true, ask: true, hold: true, askFlows: true, overlay: true, appends: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
-		return carries{overlay: true, appends: true, link: true, listen: true}, true
+		return carries{ask: true, askFlows: true, overlay: true, appends: true, link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:
 		return carries{askFlows: true, appends: true, copies: true, link: true, pids: true, bounds: true}, true
 	}
@@ -64,6 +65,13 @@ func Asks(tier string) bool {
 	return c.ask
 }
 
+// AsksAll reports whether a tier that asks about first touches asks about all of them:
+// about what is changed, and what is started, too.
+func AsksAll(tier string) bool {
+	c, _ := carriedBy(tier)
+	return c.ask && c.hold
+}
+
 // AsksFlows reports whether a tier can ask about flows of the network. They wait
 // in the process that decides about them, and nothing inside has to take part.
 func AsksFlows(tier string) bool {
@@ -78,6 +86,18 @@ func Watches(tier string) bool {
 }
 
 func listens(c capability.Capability) bool { return c.Kind() == capability.NetListen }
+
+// asking leaves out of what can be asked about that for which a tier would have to hold
+// calls: it stays refused, as what nobody granted is.
+func (c carries) asking(in Input) Input {
+	if !c.hold {
+		in.AskRun, in.AskSpawn, in.AskListen = nil, false, false
+	}
+	if !c.stores {
+		in.AskStored = nil
+	}
+	return in
+}
 
 // required refuses a host on which nothing of a tier would be a boundary.
 func (c carries) required(tier string, f Facts) error {
@@ -100,6 +120,8 @@ func (c carries) refuse(in Input, set *effective, l LimitPlan) error {
 	switch {
 	case in.Ask && !c.ask:
 		return cannot("asking at the first touch", "has no way to have a touch wait yet; use --ask none, or --tier process")
+	case in.Ask && in.Notify && !c.hold:
+		return cannot("asking by notification", "has no filter that could hold its calls; use --ask-by trap, or --tier process")
 	case !c.overlay && slices.ContainsFunc(in.Volumes, func(v Volume) bool { return v.Changes != "" }):
 		return cannot("a volume whose changes go elsewhere", "has no way to keep them apart; use --tier process")
 	case len(set.appends()) > 0 && !c.appends:

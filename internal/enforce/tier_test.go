@@ -14,7 +14,7 @@ func TestNotCarried(t *testing.T) {
 		change func(*enforce.Input, *enforce.Facts)
 		want   string // part of what is cannot be enforced; "" for another error
 	}{
-		"asking":         {func(in *enforce.Input, _ *enforce.Facts) { in.Ask, in.Notify = true, true }, "asking at the first touch"},
+		"asking":         {func(in *enforce.Input, _ *enforce.Facts) { in.Ask, in.Notify = true, true }, "asking by notification"},
 		"watching files": {func(in *enforce.Input, _ *enforce.Facts) { in.WatchOpens = true }, "reporting files"},
 		"a socket": {func(in *enforce.Input, _ *enforce.Facts) {
 			in.Effective = caps(t, "fs.read:/run/s")
@@ -38,6 +38,27 @@ func TestNotCarried(t *testing.T) {
 				t.Errorf("got %v, want a refusal of %q", err, c.want)
 			}
 		})
+	}
+}
+
+// What asks in a tier that holds no calls hides behind a trap what is read, and leaves
+// refused what it would have to hold calls for.
+func TestAsksForReading(t *testing.T) {
+	in, f := host(), facts()
+	in.Tier, in.Ask, in.AskSpawn, in.AskListen, in.AskStored = enforce.TierGVisor, true, true, true, caps(t, "storage.read:key")
+	in.Link = &enforce.LinkPlan{Late: true}
+	if _, err := enforce.Compile(in, f); err == nil || strings.Contains(err.Error(), "notification") {
+		t.Errorf("without a device: %v", err)
+	}
+	f.FUSE = true
+	p, err := enforce.Compile(in, f)
+	if err != nil || !p.Trapped() || p.Asks() || p.Filter != (enforce.Filter{}) || p.Stored != nil || p.Link.Late {
+		t.Errorf("got %+v %+v %+v: %v", p.Filter, p.Stored, p.Link, err)
+	}
+	for tier, want := range map[string][3]bool{enforce.TierProcess: {true, true, true}, enforce.TierGVisor: {true, false, true}, enforce.TierMicroVM: {false, false, true}} {
+		if got := [3]bool{enforce.Asks(tier), enforce.AsksAll(tier), enforce.AsksFlows(tier)}; got != want {
+			t.Errorf("%s: got %v, want %v", tier, got, want)
+		}
 	}
 }
 

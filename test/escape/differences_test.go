@@ -88,7 +88,7 @@ var differences = []difference{
 		"TestF45AppendOnlyAsUser", "TestF45TwoSessions", "TestF45ServerKilled", "TestF45FullDisk"}},
 	{tiers: bothStrong, kind: notThere, row: "what outlives a session (`storage.read`, `storage.write`) | yes | refused", tests: []string{
 		"TestF47Storage", "TestF47Granted", "TestF47Killed", "TestF47ServerKilled", "TestF47FullDisk", "TestF47Flood", "TestF47Apart", "TestF47Revoked", "TestF47AsUser", "TestF47Asked"}},
-	{tiers: gvisorOnly, kind: refusedByName, row: "first touches that are asked about", words: "asking at the first touch cannot be enforced here", tests: []string{
+	{tiers: gvisorOnly, kind: refusedByName, row: "first touches that are asked about", words: "asking by notification cannot be enforced here", tests: []string{
 		"TestP30SocketAskedAbout"}},
 	{tiers: gvisorOnly, kind: refusedByName, row: "unix sockets and named pipes of the host | where granted by name | refused", words: "cannot be enforced here: the gvisor tier has no way to a socket", tests: []string{
 		"TestF10ReceivedDescriptor", "TestP44GrantedSocket"}},

@@ -25,7 +25,7 @@ func TestRefusedByName(t *testing.T) {
 		words string
 		tiers []string
 	}{
-		{"first touches", []string{"--ask", "queue"}, nil, "asking at the first touch", gvisorOnly},
+		{"calls that are held", []string{"--ask", "queue", "--ask-by", "notification"}, nil, "asking by notification", gvisorOnly},
 		{"files that were not there", []string{"--watch-files=on"}, nil, "reporting files that were not there", bothStrong},
 		{"a limit of programs", []string{"--limit", "pids=64"}, nil, "limit", gvisorOnly},
 		{"a socket by its name", []string{"--allow", "fs.write:SOCKET"}, nil, "connecting to", bothStrong},

@@ -3,6 +3,7 @@
 package gvisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ const Systrap Platform = "systrap"
 type Tier struct {
 	Program string // path of ambit-runsc
 	Version string // that it has to say it is
+	// Asker answers first touches; needed for plans that ask.
+	Asker enforce.Asker
 	// Networker takes the other end of the link; needed for plans with one.
 	Networker enforce.Networker
 	// From are the parts of a snapshot of a session with the same plan, which the
@@ -62,7 +65,7 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, stdio enforce.Stdio) (e
 	if err != nil {
 		return nil, err
 	}
-	s, err := t.start(p, r)
+	s, err := t.start(ctx, p, r)
 	r.handed()
 	if err != nil {
 		r.close()
@@ -78,7 +81,7 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, stdio enforce.Stdio) (e
 }
 
 // start makes the process that becomes the agent.
-func (t Tier) start(p enforce.Plan, r *relay) (*session, error) {
+func (t Tier) start(ctx context.Context, p enforce.Plan, r *relay) (*session, error) {
 	group, err := cgroup.ForPlan(p, ownPIDs)
 	if err != nil {
 		return nil, err
@@ -103,14 +106,26 @@ func (t Tier) start(p enforce.Plan, r *relay) (*session, error) {
 	if err != nil {
 		return nil, errors.Join(err, removeGroup(group))
 	}
-	s := &session{plan: p, zones: zones, terminal: terminal, from: t.From, relay: r, group: group, line: b.parent, denials: make(chan enforce.Denial),
+	asking, err := newAsking(ctx, p, t.Asker)
+	if err != nil {
+		return nil, errors.Join(err, zones.End(), removeGroup(group))
+	}
+	s := &session{plan: p, asking: asking, zones: zones, terminal: terminal, from: t.From, relay: r, group: group, line: b.parent, denials: make(chan enforce.Denial),
 		ended: make(chan struct{}), heard: make(chan struct{}), first: make(chan wire.Reply, 1), done: make(chan wire.Reply, 1)}
 	b.parent = -1 // the session's now
 	started := make(chan error, 1)
 	go s.keep(b.list, started)
-	if err := <-started; err != nil {
+	served := make(chan error, 1)
+	go func() { served <- asking.take(s.line) }() // the row walks in what is served
+	failed := <-started
+	b.close() // with its end of the line, for who waits for what a row that failed never sent
+	if err := <-served; failed != nil || err != nil {
+		if failed == nil {
+			_ = s.Kill()
+			<-s.ended
+		}
 		_ = unix.Close(s.line)
-		return nil, errors.Join(explain(err), zones.End(), removeGroup(group))
+		return nil, errors.Join(explain(cmp.Or(failed, err)), asking.end(), zones.End(), removeGroup(group))
 	}
 	return s, nil
 }

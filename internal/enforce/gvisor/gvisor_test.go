@@ -45,7 +45,7 @@ var differences = enforcetest.Differences{Tier: enforce.TierGVisor, OwnKernel: t
 
 // facts are those of a host with nothing but namespaces: the tier needs no more.
 func facts() enforce.Facts {
-	return enforce.Facts{UID: os.Getuid(), GID: os.Getgid(), UserNamespace: true, PIDMax: true}
+	return enforce.Facts{UID: os.Getuid(), GID: os.Getgid(), UserNamespace: true, PIDMax: true, FUSE: true}
 }
 
 var built = sync.OnceValues(func() (string, error) {

@@ -30,9 +30,14 @@ const noSlot = namespace.Slot(-1)
 func (b *builder) buildView(spec []byte) error {
 	l := b.list
 	b.root = row.NewMount(b.list, "make the outer view", "tmpfs", unix.MOUNT_ATTR_NOEXEC, [2]string{"size", "64m"}, [2]string{"mode", "0755"})
-	view := row.NewMount(b.list, "make the view", "tmpfs", unix.MOUNT_ATTR_NOATIME, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
+	view, entries := b.trap, b.plan.View
+	if b.plan.Trapped() {
+		_, entries = b.plan.Skeleton() // the trap has the other names
+	} else {
+		view = row.NewMount(b.list, "make the view", "tmpfs", unix.MOUNT_ATTR_NOATIME, [2]string{"size", "4m"}, [2]string{"mode", "0755"})
+	}
 	b.nothing = b.emptyFile()
-	shown := onHost(b.plan.View)
+	shown := onHost(entries)
 	mounts := make([]namespace.Slot, len(shown))
 	for i := range row.Order(shown) {
 		mounts[i] = b.detached(shown[i])

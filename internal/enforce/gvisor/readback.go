@@ -259,6 +259,9 @@ func viewHolds(agent int, view []enforce.Entry) error {
 		return err
 	}
 	wanted := map[string]enforce.Entry{"/": {Op: enforce.OpTmpfs, Exec: true}}
+	if len(view) > 0 && view[0].Op == enforce.OpTrap {
+		wanted["/"] = view[0]
+	}
 	for _, e := range onHost(view) {
 		switch e.Op {
 		case enforce.OpBind, enforce.OpTmpfs, enforce.OpMask, enforce.OpOverlay, enforce.OpAppend:
@@ -322,6 +325,9 @@ type mountpoint struct{ options, kind string }
 func (m mountpoint) holds(p string, e enforce.Entry) error {
 	if e.Op == enforce.OpOverlay && m.kind != "overlay" {
 		return fmt.Errorf("changes at %q would reach the host", p)
+	}
+	if e.Op == enforce.OpTrap && m.kind != "fuse" {
+		return errors.New("nobody would be asked about what the view has not")
 	}
 	if e.Op == enforce.OpAppend && m.kind != "fuse" {
 		return fmt.Errorf("what lies at %q could be changed, not only appended to", p)

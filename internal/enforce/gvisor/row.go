@@ -35,6 +35,7 @@ type builder struct {
 	procs         []int // cgroup.procs files
 
 	root    namespace.Slot // the outer view's root mount
+	trap    namespace.Slot // the root of a view that asks
 	nothing namespace.Slot // the file that masks others
 	open    []int          // to be closed after the start
 }
@@ -112,6 +113,9 @@ func (b *builder) build(spec []byte, flags []string) error {
 	l.Call("make mounts private", unix.SYS_MOUNT, l.Str("none"), l.Str("/"), num(0), num(unix.MS_REC|unix.MS_PRIVATE), num(0))
 	mask := l.NewSlot()
 	l.Call("set umask", unix.SYS_UMASK, num(0)).Keep(mask)
+	if b.plan.Trapped() { // sent first: the row itself is about to walk in it
+		b.trap = row.Served(b.list, b.child, idsOf(b.plan), "make the trap", 0, "40000")
+	}
 	// The sentry uses the sockets of this network namespace; neither it nor the
 	// program has the link's other end.
 	if err := row.MakeLink(b.list, b.plan.Link, b.proc, b.child); err != nil {
@@ -144,7 +148,11 @@ func (b *builder) build(spec []byte, flags []string) error {
 // closeOthers closes every descriptor of the launcher but those that the row
 // needs: the new process may outlive a lock or a pipe's last writer otherwise.
 func (b *builder) closeOthers() {
-	keep := slices.Concat([]int{2, b.proc, b.self, b.runsc, b.child}, b.stdio, b.procs)
+	b.closeAllBut(slices.Concat([]int{2, b.proc, b.self, b.runsc, b.child}, b.stdio, b.procs)...)
+}
+
+// closeAllBut closes every descriptor above the smallest of some but these.
+func (b *builder) closeAllBut(keep ...int) {
 	slices.Sort(keep)
 	for i, fd := range keep {
 		last := uint64(^uint32(0))

@@ -32,6 +32,7 @@ type session struct {
 	line    int
 	relay   *relay
 	zones   *row.Zones // nil where nothing is append-only
+	asking  *asking    // nil where nothing is asked about
 	group   *cgroup.Group
 	report  enforce.Report
 	denials chan enforce.Denial
@@ -158,6 +159,7 @@ func (s *session) Release() error {
 	if s.cannotExec != 0 {
 		return s.Kill()
 	}
+	s.asking.begin(s.plan, s.gofer)
 	_, err := s.ask(wire.Request{Op: wire.OpResume})
 	if err != nil && !errors.Is(err, wire.ErrGone) { // it has begun and ended, or was killed: Wait tells
 		return fmt.Errorf("release the program: %w", err)
@@ -172,7 +174,7 @@ func (s *session) abandon() {
 	_ = unix.Shutdown(s.line, unix.SHUT_RDWR) // the agent is gone
 	_ = unix.Close(s.line)
 	s.relay.close()
-	if err := errors.Join(s.zones.End(), removeGroup(s.group)); err != nil {
+	if err := errors.Join(s.asking.end(), s.zones.End(), removeGroup(s.group)); err != nil {
 		fmt.Fprintf(os.Stderr, "ambit: clean up a sandbox that did not begin: %v\n", err) // nobody is left to answer to
 	}
 }
@@ -224,7 +226,7 @@ func (s *session) Wait() (enforce.Result, error) {
 	s.one.Lock()
 	err := unix.Close(s.line)
 	s.one.Unlock()
-	err = errors.Join(err, s.zones.End())
+	err = errors.Join(err, s.asking.end(), s.zones.End())
 	s.relay.close()
 	close(s.denials)
 	r := s.result()

@@ -27,6 +27,8 @@ func (s *session) Snapshot() (parts []*os.File, err error) {
 		return &enforce.CannotEnforce{Capability: "a snapshot of this session", Why: "the " + s.plan.Tier + " tier " + why}
 	}
 	switch {
+	case s.asking != nil:
+		return nil, cannot("cannot keep questions, and what was answered; start it with --ask none")
 	case s.plan.Link != nil:
 		return nil, cannot("cannot keep connections; start it without a network")
 	case s.terminal:

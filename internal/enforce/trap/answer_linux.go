@@ -30,7 +30,12 @@ func (s *server) serve(message []byte) error {
 		s.interrupt(r)
 	case fuse.OpStatfs:
 		s.reply(r, 0, fuse.StatfsReply())
-	case fuse.OpRelease, fuse.OpReleasedir, fuse.OpDestroy:
+	case fuse.OpReleasedir:
+		if handle, err := r.Number(); err == nil {
+			s.trap.open.drop(handle)
+		}
+		s.reply(r, 0, nil)
+	case fuse.OpRelease, fuse.OpDestroy:
 		s.reply(r, 0, nil)
 	default:
 		s.serveNode(r)
@@ -56,7 +61,7 @@ func (s *server) serveNode(r fuse.Request) {
 	case fuse.OpOpen:
 		err = s.open(r, n)
 	case fuse.OpOpendir:
-		s.opendir(r, n)
+		err = s.opendir(r, n)
 	case fuse.OpRead:
 		err = s.read(r, n)
 	case fuse.OpReaddir:
@@ -108,7 +113,7 @@ func (s *server) getattr(r fuse.Request, n *node) {
 			valid = nameValid
 		}
 		s.reply(r, 0, fuse.AttrReply(a, valid))
-	case n.form == link:
+	case n.form == link || t.config.Proxied:
 		s.reply(r, 0, fuse.AttrReply(t.plain(n), 0))
 	default:
 		s.touch(r, n, Look)
@@ -155,12 +160,21 @@ func (s *server) open(r fuse.Request, n *node) error {
 	return nil
 }
 
-func (s *server) opendir(r fuse.Request, n *node) {
-	if _, ok := s.own(n); ok {
-		s.reply(r, 0, fuse.OpenReply(0, 0))
-		return
+func (s *server) opendir(r fuse.Request, n *node) error {
+	flags, err := r.Flags()
+	if err != nil {
+		return err
 	}
-	s.touch(r, n, List)
+	_, ok := s.own(n)
+	switch {
+	case ok:
+		s.reply(r, 0, fuse.OpenReply(0, 0))
+	case s.trap.config.Proxied && flags&unix.O_NOFOLLOW != 0:
+		s.touch(r, n, Pass)
+	default:
+		s.touch(r, n, List)
+	}
+	return nil
 }
 
 // read answers from the skeleton's own files; nothing else can be opened.
@@ -184,7 +198,16 @@ func (s *server) readdir(r fuse.Request, n *node) error {
 	if err != nil {
 		return err
 	}
-	s.reply(r, 0, s.trap.tree.list(n, offset, min(size, fuse.BufferSize)))
+	handle, err := r.Number()
+	if err != nil {
+		return err
+	}
+	size = min(size, fuse.BufferSize)
+	if handle != 0 {
+		s.reply(r, 0, s.trap.open.page(handle, offset, size))
+		return nil
+	}
+	s.reply(r, 0, s.trap.tree.list(n, offset, size))
 	return nil
 }
 

@@ -34,6 +34,9 @@ type Config struct {
 	// is no errno refuse with EACCES. It returns soon after ctx ends. Equal
 	// touches are told each. Nil refuses everything.
 	Touch func(ctx context.Context, t Touched) unix.Errno
+	// Proxied says that one process alone comes here, which walks for others and
+	// opens whatever is on their way (gVisor's gofer): proxied_linux.go.
+	Proxied bool
 	// Linked, unless it is nil, is told of the links of the host that are read,
 	// those on the way of a path. The kernel remembers where a link leads, so it is
 	// told at least once of each. It must not wait.
@@ -64,6 +67,7 @@ type Trap struct {
 	quiet   map[string]bool
 	tree    *tree
 	table   *table
+	open    listings
 	most    int    // names known before some are given back
 	seconds uint64 // the time that names of the view's own show
 }
@@ -88,6 +92,7 @@ func New(c Config) *Trap {
 	}
 	t.seconds = uint64(st.Mtim.Sec)
 	t.table = newTable()
+	t.open.names = map[uint64][]listed{}
 	return t
 }
 

@@ -35,7 +35,9 @@ func (t *Trap) ask(ctx context.Context, op fuse.Operation, thread int, n *node, 
 	if t.config.Touch == nil || ctx.Err() != nil {
 		return answer{errno: unix.EACCES}
 	}
-	t.table.touch(n)
+	if k != Pass { // of what lies on the way, whoever mounts on it has told before
+		t.table.touch(n)
+	}
 	p := n.path()
 	fd, err := t.look(p, 0)
 	if err != nil {
@@ -49,6 +51,9 @@ func (t *Trap) ask(ctx context.Context, op fuse.Operation, thread int, n *node, 
 	if formOf(touched.Stat.Mode) != n.form {
 		t.table.changed(n)
 		return t.gone(n, unix.ENOENT)
+	}
+	if t.config.Proxied {
+		return t.proxied(k, fd, t.config.Touch(ctx, touched))
 	}
 	switch call := t.call(thread); {
 	case call == unix.SYS_FILE_SETATTR:

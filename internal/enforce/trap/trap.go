@@ -46,6 +46,7 @@ const (
 	List              // open a directory
 	Run               // execute
 	Write             // open for writing
+	Pass              // open a directory on the way of a path, where a proxy walks
 )
 
 func (k Kind) String() string {
@@ -60,6 +61,8 @@ func (k Kind) String() string {
 		return "run"
 	case Write:
 		return "write"
+	case Pass:
+		return "pass"
 	default:
 		return "unknown"
 	}

@@ -29,6 +29,8 @@ type answer struct {
 	body  []byte
 	// entered is the node that a lookup counted; uncounted when nobody takes the answer.
 	entered *node
+	// handle is a listing that was opened; dropped when nobody takes the answer.
+	handle uint64
 	// gone is a node whose name leads nowhere, or elsewhere: the kernel is to
 	// forget the name.
 	gone *node
@@ -117,6 +119,9 @@ func (s *server) deliver(unique uint64, a answer) {
 	taken := s.waiting.take(unique) && s.device.Reply(unique, a.errno, a.body) == nil
 	if !taken && a.entered != nil {
 		s.trap.table.forget(a.entered.id, 1)
+	}
+	if !taken && a.handle != 0 {
+		s.trap.open.drop(a.handle)
 	}
 	if a.gone != nil {
 		// It waits for the lock of the folder, which nobody holds for long: who

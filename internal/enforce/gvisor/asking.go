@@ -1,0 +1,172 @@
+//go:build linux
+
+package gvisor
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/trap"
+)
+
+// asking puts the first touches of one sandbox. The program's kernel has every name
+// looked up and opened by the gofer, whose root is a trap: the gofer waits there in
+// its own call, and with it the program. What was answered is attached in the gofer's
+// mounts, and that very call goes on with it.
+type asking struct {
+	asker enforce.Asker
+	trap  *trap.Trap
+	host  int // O_PATH descriptor of the host's root
+
+	attach atomic.Pointer[attacher] // nil until the program may begin
+	gofer  atomic.Int64             // as the host sees it; 0 until then
+
+	ctx    context.Context // ends with the sandbox
+	cancel context.CancelFunc
+	over   sync.Once
+	failed error         // how it ended; valid when over is done
+	served chan struct{} // closed when the trap is no longer served; nil before
+}
+
+// newAsking is nil for a plan that does not ask.
+func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker) (*asking, error) {
+	if !p.Trapped() {
+		return nil, nil
+	}
+	if asker == nil {
+		return nil, errors.New("internal error: a plan that asks, and nobody to ask")
+	}
+	host, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	a := &asking{asker: asker, host: host}
+	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	a.trap = a.newTrap(p)
+	return a, nil
+}
+
+// newTrap makes the trap that knows the names of the plan.
+func (a *asking) newTrap(p enforce.Plan) *trap.Trap {
+	who := func(int) int { return int(a.gofer.Load()) }
+	ids := idsOf(p)
+	c := trap.Config{Host: a.host, UID: uint32(ids.UID), GID: uint32(ids.GID), Proxied: true, Touch: a.touched, PID: who, Process: who, Quiet: p.Quiet}
+	if o, ok := a.asker.(enforce.Observer); ok {
+		c.Linked = o.Linked
+	}
+	names, mounted := p.Skeleton()
+	for _, e := range names {
+		n := trap.Name{Path: e.Path, Mode: e.Mode}
+		switch e.Op {
+		case enforce.OpDir:
+			n.Dir = true
+		case enforce.OpLink:
+			n.Link = e.Source
+		default:
+			n.Content = e.Content
+		}
+		c.Names = append(c.Names, n)
+	}
+	t := trap.New(c)
+	for _, e := range mounted {
+		if !isName(e) { // else it lies in a mount, where nobody comes to the trap
+			t.Shown(e.Path, e.Dir || e.Op == enforce.OpTmpfs || e.Op == enforce.OpProc || e.Op == enforce.OpDevpts)
+		}
+	}
+	return t
+}
+
+// take takes the trap's device off the line and begins to serve it.
+func (a *asking) take(line int) error {
+	if a == nil {
+		return nil
+	}
+	device, err := descriptor(line)
+	if err != nil {
+		return err
+	}
+	a.served = make(chan struct{})
+	go func() {
+		defer close(a.served)
+		_ = a.trap.Serve(a.ctx, device) // whatever ends it, what is not mounted can no longer be reached
+	}()
+	return nil
+}
+
+// begin has questions put from here on: the program begins.
+func (a *asking) begin(plan enforce.Plan, gofer int) {
+	if a == nil {
+		return
+	}
+	a.gofer.Store(int64(gofer))
+	a.attach.Store(newAttacher(plan, gofer, a.trap))
+}
+
+// end stops asking; the sandbox is gone, or nothing of it was made.
+func (a *asking) end() error {
+	if a == nil {
+		return nil
+	}
+	a.over.Do(func() {
+		a.cancel()
+		if a.served != nil {
+			<-a.served
+		}
+		a.failed = unix.Close(a.host)
+		if attach := a.attach.Load(); attach != nil {
+			a.failed = errors.Join(a.failed, attach.close())
+		}
+	})
+	return a.failed
+}
+
+// touched answers a touch of something hidden. ESTALE has the kernel walk the
+// path once more, and arrive at what was attached meanwhile.
+//
+// Security: the object is what the trap holds open; when what is attached is not that
+// object, the row refuses. Nothing is asked about, and nothing shown, before the
+// program begins, nor of what is neither a file nor a directory.
+func (a *asking) touched(ctx context.Context, t trap.Touched) unix.Errno {
+	attach := a.attach.Load()
+	kind := t.Stat.Mode & unix.S_IFMT
+	switch {
+	case attach == nil, kind != unix.S_IFDIR && kind != unix.S_IFREG:
+		return unix.EACCES
+	case attach.grants(t.Path): // beneath its cover, or attached meanwhile
+	case t.Kind == trap.Pass:
+		return 0
+	case t.Kind == trap.Write || !a.put(ctx, attach, t):
+		return unix.EACCES
+	}
+	if err := attach.attachBelow(t.Path, kind == unix.S_IFDIR); err != nil {
+		return unix.EACCES
+	}
+	return unix.ESTALE
+}
+
+// put asks about a touch and attaches what was answered. It reports whether the view
+// has now what was touched. Which program waits its own kernel does not tell.
+func (a *asking) put(ctx context.Context, attach *attacher, t trap.Touched) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(a.ctx, cancel)()
+	touch := enforce.Touch{Kind: enforce.TouchRead, Path: t.Path, Dir: t.Stat.Mode&unix.S_IFMT == unix.S_IFDIR,
+		Dev: t.Stat.Dev, Ino: t.Stat.Ino, Call: "open"}
+	if touch.Dir {
+		touch.Call = "list"
+	}
+	answer := a.asker.Touched(ctx, touch)
+	if !answer.Allow || answer.Alone {
+		return false
+	}
+	if err := attach.attach(answer.Show); err != nil {
+		a.asker.NotShown(ctx, touch, err)
+		return false
+	}
+	return attach.grants(t.Path)
+}

@@ -1,0 +1,398 @@
+//go:build linux
+
+package gvisor_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce"
+)
+
+// person answers touches by a function, and remembers what was put.
+type person struct {
+	answer func(context.Context, enforce.Touch) enforce.Answer
+
+	mu     sync.Mutex
+	asked  []string // guarded by mu: kind and path
+	failed []error  // guarded by mu
+}
+
+func (p *person) Touched(ctx context.Context, t enforce.Touch) enforce.Answer {
+	p.mu.Lock()
+	p.asked = append(p.asked, string(t.Kind)+" "+t.Path)
+	p.mu.Unlock()
+	return p.answer(ctx, t)
+}
+
+func (p *person) NotShown(_ context.Context, _ enforce.Touch, cause error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed = append(p.failed, cause)
+}
+
+func (p *person) put() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.asked)
+}
+
+// bind is a grant of exactly what was touched.
+func bind(t enforce.Touch) enforce.Entry {
+	return enforce.Entry{Op: enforce.OpBind, Path: t.Path, Source: t.Path, Dir: t.Dir, Dev: t.Dev, Ino: t.Ino}
+}
+
+func yes(_ context.Context, t enforce.Touch) enforce.Answer {
+	return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(t)}}
+}
+
+func no(context.Context, enforce.Touch) enforce.Answer { return enforce.Answer{} }
+
+// concealed is a folder of the host that a view which asks has not.
+func concealed(t *testing.T) string {
+	t.Helper()
+	if dev, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
+		t.Skip("requires: /dev/fuse that this user can open")
+	} else if err := dev.Close(); err != nil {
+		t.Fatal(err)
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.HasPrefix(home+"/", "/tmp/") {
+		t.Skip("requires: a home that does not lie in /tmp, where nothing of the host is hidden")
+	}
+	dir, err := os.MkdirTemp(home, "ambit-asking-") //nolint:usetesting // t.TempDir lies in /tmp, which every view has of its own
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	for _, err := range []error{
+		os.WriteFile(dir+"/file", []byte("hidden\n"), 0o644), os.Mkdir(dir+"/sub", 0o755),
+		os.WriteFile(dir+"/sub/deep", []byte("deep\n"), 0o644), os.Symlink("file", dir+"/link"), os.Symlink("/etc/shadow", dir+"/out"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// waitedOnce is a session that may be waited for more than once.
+type waitedOnce struct {
+	enforce.Session
+	over sync.Once
+	err  error
+}
+
+func (w *waitedOnce) Wait() (r enforce.Result, err error) {
+	w.over.Do(func() { r, w.err = w.Session.Wait() })
+	return r, w.err
+}
+
+// inquiry is a session that asks, before it is released.
+func inquiry(t *testing.T, p *person, script string) (enforce.Session, *os.File) {
+	t.Helper()
+	plan := box(t, t.TempDir(), script, func(in *enforce.Input) { in.Ask, in.Quiet = true, []string{"/etc", "/run", "/sys"} })
+	out, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := tier(t)
+	g.Asker = p
+	s, err := g.Start(t.Context(), plan, enforce.Stdio{In: null, Out: w, Err: w})
+	_ = errors.Join(w.Close(), null.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	once := &waitedOnce{Session: s}
+	t.Cleanup(func() {
+		_ = s.Kill() // it may have ended
+		if _, err := once.Wait(); err != nil {
+			t.Error(err)
+		}
+		_ = out.Close()
+	})
+	return once, out
+}
+
+// asks runs a script in a session that asks, and answers what it wrote.
+func asks(t *testing.T, p *person, script string) string {
+	t.Helper()
+	s, out := inquiry(t, p, script)
+	if err := s.Release(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Each way to touch something hidden succeeds in that very call, and is put once.
+func TestAskingAllowed(t *testing.T) {
+	for name, c := range map[string]struct {
+		script, want string
+		put          []string
+	}{
+		"open":             {`cat H/file; cat H/file; stat -c %s H/file`, "hidden\nhidden\n7\n", []string{"read H/file"}},
+		"look":             {`stat -c %s H/file; test -r H/file && echo yes`, "7\nyes\n", []string{"read H/file"}},
+		"list":             {`ls H; cat H/file`, "file\nlink\nout\nsub\nhidden\n", []string{"read H"}},
+		"list from within": {`cd H; ls; cat file; cat sub/deep; cd sub; cat deep; cat ../file`, "file\nlink\nout\nsub\nhidden\ndeep\ndeep\nhidden\n", []string{"read H"}},
+		"from further in":  {`cd H/sub; ls H; cat deep; ls .; cd ..; cat file`, "file\nlink\nout\nsub\ndeep\ndeep\nhidden\n", []string{"read H"}},
+		"leads there":      {`cat H/sub/deep; ls H`, "deep\nsub\n", []string{"read H/sub/deep"}},
+		"link":             {`cat H/link`, "hidden\n", []string{"read H/file"}},
+		"file, then folder": {`cat H/sub/deep; cd H; ls sub; echo; ls /; cat file`,
+			"", []string{"read H/sub/deep", "read H/file"}},
+		"absent": {`cat H/absent 2>/dev/null; test -e H/sub/absent || echo no`, "no\n", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := concealed(t)
+			here := strings.NewReplacer("H", dir)
+			p := &person{answer: yes}
+			got := asks(t, p, here.Replace(c.script))
+			if want := here.Replace(c.want); want != "" && got != want || got == "" && c.want != "" {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			var put []string
+			for _, q := range c.put {
+				put = append(put, here.Replace(q))
+			}
+			if !slices.Equal(p.put(), put) || len(p.failed) > 0 {
+				t.Errorf("put %q, want %q; %v", p.put(), put, p.failed)
+			}
+		})
+	}
+}
+
+// Refused is refused: nothing of it is there, whatever is tried, and nobody is asked
+// about what the view cannot get: pipes, and changes.
+func TestAskingRefused(t *testing.T) {
+	dir := concealed(t)
+	if err := unix.Mkfifo(dir+"/pipe", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := &person{answer: no}
+	got := asks(t, p, `cd `+dir+`; exec 2>&-; cat file; ls; ls .; cat link; cat out; cat pipe; echo x > file; echo x >> file; echo x > new; mkdir dir; mv file /tmp/file; cat /tmp/file; rm file; chmod 777 file; truncate -s 0 file; ln file /tmp/l; cat /tmp/l; cat absent; /bin/sh file; true`)
+	if got != "" {
+		t.Errorf("it got %q", got)
+	}
+	for _, q := range p.put() {
+		if !slices.Contains([]string{"read " + dir, "read " + dir + "/file"}, q) {
+			t.Errorf("put %q", q)
+		}
+	}
+	unchanged(t, dir, 5)
+}
+
+// unchanged fails if a program has changed the host's folder.
+func unchanged(t *testing.T, dir string, names int) {
+	t.Helper()
+	text, err := os.ReadFile(dir + "/file")
+	list, e := os.ReadDir(dir)
+	info, x := os.Stat(dir + "/file")
+	if err := errors.Join(err, e, x); err != nil || string(text) != "hidden\n" || len(list) != names || info.Mode() != 0o644 {
+		t.Errorf("the host's folder was changed: %q %v %v %v", text, list, info, err)
+	}
+}
+
+// What is read may not be changed: the answer gives no more than it says.
+func TestAskingReadOnly(t *testing.T) {
+	dir := concealed(t)
+	p := &person{answer: yes}
+	if got := asks(t, p, `cd `+dir+`; exec 2>&-; ls >&-; echo x > file; echo x >> sub/deep; mkdir dir; mv file file2; rm file; chmod 777 file; truncate -s 0 file; ln file two; touch new; cat file`); got != "hidden\n" {
+		t.Errorf("it got %q", got)
+	}
+	unchanged(t, dir, 4)
+}
+
+// The call waits for the answer, and nothing is there before.
+func TestAskingWaits(t *testing.T) {
+	dir := concealed(t)
+	put, answer := make(chan enforce.Touch, 1), make(chan struct{})
+	p := &person{answer: func(_ context.Context, t enforce.Touch) enforce.Answer {
+		put <- t
+		<-answer
+		return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(t)}}
+	}}
+	s, out := inquiry(t, p, `cat `+dir+`/file`)
+	select {
+	case q := <-put:
+		t.Fatalf("asked before it was released: %+v", q)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if err := s.Release(); err != nil {
+		t.Fatal(err)
+	}
+	<-put
+	if err := out.SetReadDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := out.Read(make([]byte, 10)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("it went on before the answer: %d bytes, %v", n, err)
+	}
+	close(answer)
+	_ = out.SetReadDeadline(time.Time{})
+	if text, err := io.ReadAll(out); err != nil || string(text) != "hidden\n" {
+		t.Errorf("got %q %v", text, err)
+	}
+}
+
+// What was shown to the person is what is attached: another object at its name, put
+// there while the question waits, is refused.
+func TestAskingReplaced(t *testing.T) {
+	for name, other := range map[string]func(dir string) error{
+		"another file": func(dir string) error {
+			return errors.Join(os.WriteFile(dir+"/other", []byte("other\n"), 0o644), os.Rename(dir+"/other", dir+"/file"))
+		},
+		"a link": func(dir string) error {
+			return errors.Join(os.Remove(dir+"/file"), os.Symlink("sub/deep", dir+"/file"))
+		},
+		"a link on the way": func(dir string) error {
+			return errors.Join(os.Rename(dir, dir+"-2"), os.Symlink(dir+"-2", dir))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := concealed(t)
+			t.Cleanup(func() { _ = os.RemoveAll(dir + "-2") })
+			p := &person{answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
+				if err := other(dir); err != nil {
+					t.Error(err)
+				}
+				return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(touch)}}
+			}}
+			if got := asks(t, p, `cat `+dir+`/file 2>/dev/null; true`); got != "" {
+				t.Errorf("it read %q", got)
+			}
+			if len(p.put()) == 0 || len(p.failed) == 0 {
+				t.Errorf("put %q, not shown %v", p.put(), p.failed)
+			}
+		})
+	}
+}
+
+// What is denied in a folder is closed at the moment the folder is there, by every
+// way, and so is what stands on the way to it from being moved.
+func TestAskingMasked(t *testing.T) {
+	dir := concealed(t)
+	p := &person{answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
+		show := []enforce.Entry{bind(touch)}
+		if touch.Path == dir {
+			show = append(show, enforce.Entry{Op: enforce.OpMask, Path: dir + "/file"}, enforce.Entry{Op: enforce.OpMask, Path: dir + "/sub", Dir: true})
+		}
+		return enforce.Answer{Allow: touch.Path == dir, Show: show}
+	}}
+	if got := asks(t, p, `cd `+dir+`; ls; exec 2>&-; cat file; cat sub/deep; ls sub; cat `+dir+`/file `+dir+`/sub/deep `+dir+`/link; true`); got != "file\nlink\nout\nsub\n" {
+		t.Errorf("it got %q", got)
+	}
+}
+
+// Whoever ends the session takes its questions back, and nothing is left of it.
+func TestAskingEnded(t *testing.T) {
+	dir := concealed(t)
+	put, over := make(chan struct{}), make(chan struct{})
+	p := &person{answer: func(ctx context.Context, t enforce.Touch) enforce.Answer {
+		close(put)
+		<-ctx.Done()
+		close(over)
+		return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(t)}} // too late
+	}}
+	s, out := inquiry(t, p, `cat `+dir+`/file`)
+	if err := s.Release(); err != nil {
+		t.Fatal(err)
+	}
+	<-put
+	if err := s.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Wait(); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-over:
+	case <-time.After(10 * time.Second):
+		t.Error("the question was not taken back")
+	}
+	if text, _ := io.ReadAll(out); len(text) > 0 {
+		t.Errorf("it read %q", text)
+	}
+}
+
+// Questions at one time are bounded, whoever makes how many processes, and each is
+// answered in the end.
+func TestAskingFlood(t *testing.T) {
+	dir := concealed(t)
+	const many = 40
+	for i := range many {
+		if err := os.WriteFile(dir+"/f"+strings.Repeat("x", i), []byte("x\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mu sync.Mutex
+	now, most := 0, 0
+	answer := make(chan struct{})
+	time.AfterFunc(3*time.Second, func() { close(answer) })
+	p := &person{answer: func(_ context.Context, t enforce.Touch) enforce.Answer {
+		mu.Lock()
+		now++
+		most = max(most, now)
+		mu.Unlock()
+		<-answer
+		mu.Lock()
+		now--
+		mu.Unlock()
+		return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(t)}}
+	}}
+	if got := asks(t, p, `for f in `+dir+`/f*; do :; done; n=f; i=0; while [ $i -lt 40 ]; do cat `+dir+`/$n & n=${n}x; i=$((i+1)); done; wait`); strings.Count(got, "x\n") != many {
+		t.Errorf("it read %q", got)
+	}
+	if most == 0 || most > 16 {
+		t.Errorf("%d questions at one time", most)
+	}
+}
+
+// What was answered cannot be taken away apart from all else: it is refused by name,
+// and whoever takes it away ends the session.
+func TestAskingTakenAway(t *testing.T) {
+	dir := concealed(t)
+	p := &person{answer: yes}
+	s, out := inquiry(t, p, `cat `+dir+`/file; sleep 60`)
+	if err := s.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(out, make([]byte, 7)); err != nil {
+		t.Fatal(err)
+	}
+	inner := s.(*waitedOnce).Session
+	h, ok := inner.(interface {
+		Hide(...string) ([][]enforce.Open, error)
+	})
+	if !ok {
+		t.Fatal("it hides nothing")
+	}
+	if _, err := h.Hide(dir + "/file"); err == nil || !strings.Contains(err.Error(), "end the session") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := enforce.Snapshot(inner, enforce.TierGVisor); err == nil {
+		t.Error("a snapshot was made of it")
+	}
+}

@@ -1,0 +1,93 @@
+package escape_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// gvisorAsks is a field whose first touches are questions, in the gVisor tier.
+func gvisorAsks(t *testing.T) *field {
+	t.Helper()
+	if os.Getenv("AMBIT_GUEST") != "" {
+		t.Skip("requires: a strong tier")
+	}
+	if !trapOpens() {
+		t.Skip("requires: /dev/fuse that this user can open")
+	}
+	f := newFieldIn(t, hiddenDir(t))
+	f.tier = tierGVisor
+	f.flags = append(f.flags, "--ask", "queue", "--home", "ephemeral")
+	for _, v := range f.variables() {
+		f.flags = append(f.flags, "--env", v)
+	}
+	return f
+}
+
+// In the gVisor tier a person is asked by the same commands: a yes lets that very call
+// go on, and is asked for once; a no is a denial with its line; what was answered is
+// taken back by the end of the session.
+func TestGVisorAsks(t *testing.T) {
+	t.Parallel()
+	f := gvisorAsks(t)
+	f.put(t, f.Outside+"/other", "other\n")
+	s := f.begin(t, `echo ready; cat "$CANARY"; cat "$CANARY" >/dev/null && echo again; cat "$OUTSIDE/absent"; cat "$OUTSIDE/other"; echo refused; sleep 60; echo went on`)
+	q := f.asked(t)
+	if strings.Contains(s.out.String(), f.token) {
+		t.Error("it was read before the answer")
+	}
+	f.answered(t, "approve", q.ID)
+	f.answered(t, "deny", f.asked(t, q).ID)
+	said := func(words string) func() bool {
+		return func() bool { return strings.Contains(s.out.String(), words) }
+	}
+	if !f.within(longest, said("refused\n")) || !f.within(longest, said("denied fs.read:"+f.Outside+"/other")) {
+		t.Fatalf("it does not go on, or nobody says what was denied: %s", s.out)
+	}
+	out := s.out.String()
+	for _, want := range []string{f.token, "again\n", "absent: No such file", "Permission denied"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not say %q: %s", want, out)
+		}
+	}
+	if strings.Contains(out, "\nother\n") {
+		t.Errorf("what was refused was read: %s", out)
+	}
+	var given string
+	for line := range strings.Lines(f.answered(t, "grants", "ls")) {
+		if word, _, _ := strings.Cut(line, " "); strings.HasPrefix(word, "g-") {
+			given = word
+			if strings.Contains(line, f.Canary) {
+				break
+			}
+		}
+	}
+	if out, status := f.person(t, "grants", "revoke", given); status != 0 {
+		t.Errorf("revoke %q: %d %s", given, status, out)
+	}
+	f.nothingLeft(t)
+	_ = s.cmd.Wait() // it was ended
+	if strings.Contains(s.out.String(), "went on") {
+		t.Errorf("it went on: %s", s.out)
+	}
+}
+
+// Where whoever looks after the session is killed while a question waits, nothing of
+// it is left, the question cannot be answered, and nothing was read.
+func TestGVisorAsksKilled(t *testing.T) {
+	t.Parallel()
+	f := gvisorAsks(t)
+	s := f.begin(t, `echo ready; cat "$CANARY"; echo went on`)
+	q := f.asked(t)
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	f.nothingLeft(t)
+	_ = s.cmd.Wait() // killed
+	if strings.Contains(s.out.String(), f.token) {
+		t.Errorf("the canary was read: %s", s.out)
+	}
+	if out, status := f.person(t, "approve", q.ID); status != 125 || !strings.Contains(out, "withdrawn") {
+		t.Errorf("it can still be answered: %d %s", status, out)
+	}
+}
