@@ -150,11 +150,9 @@ func (a *asking) touched(ctx context.Context, t trap.Touched) unix.Errno {
 }
 
 // put asks about a touch and attaches what was answered. It reports whether the view
-// has now what was touched. Which program waits its own kernel does not tell.
+// has now what was touched. ctx ends with the sandbox, or where the gofer waits no more.
+// Which program waits its own kernel does not tell.
 func (a *asking) put(ctx context.Context, attach *attacher, t trap.Touched) bool {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(a.ctx, cancel)()
 	touch := enforce.Touch{Kind: enforce.TouchRead, Path: t.Path, Dir: t.Stat.Mode&unix.S_IFMT == unix.S_IFDIR,
 		Dev: t.Stat.Dev, Ino: t.Stat.Ino, Call: "open"}
 	if touch.Dir {
