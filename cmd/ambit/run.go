@@ -224,6 +224,9 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 	defer on.told.flush()
 	r := session.Runner{Tier: tier, Log: s, Now: a.now, Ready: sigs.wait, Tally: tally,
 		Denied: func(id string, d enforce.Denial) { on.told.tell(func() { s.denied(id, d) }) }}
+	if a.claimed != nil {
+		r.Stood = s.stoodFor
+	}
 	ended, listed := make(chan session.Result, 1), make(chan struct{})
 	c := &control{s: s, tally: tally, asks: re.asks, grants: re.grants, over: make(chan struct{})}
 	defer c.close()

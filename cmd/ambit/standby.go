@@ -124,7 +124,8 @@ func (a *app) rehearse(state string) {
 // stood is what a launcher that stands by has made and read.
 type stood struct {
 	base   *view.Reading // nil: to be read
-	mounts int           // tells of changes of the host's mounts; 0: it does not
+	mounts int           // tells of changes of the host's mounts, once each; 0: it does not
+	others bool          // the host had other mounts when there was something to launch
 }
 
 // stand makes the sandbox of a command that was granted nothing.
@@ -205,7 +206,7 @@ func standsBy(args []string) (state string, ok bool) {
 // or goes on with the one that stands by.
 func (s *prepared) beginTier() process.Tier {
 	if early := s.app.early; early.Begun() {
-		if !s.app.stood.moved() {
+		if s.app.stood.others = s.app.stood.moved(); !s.app.stood.others {
 			return early
 		}
 		early.Discard()
@@ -213,4 +214,24 @@ func (s *prepared) beginTier() process.Tier {
 	tier := process.Begin(enforce.Outline(bounds(s.facts, enforce.Limits{})), s.app.stdio())
 	s.ahead(tier)
 	return tier
+}
+
+// stoodFor is a word for what became of the sandbox that stood by: it was used whole, or
+// is of no use for this plan, or the view in it was made anew.
+func (s *prepared) stoodFor(whole bool) string {
+	switch {
+	case whole:
+		return audit.StoodUsed
+	case s.tier.name != enforce.TierProcess:
+		return audit.StoodTier
+	case s.app.stood.others:
+		return audit.StoodMounts
+	case s.flags.asks():
+		return audit.StoodAsking
+	case len(s.spec.Plan.Limits.Cgroup) > 0:
+		return audit.StoodLimits
+	case s.input.Home != enforce.HomeEphemeral:
+		return audit.StoodHome
+	}
+	return audit.StoodGrants
 }

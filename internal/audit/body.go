@@ -85,6 +85,7 @@ type EndBody struct {
 	Prepare  time.Duration `json:"prepare_ns,omitempty"` // of one with a trace: how long it was decided and compiled, before that
 	Row      time.Duration `json:"row_ns,omitempty"`     // how long it took then until the sandbox was built
 	Ready    time.Duration `json:"ready_ns,omitempty"`   // and until the program was let go
+	Stood    string        `json:"stood,omitempty"`      // of a sandbox that stood by: "used", or what it was made anew for
 	Error    Text          `json:"error,omitempty"`
 	Denials  int           `json:"denials,omitempty"` // seen, each time
 	Missed   int           `json:"missed,omitempty"`  // denials that came too fast to be recorded
@@ -98,6 +99,19 @@ type EndBody struct {
 	Appends  []int         `json:"appends,omitempty"`   // to this log, by how long they took: Bounds
 	Appended time.Duration `json:"append_ns,omitempty"` // how long all of them took
 }
+
+// What became of a sandbox that stood by: it was used, or made anew since the session
+// has another tier, the host other mounts, the program asks, has bounds of a control
+// group or another home, or since what is granted lies above what was made.
+const (
+	StoodUsed   = "used"
+	StoodTier   = "tier"
+	StoodMounts = "mounts"
+	StoodAsking = "asking"
+	StoodLimits = "limits"
+	StoodHome   = "home"
+	StoodGrants = "grants"
+)
 
 // UseBody says whether a session used a capability that it had and that could be
 // watched: files were opened or not.

@@ -62,6 +62,7 @@ func (e EndBody) appendTo(o *object) {
 	o.number("prepare_ns", int64(e.Prepare), true)
 	o.number("row_ns", int64(e.Row), true)
 	o.number("ready_ns", int64(e.Ready), true)
+	o.string("stood", e.Stood, true)
 	o.text("error", e.Error, true)
 	o.number("denials", int64(e.Denials), true)
 	o.number("missed", int64(e.Missed), true)

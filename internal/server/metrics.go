@@ -39,6 +39,7 @@ type metrics struct {
 	denials   *metric.Counter
 	spans     *metric.Counter
 	begun     *metric.Counter
+	stood     *metric.Counter
 
 	mu       sync.Mutex      // one is written at a time
 	recorded *audit.Follower // guarded by mu; nil until the log can be read
@@ -64,6 +65,7 @@ func newMetrics(s *Server) *metrics {
 	m.streams = all.Gauge("ambit_api_streams", "Streams of the API that go on.")
 	m.spans = all.Counter("ambit_trace_spans_total", "Spans of traces that were sent, that there was no room for, and that nobody took.", "outcome")
 	m.begun = all.Counter("ambit_sessions_begun_total", "Sessions that were begun through this host, by whether their launcher stood by, was about to, or was new.", "launcher")
+	m.stood = all.Counter("ambit_sandboxes_stood_by_total", "Sandboxes that stood by, of sessions that have ended since the host began, by whether they were used, or what they were made anew for.", "outcome")
 	all.Sampled("ambit_goroutines", "Goroutines of the host.", nil, number(func() float64 { return float64(runtime.NumGoroutine()) }))
 	all.Sampled("ambit_resident_memory_bytes", "Memory of the host's own process that is in RAM.", nil, resident)
 	m.recorded, _ = audit.Follow(s.log()) // or when somebody asks
@@ -151,6 +153,9 @@ func (m *metrics) follow(ctx context.Context) (err error) {
 				m.denials.Add(1, tier(b.Layer))
 			case *audit.EndBody:
 				m.launchers.Add(b.Appends, b.Appended)
+				if b.Stood != "" {
+					m.stood.Add(1, word(b.Stood, audit.StoodUsed, audit.StoodTier, audit.StoodMounts, audit.StoodAsking, audit.StoodLimits, audit.StoodHome, audit.StoodGrants))
+				}
 			}
 		}
 	}

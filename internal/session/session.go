@@ -77,6 +77,9 @@ type Runner struct {
 	Denied func(id string, d enforce.Denial)
 	// Tally counts each denial, beside what others count in it; nil: nobody counts.
 	Tally *Tally
+	// Stood says in a word what became of the sandbox that stood by, which was used
+	// whole or not; nil: none did.
+	Stood func(whole bool) string
 	// Ready is called before the program is let go.
 	Ready func()
 	// Started is called when the program was let go. The session's Signal and
@@ -100,6 +103,7 @@ type Result struct {
 	Duration time.Duration
 
 	steps steps
+	stood string
 }
 
 // steps say how long the parts of a launch took; zero: nobody wants to know.
@@ -154,6 +158,10 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 		return Result{}, errors.Join(err, r.refused(ctx, s, err))
 	}
 	res := Result{Report: inside.Report()}
+	if r.Stood != nil {
+		s, ok := inside.(interface{ Stood() bool })
+		res.stood = r.Stood(ok && s.Stood())
+	}
 	if r.Ready != nil {
 		r.Ready()
 	}
@@ -260,7 +268,7 @@ func (r Runner) refused(ctx context.Context, s Spec, cause error) error {
 }
 
 func end(res Result) audit.EndBody {
-	b := audit.EndBody{Status: "exited", Exit: res.Exit, Duration: res.Duration, Prepare: res.steps.prepare, Row: res.steps.row, Ready: res.steps.ready, Denials: res.Denials, Missed: res.Missed,
+	b := audit.EndBody{Status: "exited", Exit: res.Exit, Duration: res.Duration, Prepare: res.steps.prepare, Row: res.steps.row, Ready: res.steps.ready, Stood: res.stood, Denials: res.Denials, Missed: res.Missed,
 		Counts: bodies(res.Counts), Flows: res.Traffic.Flows, Refused: res.Traffic.Refused, In: int64(res.Traffic.In), Out: int64(res.Traffic.Out)}
 	if res.Signal != 0 {
 		b.Status, b.Signal = "killed", unix.SignalName(unix.Signal(res.Signal))

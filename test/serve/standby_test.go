@@ -96,6 +96,34 @@ func TestStandBy(t *testing.T) {
 	}
 }
 
+// What a session wants that no sandbox has that stands by is counted by what it is.
+func TestStandByAnew(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	c := newClient(t, h)
+	folder := filepath.Join(h.Home, "folder")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for want, r := range map[string]*pb.CreateSessionRequest{
+		"used":   {Allow: []string{"fs.read:" + folder}},
+		"home":   {Home: "none"},
+		"asking": {Ask: pb.Ask_ASK_QUEUE},
+		"grants": {Allow: []string{"fs.read:" + h.Home}}, // in its place there is an empty one
+	} {
+		r.Argv = []string{"true"}
+		count := func() float64 {
+			return numbers(t, h, `ambit_sandboxes_stood_by_total{outcome="`+want+`"}`)
+		}
+		before := count()
+		until(t, "what stood by is not counted as "+want, func() bool { // others mount, too
+			standsBy(t, h)
+			c.output(t, c.create(t, r).GetId())
+			return count() > before
+		})
+	}
+}
+
 // What was decided after a launcher began to stand by holds for what it launches: what
 // is denied is denied, and what is granted is there.
 func TestStandByDecidesAnew(t *testing.T) {
@@ -233,8 +261,7 @@ func TestStandByNotClaimed(t *testing.T) {
 
 // A sandbox that stands by has a copy of the host's mounts as they were: where they
 // are others now, it is not used.
-func TestStandByMoved(t *testing.T) {
-	t.Parallel()
+func TestStandByMoved(t *testing.T) { // alone: what stands by for other tests would go
 	if os.Getuid() != 0 {
 		t.Skip("requires: root, to mount something")
 	}

@@ -30,6 +30,7 @@ type builder struct {
 	plan  enforce.Plan
 	list  *namespace.List
 	ahead *ahead // nil: nothing of the view is made yet
+	whole bool   // the view is what stood, and more in it
 
 	parent, child int              // ends of the line between launcher and init
 	stdio         []int            // copies

@@ -25,6 +25,7 @@ import (
 func (b *builder) buildView() error {
 	entries := b.plan.View
 	if left, ok := b.ahead.whole(b.plan); ok {
+		b.whole = true
 		return b.addToView(left)
 	}
 	if b.ahead != nil && b.ahead.stand != nil {

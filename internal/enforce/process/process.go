@@ -214,6 +214,7 @@ func (bg *begun) finish(ctx context.Context, p enforce.Plan, attach *attacher, a
 		return nil, errors.Join(err, asking.end(), s.zones.End(), removeGroup(s.group))
 	}
 	bg.used.Store(true)
+	s.stood = b.whole
 	defer b.close()
 	last.Then(b.list)
 	listening := make(chan error, 1)

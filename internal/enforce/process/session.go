@@ -41,6 +41,7 @@ type session struct {
 	late    *lateLink     // of a plan whose link is made later
 	letGo   func()        // of the mounts; nil before they are held
 	copied  atomic.Int64  // a copy of the host's mounts that it was made from; 0: none, or let go
+	stood   bool          // its view did before the plan was known
 	hears   bool          // the filter's listener was taken over
 	watched chan struct{} // closed when held calls are no longer answered
 	uses    *uses         // nil where opens are not watched; of the watcher until watched is closed
@@ -56,6 +57,7 @@ type session struct {
 }
 
 func (s *session) Report() enforce.Report         { return s.report }
+func (s *session) Stood() bool                    { return s.stood }
 func (s *session) PID() int                       { return s.pid }
 func (s *session) Denials() <-chan enforce.Denial { return s.denials }
 
