@@ -156,7 +156,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		t := s.newToucher(tally, on.told.tell)
 		tier.Asker, asks = t, t
 		defer s.endTouches(ctx, t)
-		if err := unlessEnded(ctx, func(ctx context.Context) error { return s.touchStart(ctx, t) }); err != nil {
+		if err := s.touchStart(ctx, t); err != nil {
 			return errors.Join(err, s.recordRefusal(ctx, err))
 		}
 		re.asks, re.shown, re.forget, re.replaced, re.grants = t, t.shown, t.forget, t.replaced, t.grants
@@ -217,7 +217,7 @@ func (a *app) supervise(ctx context.Context, s *prepared, tier enforce.Tier, on 
 	// Once the launch is recorded, and not before: it takes two processors some
 	// tenths of a millisecond, which the row that is being built needs until then.
 	spec.Decide = func(ctx context.Context, launch audit.Record) error {
-		defer sigs.catch(s.flags.asks())
+		defer sigs.catch(s.flags.ask == askTTY)
 		return s.spec.Decide(ctx, launch)
 	}
 	defer sigs.stop()

@@ -33,12 +33,12 @@ var passed = []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, 
 
 // catch begins to catch signals, not to ignore them, so that the program starts
 // with the default dispositions. What comes from here on, before it is let go, is
-// kept for it; what came before has ended ambit. It is called once. Who asks catches some
-// of them too while a question is shown, by package signal.
-func (s *signals) catch(asks bool) {
+// kept for it; what came before has ended ambit. It is called once. Who asks at the
+// terminal catches some of them too while a question is shown, by package signal.
+func (s *signals) catch(shared bool) {
 	defer close(s.caught)
 	s.tty = foreground()
-	if !asks {
+	if !shared {
 		thread.Signals(s.c, passed...)
 		return
 	}

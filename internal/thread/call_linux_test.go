@@ -29,6 +29,18 @@ func TestWaits(t *testing.T) {
 			t.Errorf("read %v, %v", b, err)
 		}
 	})
+	t.Run("poll", func(t *testing.T) {
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		go func() { _, _ = unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }()
+		fds := []unix.PollFd{{Fd: -1}, {Fd: int32(fd), Events: unix.POLLIN}}
+		if err := again(func() error { return thread.Poll(fds) }); err != nil || fds[0].Revents != 0 || fds[1].Revents != unix.POLLIN {
+			t.Errorf("polled %+v, %v", fds, err)
+		}
+	})
 	t.Run("lock", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "lock")
 		a, b := open(t, path), open(t, path)

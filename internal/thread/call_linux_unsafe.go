@@ -44,6 +44,13 @@ func Read(fd int, b []byte) error {
 	return failure(e)
 }
 
+// Poll waits for what fds say, as poll(2) does without a bound on time.
+func Poll(fds []unix.PollFd) error {
+	e := call(unix.SYS_PPOLL, uintptr(unsafe.Pointer(unsafe.SliceData(fds))), uintptr(len(fds)), 0) // no mask of signals either
+	runtime.KeepAlive(fds)
+	return failure(e)
+}
+
 // Fdatasync waits for the disk, as fdatasync(2).
 func Fdatasync(fd int) error { return failure(call(unix.SYS_FDATASYNC, uintptr(fd), 0, 0)) }
 

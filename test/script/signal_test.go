@@ -21,12 +21,16 @@ func TestSignalsReachTheProgram(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			cmd, out := started(t, b.command("run", "--", "bash", "-c", `trap 'echo caught; exit 77' `+tc.name+`; echo ready; while :; do sleep 0.02; done`))
-			signal(t, cmd, tc.signal)
-			rest, _ := io.ReadAll(out)
-			_ = cmd.Wait()
-			if !strings.Contains(string(rest), "caught") || cmd.ProcessState.ExitCode() != 77 {
-				t.Errorf("exit status %d, printed %q", cmd.ProcessState.ExitCode(), rest)
+			// Where the folder that a program begins in was asked about, signals were
+			// caught for that before.
+			for _, flags := range [][]string{{"run", "--"}, {"run", "--ask", "queue", "--ask-timeout", "0", "--"}} {
+				cmd, out := started(t, b.command(append(flags, "bash", "-c", `trap 'echo caught; exit 77' `+tc.name+`; echo ready; while :; do sleep 0.02; done`)...))
+				signal(t, cmd, tc.signal)
+				rest, _ := io.ReadAll(out)
+				_ = cmd.Wait()
+				if !strings.Contains(string(rest), "caught") || cmd.ProcessState.ExitCode() != 77 {
+					t.Errorf("%q: exit status %d, printed %q", flags, cmd.ProcessState.ExitCode(), rest)
+				}
 			}
 		})
 	}

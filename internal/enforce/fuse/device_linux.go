@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/thread"
 )
 
 // BufferSize holds the largest request, setting an extended attribute of 64 KiB.
@@ -105,7 +107,7 @@ func (d *Device) Pending(b []byte) (n int, err error) {
 func (d *Device) wait(b []byte) (int, error) {
 	p := []unix.PollFd{{Fd: int32(d.fd), Events: unix.POLLIN}, {Fd: int32(d.wake), Events: unix.POLLIN}}
 	for {
-		switch _, err := unix.Poll(p, -1); {
+		switch err := thread.Poll(p); {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:

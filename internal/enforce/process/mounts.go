@@ -66,8 +66,11 @@ func (b *builder) buildView() error {
 	return nil
 }
 
+// viewAt is where the view lies on the host's tree until it is entered.
+const viewAt = "/proc"
+
 // placeRoot attaches the view's root, so that something can be attached to it.
-func (b *builder) placeRoot() { row.Move(b.list, "place the view", b.root, namespace.CWD, "/proc") }
+func (b *builder) placeRoot() { row.Move(b.list, "place the view", b.root, namespace.CWD, viewAt) }
 
 // closeMount has a file system of the view's own be as full as it is now.
 func (b *builder) closeMount(e enforce.Entry, fd namespace.Slot) {
@@ -76,13 +79,13 @@ func (b *builder) closeMount(e enforce.Entry, fd namespace.Slot) {
 	}
 }
 
-// enterView makes the view's root the only one.
+// enterView makes the view's root the only one. Who stands in the old root stands in
+// the new one then: to go there by itself each time asks the trap.
 func (b *builder) enterView() {
 	l := b.list
-	l.Call("enter the view", unix.SYS_FCHDIR, namespace.Result(b.root))
-	l.Call("enter the view", unix.SYS_PIVOT_ROOT, l.Str("."), l.Str("."))
-	l.Call("leave the host's tree", unix.SYS_UMOUNT2, l.Str("."), num(unix.MNT_DETACH))
 	l.Call("enter the view", unix.SYS_CHDIR, l.Str("/"))
+	l.Call("enter the view", unix.SYS_PIVOT_ROOT, l.Str(viewAt), l.Str(viewAt))
+	l.Call("leave the host's tree", unix.SYS_UMOUNT2, l.Str("."), num(unix.MNT_DETACH))
 }
 
 // newRoot makes the root of a view that has no trap.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/thread"
 )
 
 // ErrGone says that the caller of a held call no longer waits: it died, or was
@@ -182,7 +184,7 @@ func (l *Listener) both() []unix.PollFd {
 func (l *Listener) wait() (bool, error) {
 	for {
 		p := l.both()
-		switch _, err := unix.Poll(p, -1); {
+		switch err := thread.Poll(p); {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
