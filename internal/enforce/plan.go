@@ -252,11 +252,9 @@ func (p Plan) Digest() string {
 }
 
 // Leading are the directories of the view's own root, below the first level,
-// that something is mounted in. A plan that asks has none.
+// that something is mounted in. In a plan that asks the one that the program begins
+// in may be another: what it touches first is mounted there.
 func (p Plan) Leading() (dirs []string) {
-	if p.Asks() {
-		return nil
-	}
 	mounted := make(map[string]bool, len(p.View))
 	for i := range p.View {
 		switch e := &p.View[i]; e.Op {
@@ -265,18 +263,23 @@ func (p Plan) Leading() (dirs []string) {
 			mounted[e.Path] = true
 		}
 	}
-	for i := range p.View {
-		e := &p.View[i]
-		d := path.Dir(e.Path)
-		if !mounted[e.Path] || d == "/" || path.Dir(d) == "/" || slices.Contains(dirs, d) {
-			continue
+	add := func(d string) {
+		if d == "/" || path.Dir(d) == "/" || slices.Contains(dirs, d) {
+			return
 		}
-		own := true
 		for up := d; up != "/"; up = path.Dir(up) {
-			own = own && !mounted[up]
+			if mounted[up] {
+				return
+			}
 		}
-		if own {
-			dirs = append(dirs, d)
+		dirs = append(dirs, d)
+	}
+	for i := range p.View {
+		switch e := &p.View[i]; {
+		case mounted[e.Path]:
+			add(path.Dir(e.Path))
+		case e.Op == OpDir && e.Path == p.Program.Dir && p.Asks():
+			add(e.Path)
 		}
 	}
 	return dirs

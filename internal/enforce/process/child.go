@@ -388,7 +388,8 @@ type pathRule struct {
 // finds them there, and need not go on to the root.
 //
 // Security: they are directories of the view's own file system beneath its root,
-// so nothing is beneath them that is not beneath the root. Never at the mounts
+// so nothing is beneath them that is not beneath the root; behind those of a trap, too,
+// there is only what was mounted there. Never at the mounts
 // themselves: their directories are the host's, and what is beneath them would
 // stay open by a descriptor after its grant was taken away.
 func pathRules(l enforce.Landlock, leading []string) (rules []pathRule) {
