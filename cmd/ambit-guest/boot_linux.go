@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce/microvm/channel"
+	"ambit.dev/ambit/internal/inside"
 )
 
 // insideName is argv[0] of the copy of this program that is process 1 of the
@@ -29,7 +30,9 @@ const (
 func run() error {
 	switch {
 	case os.Args[0] == insideName:
-		return inside()
+		return runInside()
+	case os.Args[0] == inside.Name:
+		return inside.Carry(os.Args)
 	case os.Getpid() != 1:
 		return errors.New("it is process 1 of a machine, and of no use by itself: see `ambit image`")
 	}

@@ -22,14 +22,14 @@ const (
 	lineFD
 )
 
-// inside is process 1 of the sandbox: it builds the view, starts the program when
+// runInside is process 1 of the sandbox: it builds the view, starts the program when
 // it is told to, passes signals on, and reaps. When it ends, the kernel ends
 // everything else in its namespace.
 //
 // Security: the program has no capability and cannot gain one; it runs as the
 // launcher's user. That is a bound inside of the guest. Whoever breaks it has the
 // guest, and meets the machine.
-func inside() error {
+func runInside() error {
 	runtime.LockOSThread() // what is taken from this thread, the program does not get
 	status, goes := os.NewFile(statusFD, "status"), os.NewFile(goFD, "go")
 	for _, fd := range []int{statusFD, goFD, lineFD} {

@@ -18,19 +18,23 @@ import (
 )
 
 // enter starts another program in the sandbox, with the descriptors 0 to 2 that
-// came along.
+// came along, and the program itself, if it is Ambit's own.
 //
 // Security: it has no capability, and no_new_privs; its limits and its filter are
 // made by its kernel from the spec, as those of the first program were.
 func (a *agent) enter(c *wire.Command, files []*os.File) (pid int32, errno syscall.Errno, err error) {
-	if c == nil || len(files) != 3 {
+	if c == nil || len(files) < 3 || (len(files) == 4) != c.Own {
 		return 0, 0, errors.New("internal error: a command without its descriptors")
+	}
+	var own *os.File
+	if c.Own {
+		own = files[3]
 	}
 	args := &control.ExecArgs{
 		Argv: c.Args, Envv: c.Env, WorkingDirectory: c.Dir,
 		NoNewPrivileges: true, Capabilities: &auth.TaskCapabilities{},
 		StdioIsPty: c.Terminal, SupportTTYs: true,
-		FilePayload: control.NewFilePayload(map[int]*os.File{0: files[0], 1: files[1], 2: files[2]}, nil),
+		FilePayload: control.NewFilePayload(map[int]*os.File{0: files[0], 1: files[1], 2: files[2]}, own),
 	}
 	var at *exec.Cmd
 	var line *os.File

@@ -13,6 +13,7 @@ import (
 
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/inside"
 )
 
 func (a *app) auditList() *cobra.Command {
@@ -92,9 +93,9 @@ func auditSummary(r audit.Record) string {
 	case *audit.CopyBody:
 		word := map[bool]string{false: "copied out:", true: "copied in:"}[b.In]
 		switch b.Deed {
-		case deedMake:
+		case inside.DeedMake:
 			word = "folder made:"
-		case deedRemove:
+		case inside.DeedRemove:
 			word = "removed:"
 		}
 		return auditJoin(word, string(b.Path))

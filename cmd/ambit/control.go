@@ -121,7 +121,7 @@ func (c *control) answer(ctx context.Context, conn *net.UnixConn) {
 	_ = conn.SetDeadline(time.Time{})
 	ctx = o.ordered(ctx)
 	var failed error
-	if o.Verb == verbExec || o.Verb == verbOpen || o.Verb == verbSnapshot {
+	if o.Verb == verbExec || o.Verb == verbOpen || o.Verb == verbFiles || o.Verb == verbSnapshot {
 		failed = c.stands()
 	}
 	if failed == nil {
@@ -139,6 +139,8 @@ func (c *control) carry(ctx context.Context, w controlConn, pid int, o order, fi
 		return c.exec(ctx, w, pid, o, files[1:])
 	case verbOpen:
 		return c.open(ctx, w, pid, o)
+	case verbFiles:
+		return c.files(ctx, w, pid, o.Job, files[1:])
 	case verbWait:
 		return w.wait(c.over, &c.end)
 	case verbShow:

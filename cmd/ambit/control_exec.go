@@ -18,6 +18,7 @@ import (
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/view"
+	"ambit.dev/ambit/internal/inside"
 )
 
 // mayStart decides whether a program may be started in the session: as whether its
@@ -200,7 +201,7 @@ func (c *control) open(ctx context.Context, w controlConn, pid int, o order) err
 		return err
 	}
 	defer f.Close()
-	return w.send(controlAnswer{Began: true, Most: cmp.Or(c.s.spec.Plan.Limits.Disk, enforce.DefaultDisk)}, f)
+	return w.send(controlAnswer{Began: true, Most: c.mostOfFile()}, f)
 }
 
 // recordOpen records why a path is opened.
@@ -211,16 +212,16 @@ func (c *control) recordOpen(ctx context.Context, pid int, o order) error {
 	b := audit.CopyBody{Path: audit.Text(cmp.Or(string(o.About), o.Path)), PID: pid}
 	changes := o.Flags&(unix.O_WRONLY|unix.O_RDWR|unix.O_CREAT) != 0
 	switch o.Deed {
-	case deedLook:
+	case inside.DeedLook:
 		if changes || o.Flags&(unix.O_PATH|unix.O_DIRECTORY) == 0 {
 			return errors.New("to look at something takes no more than its path, or its names")
 		}
 		return nil
-	case deedCopy:
+	case inside.DeedCopy:
 		b.In = changes
-	case deedWrite:
+	case inside.DeedWrite:
 		b.In = true
-	case deedRemove, deedMake:
+	case inside.DeedRemove, inside.DeedMake:
 		b.Deed = o.Deed
 	default:
 		return fmt.Errorf("this session does not know the deed %q: its ambit is another version", o.Deed)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/inside"
 )
 
 // controlDir, in the state, has a socket for each session that runs and has run
@@ -37,26 +39,20 @@ type order struct {
 	Deed  string `json:"deed,omitempty"`
 	Bytes []byte `json:"bytes,omitempty"` // instead of the path, where that is not UTF-8
 	About []byte `json:"about,omitempty"` // what the deed is done to; none: the path
+	// files; none: say whether an order can be carried out within only
+	Job *inside.Order `json:"job,omitempty"`
 }
 
 // The verbs.
 const (
 	verbExec     = "exec"
 	verbOpen     = "open"
+	verbFiles    = "files"
 	verbShow     = "show"
 	verbWait     = "wait"
 	verbSnapshot = "snapshot"
 	verbPause    = "pause"
 	verbResume   = "resume"
-)
-
-// Why a path is opened.
-const (
-	deedCopy   = ""       // to be copied, in or out by the flags
-	deedLook   = "look"   // to say what it is, or what names are in it; it is not recorded
-	deedWrite  = "write"  // to make a file in it
-	deedRemove = "remove" // to remove something in it
-	deedMake   = "make"   // to make a folder in it
 )
 
 // A sign is told to a program that was started: a signal.
@@ -70,9 +66,10 @@ type controlAnswer struct {
 	Ended  *ending `json:"ended,omitempty"`
 	Denied string  `json:"denied,omitempty"` // the line of a denial
 	Error  string  `json:"error,omitempty"`
-	Errno  int     `json:"errno,omitempty"` // a file could not be opened
-	Way    string  `json:"way,omitempty"`   // by which it stands still
-	Most   int64   `json:"most,omitempty"`  // how large a file may become there
+	Errno  int     `json:"errno,omitempty"`  // a file could not be opened
+	Way    string  `json:"way,omitempty"`    // by which it stands still
+	Most   int64   `json:"most,omitempty"`   // how large a file may become there
+	Within bool    `json:"within,omitempty"` // nothing of its files comes out: an order is carried out there
 }
 
 // An ending is how a program ended.

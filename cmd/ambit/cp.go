@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/inside"
 )
 
 func (a *app) cpCommand() *cobra.Command {
@@ -65,14 +66,14 @@ func (a *app) copyFiles(ctx context.Context, from, to string) error {
 	if out == in {
 		return errors.New("one of the two has to be SESSION:PATH, and the other a path of this machine; ./s-x:y is a file")
 	}
-	c := &copier{outOf: out}
+	c := &inside.Copier{}
 	var err error
 	if out {
-		err = c.out(a.inside(ctx, fromID), fromPath, to)
+		err = a.copyOut(ctx, c, fromID, fromPath, to)
 	} else {
-		err = c.in(a.inside(ctx, toID), from, toPath)
+		err = a.copyIn(ctx, c, from, toID, toPath)
 	}
-	for _, l := range c.left {
+	for _, l := range c.Left {
 		printf(a.err, "ambit: left out: %s\n", capability.Printable(l))
 	}
 	if err != nil {
@@ -83,43 +84,65 @@ func (a *app) copyFiles(ctx context.Context, from, to string) error {
 			Files int      `json:"files"`
 			Bytes int64    `json:"bytes"`
 			Left  []string `json:"left_out"`
-		}{c.files, c.bytes, append([]string{}, c.left...)})
+		}{c.Files, c.Bytes, append([]string{}, c.Left...)})
 	}
-	if len(c.left) > 0 {
-		err = errors.Join(err, fmt.Errorf("%d files are copied, and %d names left out", c.files, len(c.left)))
+	if len(c.Left) > 0 {
+		err = errors.Join(err, fmt.Errorf("%d files are copied, and %d names left out", c.Files, len(c.Left)))
 	}
 	return err
 }
 
-// A wanted is a path of a session that is to be opened.
-type wanted struct {
-	path  string
-	flags int
-	mode  uint32
-	deed  string // why, which is recorded
-	about string // of what that is recorded; "": of the path
+// copyOut copies out of a session.
+func (a *app) copyOut(ctx context.Context, c *inside.Copier, session, from, to string) error {
+	in, err := a.looks(ctx, session)
+	if err != nil {
+		return err
+	}
+	spot := func() (*os.File, string, error) { return hostPlace(to, path.Base(path.Clean(from))) }
+	if w, ok := in.(within); ok {
+		return w.out(c, from, spot)
+	}
+	return c.Out(a.opened(ctx, session), from, spot)
 }
 
-// order is what is wanted of the session.
-func (w wanted) order() order {
-	o := order{Verb: verbOpen, Path: w.path, Flags: w.flags, Mode: w.mode, Deed: w.deed, About: []byte(w.about)}
-	if !utf8.ValidString(w.path) {
-		o.Path, o.Bytes = "", []byte(w.path)
+// copyIn copies into a session.
+func (a *app) copyIn(ctx context.Context, c *inside.Copier, from, session, to string) error {
+	src, err := hostOpen(from, inside.ToRead)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if strings.HasSuffix(to, "/") {
+		to += path.Base(src.Name())
+	}
+	in, err := a.looks(ctx, session)
+	if err != nil {
+		return err
+	}
+	if w, ok := in.(within); ok {
+		return w.in(c, src, from, to)
+	}
+	return c.In(a.opened(ctx, session), src, from, to)
+}
+
+// orderTo is what is wanted of a session, so that a path is opened there.
+func orderTo(w inside.Wanted) order {
+	o := order{Verb: verbOpen, Path: w.Path, Flags: w.Flags, Mode: w.Mode, Deed: w.Deed, About: []byte(w.About)}
+	if !utf8.ValidString(w.Path) {
+		o.Path, o.Bytes = "", []byte(w.Path)
 	}
 	return o
 }
 
-// An insideOpener opens a path in a session. most is how large a file may become there.
-type insideOpener func(wanted) (f *os.File, most int64, err error)
-
-func (a *app) inside(ctx context.Context, session string) insideOpener {
-	return func(w wanted) (*os.File, int64, error) {
-		if !path.IsAbs(w.path) {
-			return nil, 0, fmt.Errorf("the path %s of the session is not absolute", shellWord(w.path))
+// opened are the files of a session, by what is opened there for us.
+func (a *app) opened(ctx context.Context, session string) inside.Files {
+	return inside.Files{Open: func(w inside.Wanted) (*os.File, int64, error) {
+		if err := absoluteIn(w.Path); err != nil {
+			return nil, 0, err
 		}
-		r, files, err := a.replied(ctx, session, w.order())
+		r, files, err := a.replied(ctx, session, orderTo(w))
 		if errno, ok := errors.AsType[syscall.Errno](err); ok {
-			return nil, 0, fmt.Errorf("open %s in the session: %w", shellWord(w.path), errno)
+			return nil, 0, fmt.Errorf("open %s in the session: %w", shellWord(w.Path), errno)
 		}
 		if err != nil {
 			return nil, 0, err
@@ -129,86 +152,15 @@ func (a *app) inside(ctx context.Context, session string) insideOpener {
 			return nil, 0, errors.New("the session handed nothing over")
 		}
 		return files[0], r.Most, nil
-	}
+	}}
 }
 
-// opens is an opener of what is copied.
-func (open insideOpener) opens(name string, flags int, mode uint32) (*os.File, error) {
-	f, _, err := open(wanted{path: name, flags: flags, mode: mode})
-	return f, err
-}
-
-// Flags with which a file is opened before it is known what it is: nothing waits.
-const (
-	toRead  = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-	toWrite = unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-)
-
-// out copies out of a session.
-func (c *copier) out(open insideOpener, from, to string) error {
-	src, err := open.opens(from, toRead, 0)
-	if err != nil {
-		return err
+// absoluteIn refuses a path of a session that begins nowhere.
+func absoluteIn(name string) error {
+	if !path.IsAbs(name) {
+		return fmt.Errorf("the path %s of the session is not absolute", shellWord(name))
 	}
-	defer src.Close()
-	st, err := statOf(src)
-	if err != nil {
-		return err
-	}
-	dir, name, err := hostPlace(to, path.Base(path.Clean(from)))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return c.file(src, dir, name, st)
-	case unix.S_IFDIR:
-		if err := whole(src); err != nil {
-			return fmt.Errorf("copy %s: %w", shellWord(from), err)
-		}
-		return c.folder(src, dir, name, from, st, 0)
-	}
-	return fmt.Errorf("%s in the session is neither a file nor a folder", shellWord(from))
-}
-
-// in copies into a session.
-func (c *copier) in(open insideOpener, from, to string) error {
-	src, err := hostOpen(from, toRead)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	st, err := statOf(src)
-	if err != nil {
-		return err
-	}
-	kind := st.Mode & unix.S_IFMT
-	if kind != unix.S_IFREG && kind != unix.S_IFDIR {
-		return fmt.Errorf("%s is neither a file nor a folder", shellWord(from))
-	}
-	if strings.HasSuffix(to, "/") {
-		to += path.Base(src.Name())
-	}
-	if kind == unix.S_IFDIR {
-		dst, err := open.opens(to, unix.O_DIRECTORY|unix.O_CREAT|unix.O_NOFOLLOW|toRead, st.Mode&0o777)
-		if err != nil {
-			return err
-		}
-		defer dst.Close()
-		if err := whole(dst); err != nil {
-			return fmt.Errorf("copy into %s: %w", shellWord(to), err)
-		}
-		return c.within(src, dst, from, 0)
-	}
-	dst, err := open.opens(to, toWrite, st.Mode&0o777)
-	if errors.Is(err, unix.EISDIR) {
-		dst, err = open.opens(path.Join(to, path.Base(src.Name())), toWrite, st.Mode&0o777)
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(c.pour(src, dst, st), dst.Close())
+	return nil
 }
 
 // hostOpen opens a path of this machine without following a link.
@@ -235,7 +187,7 @@ func hostOpen(name string, flags int) (*os.File, error) {
 func hostPlace(to, base string) (dir *os.File, name string, err error) {
 	dir, err = hostOpen(to, unix.O_PATH|unix.O_DIRECTORY)
 	switch {
-	case err == nil && nameIn(base):
+	case err == nil && inside.NameIn(base):
 		return dir, base, nil
 	case err == nil:
 		return nil, "", errors.Join(fmt.Errorf("name the file that %s is to be there", shellWord(base)), dir.Close())
@@ -246,9 +198,4 @@ func hostPlace(to, base string) (dir *os.File, name string, err error) {
 		return nil, "", err
 	}
 	return dir, filepath.Base(to), nil
-}
-
-// nameIn reports whether a name stands for something in a folder.
-func nameIn(s string) bool {
-	return s != "" && s != "." && s != ".." && s != "/" && !strings.Contains(s, "/")
 }

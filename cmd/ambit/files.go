@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"syscall"
-	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/inside"
 )
 
 func (a *app) filesCommand() *cobra.Command {
@@ -33,9 +31,19 @@ removing and making are recorded before they are done.`,
 	return cmd
 }
 
+// A looker looks after files of a session.
+type looker interface {
+	List(name, after string, limit int) (inside.Page, error)
+	Stat(name string) (inside.Entry, error)
+	Read(name string, to io.Writer, offset, length int64) (inside.Copied, error)
+	Write(name string, from io.Reader) (int64, error)
+	Remove(name string, folder bool) error
+	Mkdir(name string) error
+}
+
 // ofSession makes a command about one path of a session. Why something is refused is told
 // to tell, for programs.
-func (a *app) ofSession(cmd *cobra.Command, tell io.Writer, do func(context.Context, insider, string) error) *cobra.Command {
+func (a *app) ofSession(cmd *cobra.Command, tell io.Writer, do func(context.Context, looker, string) error) *cobra.Command {
 	cmd.Use += " SESSION:PATH"
 	cmd.Args = exactly(1, "SESSION:PATH")
 	cmd.ValidArgsFunction = a.completeCopy
@@ -49,7 +57,10 @@ func (a *app) ofSession(cmd *cobra.Command, tell io.Writer, do func(context.Cont
 				return err
 			}
 		}
-		err := do(cmd.Context(), insider{a.inside(cmd.Context(), session)}, name)
+		in, err := a.looks(cmd.Context(), session)
+		if err == nil {
+			err = do(cmd.Context(), in, name)
+		}
 		if errno, ok := errors.AsType[syscall.Errno](err); ok && a.json {
 			return errors.Join(err, writeLine(tell, filesRefused{int(errno)}))
 		}
@@ -63,31 +74,6 @@ type filesRefused struct {
 	Errno int `json:"errno"`
 }
 
-// An entryInside is a name in a session, for programs.
-type entryInside struct {
-	Name     string    `json:"name"`
-	Raw      []byte    `json:"raw,omitempty"` // the name, where it is not UTF-8
-	Type     string    `json:"type"`          // file, folder, link, pipe, socket, device or unknown
-	Size     int64     `json:"size"`
-	Mode     uint32    `json:"mode"` // of which the twelve bits of permissions
-	Modified time.Time `json:"modified,omitzero"`
-	Target   string    `json:"target,omitempty"` // of a link
-}
-
-// named gives an entry its name.
-func (e *entryInside) named(name string) {
-	e.Name = strings.ToValidUTF8(name, "\ufffd")
-	if !utf8.ValidString(name) {
-		e.Raw = []byte(name)
-	}
-}
-
-// A filesPage is some of what is in a folder, for programs.
-type filesPage struct {
-	Entries []entryInside `json:"entries"`
-	More    bool          `json:"more"`
-}
-
 func (a *app) filesList() *cobra.Command {
 	var after string
 	var limit int
@@ -97,11 +83,11 @@ func (a *app) filesList() *cobra.Command {
 		Long: `List what is in a folder of a session, in the order of the names. Links are listed,
 and not followed. Where a view asks, or a folder only grows, names alone are known.`,
 		Example: "  ambit files ls s-7f3ak2mq5x:/tmp\n  ambit files ls --json s-7f3ak2mq5x:/tmp | jq -r '.entries[].name'",
-	}, a.out, func(_ context.Context, in insider, name string) error {
+	}, a.out, func(_ context.Context, in looker, name string) error {
 		if limit < 1 {
 			return fmt.Errorf("--limit %d: want at least 1", limit)
 		}
-		p, err := in.list(name, after, limit)
+		p, err := in.List(name, after, limit)
 		if err != nil {
 			return err
 		}
@@ -122,7 +108,7 @@ and not followed. Where a view asks, or a folder only grows, names alone are kno
 		return table(a.out, []string{"TYPE", "SIZE", "MODIFIED", "NAME"}, cells)
 	})
 	cmd.Flags().StringVar(&after, "after", "", "begin behind this `name`")
-	cmd.Flags().IntVar(&limit, "limit", mostNames, "list `N` names at most")
+	cmd.Flags().IntVar(&limit, "limit", inside.MostNames, "list `N` names at most")
 	return cmd
 }
 
@@ -132,8 +118,8 @@ func (a *app) filesStat() *cobra.Command {
 		Short:   "Say what a path of a session is",
 		Long:    "Say what a path of a session is: its type, size, mode and when it was changed. A link\nat its end is not followed.",
 		Example: "  ambit files stat s-7f3ak2mq5x:/tmp/report.txt\n  ambit files stat --json s-7f3ak2mq5x:/tmp/report.txt | jq .size",
-	}, a.out, func(_ context.Context, in insider, name string) error {
-		e, err := in.stat(name)
+	}, a.out, func(_ context.Context, in looker, name string) error {
+		e, err := in.Stat(name)
 		if err != nil {
 			return err
 		}
@@ -145,13 +131,6 @@ func (a *app) filesStat() *cobra.Command {
 	})
 }
 
-// A filesCopied says for programs what was read or written.
-type filesCopied struct {
-	Bytes   int64 `json:"bytes"`
-	Size    int64 `json:"size"`    // of the whole file
-	Changed bool  `json:"changed"` // somebody changed it meanwhile
-}
-
 func (a *app) filesRead() *cobra.Command {
 	var offset, length int64
 	cmd := a.ofSession(&cobra.Command{
@@ -161,11 +140,11 @@ func (a *app) filesRead() *cobra.Command {
 opened. Where it is changed meanwhile, that is said. What it prints can be anything: do
 not let a terminal show it.`,
 		Example: "  ambit files read s-7f3ak2mq5x:/tmp/report.pdf > report.pdf\n  ambit files read --offset 1024 --length 512 s-7f3ak2mq5x:/tmp/log",
-	}, a.err, func(_ context.Context, in insider, name string) error {
+	}, a.err, func(_ context.Context, in looker, name string) error {
 		if offset < 0 || length < 0 {
 			return errors.New("--offset, --length: want bytes")
 		}
-		c, err := in.read(name, a.out, offset, length)
+		c, err := in.Read(name, a.out, offset, length)
 		if err != nil {
 			return err
 		}
@@ -191,10 +170,10 @@ one that is there. It is written aside and renamed when it is whole; a link is
 replaced and not followed. It is at most as large as files of the session may be.
 Where files only grow, a new one is written in its place, and none is replaced.`,
 		Example: "  ambit files write s-7f3ak2mq5x:/tmp/data.csv < data.csv\n  date | ambit files write s-7f3ak2mq5x:/tmp/now",
-	}, a.out, func(_ context.Context, in insider, name string) error {
-		n, err := in.write(name, a.in)
+	}, a.out, func(_ context.Context, in looker, name string) error {
+		n, err := in.Write(name, a.in)
 		if err == nil && a.json {
-			return a.printJSON(filesCopied{Bytes: n, Size: n})
+			return a.printJSON(inside.Copied{Bytes: n, Size: n})
 		}
 		return err
 	})
@@ -208,8 +187,8 @@ func (a *app) filesRemove() *cobra.Command {
 		Short:   "Remove a file of a session, or an empty folder",
 		Long:    "Remove a file of a session, or with --folder a folder in which nothing is.",
 		Example: "  ambit files rm s-7f3ak2mq5x:/tmp/data.csv\n  ambit files rm --folder s-7f3ak2mq5x:/tmp/empty",
-	}, a.out, func(_ context.Context, in insider, name string) error {
-		err := in.remove(name, folder)
+	}, a.out, func(_ context.Context, in looker, name string) error {
+		err := in.Remove(name, folder)
 		if err == nil && a.json {
 			return a.printJSON(struct{}{})
 		}
@@ -225,25 +204,11 @@ func (a *app) filesMake() *cobra.Command {
 		Short:   "Make a folder in a session",
 		Long:    "Make a folder in a session, in one that is there.",
 		Example: "  ambit files mkdir s-7f3ak2mq5x:/tmp/in\n  ambit files mkdir s-7f3ak2mq5x:/tmp/in/deeper",
-	}, a.out, func(_ context.Context, in insider, name string) error {
-		err := in.mkdir(name)
+	}, a.out, func(_ context.Context, in looker, name string) error {
+		err := in.Mkdir(name)
 		if err == nil && a.json {
 			return a.printJSON(struct{}{})
 		}
 		return err
 	})
-}
-
-// copyMost copies at most so many bytes, and says whether there were more.
-func copyMost(to io.Writer, from io.Reader, most int64) (n int64, more bool, err error) {
-	n, err = io.Copy(to, io.LimitReader(from, most))
-	if err != nil || n < most {
-		return n, false, err
-	}
-	var one [1]byte
-	k, err := io.ReadFull(from, one[:])
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return n, k > 0, err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"ambit.dev/ambit/internal/companion/start"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/gvisor"
 	"ambit.dev/ambit/internal/enforce/probe"
@@ -23,8 +24,9 @@ const runscProgram = "ambit-runsc"
 // gvisorTier is the row of the gVisor tier.
 func gvisorTier() tierRow {
 	return tierRow{name: enforce.TierGVisor, kernel: true, lacking: lacksRunsc, make: func(a enforce.Asker, n enforce.Networker) enforce.Tier {
-		path, _ := runscPath() // lacking has found it
-		return gvisor.Tier{Program: path, Version: version, Asker: a, Networker: n}
+		path, _ := runscPath()                     // lacking has found it
+		guest, _ := start.Path(enforce.OwnProgram) // without it nothing is done to files
+		return gvisor.Tier{Program: path, Guest: guest, Version: version, Asker: a, Networker: n}
 	}}
 }
 

@@ -52,6 +52,31 @@ type Opener interface {
 	Open(path string, flags int, mode uint32) (*os.File, error)
 }
 
+// OwnProgram is the file, beside this program, that an OwnEnterer starts.
+const OwnProgram = "ambit-guest"
+
+// An OwnEnterer is a Session that a program of Ambit's own can be started in, whether
+// the view has it or not.
+type OwnEnterer interface {
+	// EnterOwn starts OwnProgram beside the first program, as Enter does a command.
+	//
+	// Security: it gets what a command gets, and no right more: whatever takes it over
+	// can do what the session's programs can.
+	EnterOwn(Command) (Entered, error)
+}
+
+// EnterOwn starts Ambit's own program in a session of a tier, if that can be done there.
+func EnterOwn(s Session, tier string, c Command) (Entered, error) {
+	e, ok := s.(OwnEnterer)
+	if !ok {
+		return nil, &CannotEnforce{"looking after files of a session that runs", "the " + tier + " tier has no way to"}
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return e.EnterOwn(c)
+}
+
 // Enter starts a program in a session of a tier, if that can be done there.
 func Enter(s Session, tier string, c Command) (Entered, error) {
 	e, ok := s.(Enterer)

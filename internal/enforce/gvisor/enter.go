@@ -35,6 +35,23 @@ type entered struct {
 // ids, limits and filter, no capability and no_new_privs; of the host it gets what
 // a first program may have as standard descriptors, and nothing else.
 func (s *session) Enter(c enforce.Command) (enforce.Entered, error) {
+	return s.enter(c, nil)
+}
+
+// EnterOwn starts Ambit's own program, which the view need not have.
+//
+// Security: its kernel gets the file as it is open here, to be read, and no path to it.
+func (s *session) EnterOwn(c enforce.Command) (enforce.Entered, error) {
+	own, err := os.Open(s.guest)
+	if err != nil {
+		return nil, fmt.Errorf("%s is needed for that: %w; `make build` makes it, and it is installed beside ambit", enforce.OwnProgram, err)
+	}
+	defer own.Close()
+	return s.enter(c, own)
+}
+
+// enter starts a program: that of a file, if there is one.
+func (s *session) enter(c enforce.Command, own *os.File) (enforce.Entered, error) {
 	if err := s.sayable(c); err != nil {
 		return nil, err
 	}
@@ -51,9 +68,12 @@ func (s *session) Enter(c enforce.Command) (enforce.Entered, error) {
 		fds[i] = int(f.Fd())
 		terminal = terminal && isTerminal(fds[i])
 	}
+	if own != nil {
+		fds = append(fds, int(own.Fd()))
+	}
 	s.entering.Lock()
 	defer s.entering.Unlock()
-	reply, err := s.ask(wire.Request{Op: wire.OpEnter, Command: &wire.Command{Args: c.Args, Env: c.Env, Dir: c.Dir, Terminal: terminal}}, fds...)
+	reply, err := s.ask(wire.Request{Op: wire.OpEnter, Command: &wire.Command{Args: c.Args, Env: c.Env, Dir: c.Dir, Terminal: terminal, Own: own != nil}}, fds...)
 	r.handed()
 	switch {
 	case err != nil:

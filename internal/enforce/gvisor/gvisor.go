@@ -30,6 +30,7 @@ const Systrap Platform = "systrap"
 // Tier is the gVisor tier.
 type Tier struct {
 	Program string // path of ambit-runsc
+	Guest   string // path of enforce.OwnProgram; "": what takes it is refused
 	Version string // that it has to say it is
 	// Asker answers first touches; needed for plans that ask.
 	Asker enforce.Asker
@@ -110,7 +111,7 @@ func (t Tier) start(ctx context.Context, p enforce.Plan, r *relay) (*session, er
 	if err != nil {
 		return nil, errors.Join(err, zones.End(), removeGroup(group))
 	}
-	s := &session{plan: p, asking: asking, zones: zones, terminal: terminal, from: t.From, relay: r, group: group, line: b.parent, denials: make(chan enforce.Denial),
+	s := &session{plan: p, guest: t.Guest, asking: asking, zones: zones, terminal: terminal, from: t.From, relay: r, group: group, line: b.parent, denials: make(chan enforce.Denial),
 		ended: make(chan struct{}), heard: make(chan struct{}), first: make(chan wire.Reply, 1), done: make(chan wire.Reply, 1)}
 	b.parent = -1 // the session's now
 	started := make(chan error, 1)

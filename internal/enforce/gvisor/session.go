@@ -26,9 +26,10 @@ const grace = 5 * time.Second
 // session is a sandbox from its threshold to its end.
 type session struct {
 	plan    enforce.Plan
-	pid     int // of the agent, as the host sees it
-	sentry  int // of the program's kernel
-	gofer   int // of what opens files for it
+	guest   string // path of enforce.OwnProgram
+	pid     int    // of the agent, as the host sees it
+	sentry  int    // of the program's kernel
+	gofer   int    // of what opens files for it
 	line    int
 	relay   *relay
 	zones   *row.Zones // nil where nothing is append-only

@@ -43,14 +43,23 @@ type entered struct {
 // its view, its bounds and no right more. The launcher knows that from the guest
 // alone: what holds against a guest that lies is the machine.
 func (s *session) Enter(c enforce.Command) (enforce.Entered, error) {
-	e, err := s.enter(c)
+	return s.start(c, false)
+}
+
+// EnterOwn has the guest start its own program in the same way: it has it at hand.
+func (s *session) EnterOwn(c enforce.Command) (enforce.Entered, error) {
+	return s.start(c, true)
+}
+
+func (s *session) start(c enforce.Command, own bool) (enforce.Entered, error) {
+	e, err := s.enter(c, own)
 	if err != nil {
 		return nil, fmt.Errorf("start a program in the session: %w", err)
 	}
 	return e, nil
 }
 
-func (s *session) enter(c enforce.Command) (_ *entered, err error) {
+func (s *session) enter(c enforce.Command, own bool) (_ *entered, err error) {
 	if !s.released {
 		return nil, errors.New("it has not begun")
 	}
@@ -68,7 +77,7 @@ func (s *session) enter(c enforce.Command) (_ *entered, err error) {
 		d.close()
 		return nil, err
 	}
-	if err := e.begin(c); err != nil {
+	if err := e.begin(c, own); err != nil {
 		e.lost = err
 		close(e.ended)
 		e.leave(true)
@@ -126,9 +135,9 @@ func noFiles(files [3]*os.File) error {
 }
 
 // begin has the guest start it.
-func (e *entered) begin(c enforce.Command) error {
+func (e *entered) begin(c enforce.Command, own bool) error {
 	s := e.s
-	r := &channel.Enter{Dir: c.Dir, Terminal: e.stdio.terminal}
+	r := &channel.Enter{Own: own, Dir: c.Dir, Terminal: e.stdio.terminal}
 	for _, a := range c.Args {
 		r.Argv = append(r.Argv, []byte(a))
 	}

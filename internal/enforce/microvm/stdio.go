@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"sync"
@@ -161,8 +162,12 @@ func (d *stdio) wait(fd int, events int16) bool {
 }
 
 // in passes what the program reads.
-func (d *stdio) in(to io.WriteCloser) {
+func (d *stdio) in(to net.Conn) {
 	defer to.Close()
+	go func() {
+		<-d.over
+		_ = to.SetWriteDeadline(time.Now()) // a program that has ended makes no room for what it did not read
+	}()
 	b := make([]byte, 32<<10)
 	for d.wait(d.fds[0], unix.POLLIN) {
 		n, err := unix.Read(d.fds[0], b)

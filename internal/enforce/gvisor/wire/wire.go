@@ -49,11 +49,13 @@ type Request struct {
 	Paths   []string `json:",omitempty"` // of open
 }
 
-// A Command is another program. Its three descriptors come with the request.
+// A Command is another program. Its three descriptors come with the request, and one of
+// the program itself, if it is Own.
 type Command struct {
 	Args, Env []string
 	Dir       string
 	Terminal  bool // its descriptors are one terminal, which nobody has yet
+	Own       bool `json:",omitempty"`
 }
 
 // What an agent says.
@@ -120,7 +122,7 @@ func Send(fd int, message any, files ...int) error {
 const Parts = 3
 
 // mostFiles is how many descriptors a message may have.
-const mostFiles = 3
+const mostFiles = 4
 
 // Receive reads a message of the wanted kind from a descriptor that blocks.
 //

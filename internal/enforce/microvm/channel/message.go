@@ -82,7 +82,8 @@ type Prepare struct {
 // Enter is another program in the sandbox inside the guest. Its number is that of
 // its request.
 type Enter struct {
-	Argv     [][]byte `json:"argv"` // a program without a slash is looked for
+	Own      bool     `json:"own,omitempty"` // it is the guest's own program
+	Argv     [][]byte `json:"argv"`          // a program without a slash is looked for
 	Dir      string   `json:"dir"`
 	Env      [][]byte `json:"env"`
 	Terminal bool     `json:"terminal,omitempty"`

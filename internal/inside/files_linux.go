@@ -1,4 +1,6 @@
-package main
+//go:build linux
+
+package inside
 
 import (
 	"crypto/rand"
@@ -11,20 +13,88 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
 
-// An insider looks after files of a session.
+// Files are those of a session.
 //
 // Security: a path is walked inside (enforce.Opener). What is done here is done by the
 // descriptor that came of it, with one name that has no slash in it and is not followed, and
 // with no capability (asSession): root's rights over files are the host's, and a program
 // in a session has none of them.
-type insider struct{ open insideOpener }
+type Files struct {
+	Open Opener
+	// Within says that this process is in the session: there its kernel keeps what is
+	// mounted on a name from being removed or replaced.
+	Within bool
+	// Grows are the folders where files only grow, if it is Within: from outside they
+	// are known by their file system.
+	Grows []string
+}
 
-// mostNames bounds how much of a folder is read.
-const mostNames = 1_000_000
+// An Opener opens a path in a session. most is how large a file may become there.
+type Opener func(Wanted) (f *os.File, most int64, err error)
+
+// A Wanted is a path of a session that is to be opened.
+type Wanted struct {
+	Path  string
+	Flags int
+	Mode  uint32
+	Deed  string // why, which is recorded
+	About string // of what that is recorded; "": of the path
+}
+
+// Why a path is opened.
+const (
+	DeedCopy   = ""       // to be copied, in or out by the flags
+	DeedLook   = "look"   // to say what it is, or what names are in it; it is not recorded
+	DeedWrite  = "write"  // to make a file in it
+	DeedRemove = "remove" // to remove something in it
+	DeedMake   = "make"   // to make a folder in it
+)
+
+// Flags with which a file is opened before it is known what it is: nothing waits.
+const (
+	ToRead  = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	toWrite = unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+)
+
+// MostNames bounds how much of a folder is read.
+const MostNames = 1_000_000
+
+// An Entry is a name in a session, for programs.
+type Entry struct {
+	Name     string    `json:"name"`
+	Raw      []byte    `json:"raw,omitempty"` // the name, where it is not UTF-8
+	Type     string    `json:"type"`          // file, folder, link, pipe, socket, device or unknown
+	Size     int64     `json:"size"`
+	Mode     uint32    `json:"mode"` // of which the twelve bits of permissions
+	Modified time.Time `json:"modified,omitzero"`
+	Target   string    `json:"target,omitempty"` // of a link
+}
+
+// named gives an entry its name.
+func (e *Entry) named(name string) {
+	e.Name = strings.ToValidUTF8(name, "\ufffd")
+	if !utf8.ValidString(name) {
+		e.Raw = []byte(name)
+	}
+}
+
+// A Page is some of what is in a folder, for programs.
+type Page struct {
+	Entries []Entry `json:"entries"`
+	More    bool    `json:"more"`
+}
+
+// A Copied says for programs what was read or written.
+type Copied struct {
+	Bytes   int64 `json:"bytes"`
+	Size    int64 `json:"size"`    // of the whole file
+	Changed bool  `json:"changed"` // somebody changed it meanwhile
+}
 
 // asSession does something to files with the rights that a program of a session has:
 // as this user, without any capability.
@@ -50,9 +120,9 @@ func asSession(do func() error) (err error) {
 	return err
 }
 
-// list are names of a folder behind one, in their order.
-func (in insider) list(name, after string, limit int) (p filesPage, err error) {
-	dir, _, err := in.open(wanted{path: name, flags: unix.O_DIRECTORY | toRead, deed: deedLook})
+// List are names of a folder behind one, in their order.
+func (fs Files) List(name, after string, limit int) (p Page, err error) {
+	dir, _, err := fs.Open(Wanted{Path: name, Flags: unix.O_DIRECTORY | ToRead, Deed: DeedLook})
 	if err != nil {
 		return p, err
 	}
@@ -71,11 +141,11 @@ func (in insider) list(name, after string, limit int) (p filesPage, err error) {
 	}
 	p.More = len(names) > limit
 	names = names[:min(len(names), limit)]
-	onlyNames := whole(dir) != nil
-	p.Entries = make([]entryInside, 0, len(names))
+	onlyNames := fs.grows(dir)
+	p.Entries = make([]Entry, 0, len(names))
 	return p, asSession(func() error {
 		for _, n := range names {
-			e := entryInside{Type: "unknown"}
+			e := Entry{Type: "unknown"}
 			e.named(n)
 			var st unix.Stat_t
 			if !onlyNames && unix.Fstatat(int(dir.Fd()), n, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
@@ -97,14 +167,14 @@ func namesOf(dir *os.File) (names []string, err error) {
 			return names, nil
 		case err != nil:
 			return nil, err
-		case len(names) > mostNames:
-			return nil, fmt.Errorf("it has more than %d names", mostNames)
+		case len(names) > MostNames:
+			return nil, fmt.Errorf("it has more than %d names", MostNames)
 		}
 	}
 }
 
 // is fills in what a name stands for. at and name are where a link is read.
-func (e *entryInside) is(st unix.Stat_t, at int, name string) {
+func (e *Entry) is(st unix.Stat_t, at int, name string) {
 	kinds := map[uint32]string{unix.S_IFREG: "file", unix.S_IFDIR: "folder", unix.S_IFLNK: "link", unix.S_IFIFO: "pipe", unix.S_IFSOCK: "socket", unix.S_IFCHR: "device", unix.S_IFBLK: "device"}
 	e.Type, e.Size, e.Mode = kinds[st.Mode&unix.S_IFMT], st.Size, st.Mode&0o7777
 	e.Modified = time.Unix(st.Mtim.Unix()).UTC()
@@ -117,8 +187,8 @@ func (e *entryInside) is(st unix.Stat_t, at int, name string) {
 }
 
 // look finds what a path is, and opens nothing.
-func (in insider) look(name string, flags int) (f *os.File, st unix.Stat_t, err error) {
-	f, _, err = in.open(wanted{path: name, flags: unix.O_PATH | unix.O_CLOEXEC | flags, deed: deedLook})
+func (fs Files) look(name string, flags int) (f *os.File, st unix.Stat_t, err error) {
+	f, _, err = fs.Open(Wanted{Path: name, Flags: unix.O_PATH | unix.O_CLOEXEC | flags, Deed: DeedLook})
 	if err != nil {
 		return nil, st, err
 	}
@@ -128,8 +198,9 @@ func (in insider) look(name string, flags int) (f *os.File, st unix.Stat_t, err 
 	return f, st, nil
 }
 
-func (in insider) stat(name string) (e entryInside, err error) {
-	f, st, err := in.look(name, unix.O_NOFOLLOW)
+// Stat says what a path is.
+func (fs Files) Stat(name string) (e Entry, err error) {
+	f, st, err := fs.look(name, unix.O_NOFOLLOW)
 	if err != nil {
 		return e, err
 	}
@@ -139,9 +210,9 @@ func (in insider) stat(name string) (e entryInside, err error) {
 	return e, nil
 }
 
-// read writes out a part of a file; length 0 is to its end.
-func (in insider) read(name string, to io.Writer, offset, length int64) (c filesCopied, err error) {
-	seen, st, err := in.look(name, 0)
+// Read writes out a part of a file; length 0 is to its end.
+func (fs Files) Read(name string, to io.Writer, offset, length int64) (c Copied, err error) {
+	seen, st, err := fs.look(name, 0)
 	if err != nil {
 		return c, err
 	}
@@ -149,7 +220,7 @@ func (in insider) read(name string, to io.Writer, offset, length int64) (c files
 	if err := regular(st, name); err != nil {
 		return c, err
 	}
-	f, _, err := in.open(wanted{path: name, flags: toRead, deed: deedCopy})
+	f, _, err := fs.Open(Wanted{Path: name, Flags: ToRead, Deed: DeedCopy})
 	if err != nil {
 		return c, err
 	}
@@ -174,7 +245,7 @@ func (in insider) read(name string, to io.Writer, offset, length int64) (c files
 	}
 	after, e := statOf(f)
 	if err = errors.Join(err, e); err != nil {
-		return c, fmt.Errorf("read %s: %w", shellWord(name), err)
+		return c, fmt.Errorf("read %s: %w", quoted(name), err)
 	}
 	c.Changed = before.Size != after.Size || before.Mtim != after.Mtim || before.Ctim != after.Ctim
 	return c, nil
@@ -186,31 +257,31 @@ func regular(st unix.Stat_t, name string) error {
 	case unix.S_IFREG:
 		return nil
 	case unix.S_IFDIR:
-		return fmt.Errorf("%s is a folder: %w", shellWord(name), unix.EISDIR)
+		return fmt.Errorf("%s is a folder: %w", quoted(name), unix.EISDIR)
 	}
-	return fmt.Errorf("%s is no file, and is not opened: %w", shellWord(name), unix.EINVAL)
+	return fmt.Errorf("%s is no file, and is not opened: %w", quoted(name), unix.EINVAL)
 }
 
 // beside is the folder that a path is in, and its name there.
-func (in insider) beside(name, deed string) (dir *os.File, base string, most int64, err error) {
+func (fs Files) beside(name, deed string) (dir *os.File, base string, most int64, err error) {
 	clean := path.Clean(name)
 	base = path.Base(clean)
-	if !path.IsAbs(name) || !nameIn(base) || strings.HasSuffix(name, "/.") {
-		return nil, "", 0, fmt.Errorf("%s names nothing that can be made or removed: %w", shellWord(name), unix.EINVAL)
+	if !path.IsAbs(name) || !NameIn(base) || strings.HasSuffix(name, "/.") {
+		return nil, "", 0, fmt.Errorf("%s names nothing that can be made or removed: %w", quoted(name), unix.EINVAL)
 	}
-	dir, most, err = in.open(wanted{path: path.Dir(clean), flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, deed: deed, about: clean})
+	dir, most, err = fs.Open(Wanted{Path: path.Dir(clean), Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Deed: deed, About: clean})
 	return dir, base, most, err
 }
 
-// write puts a file in its place, whole or not at all.
-func (in insider) write(name string, from io.Reader) (n int64, err error) {
-	dir, base, most, err := in.beside(name, deedWrite)
+// Write puts a file in its place, whole or not at all.
+func (fs Files) Write(name string, from io.Reader) (n int64, err error) {
+	dir, base, most, err := fs.beside(name, DeedWrite)
 	if err != nil {
 		return 0, err
 	}
 	defer dir.Close()
-	if whole(dir) != nil {
-		return in.writeThere(name, from)
+	if fs.grows(dir) {
+		return fs.writeThere(name, from)
 	}
 	aside := ".ambit-new-" + rand.Text()
 	err = asSession(func() error {
@@ -231,7 +302,7 @@ func (in insider) write(name string, from io.Reader) (n int64, err error) {
 		}
 		n, err = pourMost(dst, from, most)
 		if err == nil {
-			err = putInPlace(dir, aside, base)
+			err = fs.putInPlace(dir, aside, base)
 		}
 		if err != nil {
 			_ = unix.Unlinkat(int(dir.Fd()), aside, 0) // it may be under its name
@@ -239,20 +310,20 @@ func (in insider) write(name string, from io.Reader) (n int64, err error) {
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("write %s in the session: %w", shellWord(name), err)
+		return 0, fmt.Errorf("write %s in the session: %w", quoted(name), err)
 	}
 	return n, nil
 }
 
 // writeThere writes a new file where it is to be: nothing can be renamed there.
-func (in insider) writeThere(name string, from io.Reader) (n int64, err error) {
-	dst, most, err := in.open(wanted{path: name, flags: unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_NOCTTY | unix.O_CLOEXEC, mode: 0o644, deed: deedWrite})
+func (fs Files) writeThere(name string, from io.Reader) (n int64, err error) {
+	dst, most, err := fs.Open(Wanted{Path: name, Flags: unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_NOCTTY | unix.O_CLOEXEC, Mode: 0o644, Deed: DeedWrite})
 	if err != nil {
 		return 0, err
 	}
 	n, err = pourMost(dst, from, most)
 	if err != nil {
-		return 0, fmt.Errorf("write %s in the session: %w", shellWord(name), err)
+		return 0, fmt.Errorf("write %s in the session: %w", quoted(name), err)
 	}
 	return n, nil
 }
@@ -267,8 +338,9 @@ func pourMost(dst *os.File, from io.Reader, most int64) (n int64, err error) {
 	return n, errors.Join(err, dst.Close())
 }
 
-func (in insider) remove(name string, folder bool) error {
-	dir, base, _, err := in.beside(name, deedRemove)
+// Remove removes a file, or an empty folder.
+func (fs Files) Remove(name string, folder bool) error {
+	dir, base, _, err := fs.beside(name, DeedRemove)
 	if err != nil {
 		return err
 	}
@@ -277,26 +349,44 @@ func (in insider) remove(name string, folder bool) error {
 	if folder {
 		flags = unix.AT_REMOVEDIR
 	}
+	if fs.Within && fs.grows(dir) {
+		return fmt.Errorf("remove %s in the session: files there only grow: %w", quoted(name), unix.EPERM)
+	}
 	err = asSession(func() error {
-		if err := unmounted(dir, base); err != nil {
+		if err := fs.unmounted(dir, base); err != nil {
 			return err
 		}
 		return unix.Unlinkat(int(dir.Fd()), base, flags)
 	})
 	if err != nil {
-		return fmt.Errorf("remove %s in the session: %w", shellWord(name), err)
+		return fmt.Errorf("remove %s in the session: %w", quoted(name), err)
 	}
 	return nil
 }
 
-func (in insider) mkdir(name string) error {
-	dir, base, _, err := in.beside(name, deedMake)
+// Mkdir makes a folder in one that is there.
+func (fs Files) Mkdir(name string) error {
+	dir, base, _, err := fs.beside(name, DeedMake)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
 	if err := asSession(func() error { return unix.Mkdirat(int(dir.Fd()), base, 0o755) }); err != nil {
-		return fmt.Errorf("make %s in the session: %w", shellWord(name), err)
+		return fmt.Errorf("make %s in the session: %w", quoted(name), err)
 	}
 	return nil
+}
+
+// copyMost copies at most so many bytes, and says whether there were more.
+func copyMost(to io.Writer, from io.Reader, most int64) (n int64, more bool, err error) {
+	n, err = io.Copy(to, io.LimitReader(from, most))
+	if err != nil || n < most {
+		return n, false, err
+	}
+	var one [1]byte
+	k, err := io.ReadFull(from, one[:])
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n, k > 0, err
 }
