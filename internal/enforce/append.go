@@ -6,10 +6,10 @@ import (
 	"ambit.dev/ambit/internal/core/capability"
 )
 
-// Appends reports whether something of in is to be append-only, which needs a
-// device (Facts.FUSE).
+// Appends reports whether something of in is to be append-only, or bounded, which needs
+// a device (Facts.FUSE).
 func (in Input) Appends() bool {
-	return slices.ContainsFunc(in.Volumes, func(v Volume) bool { return v.Append }) ||
+	return slices.ContainsFunc(in.Volumes, func(v Volume) bool { return v.Append || v.bounded() }) ||
 		slices.ContainsFunc(in.Effective, func(c capability.Capability) bool { return c.Kind() == capability.FSAppend })
 }
 
@@ -39,12 +39,43 @@ func (e *effective) addAppend(c capability.Capability, objects []Object) error {
 	return nil
 }
 
-// unboundable names a volume with a bound that nobody would keep: what is mounted
-// writable the host's file system takes as far as it has room.
-func (in Input) unboundable() error {
+// bounded reports whether v can be changed, and its content is counted.
+func (v Volume) bounded() bool { return v.Write && (v.Bytes > 0 || v.Files > 0) }
+
+// Where only bytes are bounded, so many files may be there whatever their size, and one
+// more for each block.
+const (
+	freeFiles = 1000
+	fileBlock = 4096
+)
+
+// mostFiles bounds files and folders, also where only bytes are bounded: the smallest
+// file takes a block of the host's disk, which no program is told of as bytes.
+func (v Volume) mostFiles() int64 {
+	if v.Files == 0 {
+		return freeFiles + v.Bytes/fileBlock
+	}
+	return v.Files
+}
+
+// unboundable names a volume with a bound that nobody would keep.
+func (in Input) unboundable(can carries, f Facts) error {
 	for _, v := range in.Volumes {
-		if !v.Append && (v.Bytes > 0 || v.Files > 0) {
-			return &CannotEnforce{"a limit of " + v.Target, "only what is append-only is counted; what is written there the host's file system takes"}
+		cannot := func(why string) error { return &CannotEnforce{"a limit of " + v.Target, why} }
+		switch {
+		case v.Append || v.Bytes == 0 && v.Files == 0:
+		case v.Changes != "":
+			return cannot("what a copy on write grows to is not counted; show it with append, or with rw")
+		case !v.Write:
+			return cannot("it is read-only, and does not grow")
+		case !v.Source.Dir:
+			return cannot("only what lies in a folder is counted")
+		case v.Tally == "":
+			return cannot("there is no file by which one session has it alone")
+		case !can.counts:
+			return cannot("the " + in.promises() + " tier does not count what is written there; use --tier process")
+		case !f.FUSE:
+			return cannot("it needs /dev/fuse, which cannot be opened: run `ambit doctor`")
 		}
 	}
 	return nil
@@ -77,6 +108,11 @@ func (e *effective) settleAppends() {
 func (e *effective) closedInAppends() error {
 	for k := range e.grants {
 		g := &e.grants[k]
+		if g.Op == OpBounded {
+			if err := e.openInBounded(g); err != nil {
+				return err
+			}
+		}
 		if g.Op != OpAppend {
 			continue
 		}
@@ -98,6 +134,27 @@ func (e *effective) closedInAppends() error {
 			case within(o.Path, g.Path):
 				return &CannotEnforce{what, o.Path + " would lie in it"}
 			}
+		}
+	}
+	return nil
+}
+
+// openInBounded refuses what would make a bounded folder grow uncounted, and what is to
+// stay closed in it: in a folder that can be changed, names move.
+func (e *effective) openInBounded(g *Entry) error {
+	what := "a limit of " + g.Path
+	for _, m := range e.masks {
+		if !m.Socket && within(m.Path, g.Source) {
+			return &CannotEnforce{what, m.Path + " is denied in it"}
+		}
+	}
+	for i := range e.grants {
+		switch o := &e.grants[i]; {
+		case o.Path == g.Path && o.Source == g.Source && o.Op == g.Op:
+		case (o.Op == OpBind && o.Write || o.Op == OpAppend || o.Op == OpBounded) && (within(g.Source, o.Source) || within(o.Source, g.Source)):
+			return &CannotEnforce{what, "the same files can be written at " + o.Path + ", and would not be counted"}
+		case within(o.Path, g.Path):
+			return &CannotEnforce{what, o.Path + " would lie in it"}
 		}
 	}
 	return nil

@@ -91,6 +91,7 @@ func TestAppendDenied(t *testing.T) {
 
 // TestAppendRefused: what would be less than append-only is refused by name.
 func TestAppendRefused(t *testing.T) {
+	bounded := enforce.Volume{Source: dir("/srv/out"), Target: "/out", Write: true, Bytes: 1 << 20, Tally: "/state/zones/1-2"}
 	for _, tc := range []struct {
 		name, want string
 		change     func(in *enforce.Input, f *enforce.Facts)
@@ -116,8 +117,46 @@ func TestAppendRefused(t *testing.T) {
 			in.Masked = caps(t, "fs.read:/srv/a")
 			in.Objects["fs.read:/srv/a"] = []enforce.Object{dir("/srv/a")}
 		}},
-		{"a bound on what is mounted", "only what is append-only is counted", func(in *enforce.Input, _ *enforce.Facts) {
+		{"a bound that nobody has alone", "by which one session has it alone", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/out", Write: true, Files: 5}}
+		}},
+		{"a bound without a device", "it needs /dev/fuse", func(in *enforce.Input, f *enforce.Facts) {
+			f.FUSE, in.Volumes = false, []enforce.Volume{bounded}
+		}},
+		{"a bound of one file", "only what lies in a folder is counted", func(in *enforce.Input, _ *enforce.Facts) {
+			v := bounded
+			v.Source.Dir = false
+			in.Volumes = []enforce.Volume{v}
+		}},
+		{"a bound on a copy", "is not counted", func(in *enforce.Input, _ *enforce.Facts) {
+			v := bounded
+			v.Write, v.Changes = false, "/state/changes/s/0"
+			in.Volumes = []enforce.Volume{v}
+		}},
+		{"a bound on what is read", "it is read-only", func(in *enforce.Input, _ *enforce.Facts) {
+			v := bounded
+			v.Write = false
+			in.Volumes = []enforce.Volume{v}
+		}},
+		{"a bound, and the same folder beside it", "can be written at /srv/out", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Volumes, in.Effective = []enforce.Volume{bounded}, caps(t, "fs.write:/srv/out")
+			in.Objects["fs.write:/srv/out"] = []enforce.Object{dir("/srv/out")}
+		}},
+		{"a bound, and a part of it append-only", "can be written at /store", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Volumes = append(in.Volumes, bounded)
+			in.Volumes[0].Source = dir("/srv/out/a")
+		}},
+		{"a bound, and something in it", "/out/in would lie in it", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Volumes = []enforce.Volume{bounded, {Source: dir("/etc"), Target: "/out/in"}}
+		}},
+		{"a bound, and something denied in it", "/srv/out/a is denied in it", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Volumes, in.Masked = []enforce.Volume{bounded}, caps(t, "fs.write:/srv/out/a")
+			in.Objects["fs.write:/srv/out/a"] = []enforce.Object{dir("/srv/out/a")}
+			in.Effective = caps(t, "fs.read:/srv/out")
+			in.Objects["fs.read:/srv/out"] = []enforce.Object{dir("/srv/out")}
+		}},
+		{"a bound in another tier", "the gvisor tier does not count", func(in *enforce.Input, _ *enforce.Facts) {
+			in.Tier, in.Volumes = enforce.TierGVisor, []enforce.Volume{bounded}
 		}},
 		{"a socket", "is a socket", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Effective = caps(t, "fs.append:/srv/sock")

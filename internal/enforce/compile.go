@@ -32,7 +32,7 @@ func Compile(in Input, f Facts) (Plan, error) {
 	if err := can.required(in.promises(), f); err != nil {
 		return Plan{}, err
 	}
-	if err := errors.Join(in.absolute(), in.unboundable()); err != nil {
+	if err := errors.Join(in.absolute(), in.unboundable(can, f)); err != nil {
 		return Plan{}, err
 	}
 	in = can.asking(in)
@@ -257,6 +257,9 @@ func (e *effective) open(in Input) error {
 		}
 		if v.Append {
 			g.Op, g.Write, g.Read, g.Size, g.Files, g.Tally = OpAppend, true, true, v.Bytes, v.Files, v.Tally
+		}
+		if v.bounded() {
+			g.Op, g.Write, g.Read, g.Size, g.Files, g.Tally = OpBounded, true, true, v.Bytes, v.mostFiles(), v.Tally
 		}
 		e.grants = append(e.grants, g)
 		if v.Source.Socket {

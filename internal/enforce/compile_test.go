@@ -143,7 +143,7 @@ var cases = []struct {
 	}},
 	{"zones", func(_ *testing.T, in *enforce.Input, f *enforce.Facts) {
 		kept := "/home/u/.local/state/ambit/workspaces/p/"
-		in.Volumes = []enforce.Volume{{Source: dir("/srv/job"), Target: "/zones/upload"}, {Source: dir(kept + "output"), Target: "/zones/output", Write: true},
+		in.Volumes = []enforce.Volume{{Source: dir("/srv/job"), Target: "/zones/upload"}, {Source: dir(kept + "output"), Target: "/zones/output", Write: true, Bytes: 1 << 20, Tally: "/home/u/.local/state/ambit/zones/1-1"},
 			{Source: dir(kept + "store"), Target: "/zones/store", Append: true, Bytes: 1 << 20, Files: 100, Tally: "/home/u/.local/state/ambit/zones/1-2"},
 			{Source: dir("/home/u/proj"), Target: "/zones/tree", Changes: "/home/u/.local/state/ambit/changes/s/3"}}
 		f.FUSE = true

@@ -63,10 +63,10 @@ type Volume struct {
 	// the source stays as it is. It has the directories Upper and Work.
 	Changes string
 	// Append has everything there stay, and grow. Read is implied. Bytes and Files
-	// bound what lies there; 0 is no bound.
+	// bound what lies there, also where it can be changed (Write); 0 is no bound.
 	Append       bool
 	Bytes, Files int64
-	Tally        string // a file, if it is set, in which sessions count both together
+	Tally        string // a file, if it is set, in which sessions count both together, or by which one has it alone
 }
 
 // Upper and Work are the directories that an overlay needs for what is changed.

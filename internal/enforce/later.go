@@ -79,13 +79,15 @@ func (e *effective) widen(in Input, c capability.Capability) error {
 func (e *effective) besideServed(c capability.Capability) error {
 	for i := range e.before {
 		b := &e.before[i]
-		if b.Op != OpAppend && b.Op != OpOverlay {
+		if b.Op != OpAppend && b.Op != OpOverlay && b.Op != OpBounded {
 			continue
 		}
 		for j := range e.grants {
 			switch g := &e.grants[j]; {
 			case b.Op == OpAppend && g.Write && (within(g.Source, b.Source) || within(b.Source, g.Source)):
 				return &CannotEnforce{c.Display(), "what lies at " + b.Path + " is append-only, and could be changed"}
+			case b.Op == OpBounded && g.Write && (within(g.Source, b.Source) || within(b.Source, g.Source)):
+				return &CannotEnforce{c.Display(), "what lies at " + b.Path + " is counted, and could be changed uncounted"}
 			case within(g.Path, b.Path):
 				return &CannotEnforce{c.Display(), "it would lie in " + b.Path + ", which is append-only or changed elsewhere"}
 			}

@@ -48,6 +48,9 @@ const (
 	// OpAppend is a folder or file of the host in which everything stays and grows:
 	// a server outside makes, appends, and does nothing else.
 	OpAppend Op = "append"
+	// OpBounded is a folder of the host that can be changed, up to a bound: a server
+	// outside counts.
+	OpBounded Op = "bounded"
 	// OpStored is the folder of what outlives the session: a server outside hands out
 	// one whole version of a value, and takes one.
 	OpStored Op = "stored"
@@ -69,9 +72,9 @@ type Entry struct {
 	Pin    bool   `json:"pin,omitempty"`    // bind: it keeps the directory from being renamed
 	Ask    bool   `json:"ask,omitempty"`    // file: it stands for a program that can be asked about
 	Socket bool   `json:"socket,omitempty"` // mask: it hides a socket, wherever that is moved to
-	Size   int64  `json:"size,omitempty"`   // tmpfs, append: bytes
-	Files  int64  `json:"files,omitempty"`  // append: files and folders
-	Tally  string `json:"tally,omitempty"`  // append: the file in which sessions count both together
+	Size   int64  `json:"size,omitempty"`   // tmpfs, append, bounded: bytes
+	Files  int64  `json:"files,omitempty"`  // append, bounded: files and folders
+	Tally  string `json:"tally,omitempty"`  // append, bounded: the file in which sessions count both together, or by which one of them has it alone
 	Mode   uint32 `json:"mode,omitempty"`
 	// Changes, of an overlay, is a directory of the host with the directories Upper
 	// and Work in it.
@@ -183,7 +186,7 @@ func (p Plan) Skeleton() (names, mounted []Entry) {
 				names = append(names, *e)
 				continue
 			}
-		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpTrap, OpOverlay, OpAppend, OpStored:
+		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpTrap, OpOverlay, OpAppend, OpBounded, OpStored:
 			on[e.Path] = true
 		}
 		mounted = append(mounted, *e)
@@ -195,7 +198,7 @@ func (p Plan) Skeleton() (names, mounted []Entry) {
 func (p Plan) Has(at string) bool {
 	return slices.ContainsFunc(p.View, func(e Entry) bool {
 		switch e.Op {
-		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpOverlay, OpAppend, OpStored:
+		case OpBind, OpTmpfs, OpProc, OpDevpts, OpMask, OpOverlay, OpAppend, OpBounded, OpStored:
 			return within(at, e.Path)
 		case OpDir, OpFile, OpLink, OpTrap:
 		}

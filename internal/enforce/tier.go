@@ -27,6 +27,7 @@ type carries struct {
 	askFlows bool // flows of the network can be asked about, whatever of touches
 	overlay  bool // what is changed of a volume can go elsewhere
 	appends  bool // what is there can be kept from being changed while more is added
+	counts   bool // what is written to a folder of the host can be counted, and bounded
 	stores   bool // what outlives a session can be read and committed
 	copies   bool // the sandbox has copies of what is granted, and what is added to them is brought back
 	some     bool // single programs may be started, and no others
@@ -42,7 +43,7 @@ type carries struct {
 func carriedBy(tier string) (carries, bool) {
 	switch tier {
 	case TierProcess:
-		return carries{landlock: true, watch: true, ask: true, hold: true, askFlows: true, overlay: true, appends: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
+		return carries{landlock: true, watch: true, ask: true, hold: true, askFlows: true, overlay: true, appends: true, counts: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
 		return carries{ask: true, askFlows: true, overlay: true, appends: true, link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:

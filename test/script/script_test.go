@@ -74,6 +74,8 @@ func TestScripts(t *testing.T) {
 			switch name {
 			case "root":
 				return os.Getuid() == 0, nil
+			case "fuse":
+				return opensDevice("/dev/fuse"), nil
 			case "cgroup":
 				return limitsTheWhole(), nil
 			}

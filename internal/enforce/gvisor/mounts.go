@@ -109,8 +109,8 @@ func (b *builder) detached(e enforce.Entry) namespace.Slot {
 	case enforce.OpOverlay:
 		return row.Overlay(b.list, e)
 	case enforce.OpAppend:
-		return row.AppendOnly(b.list, b.child, idsOf(b.plan), e)
-	case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpStored:
+		return row.Zone(b.list, b.child, idsOf(b.plan), e)
+	case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpStored, enforce.OpBounded:
 	}
 	return noSlot
 }

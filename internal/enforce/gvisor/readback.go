@@ -266,7 +266,7 @@ func viewHolds(agent int, view []enforce.Entry) error {
 		switch e.Op {
 		case enforce.OpBind, enforce.OpTmpfs, enforce.OpMask, enforce.OpOverlay, enforce.OpAppend:
 			wanted[e.Path] = e
-		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpStored: // no mounts of ours
+		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpStored, enforce.OpBounded: // no mounts of ours
 		}
 	}
 	last := map[string]mountpoint{}

@@ -66,7 +66,7 @@ func (l *layout) close() {
 func (l *layout) add(e enforce.Entry, view []enforce.Entry, img image.Image, has image.Contents) error {
 	to := channel.Entry{Op: string(e.Op), Path: e.Path, Write: e.Write, Exec: e.Exec, Device: e.Device, Dir: e.Dir, Size: e.Size, Mode: e.Mode, Content: e.Content}
 	switch e.Op {
-	case enforce.OpTrap, enforce.OpOverlay, enforce.OpStored:
+	case enforce.OpTrap, enforce.OpOverlay, enforce.OpStored, enforce.OpBounded:
 		return errors.New("internal error: a plan of another tier")
 	case enforce.OpLink:
 		to.From = e.Source
@@ -145,7 +145,7 @@ func within(e enforce.Entry, view []enforce.Entry) (kept []place) {
 		switch o.Op {
 		case enforce.OpBind, enforce.OpMask, enforce.OpTmpfs, enforce.OpAppend:
 			kept = append(kept, place{strings.TrimPrefix(o.Path[len(e.Path):], "/"), o.Dir})
-		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpOverlay, enforce.OpStored:
+		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpOverlay, enforce.OpStored, enforce.OpBounded:
 		}
 	}
 	return kept

@@ -88,7 +88,7 @@ func newAhead(of *builder, view []enforce.Entry, link *enforce.LinkPlan, whole b
 	}
 	a.link = link
 	for i := range mounted {
-		if mounted[i].Op == enforce.OpAppend || mounted[i].Op == enforce.OpStored {
+		if mounted[i].Op == enforce.OpAppend || mounted[i].Op == enforce.OpBounded || mounted[i].Op == enforce.OpStored {
 			return nil // what serves it is handed over in the order of the plan
 		}
 		fd, err := b.detached(mounted[i])

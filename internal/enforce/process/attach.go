@@ -58,7 +58,7 @@ func newAttacher(p enforce.Plan) *attacher {
 		}
 		switch e.Op {
 		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpTrap: // nothing is mounted, or the view itself
-		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpOverlay, enforce.OpAppend, enforce.OpStored:
+		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpOverlay, enforce.OpAppend, enforce.OpBounded, enforce.OpStored:
 			a.shown[e.Path] = e
 		}
 	}

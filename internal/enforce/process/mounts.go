@@ -124,8 +124,8 @@ func (b *builder) detached(e enforce.Entry) (namespace.Slot, error) {
 		return row.Bind(b.list, e), nil
 	case enforce.OpOverlay:
 		return row.Overlay(b.list, e), nil
-	case enforce.OpAppend:
-		return row.AppendOnly(b.list, b.child, b.ids(), e), nil
+	case enforce.OpAppend, enforce.OpBounded:
+		return row.Zone(b.list, b.child, b.ids(), e), nil
 	case enforce.OpStored:
 		return b.stored(e), nil
 	case enforce.OpTmpfs:

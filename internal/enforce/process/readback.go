@@ -378,7 +378,7 @@ func viewHolds(dir string, view []enforce.Entry) error {
 	for i := range view {
 		e := &view[i]
 		switch e.Op {
-		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpTrap, enforce.OpOverlay, enforce.OpAppend, enforce.OpStored:
+		case enforce.OpBind, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpTrap, enforce.OpOverlay, enforce.OpAppend, enforce.OpBounded, enforce.OpStored:
 			wanted[e.Path] = e
 		case enforce.OpDir, enforce.OpFile, enforce.OpLink: // no mounts
 		}
@@ -429,6 +429,9 @@ func (m mountpoint) holds(e enforce.Entry) error {
 	}
 	if e.Op == enforce.OpAppend && m.kind != "fuse" {
 		return fmt.Errorf("what lies at %q could be changed, not only appended to", m.path)
+	}
+	if e.Op == enforce.OpBounded && m.kind != "fuse" {
+		return fmt.Errorf("what is written to %q would not be counted", m.path)
 	}
 	options := strings.Split(m.options, ",")
 	for _, o := range []struct {

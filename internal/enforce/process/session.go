@@ -143,6 +143,7 @@ func (s *session) Wait() (enforce.Result, error) {
 	s.letCopyGo()
 	r := s.result()
 	r.Missed = int(s.missed.Load())
+	full := s.zones.Full()
 	err := errors.Join(s.line.Close(), s.endServing(), s.attach.close())
 	if s.letGo != nil { // where something is served, what was asked last was answered first
 		go s.letGo()
@@ -153,6 +154,12 @@ func (s *session) Wait() (enforce.Result, error) {
 			r.LimitText = strings.Join(stats.Reached(s.group.Limits()), "; ")
 		}
 		err = errors.Join(err, s.group.Remove())
+	}
+	if r.Limit == "" && len(full) > 0 {
+		if r.LimitText != "" {
+			full = append(full, r.LimitText)
+		}
+		r.LimitText = strings.Join(full, "; ")
 	}
 	return r, err
 }

@@ -27,7 +27,7 @@ func Order(view []enforce.Entry) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for _, first := range []bool{true, false} {
 			for i, e := range view {
-				if numbered := e.Op == enforce.OpOverlay || e.Op == enforce.OpAppend || e.Op == enforce.OpStored; numbered == first && !yield(i) {
+				if numbered := e.Op == enforce.OpOverlay || e.Op == enforce.OpAppend || e.Op == enforce.OpBounded || e.Op == enforce.OpStored; numbered == first && !yield(i) {
 					return
 				}
 			}
@@ -64,14 +64,14 @@ func Served(l *namespace.List, line int, ids IDs, what string, attr int, rootMod
 	return mount
 }
 
-// AppendOnly makes the mount of an append-only folder or file. The kernel inside
-// looks at modes; what may be changed its server says.
-func AppendOnly(l *namespace.List, line int, ids IDs, e enforce.Entry) namespace.Slot {
+// Zone makes the mount of an append-only folder or file, or of one whose content is
+// bounded. The kernel inside looks at modes; what may be changed its server says.
+func Zone(l *namespace.List, line int, ids IDs, e enforce.Entry) namespace.Slot {
 	mode := "100000"
 	if e.Dir {
 		mode = "40000"
 	}
-	return Served(l, line, ids, "make "+e.Path+" append-only", unix.MOUNT_ATTR_NOEXEC, mode, [2]string{"default_permissions"})
+	return Served(l, line, ids, "make "+e.Path+" "+string(e.Op), unix.MOUNT_ATTR_NOEXEC, mode, [2]string{"default_permissions"})
 }
 
 // Overlay makes a mount in which the host's directory is changed elsewhere.

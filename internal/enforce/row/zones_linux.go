@@ -5,6 +5,7 @@ package row
 import (
 	"errors"
 	"fmt"
+	"path"
 	"sync"
 
 	"ambit.dev/ambit/internal/enforce"
@@ -19,7 +20,7 @@ type Server interface {
 	Close() error
 }
 
-// Zones are the append-only zones of one sandbox, and its folder of what is stored,
+// Zones are the append-only and bounded zones of one sandbox, and its folder of what is stored,
 // served by this process.
 type Zones struct {
 	servers []Server // in the order of the plan
@@ -33,7 +34,7 @@ func OpenZones(p enforce.Plan, ids IDs, stored func(IDs) (Server, error)) (*Zone
 	var s *Zones
 	for i := range p.View {
 		e := &p.View[i]
-		if e.Op != enforce.OpAppend && e.Op != enforce.OpStored {
+		if e.Op != enforce.OpAppend && e.Op != enforce.OpBounded && e.Op != enforce.OpStored {
 			continue
 		}
 		one, err := open(e, ids, stored)
@@ -50,17 +51,17 @@ func OpenZones(p enforce.Plan, ids IDs, stored func(IDs) (Server, error)) (*Zone
 
 func open(e *enforce.Entry, ids IDs, stored func(IDs) (Server, error)) (Server, error) {
 	switch {
-	case e.Op == enforce.OpAppend:
+	case e.Op == enforce.OpAppend || e.Op == enforce.OpBounded:
 		var denied []zone.Denied
 		for _, d := range e.Denied {
 			denied = append(denied, zone.Denied(d))
 		}
-		z, err := zone.Open(zone.Config{Denied: denied, Path: e.Source, Dev: e.Dev, Ino: e.Ino, Read: e.Read, Single: ids.Single,
+		z, err := zone.Open(zone.Config{Denied: denied, Path: e.Source, Dev: e.Dev, Ino: e.Ino, Read: e.Read, Change: e.Op == enforce.OpBounded, Single: ids.Single,
 			UID: uint32(ids.UID), GID: uint32(ids.GID), Late: ids.Late, Bytes: e.Size, Files: e.Files, Tally: e.Tally})
 		if err != nil {
-			return nil, fmt.Errorf("make %s append-only: %w", e.Path, err)
+			return nil, fmt.Errorf("make %s %s: %w", e.Path, e.Op, err)
 		}
-		return z, nil
+		return &served{z, e}, nil
 	case stored == nil:
 		return nil, errors.New("internal error: a plan with what is stored, of another tier")
 	}
@@ -84,6 +85,35 @@ func (s *Zones) Take(descriptor func() (int, error)) error {
 		s.served.Go(func() { _ = one.Serve() }) // whatever ends it, every call in it fails
 	}
 	return nil
+}
+
+// Full says in words which bounds were reached, in the order of the plan. It may be
+// called until End.
+func (s *Zones) Full() (all []string) {
+	if s == nil {
+		return nil
+	}
+	for _, one := range s.servers {
+		z, ok := one.(*served)
+		if !ok {
+			continue
+		}
+		bytes, files := z.Full()
+		name := path.Base(z.at.Path)
+		if bytes {
+			all = append(all, fmt.Sprintf("limit disk.%s of %d bytes reached: writes to %s were refused", name, z.at.Size, z.at.Path))
+		}
+		if files {
+			all = append(all, fmt.Sprintf("limit files.%s of %d reached: making more in %s was refused", name, z.at.Files, z.at.Path))
+		}
+	}
+	return all
+}
+
+// served is a zone with its entry.
+type served struct {
+	*zone.Zone
+	at *enforce.Entry
 }
 
 // End stops serving; the sandbox is gone, or nothing of it was made.

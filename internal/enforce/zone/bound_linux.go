@@ -50,7 +50,7 @@ func (z *Zone) room(data []byte) ([]byte, error) {
 	}
 	left := z.config.Bytes - z.used.bytes
 	if left <= 0 && len(data) > 0 {
-		return nil, unix.EDQUOT
+		return nil, z.full(&z.fullBytes)
 	}
 	return data[:min(int64(len(data)), left)], nil
 }

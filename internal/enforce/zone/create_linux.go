@@ -89,7 +89,7 @@ func (z *Zone) make(w wanted, rel string) (int, error) {
 	case len(z.handles) >= maxHandles:
 		return -1, unix.ENFILE
 	case z.config.Files > 0 && z.used.files >= z.config.Files:
-		return -1, unix.EDQUOT
+		return -1, z.full(&z.fullFiles)
 	}
 	dir, err := z.openPath(path.Dir(rel), unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
@@ -103,7 +103,7 @@ func (z *Zone) make(w wanted, rel string) (int, error) {
 		return z.openPath(rel, unix.O_PATH|unix.O_DIRECTORY)
 	}
 	flags := unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	if access := z.rights(w.flags); access == unix.O_RDONLY {
+	if access := z.rights(w.flags); access == unix.O_RDONLY && !z.config.Change {
 		flags |= unix.O_WRONLY | unix.O_APPEND // whoever made it reads nothing of an empty file
 		if z.config.Read {
 			flags = flags&^unix.O_WRONLY | unix.O_RDWR

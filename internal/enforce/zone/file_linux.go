@@ -23,7 +23,7 @@ func (z *Zone) open(r fuse.Request, n *node) ([]byte, error) {
 	if r.Op == fuse.OpOpendir {
 		return z.handle(n, unix.O_RDONLY|unix.O_DIRECTORY)
 	}
-	if flags&unix.O_TRUNC != 0 {
+	if flags&unix.O_TRUNC != 0 { // the kernel truncates first, by a request of its own
 		return nil, unix.EPERM
 	}
 	return z.handle(n, z.rights(flags))
@@ -32,8 +32,8 @@ func (z *Zone) open(r fuse.Request, n *node) ([]byte, error) {
 // rights are the flags that the host's file is opened with.
 func (z *Zone) rights(flags uint32) int {
 	switch access := flags & unix.O_ACCMODE; {
-	case access == unix.O_RDONLY:
-		return unix.O_RDONLY
+	case access == unix.O_RDONLY || z.config.Change:
+		return int(access) // what appends says so with each write
 	case access == unix.O_RDWR && z.config.Read:
 		return unix.O_RDWR | unix.O_APPEND
 	default:
@@ -77,6 +77,10 @@ func takes(st unix.Stat_t, flags int) error {
 func (z *Zone) keep(fd int) uint64 {
 	z.last++
 	z.handles[z.last] = fd
+	var st unix.Stat_t
+	if z.config.Change && unix.Fstat(fd, &st) == nil {
+		z.opens[inode{st.Dev, st.Ino}]++
+	}
 	return z.last
 }
 
@@ -100,6 +104,7 @@ func (z *Zone) release(r fuse.Request) error {
 	}
 	h, _ := r.Number() // it was read above
 	delete(z.handles, h)
+	z.letGo(fd)
 	return unix.Close(fd)
 }
 
@@ -134,6 +139,28 @@ const (
 	lockMillis = 5000   // for which the lock is tried: others hold it for one write
 )
 
+// A writing is a request to write.
+type writing struct {
+	fd     int
+	offset uint64
+	flags  uint32 // of the program's descriptor
+	data   []byte
+}
+
+func (z *Zone) parseWrite(r fuse.Request) (w writing, err error) {
+	if w.fd, err = z.opened(r); err != nil {
+		return w, err
+	}
+	if len(r.Body) < writeHead || uint64(wire.Uint32(r.Body[16:])) != uint64(len(r.Body)-writeHead) {
+		return w, fuse.ErrMalformed
+	}
+	if wire.Uint32(r.Body[20:])&fromCache != 0 {
+		return w, unix.EPERM
+	}
+	w.offset, w.flags, w.data = wire.Uint64(r.Body[8:]), wire.Uint32(r.Body[32:]), r.Body[writeHead:]
+	return w, nil
+}
+
 // write appends. A program that opened its file with O_APPEND means the end,
 // wherever that is by now; any other one has to have named it (see Config.Late).
 //
@@ -141,17 +168,11 @@ const (
 // of the kernel inside. The descriptor has O_APPEND, so that even a writer of the
 // host's who takes no lock loses nothing.
 func (z *Zone) write(r fuse.Request, of *node) ([]byte, error) {
-	fd, err := z.opened(r)
+	w, err := z.parseWrite(r)
 	if err != nil {
 		return nil, err
 	}
-	if len(r.Body) < writeHead || uint64(wire.Uint32(r.Body[16:])) != uint64(len(r.Body)-writeHead) {
-		return nil, fuse.ErrMalformed
-	}
-	offset, data := wire.Uint64(r.Body[8:]), r.Body[writeHead:]
-	if wire.Uint32(r.Body[20:])&fromCache != 0 {
-		return nil, unix.EPERM
-	}
+	fd, offset, data := w.fd, w.offset, w.data
 	unlock, err := z.exclusive()
 	if err != nil {
 		return nil, err
@@ -162,7 +183,7 @@ func (z *Zone) write(r fuse.Request, of *node) ([]byte, error) {
 		return nil, err
 	}
 	late := z.config.Late && offset == of.told && of.told < uint64(st.Size)
-	if wire.Uint32(r.Body[32:])&unix.O_APPEND == 0 && offset != uint64(st.Size) && !late {
+	if w.flags&unix.O_APPEND == 0 && offset != uint64(st.Size) && !late {
 		return nil, unix.EPERM
 	}
 	if err := z.readTally(); err != nil {

@@ -1,6 +1,7 @@
 package zone
 
 import (
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,9 @@ const nameSeconds = 1
 // host has put in its place since is not it (ESTALE).
 func (z *Zone) at(n *node, flags int) (int, unix.Stat_t, error) {
 	fd, err := z.openPath(n.path(), flags)
+	if errors.Is(err, unix.ENOENT) && z.config.Change {
+		return z.namelessAt(n, flags)
+	}
 	if err != nil {
 		return -1, unix.Stat_t{}, err
 	}
@@ -28,7 +32,7 @@ func (z *Zone) at(n *node, flags int) (int, unix.Stat_t, error) {
 	}
 	if st.Dev != n.dev || st.Ino != n.ino {
 		_ = unix.Close(fd)
-		return -1, st, unix.ESTALE
+		return z.namelessAt(n, flags) // its name has something else now
 	}
 	return fd, st, nil
 }
@@ -121,6 +125,7 @@ func (z *Zone) attr(n *node, st unix.Stat_t) fuse.Attr {
 
 // What setattr is asked for (FATTR_ in linux/fuse.h).
 const (
+	setMode     = 1 << 0
 	setUID      = 1 << 1
 	setGID      = 1 << 2
 	setSize     = 1 << 3
@@ -129,6 +134,8 @@ const (
 	setHandle   = 1 << 6
 	setLock     = 1 << 9 // whose lock it is
 	setattrSize = 88
+
+	setAccessTime, setAccessTimeNow = 1 << 4, 1 << 7 // and of changes, one bit above each
 )
 
 // setattr takes what changes nothing: the size and the owner that a file has already,

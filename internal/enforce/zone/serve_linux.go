@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -26,8 +27,14 @@ type Zone struct {
 	handles map[uint64]int
 	last    uint64
 	used    usage
-	tally   int // the file in which it is counted together; negative: none
-	device  *fuse.Device
+	// Of a zone that can be changed: how often something is open, and what of that has
+	// lost its name and still counts.
+	opens    map[inode]int
+	nameless map[inode]bool
+	// Which bounds were reached.
+	fullBytes, fullFiles atomic.Bool
+	tally                int // the file in which it is counted together; negative: none
+	device               *fuse.Device
 }
 
 // Open opens the folder or file of the host, and counts what it holds if that is
@@ -38,7 +45,7 @@ func Open(c Config) (*Zone, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Path, err)
 	}
-	z := &Zone{config: c, root: root, lock: -1, tally: -1, handles: map[uint64]int{}}
+	z := &Zone{config: c, root: root, lock: -1, tally: -1, handles: map[uint64]int{}, opens: map[inode]int{}, nameless: map[inode]bool{}}
 	if err := z.begin(); err != nil {
 		_ = z.Close()
 		return nil, fmt.Errorf("open %s: %w", c.Path, err)
@@ -66,10 +73,13 @@ func (z *Zone) begin() error {
 	if z.config.Bytes == 0 && z.config.Files == 0 {
 		return nil
 	}
-	if z.used, err = z.count(); err != nil {
+	if err := z.openTally(); err != nil {
 		return err
 	}
-	return z.openTally()
+	if z.tally < 0 || z.config.Change { // what is shared was counted with it
+		z.used, err = z.count()
+	}
+	return err
 }
 
 // reopen opens the root anew.
@@ -170,6 +180,11 @@ func (z *Zone) serve(message []byte) error {
 // that change or remove, or give names to what is there, are refused by name;
 // what is not known here the kernel does without.
 func (z *Zone) answer(r fuse.Request, n *node) ([]byte, error) {
+	if z.config.Change {
+		if body, err := z.change(r, n); !errors.Is(err, errElse) {
+			return body, err
+		}
+	}
 	switch r.Op {
 	case fuse.OpLookup:
 		return z.lookup(r, n)

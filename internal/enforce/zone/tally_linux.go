@@ -20,6 +20,9 @@ func (z *Zone) openTally() error {
 		return fmt.Errorf("open the count that sessions share: %w", err)
 	}
 	z.tally = fd
+	if z.config.Change {
+		return z.alone()
+	}
 	unlock, err := z.exclusive()
 	if err != nil {
 		return err
@@ -33,7 +36,7 @@ func (z *Zone) openTally() error {
 
 // readTally takes what others have counted. The lock is held, but for a look.
 func (z *Zone) readTally() error {
-	if z.tally < 0 {
+	if z.tally < 0 || z.config.Change {
 		return nil
 	}
 	b := make([]byte, tallySize)
@@ -49,7 +52,7 @@ func (z *Zone) readTally() error {
 
 // keepTally tells the others. The lock is held.
 func (z *Zone) keepTally() error {
-	if z.tally < 0 {
+	if z.tally < 0 || z.config.Change {
 		return nil
 	}
 	b := wire.AppendUint64(wire.AppendUint64(nil, uint64(z.used.bytes)), uint64(z.used.files))
@@ -59,7 +62,7 @@ func (z *Zone) keepTally() error {
 
 // together holds the lock and what was counted, where sessions count together.
 func (z *Zone) together() (unlock func(), err error) {
-	if z.tally < 0 {
+	if z.tally < 0 || z.config.Change {
 		return func() {}, nil
 	}
 	if unlock, err = z.exclusive(); err != nil {

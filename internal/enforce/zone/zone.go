@@ -24,6 +24,9 @@
 //   - What is denied is not read, or not added to, by whatever name (TestDenied).
 //   - No request, however malformed, stops the server (FuzzRequest).
 //
+// One that can be changed (Config.Change) promises its bounds alone, and that nothing
+// outside of it is reached (TestChangeBounds, TestChangeOutside, FuzzChange).
+//
 // This package is a mechanism: it decides nothing.
 package zone
 
@@ -51,6 +54,10 @@ type Config struct {
 	// what each adds counts for all of them at once.
 	Tally  string
 	Denied []Denied
+	// Change has what is there be changed and removed too, and everything be read:
+	// the zone is then there for its bounds. It needs a Tally, has one server at a
+	// time, and no Denied.
+	Change bool
 }
 
 // A Denied is a file or folder, with what is beneath, that is closed: its name is
