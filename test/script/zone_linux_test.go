@@ -178,6 +178,9 @@ func TestZoneBounded(t *testing.T) {
 // Where what is bounded would not be, or is somebody else's to count, the launch is refused.
 func TestZoneBoundRefused(t *testing.T) {
 	t.Parallel()
+	if !opensDevice("/dev/fuse") {
+		t.Skip("requires: a FUSE device that can be opened")
+	}
 	b := newBench(t)
 	file := b.write("out/f", "x")
 	out := filepath.Dir(file)
@@ -203,9 +206,6 @@ func TestZoneBoundRefused(t *testing.T) {
 		if r.status != 125 || !strings.Contains(r.err, want) {
 			t.Errorf("%q: status %d\n%s", flags, r.status, r.err)
 		}
-	}
-	if !opensDevice("/dev/fuse") {
-		return
 	}
 	// One session has it at a time.
 	cmd := b.command(append(rw, "--", "sh", "-c", "echo here > /out/here; read x")...)
