@@ -72,6 +72,9 @@ func (a *app) verifyLog(keyFile, headFile string) error {
 	if res.Uncommitted > 0 {
 		printf(a.out, "%d bytes after the last head are of a write that did not end; nobody relied on them, and the next record replaces them\n", res.Uncommitted)
 	}
+	if res.Lost > 0 {
+		printf(a.out, "%d records behind them are lost or were cut off: they were written, but not known to be on the disk, before the machine last stopped\n", res.Lost)
+	}
 	if opt.Key == "" && opt.Head == "" {
 		printf(a.out, "not checked: whether the holder of the key wrote another history (--key, --head)\n")
 	}

@@ -222,6 +222,9 @@ func (a *app) logFinding(dir string, busy func(string)) probe.Finding {
 		return f
 	}
 	f.Detail = fmt.Sprintf("verified, %d records", v.Records)
+	if v.Lost > 0 {
+		f.Detail += fmt.Sprintf("; %d behind them are lost or were cut off, when the machine last stopped", v.Lost)
+	}
 	return f
 }
 

@@ -82,14 +82,28 @@ func (s *prepared) close() {
 
 // Append writes to the log once it is open; it makes prepared a recorder.
 func (s *prepared) Append(ctx context.Context, records ...audit.Record) ([]audit.Record, error) {
-	if err := s.app.mine(); err != nil {
-		return nil, err
-	}
-	l, err := s.log.get()
+	l, err := s.ownLog()
 	if err != nil {
 		return nil, err
 	}
 	return l.Append(ctx, records...)
+}
+
+// AppendSoon is Append that does not wait for the disk.
+func (s *prepared) AppendSoon(ctx context.Context, records ...audit.Record) ([]audit.Record, error) {
+	l, err := s.ownLog()
+	if err != nil {
+		return nil, err
+	}
+	return l.AppendSoon(ctx, records...)
+}
+
+// ownLog is the log, unless what it is in is another's.
+func (s *prepared) ownLog() (*audit.Log, error) {
+	if err := s.app.mine(); err != nil {
+		return nil, err
+	}
+	return s.log.get()
 }
 
 // Took is how long it took to write to the log.

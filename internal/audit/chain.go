@@ -41,6 +41,8 @@ type waypoint struct {
 type chain struct {
 	verifier  note.Verifier
 	waypoints []waypoint
+	kept      Head        // the one of the head file
+	floor     uint64      // records that must be there by it
 	leaves    io.ReaderAt // the file of hashes, a second opinion on who is to blame; may be nil
 
 	tree   peaks

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -23,6 +24,7 @@ type tail struct {
 	prev    string      // of the next record
 	repair  *RepairBody // what was cut off and is still to be told
 	loaded  bool
+	ahead   bool // of the disk: the last commit may not be on it
 }
 
 func (t *tail) close() {
@@ -43,6 +45,9 @@ type group struct {
 	head   Head
 }
 
+// onDisk reports whether the commit is to be on the disk before it is acknowledged.
+func (g group) onDisk() bool { return g.head.Boot == "" }
+
 // commit writes the records of batch. The lock of the folder is held.
 func (l *Log) commit(batch []*request) error {
 	if l.broken != nil {
@@ -52,7 +57,7 @@ func (l *Log) commit(batch []*request) error {
 		l.tail.close()
 		return err
 	}
-	if err := l.rotate(); err != nil {
+	if err := errors.Join(l.settle(), l.rotate()); err != nil {
 		l.tail.close()
 		return err
 	}
@@ -66,9 +71,33 @@ func (l *Log) commit(batch []*request) error {
 	}
 	t := &l.tail
 	t.end += int64(len(g.lines))
-	t.tree, t.prev, t.repair = g.tree, g.prev, nil
+	t.tree, t.prev, t.repair, t.ahead = g.tree, g.prev, nil, !g.onDisk()
 	l.publish(g.head)
 	return nil
+}
+
+// settle has the last commit on the disk before another one is written behind it: what a
+// crash leaves torn is the last one then, and can be told from what was changed.
+func (l *Log) settle() error {
+	t := &l.tail
+	if !t.ahead {
+		return nil
+	}
+	if err := l.opt.disk.Sync(t.file); err != nil {
+		return err
+	}
+	t.ahead = false
+	return nil
+}
+
+// soonIn is the boot that the head of batch names; "" if it has to be on the disk before it is
+// acknowledged: where somebody waits for that, where the name of a new segment has to
+// be as well, and where boots cannot be told apart.
+func (l *Log) soonIn(batch []*request) string {
+	if l.tail.end == 0 || slices.ContainsFunc(batch, func(r *request) bool { return !r.soon }) {
+		return ""
+	}
+	return l.opt.boot()
 }
 
 // build makes the lines of a commit: what the log itself has to say first.
@@ -101,8 +130,12 @@ func (l *Log) build(batch []*request) (group, error) {
 			add(&b.records[i])
 		}
 	}
+	g.head = Head{Size: g.tree.size, Root: g.tree.root()}
+	if g.head.Boot = l.soonIn(batch); g.head.Boot != "" {
+		g.head.Synced = l.tail.tree.size
+	}
 	var err error
-	if g.head, err = signHead(l.key.sign, g.tree.size, g.tree.root()); err != nil {
+	if g.head, err = signHead(l.key.sign, g.head); err != nil {
 		return group{}, err
 	}
 	g.lines = append(g.head.appendLine(g.lines), '\n')
@@ -147,7 +180,8 @@ func (l *Log) rotate() error {
 
 // write makes a commit durable, or takes it back and fails.
 //
-// Security: nil means that the lines are on the disk. After an error the
+// Security: nil means that the lines are on the disk, unless the head says that they may
+// not be. After an error the
 // segment is as long as before; if even that fails, the next writer finds a torn
 // commit or, if all of it was written, a whole one that nobody was told of.
 func (l *Log) write(g group) error {
@@ -156,7 +190,7 @@ func (l *Log) write(g group) error {
 		return err
 	}
 	err := d.WriteAt(t.file, g.lines, t.end)
-	if err == nil {
+	if err == nil && g.onDisk() {
 		err = d.Sync(t.file)
 	}
 	if err == nil && t.end == 0 {

@@ -65,7 +65,11 @@ func writer(args []string) error {
 			r.ID = fmt.Sprintf("%s-%d-%d", name, i, j)
 			group = append(group, r)
 		}
-		done, err := l.Append(context.Background(), group...)
+		write := l.Append
+		if i%3 == 1 {
+			write = l.AppendSoon // which this process may die behind, too
+		}
+		done, err := write(context.Background(), group...)
 		if err != nil {
 			return err
 		}
@@ -211,18 +215,24 @@ func TestHammerKill(t *testing.T) {
 func TestPowerLoss(t *testing.T) {
 	live := t.TempDir()
 	sim := newSimDisk(live)
-	l := open(t, live, audit.Options{SegmentSize: 2500}.WithDisk(sim))
+	l := open(t, live, audit.Options{SegmentSize: 2500}.WithDisk(sim).WithBoot(bootA))
 	acked := map[int]int{} // changes made → records acknowledged
-	for i := range 10 {
+	for i := range 11 {
 		group := make([]audit.Record, 1+i%3)
 		for j := range group {
 			group[j] = decision(t, i)
 		}
-		got, err := l.Append(t.Context(), group...)
+		write := l.Append
+		if i%2 == 1 {
+			write = l.AppendSoon // which is acknowledged, but not promised
+		}
+		got, err := write(t.Context(), group...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		acked[len(sim.history)] = int(got[len(got)-1].Seq)
+		if i%2 == 0 {
+			acked[len(sim.history)] = int(got[len(got)-1].Seq)
+		}
 	}
 	images, promised := 0, 0
 	for n := range len(sim.history) + 1 {
@@ -234,7 +244,7 @@ func TestPowerLoss(t *testing.T) {
 			}
 			images++
 			where := fmt.Sprintf("power lost after change %d of %d, lost: %s", n, len(sim.history), loss.name)
-			l, err := audit.Open(dir, audit.Options{SegmentSize: 2500}.WithDisk(noSync{audit.OSDisk}))
+			l, err := audit.Open(dir, audit.Options{SegmentSize: 2500}.WithDisk(noSync{audit.OSDisk}).WithBoot(bootB))
 			if err != nil {
 				t.Fatalf("%s: %v", where, err)
 			}
@@ -246,7 +256,7 @@ func TestPowerLoss(t *testing.T) {
 				t.Errorf("%s: %d records were acknowledged, the next is %d", where, promised, got[0].Seq)
 			}
 			l.Close()
-			if res := verify(t, dir); res.Records != got[0].Seq || res.Uncommitted != 0 {
+			if res := verify(t, dir); res.Records != got[0].Seq || res.Uncommitted != 0 || res.Lost != 0 {
 				t.Errorf("%s: got %+v", where, res)
 			}
 		}
@@ -288,7 +298,11 @@ func TestFailAtEveryWrite(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range 9 {
-				got, err := l.Append(t.Context(), decision(t, i), decision(t, i+100))
+				write := l.Append
+				if i%3 == 1 {
+					write = l.AppendSoon
+				}
+				got, err := write(t.Context(), decision(t, i), decision(t, i+100))
 				switch {
 				case err == nil:
 					ids = append(ids, got[0].ID, got[1].ID)

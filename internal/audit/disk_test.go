@@ -184,6 +184,12 @@ var losses = []loss{
 	{"the first change", func(p []change) []change { return p[min(1, len(p)):] }, true},
 	{"second half of the last write", tornWrite(false), true},
 	{"first half of the last write", tornWrite(true), true},
+	{"first half of the first write", func(p []change) []change {
+		if len(p) == 0 || p[0].op != "write" {
+			return p
+		}
+		return append([]change{half(p[0], true)}, p[1:]...)
+	}, true},
 }
 
 func tornWrite(second bool) func([]change) []change {

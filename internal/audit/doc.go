@@ -28,7 +28,7 @@
 //
 // A commit is some record lines and the head line that covers them. It is one
 // write at the end of the last segment and one fdatasync; then it is
-// acknowledged. Everything else is derived from it. One writer at a time holds
+// acknowledged. (AppendSoon leaves out the fdatasync: see below.) Everything else is derived from it. One writer at a time holds
 // the lock, whatever the number of processes; appends of one process that meet
 // share a commit. The steps, and what a crash (kill -9, power) after each leaves:
 //
@@ -44,8 +44,8 @@
 //  4. fdatasync; for a new segment also fsync of the folder. Left: the whole
 //     commit. Acknowledged only from here.
 //  5. the head file is overwritten in place, one sector, not synced. Left: a
-//     head file that is older than the last head line. It is never newer, and
-//     that is how a log that was cut back is told from one that was torn.
+//     head file that is older than the last head line. It is never newer, of what was
+//     on the disk, and that is how a log that was cut back is told from one that was torn.
 //
 // The next writer therefore reads the last commit alone: a good one is built
 // upon, a torn one is cut off, synced, and named in a log.repair record with its
@@ -54,6 +54,17 @@
 // head stands in it that is not its end. After power loss the file of hashes
 // may be stale; its root then differs from the signed one and it is rebuilt, from
 // the last segment alone as a rule, since a full segment leaves it synced.
+//
+// # Ahead of the disk
+//
+// A commit of AppendSoon is acknowledged after step 3. Its head says so, in a line of its own that is
+// signed with the rest: "unsynced N BOOT", N being the records before it and BOOT the
+// id of this boot of the machine. The next writer waits for the disk before it writes
+// anything behind it, so that what a crash leaves torn is still the last commit alone. Until the
+// machine begins anew the commit must be there, since all of its processes see what was written: a log that
+// lacks it, or has another in its place, is at fault. In another boot the head file holds the log to N records,
+// and a commit that is not there is what a crash leaves (VerifyResult.Lost); that somebody cut that one off shows no more then.
+// A disk that is taken away from a running machine looks like it, too, and stops the log.
 //
 // A write or sync that fails (disk full) is undone by truncating the segment
 // to the last commit; nothing of it is acknowledged.

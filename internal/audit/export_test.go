@@ -20,6 +20,18 @@ func (o Options) WithDisk(d Disk) Options {
 	return o
 }
 
+// WithBoot returns o in another boot of the machine.
+func (o Options) WithBoot(id string) Options {
+	o.boot = func() string { return id }
+	return o
+}
+
+// WithBoot returns o in another boot of the machine.
+func (o VerifyOptions) WithBoot(id string) VerifyOptions {
+	o.boot = func() string { return id }
+	return o
+}
+
 // ParseRecordLine and the like give the parsers to the fuzzer.
 func ParseRecordLine(line []byte) (Record, error) { return parseRecord(line) }
 func (r Record) Line() []byte                     { return r.appendLine(nil) }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,21 @@ type Head struct {
 	Size   uint64    `json:"size"`
 	Root   tlog.Hash `json:"root"`
 	Note   string    `json:"note"` // the signed text
+
+	// Of a head whose records were not known to be on the disk when it was signed: how many
+	// were, and in which boot of the machine. The zero values: all were.
+	Synced uint64 `json:"synced,omitempty"`
+	Boot   string `json:"boot,omitempty"`
+}
+
+// floor is how many records the log has on whose head file h stands. In the boot in which
+// they were written it has all of them, on the disk or not; in a later one those that
+// were on the disk.
+func (h Head) floor(boot string) uint64 {
+	if h.Boot == "" || h.Boot == boot {
+		return h.Size
+	}
+	return h.Synced
 }
 
 // ParseHead reads a signed head and checks its signature by key, the text of a key.pub.
@@ -55,11 +71,18 @@ func openHead(text string, v note.Verifier) (Head, error) {
 func splitHead(text string) (Head, error) {
 	bad := errors.New("not a signed head")
 	lines := strings.Split(text, "\n")
+	h := Head{Note: text}
+	var ok bool
+	if len(lines) == 7 {
+		if h.Synced, h.Boot, ok = parseUnsynced(lines[3]); !ok {
+			return Head{}, bad
+		}
+		lines = slices.Delete(lines, 3, 4)
+	}
 	if len(lines) != 6 || lines[3] != "" || lines[5] != "" || lines[0] == "" {
 		return Head{}, bad
 	}
-	size, err := strconv.ParseUint(lines[1], 10, 63)
-	if err != nil || strconv.FormatUint(size, 10) != lines[1] {
+	if h.Size, ok = parseSize(lines[1]); !ok || h.Boot != "" && h.Synced >= h.Size {
 		return Head{}, bad
 	}
 	root, err := base64.StdEncoding.Strict().DecodeString(lines[2])
@@ -70,17 +93,39 @@ func splitHead(text string) (Head, error) {
 	if raw, err := base64.StdEncoding.Strict().DecodeString(sig); !ok || err != nil || len(raw) != 4+64 {
 		return Head{}, bad
 	}
-	return Head{Origin: lines[0], Size: size, Root: tlog.Hash(root), Note: text}, nil
+	h.Origin, h.Root = lines[0], tlog.Hash(root)
+	return h, nil
 }
 
-// signHead states that the tree of this size has this root.
-func signHead(s note.Signer, size uint64, root tlog.Hash) (Head, error) {
-	text := s.Name() + "\n" + strconv.FormatUint(size, 10) + "\n" + root.String() + "\n"
+func parseSize(text string) (uint64, bool) {
+	size, err := strconv.ParseUint(text, 10, 63)
+	return size, err == nil && strconv.FormatUint(size, 10) == text
+}
+
+// unsynced begins the line of a head that has Synced and Boot, which the format leaves
+// to the log (tlog-checkpoint: an extension line).
+const unsynced = "unsynced "
+
+func parseUnsynced(line string) (synced uint64, boot string, ok bool) {
+	rest, ok := strings.CutPrefix(line, unsynced)
+	size, boot, _ := strings.Cut(rest, " ")
+	synced, isSize := parseSize(size)
+	return synced, boot, ok && isSize && isBoot(boot)
+}
+
+// signHead signs h: the tree of its size has its root.
+func signHead(s note.Signer, h Head) (Head, error) {
+	h.Origin = s.Name()
+	text := h.Origin + "\n" + strconv.FormatUint(h.Size, 10) + "\n" + h.Root.String() + "\n"
+	if h.Boot != "" {
+		text += unsynced + strconv.FormatUint(h.Synced, 10) + " " + h.Boot + "\n"
+	}
 	signed, err := note.Sign(&note.Note{Text: text}, s)
 	if err != nil {
 		return Head{}, fmt.Errorf("sign head: %w", err)
 	}
-	return Head{Origin: s.Name(), Size: size, Root: root, Note: string(signed)}, nil
+	h.Note = string(signed)
+	return h, nil
 }
 
 var headPrefix = []byte(`{"head":"`)

@@ -29,7 +29,7 @@ type signer struct {
 // checked all the same, for a signer may choose another signature.
 func (s signer) open(text string) (Head, error) {
 	if h, err := splitHead(text); err == nil && h.Origin == s.sign.Name() {
-		if again, err := signHead(s.sign, h.Size, h.Root); err == nil && again.Note == text {
+		if again, err := signHead(s.sign, h); err == nil && again.Note == text {
 			return h, nil
 		}
 	}

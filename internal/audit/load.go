@@ -80,7 +80,7 @@ func (l *Log) load() error {
 }
 
 // openFiles opens the files beside the segments and returns how many records
-// the head file covers.
+// the head file covers, as far as they must be there.
 func (l *Log) openFiles() (floor uint64, err error) {
 	t := &l.tail
 	if t.head, err = openFile(filepath.Join(l.dir, "head"), os.O_RDWR, 0); err != nil {
@@ -95,6 +95,9 @@ func (l *Log) openFiles() (floor uint64, err error) {
 		return 0, fmt.Errorf("%w: head file: %w", ErrDamaged, err)
 	}
 	t.hashes, err = openHashes(l.opt.disk, filepath.Join(l.dir, "hashes"))
+	if head.Boot != "" {
+		return head.floor(l.opt.boot()), err
+	}
 	return head.Size, err
 }
 
@@ -117,7 +120,7 @@ func (l *Log) loadFast() error {
 	if err := l.mendHashes(c.first-1, stored); err != nil {
 		return err
 	}
-	t.end, t.tree, t.prev = info.Size(), tree, hexSum(c.link)
+	t.end, t.tree, t.prev, t.ahead = info.Size(), tree, hexSum(c.link), c.head.Boot != ""
 	return nil
 }
 
@@ -180,8 +183,9 @@ func (l *Log) recover(floor uint64) error {
 	}
 	t := &l.tail
 	t.tree, t.prev, t.end = c.good.tree, hex.EncodeToString(c.good.entry.link[:]), c.good.entry.end
+	t.ahead = c.good.entry.head.Boot != ""
 	if c.good.segment < last { // nothing good in the last one, or nothing at all
-		t.end = 0
+		t.end, t.ahead = 0, false
 	}
 	if t.tree.size == 0 {
 		t.prev = firstPrev(l.key.public)

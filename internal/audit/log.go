@@ -35,7 +35,8 @@ type Options struct {
 	Waits func(Holder)
 	Trace trace.Parent // of the records that say no other; none: they belong to none
 
-	disk disk // nil: that of the host
+	disk disk          // nil: that of the host
+	boot func() string // nil: that of the host
 }
 
 // Log appends to the log of one folder. It is safe for use by many goroutines;
@@ -61,6 +62,7 @@ type Log struct {
 // request is one call of Append that waits to be committed.
 type request struct {
 	records []Record
+	soon    bool // it may be acknowledged before it is on the disk
 	bytes   int
 	done    chan struct{} // closed when records or err is final
 	err     error
@@ -80,6 +82,9 @@ func Open(dir string, opt Options) (*Log, error) {
 	}
 	if opt.disk == nil {
 		opt.disk = osDisk{}
+	}
+	if opt.boot == nil {
+		opt.boot = hostBoot
 	}
 	l := &Log{dir: dir, opt: opt}
 	_, err := os.Lstat(filepath.Join(dir, "head"))
@@ -135,7 +140,7 @@ func (l *Log) create() error {
 		return err
 	}
 	var none peaks
-	head, err := signHead(key.sign, 0, none.root())
+	head, err := signHead(key.sign, Head{Root: none.root()})
 	if err != nil {
 		return err
 	}
@@ -154,10 +159,24 @@ func (l *Log) create() error {
 // the log then survives a crash of process and machine. It does not survive
 // someone who may write the folder, but Verify shows that.
 func (l *Log) Append(ctx context.Context, records ...Record) ([]Record, error) {
-	if len(records) == 0 {
+	return l.append(ctx, &request{records: slices.Clone(records)})
+}
+
+// AppendSoon is Append that does not wait for the disk: for what nobody acts on, as the
+// end of what was recorded before. The records survive this process from when it
+// returns, and the machine from when the kernel has written them, within seconds or as
+// the next one is appended. Verify misses them as any other until the machine
+// begins anew, and then says what may have been lost (VerifyResult.Lost).
+func (l *Log) AppendSoon(ctx context.Context, records ...Record) ([]Record, error) {
+	return l.append(ctx, &request{records: slices.Clone(records), soon: true})
+}
+
+// append has r, a new request, committed.
+func (l *Log) append(ctx context.Context, r *request) ([]Record, error) {
+	if len(r.records) == 0 {
 		return nil, ctx.Err()
 	}
-	r := &request{records: slices.Clone(records), done: make(chan struct{}), lead: make(chan struct{})}
+	r.done, r.lead = make(chan struct{}), make(chan struct{})
 	for i := range r.records {
 		var err error
 		if r.records[i].Trace.None() {

@@ -158,6 +158,10 @@ func FuzzHead(f *testing.F) {
 		f.Add([]byte(line))
 	}
 	f.Add([]byte(read(f, dir, "head")))
+	if _, err := open(f, dir, audit.Options{}).AppendSoon(f.Context(), decision(f, 1)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(read(f, dir, "head")))
 	key := read(f, dir, "key.pub")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if h, err := audit.ParseHeadLine(b); err == nil && !bytes.Equal(h.Line(), b) {

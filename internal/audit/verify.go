@@ -20,6 +20,8 @@ type VerifyOptions struct {
 	// Progress, if not nil, is called after each segment with the records and
 	// the bytes that were checked.
 	Progress func(records uint64, bytes int64)
+
+	boot func() string // nil: that of the host
 }
 
 // VerifyResult tells what was verified.
@@ -30,6 +32,11 @@ type VerifyResult struct {
 	Key         string `json:"key"`         // the text of key.pub
 	Head        Head   `json:"head"`        // the last one
 	Uncommitted int64  `json:"uncommitted"` // bytes behind it, of a commit that was never acknowledged
+
+	// Lost is how many records are not there that were acknowledged before they were on the
+	// disk (AppendSoon), in an earlier boot of the machine: it stopped before they were, or
+	// somebody cut them off.
+	Lost uint64 `json:"lost"`
 }
 
 // Verify checks the whole log in dir: every line, the chain, the tree, the heads
@@ -59,14 +66,20 @@ func Verify(dir string, opt VerifyOptions) (VerifyResult, error) {
 	result.Records, result.Head = c.covered, c.good.entry.head
 	for _, w := range c.waypoints {
 		if w.head.Size > c.covered {
-			return result, c.rolledBack(snap, w)
+			return result, c.rolledBack(snap, w.what, w.head.Size)
 		}
 	}
+	if c.floor > c.covered {
+		return result, c.rolledBack(snap, theHeadFile, c.floor)
+	}
+	result.Lost = max(c.kept.Size, c.covered) - c.covered
 	if c.covered == 0 {
-		result.Head = c.waypoints[0].head
+		result.Head = c.kept
 	}
 	return result, nil
 }
+
+const theHeadFile = "the head file"
 
 // newVerification reads the key and the heads that the log is held to.
 func newVerification(snap snapshot, opt VerifyOptions) (*chain, VerifyResult, error) {
@@ -85,14 +98,15 @@ func newVerification(snap snapshot, opt VerifyOptions) (*chain, VerifyResult, er
 	}
 	result.Key, result.Segments = text, len(snap.segments)
 	c := &chain{verifier: v, last: toLink(firstPrev(text))}
-	if err := c.addHeads(snap, opt.Head, v); err != nil {
+	if err := c.addHeads(snap, opt, v); err != nil {
 		return nil, result, err
 	}
 	return c, result, nil
 }
 
-// addHeads adds the heads that the tree must pass through.
-func (c *chain) addHeads(snap snapshot, earlier string, v note.Verifier) error {
+// addHeads adds the heads that the tree must pass through. That of the head file is none of
+// them where its records may never have come to the disk: others may stand in their place.
+func (c *chain) addHeads(snap snapshot, opt VerifyOptions, v note.Verifier) error {
 	if snap.headErr != nil {
 		return &Fault{File: "head", What: snap.headErr.Error()}
 	}
@@ -103,9 +117,18 @@ func (c *chain) addHeads(snap snapshot, earlier string, v note.Verifier) error {
 	if err != nil {
 		return &Fault{File: "head", What: err.Error()}
 	}
-	c.waypoints = append(c.waypoints, waypoint{head: h, file: "head", what: "the head file"})
-	if earlier != "" {
-		h, err := openHead(earlier, v)
+	if opt.boot == nil {
+		opt.boot = hostBoot
+	}
+	c.kept, c.floor = h, h.Size
+	if h.Boot != "" {
+		c.floor = h.floor(opt.boot())
+	}
+	if c.floor == h.Size {
+		c.waypoints = append(c.waypoints, waypoint{head: h, file: "head", what: theHeadFile})
+	}
+	if opt.Head != "" {
+		h, err := openHead(opt.Head, v)
 		if err != nil {
 			return &Fault{File: "key.pub", What: "it is not the key of the earlier head: " + err.Error()}
 		}
@@ -156,7 +179,7 @@ func (c *chain) walk(snap snapshot, opt VerifyOptions, result *VerifyResult) err
 		}
 		fault := c.segment(snap.segments[i], j.scanned)
 		last := i == len(snap.segments)-1
-		if fault != nil && (!last || !c.torn(j.scanned, c.waypoints[0].head.Size)) {
+		if fault != nil && (!last || !c.torn(j.scanned, c.floor)) {
 			return fault
 		}
 		if fault != nil {
@@ -193,9 +216,9 @@ func (s snapshot) scan(i int) (scanned, error) {
 	return out, err
 }
 
-// rolledBack is the fault of a log that ends before w.
-func (c *chain) rolledBack(snap snapshot, w waypoint) *Fault {
+// rolledBack is the fault of a log that ends before what covers so many records.
+func (c *chain) rolledBack(snap snapshot, what string, covers uint64) *Fault {
 	f := &Fault{Seq: c.covered + 1, File: segmentName(max(1, len(snap.segments)))}
-	f.What = fmt.Sprintf("missing: %s covers %d records, the segments hold %d", w.what, w.head.Size, c.covered)
+	f.What = fmt.Sprintf("missing: %s covers %d records, the segments hold %d", what, covers, c.covered)
 	return f
 }

@@ -29,9 +29,12 @@ import (
 	"ambit.dev/ambit/internal/enforce"
 )
 
-// Recorder writes records; it returns when they are durable.
+// Recorder writes records.
 type Recorder interface {
+	// Append returns when the records are durable.
 	Append(context.Context, ...audit.Record) ([]audit.Record, error)
+	// AppendSoon returns when they are there for whoever reads the log, and survive this process.
+	AppendSoon(context.Context, ...audit.Record) ([]audit.Record, error)
 }
 
 // A timed Recorder knows how long it took to write records.
@@ -180,7 +183,7 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 	late, written := []audit.Body{report(res.Report)}, make(chan struct{})
 	timer := time.AfterFunc(reportAfter, func() {
 		defer close(written)
-		if reported = r.write(ctx, s, late...); reported != nil {
+		if reported = s.write(ctx, r.Log.Append, late...); reported != nil {
 			reported = fmt.Errorf("ended: the report could not be recorded: %w", reported)
 			_ = inside.Kill() // it may have ended by itself
 		}
@@ -206,7 +209,8 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 		took := l.Took()
 		last.Appends, last.Appended = took.Counts, took.Sum
 	}
-	return res, errors.Join(err, reported, untold, r.write(ctx, s, append(late, last)...))
+	// Nobody acts on the end, and whoever waits for the program waits for no disk.
+	return res, errors.Join(err, reported, untold, s.write(ctx, r.Log.AppendSoon, append(late, last)...))
 }
 
 // reportAfter is how long a session lasts before its report is made durable.
@@ -228,7 +232,8 @@ func (s Spec) record(b audit.Body) (audit.Record, error) {
 	return rec, err
 }
 
-func (r Runner) write(ctx context.Context, s Spec, bodies ...audit.Body) error {
+// write records bodies by Append or AppendSoon.
+func (s Spec) write(ctx context.Context, by func(context.Context, ...audit.Record) ([]audit.Record, error), bodies ...audit.Body) error {
 	var recs []audit.Record
 	for _, b := range bodies {
 		rec, err := s.record(b)
@@ -237,7 +242,7 @@ func (r Runner) write(ctx context.Context, s Spec, bodies ...audit.Body) error {
 		}
 		recs = append(recs, rec)
 	}
-	_, err := r.Log.Append(ctx, recs...)
+	_, err := by(ctx, recs...)
 	return err
 }
 
@@ -264,7 +269,7 @@ func report(rep enforce.Report) audit.ReportBody {
 }
 
 func (r Runner) refused(ctx context.Context, s Spec, cause error) error {
-	return r.write(ctx, s, audit.EndBody{Status: "refused", Exit: 125, Error: audit.Text(cause.Error())})
+	return s.write(ctx, r.Log.Append, audit.EndBody{Status: "refused", Exit: 125, Error: audit.Text(cause.Error())})
 }
 
 func end(res Result) audit.EndBody {

@@ -33,6 +33,7 @@ type stage struct {
 	mu      sync.Mutex
 	did     []string
 	records []audit.Record
+	soon    []string // kinds of records that were not waited for
 }
 
 func (st *stage) do(what string) error {
@@ -79,6 +80,15 @@ func (st *stage) Append(_ context.Context, records ...audit.Record) ([]audit.Rec
 		st.mu.Unlock()
 	}
 	return records, nil
+}
+
+func (st *stage) AppendSoon(ctx context.Context, records ...audit.Record) ([]audit.Record, error) {
+	st.mu.Lock()
+	for _, r := range records {
+		st.soon = append(st.soon, string(r.Kind))
+	}
+	st.mu.Unlock()
+	return st.Append(ctx, records...)
 }
 
 func (st *stage) Name() string { return "stage" }
@@ -221,6 +231,9 @@ func TestOrder(t *testing.T) {
 		}
 		if want := []string{"session.start", "report", "session.end"}; !slices.Equal(st.kinds(), want) {
 			t.Errorf("records %q, want %q", st.kinds(), want)
+		}
+		if want := []string{"report", "session.end"}; !slices.Equal(st.soon, want) {
+			t.Errorf("%q were not waited for, want %q", st.soon, want)
 		}
 		for _, once := range []string{"ended", "release", "wait", "started"} {
 			if n := st.times(once); n != 1 {
