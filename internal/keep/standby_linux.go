@@ -54,7 +54,7 @@ func newWaiting(s Stand, launcher, state string) (*waiting, error) {
 		return nil, err
 	}
 	for _, f := range []*os.File{read, s.Launch, s.Stands} {
-		defer f.Close() //nolint:errcheck // nothing was written
+		defer f.Close()
 	}
 	w.claim, w.cmd.ExtraFiles = write, []*os.File{s.Launch, read, s.Stands} // LaunchFD, ClaimFD, StandsFD
 	var bad [2]error

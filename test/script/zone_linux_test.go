@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -192,7 +193,7 @@ func TestZoneBoundRefused(t *testing.T) {
 		"the gvisor tier does not count":          {"--tier", "gvisor"},
 		"two volumes are called so":               {"-v", out + ":/b/out:ro"},
 	} {
-		r := b.run(append(append(rw[:len(rw):len(rw)], flags...), "--", "true")...)
+		r := b.run(append(append(slices.Clip(rw), flags...), "--", "true")...)
 		if r.status != 125 || !strings.Contains(r.err, want) {
 			t.Errorf("%q: status %d\n%s", flags, r.status, r.err)
 		}

@@ -33,7 +33,7 @@ type Zone struct {
 }
 
 // Path is where the zone is in the view.
-func (z Zone) Path() string { return ZonesAt + "/" + z.Name } //nolint:forbidigo // a path of the view
+func (z Zone) Path() string { return ZonesAt + "/" + z.Name }
 
 // ZoneAt is the zone that is at a path of the view.
 func (m Manifest) ZoneAt(path string) (Zone, bool) {

@@ -67,8 +67,7 @@ func (s *shelf) put(turn uint64, to Destination, c net.Conn) bool {
 func (s *shelf) take(to Destination, at netip.AddrPort) net.Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := len(s.all) - 1; i >= 0; i-- { // the newest has the longest to live
-		c := s.all[i]
+	for i, c := range slices.Backward(s.all) { // the newest has the longest to live
 		if c.to != to || c.at != at {
 			continue
 		}

@@ -163,7 +163,7 @@ func (d *stdio) wait(fd int, events int16) bool {
 
 // in passes what the program reads.
 func (d *stdio) in(to net.Conn) {
-	defer to.Close()
+	defer func() { _ = to.Close() }() // the guest has what was written, or is gone
 	go func() {
 		<-d.over
 		_ = to.SetWriteDeadline(time.Now()) // a program that has ended makes no room for what it did not read

@@ -163,6 +163,8 @@ func (a *asking) touched(ctx context.Context, t trap.Touched) unix.Errno {
 	switch t.Kind {
 	case trap.Look:
 		refusal = unix.ENOENT
+	case trap.Pass:
+		return refusal // no proxy walks here
 	case trap.Read:
 		touch.Call = "open"
 	case trap.List:

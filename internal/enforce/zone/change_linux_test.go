@@ -107,7 +107,7 @@ func TestChangeBounds(t *testing.T) {
 	for seed := range uint64(40) {
 		const bytes, files = 500, 9
 		z, dir := changeable(t, bytes, files)
-		m := &mover{t, z, rand.New(rand.NewPCG(seed, 1)), map[uint64]bool{fuse.RootID: true}, map[uint64]bool{}, map[uint64]uint64{}} //nolint:gosec // the same each time
+		m := &mover{t, z, rand.New(rand.NewPCG(seed, 1)), map[uint64]bool{fuse.RootID: true}, map[uint64]bool{}, map[uint64]uint64{}}
 		m.files[lookup(t, z, fuse.RootID, "kept")] = true
 		for step := range 400 {
 			m.move()
