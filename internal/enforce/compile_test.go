@@ -388,10 +388,6 @@ func TestRefusals(t *testing.T) {
 		{"something of the host's in an overlay", "would lie inside", func(in *enforce.Input, _ *enforce.Facts) {
 			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}, {Source: dir("/other"), Target: "/work/in", Write: true}}
 		}},
-		{"an overlay in another tier", "has no way to keep them apart", func(in *enforce.Input, _ *enforce.Facts) {
-			in.Volumes = []enforce.Volume{{Source: dir("/srv"), Target: "/work", Changes: "/state/s"}}
-			in.Tier = enforce.TierEmulated
-		}},
 	} {
 		in, f := host(), facts()
 		tc.change(&in, &f)

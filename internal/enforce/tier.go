@@ -25,7 +25,6 @@ type carries struct {
 	ask      bool // first touches can be asked about
 	hold     bool // what asks can hold any call: changes, starts of programs and ports are asked about too
 	askFlows bool // flows of the network can be asked about, whatever of touches
-	overlay  bool // what is changed of a volume can go elsewhere
 	appends  bool // what is there can be kept from being changed while more is added
 	counts   bool // what is written to a folder of the host can be counted, and bounded
 	stores   bool // what outlives a session can be read and committed
@@ -43,9 +42,9 @@ type carries struct {
 func carriedBy(tier string) (carries, bool) {
 	switch tier {
 	case TierProcess:
-		return carries{landlock: true, watch: true, ask: true, hold: true, askFlows: true, overlay: true, appends: true, counts: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
+		return carries{landlock: true, watch: true, ask: true, hold: true, askFlows: true, appends: true, counts: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
-		return carries{ask: true, askFlows: true, overlay: true, appends: true, link: true, listen: true}, true
+		return carries{ask: true, askFlows: true, appends: true, link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:
 		return carries{askFlows: true, appends: true, copies: true, link: true, pids: true, bounds: true}, true
 	}
@@ -123,8 +122,6 @@ func (c carries) refuse(in Input, set *effective, l LimitPlan) error {
 		return cannot("asking at the first touch", "has no way to have a touch wait yet; use --ask none, or --tier process")
 	case in.Ask && in.Notify && !c.hold:
 		return cannot("asking by notification", "has no filter that could hold its calls; use --ask-by trap, or --tier process")
-	case !c.overlay && slices.ContainsFunc(in.Volumes, func(v Volume) bool { return v.Changes != "" }):
-		return cannot("a volume whose changes go elsewhere", "has no way to keep them apart; use --tier process")
 	case len(set.appends()) > 0 && !c.appends:
 		return cannot("append-only "+set.appends()[0].Path, "has no way to let files only grow; use --tier process")
 	case c.copies && slices.ContainsFunc(set.appends(), func(e Entry) bool { return !e.Read }):

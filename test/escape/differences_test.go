@@ -83,7 +83,6 @@ var differences = []difference{
 		"TestF46DeniedInAppendOnly/remove", "TestF46DeniedInAppendOnly/remove_all_of_it", "TestF46DeniedInAppendOnly/put_another_in_its_place",
 		"TestF46DeniedInAppendOnly/make_one_in_a_folder", "TestF46DeniedInAppendOnly/add_to_it", "TestF46DeniedInAppendOnly/add_to_what_may_be_read",
 		"TestF46DeniedInAppendOnly/make_it,_where_it_may_be_read", "TestF46DeniedInAppendOnly/cut_what_may_be_read", "TestF46DeniedInAppendOnly/replace_what_may_be_read"}},
-	{tiers: machineOnly, kind: refusedByName, row: "volumes that copy on write (`cow`) | yes | refused", words: "has no way to keep them apart", tests: []string{"TestF46DeniedInOverlay"}},
 	{tiers: machineOnly, kind: notThere, row: "a server of append-only folders, of which a machine has copies: TestGrow", tests: []string{
 		"TestF45AppendOnlyAsUser", "TestF45TwoSessions", "TestF45ServerKilled", "TestF45FullDisk"}},
 	{tiers: bothStrong, kind: notThere, row: "what outlives a session (`storage.read`, `storage.write`) | yes | refused", tests: []string{

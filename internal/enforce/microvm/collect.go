@@ -94,6 +94,14 @@ func (s *session) collect(t *tree, until time.Time) error {
 		g := &grower{tally: c.tally, t: t}
 		take, finish = g.take, g.finish
 	}
+	if t.entry.Op == enforce.OpOverlay {
+		p, err := newParter(c.tally, t)
+		if err != nil {
+			return fmt.Errorf("keep apart what is changed of %q: %w", t.entry.Source, err)
+		}
+		defer p.close()
+		take, finish = p.take, p.finish
+	}
 	if err := st.Files(take); err != nil {
 		return fmt.Errorf("bring back %q: %w", t.entry.Source, err)
 	}

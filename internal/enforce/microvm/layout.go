@@ -66,7 +66,7 @@ func (l *layout) close() {
 func (l *layout) add(e enforce.Entry, view []enforce.Entry, img image.Image, has image.Contents) error {
 	to := channel.Entry{Op: string(e.Op), Path: e.Path, Write: e.Write, Exec: e.Exec, Device: e.Device, Dir: e.Dir, Size: e.Size, Mode: e.Mode, Content: e.Content}
 	switch e.Op {
-	case enforce.OpTrap, enforce.OpOverlay, enforce.OpStored, enforce.OpBounded:
+	case enforce.OpTrap, enforce.OpStored, enforce.OpBounded:
 		return errors.New("internal error: a plan of another tier")
 	case enforce.OpLink:
 		to.From = e.Source
@@ -97,7 +97,7 @@ func (l *layout) add(e enforce.Entry, view []enforce.Entry, img image.Image, has
 			}
 			to.From = from
 		}
-	case enforce.OpAppend:
+	case enforce.OpAppend, enforce.OpOverlay:
 		from, err := l.copied(e, within(e, view))
 		if err != nil {
 			return err
@@ -143,9 +143,9 @@ func within(e enforce.Entry, view []enforce.Entry) (kept []place) {
 			continue
 		}
 		switch o.Op {
-		case enforce.OpBind, enforce.OpMask, enforce.OpTmpfs, enforce.OpAppend:
+		case enforce.OpBind, enforce.OpMask, enforce.OpTmpfs, enforce.OpAppend, enforce.OpOverlay:
 			kept = append(kept, place{strings.TrimPrefix(o.Path[len(e.Path):], "/"), o.Dir})
-		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpOverlay, enforce.OpStored, enforce.OpBounded:
+		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpStored, enforce.OpBounded:
 		}
 	}
 	return kept
