@@ -36,8 +36,9 @@ func arguments(a machine.Accel, memory, tscKHz int, w way) []string {
 		// What it keeps of translated code is bounded: it would be a gigabyte. Page
 		// tables of five levels are one more to walk for every page. Wide vectors,
 		// which kernel and libraries use where a processor says that it has them,
-		// cost an emulator more than they spare: a quarter of a clone's start.
-		accel, cpu = "tcg,thread=multi,tb-size=128", "max,la57=off,avx=off,avx2=off,f16c=off,fma=off"
+		// cost an emulator more than they spare: a quarter of a clone's start. So do the
+		// instructions that copy a whole string, which it carries out piece by piece.
+		accel, cpu = "tcg,thread=multi,tb-size=128", "max,la57=off,avx=off,avx2=off,f16c=off,fma=off,erms=off,fsrm=off"
 		words = append(words, "mitigations=off", "no_timer_check", fmt.Sprintf("tsc_early_khz=%d", tscKHz))
 	case machine.WHPX:
 		accel, cpu = "whpx,kernel-irqchip=off", "max"

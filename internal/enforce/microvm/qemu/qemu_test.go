@@ -25,7 +25,7 @@ func TestArguments(t *testing.T) {
 		accel, cpu   string
 		filter, told bool
 	}{
-		{machine.TCG, "tcg,thread=multi,tb-size=128", "max,la57=off,avx=off,avx2=off,f16c=off,fma=off", true, true},
+		{machine.TCG, "tcg,thread=multi,tb-size=128", "max,la57=off,avx=off,avx2=off,f16c=off,fma=off,erms=off,fsrm=off", true, true},
 		{machine.KVM, "kvm", "host", true, false},
 		{machine.HVF, "hvf", "host", false, false},
 		{machine.WHPX, "whpx,kernel-irqchip=off", "max", false, false},
