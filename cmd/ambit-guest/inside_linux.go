@@ -99,7 +99,7 @@ func failed(err error) said {
 }
 
 func build(r channel.Prepare) error {
-	if err := compose(r.Entries); err != nil {
+	if err := compose(r); err != nil {
 		return err
 	}
 	unix.Umask(r.Umask)

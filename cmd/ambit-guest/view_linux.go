@@ -14,8 +14,9 @@ import (
 )
 
 // compose builds the view and makes it the root. Entries come in the order of the
-// plan, parents first. What is read-only becomes so when everything is in it.
-func compose(entries []channel.Entry) error {
+// plan, parents first. What is read-only becomes so when everything is in it. What may be
+// written belongs to the program, as in the other tiers.
+func compose(r channel.Prepare) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
@@ -24,8 +25,8 @@ func compose(entries []channel.Entry) error {
 		return err
 	}
 	closing := []string{viewDir}
-	for _, e := range entries {
-		if err := put(e); err != nil {
+	for _, e := range r.Entries {
+		if err := put(e, r); err != nil {
 			return fmt.Errorf("%s %s: %w", e.Op, e.Path, err)
 		}
 		if e.Op == "tmpfs" && !e.Write {
@@ -64,7 +65,7 @@ func flags(e channel.Entry) uintptr {
 	return f
 }
 
-func put(e channel.Entry) error {
+func put(e channel.Entry, r channel.Prepare) error {
 	to := at(e.Path)
 	switch e.Op {
 	case "dir":
@@ -77,7 +78,10 @@ func put(e channel.Entry) error {
 	case "link":
 		return os.Symlink(e.From, to)
 	case "tmpfs":
-		options := "mode=" + strconv.FormatUint(uint64(e.Mode), 8)
+		options := fmt.Sprintf("mode=%o", e.Mode)
+		if e.Write {
+			options += fmt.Sprintf(",uid=%d,gid=%d", r.UID, r.GID)
+		}
 		if e.Size > 0 {
 			options += ",size=" + strconv.FormatInt(e.Size, 10)
 		}
@@ -87,14 +91,19 @@ func put(e channel.Entry) error {
 	case "devpts":
 		return unix.Mount("devpts", to, "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
 	case "bind":
-		if err := unix.Mount(e.From, to, "", unix.MS_BIND, ""); err != nil {
-			return err
-		}
-		return unix.Mount("", to, "", unix.MS_REMOUNT|unix.MS_BIND|flags(e), "")
+		return bind(to, e)
 	case "mask":
 		return mask(to, e)
 	}
 	return errors.New("the guest does not know it")
+}
+
+// bind shows what lies at another place.
+func bind(to string, e channel.Entry) error {
+	if err := unix.Mount(e.From, to, "", unix.MS_BIND, ""); err != nil {
+		return err
+	}
+	return unix.Mount("", to, "", unix.MS_REMOUNT|unix.MS_BIND|flags(e), "")
 }
 
 // settings are those parts of /proc by which root, without any capability, could
@@ -148,5 +157,5 @@ func mask(to string, e channel.Entry) error {
 	if err := os.WriteFile(empty, nil, 0); err != nil && !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return put(channel.Entry{Op: "bind", Path: e.Path, From: empty})
+	return bind(to, channel.Entry{From: empty})
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,6 +15,10 @@ import (
 // What is sent to ambit reaches the program, which may take its time and choose
 // its exit status.
 func TestSignalsReachTheProgram(t *testing.T) {
+	asks := []string{"run", "--ask", "queue", "--ask-timeout", "0", "--"}
+	if !opensDevice("/dev/fuse") {
+		asks = slices.Insert(asks, 1, "--ask-by", "notification")
+	}
 	for _, tc := range []struct {
 		name   string
 		signal syscall.Signal
@@ -23,7 +28,7 @@ func TestSignalsReachTheProgram(t *testing.T) {
 			b := newBench(t)
 			// Where the folder that a program begins in was asked about, signals were
 			// caught for that before.
-			for _, flags := range [][]string{{"run", "--"}, {"run", "--ask", "queue", "--ask-timeout", "0", "--"}} {
+			for _, flags := range [][]string{{"run", "--"}, asks} {
 				cmd, out := started(t, b.command(append(flags, "bash", "-c", `trap 'echo caught; exit 77' `+tc.name+`; echo ready; while :; do sleep 0.02; done`)...))
 				signal(t, cmd, tc.signal)
 				rest, _ := io.ReadAll(out)

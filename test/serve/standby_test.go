@@ -111,6 +111,9 @@ func TestStandByAnew(t *testing.T) {
 		"asking": {Ask: pb.Ask_ASK_QUEUE},
 		"grants": {Allow: []string{"fs.read:" + h.Home}}, // in its place there is an empty one
 	} {
+		if want == "asking" && unix.Access("/dev/fuse", unix.R_OK|unix.W_OK) != nil {
+			continue // nobody can be asked
+		}
 		r.Argv = []string{"true"}
 		count := func() float64 {
 			return numbers(t, h, `ambit_sandboxes_stood_by_total{outcome="`+want+`"}`)
