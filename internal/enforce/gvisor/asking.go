@@ -60,24 +60,9 @@ func (a *asking) newTrap(p enforce.Plan) *trap.Trap {
 		c.Linked = o.Linked
 	}
 	names, mounted := p.Skeleton()
-	for _, e := range names {
-		n := trap.Name{Path: e.Path, Mode: e.Mode}
-		switch e.Op {
-		case enforce.OpDir:
-			n.Dir = true
-		case enforce.OpLink:
-			n.Link = e.Source
-		default:
-			n.Content = e.Content
-		}
-		c.Names = append(c.Names, n)
-	}
+	c.Names = trap.Names(names)
 	t := trap.New(c)
-	for _, e := range mounted {
-		if !isName(e) { // else it lies in a mount, where nobody comes to the trap
-			t.Shown(e.Path, e.Dir || e.Op == enforce.OpTmpfs || e.Op == enforce.OpProc || e.Op == enforce.OpDevpts)
-		}
-	}
+	t.ShowMounted(mounted)
 	return t
 }
 

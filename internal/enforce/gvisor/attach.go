@@ -60,15 +60,11 @@ type attacher struct {
 func newAttacher(p enforce.Plan, gofer int, t *trap.Trap) *attacher {
 	a := &attacher{plan: p, gofer: gofer, trap: t, beneath: map[string]bool{}, shown: map[string]enforce.Entry{}, came: map[string]bool{}}
 	for _, e := range p.View {
-		if !isName(e) && e.Op != enforce.OpTrap {
+		if !e.IsName() && e.Op != enforce.OpTrap {
 			a.shown[e.Path] = e
 		}
 	}
 	return a
-}
-
-func isName(e enforce.Entry) bool {
-	return e.Op == enforce.OpDir || e.Op == enforce.OpFile || e.Op == enforce.OpLink
 }
 
 // grants reports whether p lies in what was attached since the start, so that who
@@ -101,17 +97,7 @@ func (a *attacher) at(p string) (enforce.Entry, bool) {
 func (a *attacher) attach(entries []enforce.Entry) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for i := 0; i < len(entries); {
-		n := 1
-		for i+n < len(entries) && entries[i+n].Path != entries[i].Path && within(entries[i+n].Path, entries[i].Path) {
-			n++
-		}
-		if err := a.attachTree(entries[i], entries[i+1:i+n]); err != nil {
-			return fmt.Errorf("show %s: %w", entries[i].Path, err)
-		}
-		i += n
-	}
-	return nil
+	return enforce.ShowTrees(entries, a.attachTree)
 }
 
 // attachTree shows e with what lies in it.
@@ -185,13 +171,7 @@ func (a *attacher) kept(e enforce.Entry) (outer []string, err error) {
 			paths = append(paths, q)
 		}
 	}
-	slices.Sort(paths)
-	for _, q := range paths {
-		if !slices.ContainsFunc(outer, func(o string) bool { return within(q, o) }) {
-			outer = append(outer, q)
-		}
-	}
-	return outer, nil
+	return enforce.Outermost(paths), nil
 }
 
 // keepBelow has a row keep the trap's directory at e's path open: a program may be in
@@ -234,7 +214,7 @@ func (a *attacher) attachBelow(p string, dir bool) error {
 	a.trap.Shown(p, dir)
 	b := a.newRow()
 	b.inside()
-	tree := b.copyTree(goferRoot + p)
+	tree := row.CopyTree(b.list, goferRoot+p)
 	row.Move(b.list, "show "+p+" beneath", tree, num(firstBelow+i), strings.TrimPrefix(p, a.below[i]+"/"))
 	b.home(len(a.below))
 	if err := a.worker.Do(b.list); err != nil {
@@ -358,30 +338,14 @@ func (b *attaching) whole(e enforce.Entry, parts []enforce.Entry, kept []string)
 	if len(parts)+len(kept) == 0 {
 		return tree
 	}
-	what := "put together " + e.Path
-	var fds []namespace.Slot
-	var at []string
+	var all []row.Part
 	for _, p := range parts {
-		fds, at = append(fds, b.detached(p)), append(at, p.Path)
+		all = append(all, row.Part{Mount: b.detached(p), At: strings.TrimPrefix(p.Path, e.Path)})
 	}
 	b.inside()
 	for _, p := range kept {
-		fds, at = append(fds, b.copyTree(goferRoot+p)), append(at, p)
+		all = append(all, row.Part{Mount: row.CopyTree(b.list, goferRoot+p), At: strings.TrimPrefix(p, e.Path)})
 	}
 	b.outside()
-	row.Move(b.list, what, tree, namespace.CWD, "/proc")
-	for i, p := range at {
-		row.Move(b.list, what, fds[i], namespace.CWD, "/proc"+strings.TrimPrefix(p, e.Path))
-	}
-	all := b.copyTree("/proc")
-	b.list.Call(what, unix.SYS_UMOUNT2, b.list.Str("/proc"), num(unix.MNT_DETACH))
-	return all
-}
-
-// copyTree clones the mounts at a path of the namespace that the worker is in.
-func (b *attaching) copyTree(p string) namespace.Slot {
-	l := b.list
-	fd := l.NewSlot()
-	l.Call("copy "+p, unix.SYS_OPEN_TREE, namespace.CWD, l.Str(p), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_SYMLINK_NOFOLLOW))).Keep(fd)
-	return fd
+	return row.PutTogether(b.list, "put together "+e.Path, tree, all)
 }

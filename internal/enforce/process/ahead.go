@@ -194,12 +194,7 @@ func (a *ahead) mount(l *namespace.List, e enforce.Entry, within []enforce.Entry
 
 // has reports whether e is a name that was made, in a mount that is used.
 func (a *ahead) has(e enforce.Entry) bool {
-	return a != nil && isName(e) && a.placed[e.Path]
-}
-
-// isName reports whether e is something that lies in a mount, not a mount.
-func isName(e enforce.Entry) bool {
-	return e.Op == enforce.OpDir || e.Op == enforce.OpFile || e.Op == enforce.OpLink
+	return a != nil && e.IsName() && a.placed[e.Path]
 }
 
 // namesWithin are the names that lie directly in each mount of entries, by its path.
@@ -208,14 +203,14 @@ func namesWithin(entries []enforce.Entry) map[string][]enforce.Entry {
 	const none, once, twice = 0, 1, 2
 	times := make(map[string]int, len(entries))
 	for i := range entries {
-		if !isName(entries[i]) {
+		if !entries[i].IsName() {
 			times[entries[i].Path] = min(times[entries[i].Path]+1, twice)
 		}
 	}
 	within := make(map[string][]enforce.Entry, 4)
 	for i := range entries {
 		e := entries[i]
-		if !isName(e) {
+		if !e.IsName() {
 			continue
 		}
 		dir := path.Dir(e.Path)

@@ -71,27 +71,10 @@ func (a *asking) newTrap(p enforce.Plan) *trap.Trap {
 	if o, ok := a.asker.(enforce.Observer); ok {
 		c.Linked = o.Linked
 	}
-	for _, e := range a.attach.names {
-		n := trap.Name{Path: e.Path, Mode: e.Mode}
-		switch e.Op {
-		case enforce.OpDir:
-			n.Dir = true
-		case enforce.OpLink:
-			n.Link = e.Source
-		default:
-			n.Content = e.Content
-		}
-		c.Names = append(c.Names, n)
-	}
+	c.Names = trap.Names(a.attach.names)
 	t := trap.New(c)
 	_, mounted := p.Skeleton()
-	for i := range mounted {
-		e := &mounted[i]
-		if isName(*e) {
-			continue // beneath a mount, where nobody comes to the trap
-		}
-		t.Shown(e.Path, e.Dir || e.Op == enforce.OpTmpfs || e.Op == enforce.OpProc || e.Op == enforce.OpDevpts)
-	}
+	t.ShowMounted(mounted)
 	return t
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -103,14 +102,7 @@ func (a *attacher) outermost(choose func(string, enforce.Entry) bool) []string {
 			paths = append(paths, q)
 		}
 	}
-	slices.Sort(paths)
-	var outer []string
-	for _, q := range paths {
-		if !slices.ContainsFunc(outer, func(o string) bool { return inside(q, o) }) {
-			outer = append(outer, q)
-		}
-	}
-	return outer
+	return enforce.Outermost(paths)
 }
 
 // inside reports whether p is dir or beneath it, by whole components.
@@ -127,17 +119,7 @@ func inside(p, dir string) bool {
 func (a *attacher) attach(entries []enforce.Entry) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for i := 0; i < len(entries); {
-		n := 1
-		for i+n < len(entries) && entries[i+n].Path != entries[i].Path && inside(entries[i+n].Path, entries[i].Path) {
-			n++
-		}
-		if err := a.attachTree(entries[i], entries[i+1:i+n]); err != nil {
-			return fmt.Errorf("show %s: %w", entries[i].Path, err)
-		}
-		i += n
-	}
-	return nil
+	return enforce.ShowTrees(entries, a.attachTree)
 }
 
 // attachTree shows e with what lies in it.
@@ -247,29 +229,20 @@ func (a *attacher) cover(b *builder, e enforce.Entry, within []enforce.Entry) (m
 	if len(within)+len(kept) == 0 {
 		return a.show(b, tree, e.Path, e.Dir)
 	}
-	var parts []namespace.Slot
+	var parts []row.Part
 	for _, w := range within {
 		fd, err := b.detached(w)
 		if err != nil {
 			return nil, err
 		}
-		parts = append(parts, fd)
+		parts = append(parts, row.Part{Mount: fd, At: strings.TrimPrefix(w.Path, e.Path)})
 	}
 	a.inside(b)
 	for _, p := range kept {
-		parts = append(parts, b.copyTree(p))
+		parts = append(parts, row.Part{Mount: row.CopyTree(b.list, p), At: strings.TrimPrefix(p, e.Path)})
 	}
 	a.outside(b)
-	row.Move(b.list, "put together "+e.Path, tree, namespace.CWD, "/proc")
-	for i, w := range within {
-		row.Move(b.list, "put together "+e.Path, parts[i], namespace.CWD, "/proc"+strings.TrimPrefix(w.Path, e.Path))
-	}
-	for i, p := range kept {
-		row.Move(b.list, "put together "+e.Path, parts[len(within)+i], namespace.CWD, "/proc"+strings.TrimPrefix(p, e.Path))
-	}
-	whole := b.copyTree("/proc")
-	b.list.Call("put together "+e.Path, unix.SYS_UMOUNT2, b.list.Str("/proc"), num(unix.MNT_DETACH))
-	return a.show(b, whole, e.Path, e.Dir)
+	return a.show(b, row.PutTogether(b.list, "put together "+e.Path, tree, parts), e.Path, e.Dir)
 }
 
 // upgrade gives the mount at e's path the rights of e, after what lies in it was
@@ -298,14 +271,6 @@ func (a *attacher) upgrade(b *builder, e enforce.Entry, within []enforce.Entry) 
 		attr.Attr_clr |= unix.MOUNT_ATTR_NOEXEC
 	}
 	l.Call(what, unix.SYS_MOUNT_SETATTR, namespace.Result(point), l.Str(""), num(unix.AT_EMPTY_PATH), namespace.Pointer(l, attr), num(row.AttrSize))
-}
-
-// copyTree clones the mounts at a path of the namespace that the worker is in.
-func (b *builder) copyTree(p string) namespace.Slot {
-	l := b.list
-	fd := l.NewSlot()
-	l.Call("copy "+p, unix.SYS_OPEN_TREE, namespace.CWD, l.Str(p), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_SYMLINK_NOFOLLOW))).Keep(fd)
-	return fd
 }
 
 // Descriptors that the worker keeps.

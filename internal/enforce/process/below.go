@@ -94,7 +94,7 @@ func (a *attacher) attachBelow(p string, here spot) error {
 	b := &builder{plan: a.plan, list: &namespace.List{}}
 	a.home(b)
 	a.inside(b)
-	tree := b.copyTree(name)
+	tree := row.CopyTree(b.list, name)
 	var made []string
 	if missing, err := a.skeleton.missing(name); err != nil {
 		return err

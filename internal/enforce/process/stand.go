@@ -87,11 +87,11 @@ func (a *ahead) whole(p enforce.Plan) (left []enforce.Entry, ok bool) {
 		made, in := inMounts[e.Path]
 		m, on := a.mounts[e.Path]
 		switch {
-		case isName(e) && in && made.Equal(e):
+		case e.IsName() && in && made.Equal(e):
 			found++
-		case !isName(e) && on && !used[e.Path] && m.entry.Equal(e):
+		case !e.IsName() && on && !used[e.Path] && m.entry.Equal(e):
 			used[e.Path] = true
-		case !isName(e) && a.covers(e.Path, inMounts):
+		case !e.IsName() && a.covers(e.Path, inMounts):
 			return nil, false
 		default:
 			left = append(left, e)
@@ -148,7 +148,7 @@ func (b *builder) addToView(left []enforce.Entry) error {
 	}
 	for i, e := range left {
 		b.place(e, mounts[i])
-		if !isName(e) {
+		if !e.IsName() {
 			made[e.Path] = mounts[i]
 		}
 	}

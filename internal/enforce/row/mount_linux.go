@@ -85,6 +85,33 @@ func HostPath(l *namespace.List, what, at string) namespace.Slot {
 	return fd
 }
 
+// CopyTree clones the mounts at a path of the mount namespace that the row is in.
+func CopyTree(l *namespace.List, path string) namespace.Slot {
+	fd := l.NewSlot()
+	l.Call("copy "+path, unix.SYS_OPEN_TREE, namespace.CWD, l.Str(path), namespace.N(uint64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_SYMLINK_NOFOLLOW))).Keep(fd)
+	return fd
+}
+
+// A Part is a detached mount, and where it comes beneath another one: a path that begins
+// with a slash.
+type Part struct {
+	Mount namespace.Slot
+	At    string
+}
+
+// PutTogether makes one detached tree of a detached mount and its parts. It does so at /proc
+// of the mount namespace that the row is in, where nothing may be mounted that is needed.
+func PutTogether(l *namespace.List, what string, tree namespace.Slot, parts []Part) namespace.Slot {
+	const here = "/proc"
+	Move(l, what, tree, namespace.CWD, here)
+	for _, p := range parts {
+		Move(l, what, p.Mount, namespace.CWD, here+p.At)
+	}
+	all := CopyTree(l, here)
+	l.Call(what, unix.SYS_UMOUNT2, l.Str(here), num(unix.MNT_DETACH))
+	return all
+}
+
 // ReadOnly closes a mount that is detached or attached.
 func ReadOnly(l *namespace.List, what string, fd namespace.Slot) {
 	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
