@@ -29,7 +29,7 @@ func TestSignalsReachTheProgram(t *testing.T) {
 			// Where the folder that a program begins in was asked about, signals were
 			// caught for that before.
 			for _, flags := range [][]string{{"run", "--"}, asks} {
-				cmd, out := started(t, b.command(append(flags, "bash", "-c", `trap 'echo caught; exit 77' `+tc.name+`; echo ready; while :; do sleep 0.02; done`)...))
+				cmd, out := started(t, b.command(append(slices.Clip(flags), "bash", "-c", `trap 'echo caught; exit 77' `+tc.name+`; echo ready; while :; do sleep 0.02; done`)...))
 				signal(t, cmd, tc.signal)
 				rest, _ := io.ReadAll(out)
 				_ = cmd.Wait()
