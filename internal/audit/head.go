@@ -34,8 +34,8 @@ type Head struct {
 // floor is how many records the log has on whose head file h stands. In the boot in which
 // they were written it has all of them, on the disk or not; in a later one those that
 // were on the disk.
-func (h Head) floor(boot string) uint64 {
-	if h.Boot == "" || h.Boot == boot {
+func (h Head) floor(boot func() string) uint64 {
+	if h.Boot == "" || h.Boot == boot() {
 		return h.Size
 	}
 	return h.Synced

@@ -95,10 +95,7 @@ func (l *Log) openFiles() (floor uint64, err error) {
 		return 0, fmt.Errorf("%w: head file: %w", ErrDamaged, err)
 	}
 	t.hashes, err = openHashes(l.opt.disk, filepath.Join(l.dir, "hashes"))
-	if head.Boot != "" {
-		return head.floor(l.opt.boot()), err
-	}
-	return head.Size, err
+	return head.floor(l.opt.boot), err
 }
 
 // loadFast reads the last commit alone and fails if it is not whole: signed,

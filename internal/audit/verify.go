@@ -120,10 +120,7 @@ func (c *chain) addHeads(snap snapshot, opt VerifyOptions, v note.Verifier) erro
 	if opt.boot == nil {
 		opt.boot = hostBoot
 	}
-	c.kept, c.floor = h, h.Size
-	if h.Boot != "" {
-		c.floor = h.floor(opt.boot())
-	}
+	c.kept, c.floor = h, h.floor(opt.boot)
 	if c.floor == h.Size {
 		c.waypoints = append(c.waypoints, waypoint{head: h, file: "head", what: theHeadFile})
 	}

@@ -8,6 +8,17 @@ import (
 // IsName reports whether e is something that lies in a mount, not a mount.
 func (e Entry) IsName() bool { return e.Op == OpDir || e.Op == OpFile || e.Op == OpLink }
 
+// MountAt is what of shown, by path, a path of the view lies on; false: it lies on the
+// view's root.
+func MountAt(shown map[string]Entry, p string) (Entry, bool) {
+	for ; p != "/"; p = above(p) {
+		if e, ok := shown[p]; ok {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
 // ShowTrees has show called for each entry that does not lie in the one before it, with
 // those behind it that do: binds, each with its masks and pins.
 func ShowTrees(entries []Entry, show func(e Entry, parts []Entry) error) error {

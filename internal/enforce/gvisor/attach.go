@@ -80,12 +80,7 @@ func (a *attacher) grants(p string) bool {
 func (a *attacher) at(p string) (enforce.Entry, bool) {
 	a.table.RLock()
 	defer a.table.RUnlock()
-	for ; p != "/"; p = path.Dir(p) {
-		if e, ok := a.shown[p]; ok {
-			return e, true
-		}
-	}
-	return enforce.Entry{}, false
+	return enforce.MountAt(a.shown, p)
 }
 
 // attach shows entries in the running view: binds, each followed by the masks

@@ -68,12 +68,7 @@ func newAttacher(p enforce.Plan) *attacher {
 func (a *attacher) at(p string) (enforce.Entry, bool) {
 	a.table.RLock()
 	defer a.table.RUnlock()
-	for ; p != "/"; p = path.Dir(p) {
-		if e, ok := a.shown[p]; ok {
-			return e, true
-		}
-	}
-	return enforce.Entry{}, false
+	return enforce.MountAt(a.shown, p)
 }
 
 // has reports whether the view has what e shows, with its rights.
