@@ -36,10 +36,11 @@ func (s *prepared) allVolumes() []volume { return slices.Concat(s.volumes, s.zon
 
 // placesZone reports whether c is where a zone of the manifest is seen, which is a
 // path of the view alone.
-func (s *prepared) placesZone(c capability.Capability) bool {
-	return slices.ContainsFunc(s.manifest.Wants, func(w manifest.Want) bool {
-		return w.Zone != "" && !w.Source && w.Capability == c
-	})
+func (s *prepared) placesZone(c capability.Capability) bool { return s.zoneWant(c) >= 0 }
+
+// zoneWant is which of the manifest's wants places a zone and is c; -1: none.
+func (s *prepared) zoneWant(c capability.Capability) int {
+	return slices.IndexFunc(s.manifest.Wants, func(w manifest.Want) bool { return w.Zone != "" && !w.Source && w.Capability == c })
 }
 
 // fitsZone refuses to show a volume in the place of a zone by a wider rule than the
@@ -110,7 +111,7 @@ func zoneVolumes(z manifest.Zone, wants []manifest.Want, o enforce.Object) (all 
 // zoneAlone shows the zone that c is for, to find out whether that can be done here.
 // The pack's own folder stands for the one that nobody has made yet.
 func (s *prepared) zoneAlone(c capability.Capability) ([]volume, error) {
-	i := slices.IndexFunc(s.manifest.Wants, func(w manifest.Want) bool { return w.Zone != "" && !w.Source && w.Capability == c })
+	i := s.zoneWant(c)
 	if i < 0 {
 		return nil, nil
 	}

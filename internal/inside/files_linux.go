@@ -175,8 +175,7 @@ func namesOf(dir *os.File) (names []string, err error) {
 
 // is fills in what a name stands for. at and name are where a link is read.
 func (e *Entry) is(st unix.Stat_t, at int, name string) {
-	kinds := map[uint32]string{unix.S_IFREG: "file", unix.S_IFDIR: "folder", unix.S_IFLNK: "link", unix.S_IFIFO: "pipe", unix.S_IFSOCK: "socket", unix.S_IFCHR: "device", unix.S_IFBLK: "device"}
-	e.Type, e.Size, e.Mode = kinds[st.Mode&unix.S_IFMT], st.Size, st.Mode&0o7777
+	e.Type, e.Size, e.Mode = typeOf(st.Mode), st.Size, st.Mode&0o7777
 	e.Modified = time.Unix(st.Mtim.Unix()).UTC()
 	if e.Type == "link" {
 		to := make([]byte, unix.PathMax)
@@ -184,6 +183,25 @@ func (e *Entry) is(st unix.Stat_t, at int, name string) {
 			e.Target = strings.ToValidUTF8(string(to[:n]), "\ufffd")
 		}
 	}
+}
+
+// typeOf is the word for what a mode says that something is.
+func typeOf(mode uint32) string {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return "file"
+	case unix.S_IFDIR:
+		return "folder"
+	case unix.S_IFLNK:
+		return "link"
+	case unix.S_IFIFO:
+		return "pipe"
+	case unix.S_IFSOCK:
+		return "socket"
+	case unix.S_IFCHR, unix.S_IFBLK:
+		return "device"
+	}
+	return ""
 }
 
 // look finds what a path is, and opens nothing.
