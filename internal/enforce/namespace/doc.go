@@ -3,7 +3,7 @@
 //
 // A List is a row of raw system calls that is prepared in full, strings and
 // structures included, before the process exists. The process is made with
-// clone(CLONE_VM|CLONE_VFORK), runs the row, and ends it with an execve; no
+// clone(CLONE_VM), the thread that made it waiting, runs the row, and ends it with an execve; no
 // second start of a Go runtime and no helper program is paid for. Between
 // clone and execve it shares the parent's memory but neither its descriptors
 // nor its namespaces.

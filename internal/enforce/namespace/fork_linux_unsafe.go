@@ -38,14 +38,19 @@ func afterFork()
 //go:linkname afterForkInChild syscall.runtime_AfterForkInChild
 func afterForkInChild()
 
-// vforkClone is clone(2) on the caller's own stack.
-func vforkClone(flags uintptr) uintptr
+// cloneSharing is clone(2) on the caller's own stack, for a child that shares this
+// process's memory. It returns in the child, and in the parent when *shares is 0: the
+// kernel writes that when the child has executed a program or ended.
+func cloneSharing(flags uintptr, shares *uint32) uintptr
 
 // forkExec tells the scheduler that this thread is in a system call for as long
 // as the child needs, and gives up its P for that. Without that the thread keeps its P: a
 // collection that starts meanwhile waits for it, it waits for the child, and the child
 // may wait for an answer (seccomp notification) from a goroutine that the collection
 // has stopped. All three would wait for ever.
+//
+// The thread waits as vfork(2) has it wait, but not in vfork: there it could not be
+// stopped, nor could the process that it belongs to, and it would count as busy.
 //
 // The child's timers are as exact as those of whoever started this process.
 //
@@ -61,7 +66,8 @@ func forkExec(l *List, keep bool) (int, syscall.Errno) {
 	slack := thread.Before()
 	entersyscallblock()
 	beforeFork()
-	r := vforkClone(l.Flags | syscall.CLONE_VM | syscall.CLONE_VFORK | uintptr(syscall.SIGCHLD))
+	l.shares = 1
+	r := cloneSharing(l.Flags|syscall.CLONE_VM|syscall.CLONE_CHILD_CLEARTID|uintptr(syscall.SIGCHLD), &l.shares)
 	if r != 0 {
 		afterFork()
 		if keep {
@@ -77,6 +83,16 @@ func forkExec(l *List, keep bool) (int, syscall.Errno) {
 	if slack != 0 {
 		_, _, _ = syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, slack, 0)
 	}
+	l.perform()
+	return 0, 0
+}
+
+// perform is all that the child does. It has a frame of its own: what it keeps there
+// the parent does not find changed in the frame that both return to.
+//
+//go:norace
+//go:nosplit
+func (l *List) perform() {
 	for {
 		for i := 0; i < len(l.steps); i++ {
 			if !l.do(&l.steps[i]) {
@@ -95,7 +111,6 @@ func forkExec(l *List, keep bool) (int, syscall.Errno) {
 	_, _, e := syscall.RawSyscall6(unix.SYS_EXECVEAT, l.execFD, l.path, l.argv, l.envv, unix.AT_EMPTY_PATH, 0)
 	l.failed, l.errno = len(l.steps)+1, e
 	exit()
-	return 0, 0
 }
 
 // keep tells that the process is there, and waits for its end.

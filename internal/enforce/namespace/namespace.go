@@ -44,6 +44,8 @@ type List struct {
 	path, argv, envv uintptr
 	execFD           uintptr
 
+	shares uint32 // 0: the process no longer shares this one's memory; the kernel writes it
+
 	failed int // 0: execve succeeded; n: step n failed; len(steps)+1: execve failed
 	errno  syscall.Errno
 	soft   bool // a step that fails ends this row, and the process goes on with the next

@@ -1,11 +1,17 @@
 package namespace_test
 
 import (
+	"bufio"
 	"errors"
+	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -83,4 +89,75 @@ func TestWorkerRefused(t *testing.T) {
 	if _, err := namespace.StartWorker(first); err == nil || !strings.Contains(err.Error(), "do what cannot be") {
 		t.Errorf("got %v, want the step that failed", err)
 	}
+}
+
+// TestStops holds that a process that has a worker can be stopped, as a shell does by
+// Ctrl-Z, and that the thread that waits for the worker does not count as busy.
+func TestStops(t *testing.T) {
+	const mark = "AMBIT_TEST_HAS_WORKER"
+	if os.Getenv(mark) != "" {
+		w, err := namespace.StartWorker(closing())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		_, _ = os.Stdout.WriteString("ready\n")
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the other end is closed
+		return
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestStops$")
+	cmd.Env = append(os.Environ(), mark+"=1")
+	hold, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = hold.Close()
+		_ = cmd.Process.Signal(unix.SIGCONT)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	}()
+	if line, err := bufio.NewReader(said).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("it says %q, %v", line, err)
+	}
+	if err := cmd.Process.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		var status unix.WaitStatus
+		if pid, err := unix.Wait4(cmd.Process.Pid, &status, unix.WUNTRACED|unix.WNOHANG, nil); pid != 0 {
+			if err != nil || !status.Stopped() {
+				t.Fatalf("waited for it: %v, %#x", err, status)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it does not stop: %s", states(t, cmd.Process.Pid))
+		}
+	}
+}
+
+// states are those of the threads of a process, one letter each.
+func states(t *testing.T, pid int) string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, f := range files {
+		text, _ := os.ReadFile(f) // a thread may end
+		if _, rest, ok := strings.Cut(string(text), ") "); ok {
+			all.WriteString(rest[:1])
+		}
+	}
+	return all.String()
 }
