@@ -27,7 +27,8 @@ type runFlags struct {
 	deno                      string
 	allow, deny, volumes, env []string
 	limits                    []string
-	plan, keep                bool
+	plan, check, keep         bool
+	checked                   string // the digest of what was looked at; "": nobody has
 	ask, askBy, askURL        string
 	askTimeout                time.Duration
 	webhook                   approval.Front // for askURL
@@ -54,6 +55,7 @@ is no such command; 128+N: signal N ended it.`,
   ambit run --allow 'fs.read:~/Documents/*.pdf' -- pdftotext ~/Documents/a.pdf -
   ambit run --limit memory=512M --limit wall=30s -- ./untrusted
   ambit run --ask tty -- ./installer                ask about what it reaches for
+  ambit run --check --allow net.connect:example.org:443 -- curl https://example.org
   ambit run --plan -- true                          print what would be enforced`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.launch(cmd.Context(), f, args) },
 	}
@@ -73,6 +75,8 @@ is no such command; 128+N: signal N ended it.`,
 	fl.DurationVar(&f.askTimeout, "ask-timeout", defaultAskTimeout, "how long a question waits; then, and at once with 0, the answer is no: `TIME`")
 	fl.StringVar(&f.deno, "deno", "auto", "with --ask, have Deno programs ask here before they do something, in the place of their own permissions: `auto` (where the command is Deno), on or off")
 	fl.BoolVar(&f.plan, "plan", false, "print the plan and start nothing")
+	fl.BoolVar(&f.check, "check", false, "say what it would be allowed, in words, and start nothing; the exit status is 126 where it would be denied")
+	fl.StringVar(&f.checked, "checked", "", "start it only if it is what --check said, which ended with this `DIGEST`")
 	fl.BoolVar(&f.keep, "keep-output", false, "keep what the program writes, for ambit logs and attach; it writes to pipes then, and to no terminal")
 	fl.StringVar(&f.watch, "watch-files", "auto", "report files that were not there for the program: `auto` (for packs), on or off; it costs some microseconds for each file opened")
 	fl.StringVar(&f.sessionID, "session-id", "", "the id of this session, one that no other has")
@@ -114,6 +118,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if err := errors.Join(f.readAsk(), a.resolveAsk(f), a.readURL(ctx, f)); err != nil {
 		return err
 	}
+	f.plan = f.plan || f.check // neither starts or records anything
 	if f.serves() {
 		thread.Exact() // before any row begins
 	}
@@ -136,6 +141,12 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		if other := a.mine(); other != nil {
 			return other
 		}
+	}
+	if f.check {
+		return s.sayCheck(err)
+	}
+	if err == nil {
+		err = s.asChecked()
 	}
 	if err != nil {
 		return errors.Join(err, s.recordRefusal(ctx, err))

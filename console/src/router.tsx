@@ -4,6 +4,7 @@ import { Inbox } from './inbox/inbox'
 import { Log, readSearch } from './log/log'
 import { RecordView } from './log/record'
 import { Shell } from './shell'
+import { Start } from './start/start'
 import { readValue, Storage } from './storage/storage'
 import { Empty, Page } from './ui'
 import { Grants } from './view/grants'
@@ -28,6 +29,7 @@ const getParentRoute = () => root
 const routes = root.addChildren([
   createRoute({ getParentRoute, path: '/', component: Inbox }),
   createRoute({ getParentRoute, path: '/sessions', component: Sessions }),
+  createRoute({ getParentRoute, path: '/sessions/new', component: Start }),
   createRoute({ getParentRoute, path: '/sessions/$id', component: Session }),
   createRoute({ getParentRoute, path: '/grants', component: Grants }),
   createRoute({ getParentRoute, path: '/log', component: Log, validateSearch: readSearch }),

@@ -6,6 +6,9 @@ import (
 	"slices"
 )
 
+// Console is where a view has the terminal that its program is started on.
+const Console = "/dev/console"
+
 // layout collects what the view has, by path.
 type layout struct {
 	mounts map[string]Entry // what is mounted: binds, tmpfs, proc, devpts
@@ -103,7 +106,7 @@ func (l *layout) system(in Input) {
 		l.mounts[p] = Entry{Op: OpBind, Path: p, Source: p, Device: true}
 	}
 	if in.Terminal != "" { // so that ttyname(3) finds it: the view has a devpts of its own
-		l.mounts["/dev/console"] = Entry{Op: OpBind, Path: "/dev/console", Source: in.Terminal, Device: true}
+		l.mounts[Console] = Entry{Op: OpBind, Path: Console, Source: in.Terminal, Device: true}
 	}
 	for name, target := range map[string]string{
 		"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0",

@@ -51,16 +51,21 @@ func (s *Server) command(ctx context.Context, answer any, args ...string) error 
 
 // commandWithin is command for what may take longer.
 func (s *Server) commandWithin(ctx context.Context, patience time.Duration, answer any, args ...string) error {
-	return s.commandOf(ctx, patience, nil, answer, args...)
+	return s.commandOf(ctx, patience, at{}, answer, args...)
 }
 
 // commandFrom is command for what reads a file on its standard input.
 func (s *Server) commandFrom(ctx context.Context, in *os.File, answer any, args ...string) error {
-	return s.commandOf(ctx, patience, in, answer, args...)
+	return s.commandOf(ctx, patience, at{in: in}, answer, args...)
 }
 
-// commandOf runs the command line; in is its standard input, nil: it has none.
-func (s *Server) commandOf(ctx context.Context, patience time.Duration, in *os.File, answer any, args ...string) error {
+// at is where a run of the command line begins.
+type at struct {
+	dir string   // "": the root
+	in  *os.File // its standard input; nil: it has none
+}
+
+func (s *Server) commandOf(ctx context.Context, patience time.Duration, at at, answer any, args ...string) error {
 	select {
 	case s.running <- struct{}{}:
 		defer func() { <-s.running }()
@@ -76,8 +81,11 @@ func (s *Server) commandOf(ctx context.Context, patience time.Duration, in *os.F
 	}
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
-	if in != nil {
-		cmd.Stdin = in
+	if at.dir != "" {
+		cmd.Dir = at.dir
+	}
+	if at.in != nil {
+		cmd.Stdin = at.in
 	}
 	err = cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {

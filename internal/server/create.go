@@ -154,36 +154,37 @@ func plainSession(r *pb.CreateSessionRequest) error {
 			return invalid("volumes: expected SOURCE:TARGET:ro|rw|append|cow with absolute paths")
 		}
 	}
-	return plain(r, r.GetAllow(), r.GetDeny(), r.GetVolumes(), pairs(r.GetLimits()), []string{r.GetPack(), r.GetHome(), r.GetTier(), r.GetAskBy()})
+	return plain(r, r.GetAllow(), r.GetDeny(), r.GetVolumes(), pairs(r.GetLimits()), []string{r.GetPack(), r.GetHome(), r.GetTier(), r.GetAskBy(), r.GetChecked()})
 }
 
-// jobOf makes the command line of a request.
+// runOf makes the arguments of `ambit run` for a request, behind the flags that stand
+// first; it is the one place that does. size is that of the terminal; nil: it has none.
 //
 // Security: each text stands behind the flag that it is for, or behind "--". It is
 // the launcher that reads, decides and refuses, as for a person at a terminal.
-func (s *Server) jobOf(caller Caller, id string, r *pb.CreateSessionRequest) (keep.Job, error) {
+func (s *Server) runOf(r *pb.CreateSessionRequest, first ...string) (args []string, size *keep.Size, err error) {
 	if err := plainSession(r); err != nil {
-		return keep.Job{}, err
+		return nil, nil, err
 	}
 	ask := map[pb.Ask]string{pb.Ask_ASK_UNSPECIFIED: "none", pb.Ask_ASK_NOBODY: "none", pb.Ask_ASK_QUEUE: "queue"}[r.GetAsk()]
 	if ask == "" {
-		return keep.Job{}, invalid("ask: unknown")
+		return nil, nil, invalid("ask: unknown")
 	}
-	args := append([]string{"run", "--state-dir=" + s.cfg.State, "--session-id=" + id, "--ask=" + ask}, forOrg(caller)...)
-	for flag, value := range map[string]string{"pack": r.GetPack(), "home": r.GetHome(), "tier": r.GetTier(), "ask-by": r.GetAskBy()} {
+	args = append(append([]string{"run"}, first...), "--ask="+ask)
+	for flag, value := range map[string]string{"pack": r.GetPack(), "home": r.GetHome(), "tier": r.GetTier(), "ask-by": r.GetAskBy(), "checked": r.GetChecked()} {
 		if value != "" {
 			args = append(args, "--"+flag+"="+value)
 		}
 	}
 	if d := r.GetAskTimeout(); d != nil {
 		if !d.IsValid() || d.AsDuration() < 0 {
-			return keep.Job{}, invalid("ask_timeout: expected how long")
+			return nil, nil, invalid("ask_timeout: expected how long")
 		}
 		args = append(args, "--ask-timeout="+d.AsDuration().String())
 	}
 	size, term, err := terminalOf(r)
 	if err != nil {
-		return keep.Job{}, err
+		return nil, nil, err
 	}
 	args = append(args, term...) // env, behind it, may say another
 	for _, list := range []struct {
@@ -194,13 +195,26 @@ func (s *Server) jobOf(caller Caller, id string, r *pb.CreateSessionRequest) (ke
 			args = append(args, "--"+list.flag+"="+v)
 		}
 	}
-	dir := r.GetDir()
-	if dir == "" {
-		dir = s.cfg.Home
+	return append(append(args, "--"), r.GetArgv()...), size, nil
+}
+
+// dirOf is where the program of a request is started.
+func (s *Server) dirOf(r *pb.CreateSessionRequest) string {
+	if r.GetDir() == "" {
+		return s.cfg.Home
+	}
+	return r.GetDir()
+}
+
+// jobOf makes the job of a request.
+func (s *Server) jobOf(caller Caller, id string, r *pb.CreateSessionRequest) (keep.Job, error) {
+	args, size, err := s.runOf(r, append([]string{"--state-dir=" + s.cfg.State, "--session-id=" + id}, forOrg(caller)...)...)
+	if err != nil {
+		return keep.Job{}, err
 	}
 	digest, err := digestOf(r)
-	j := keep.Job{Principal: caller.Principal, Created: s.cfg.Now().Unix(), Path: s.cfg.Ambit, Dir: dir, Stdin: r.GetStdin(),
-		Args: append(append(args, "--"), r.GetArgv()...), Digest: digest, Pack: r.GetPack(), Terminal: size}
+	j := keep.Job{Principal: caller.Principal, Created: s.cfg.Now().Unix(), Path: s.cfg.Ambit, Dir: s.dirOf(r), Stdin: r.GetStdin(),
+		Args: args, Digest: digest, Pack: r.GetPack(), Terminal: size}
 	if len(r.GetArgv()) > 0 {
 		j.Program = r.GetArgv()[0]
 	}

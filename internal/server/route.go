@@ -98,6 +98,7 @@ var routes = []Route{
 	{Procedure: api.SessionServiceListSessionsProcedure, Shows: Owned, Least: Viewer},
 	{Procedure: api.SessionServiceGetSessionProcedure, Shows: Owned, Least: Viewer},
 	{Procedure: api.SessionServiceCreateSessionProcedure, Shows: Owned, Least: Operator, most: maxMessage, own: true},
+	{Procedure: api.SessionServiceCheckSessionProcedure, Shows: Owned, Least: Operator, most: maxMessage},
 	{Procedure: api.SessionServiceStopSessionProcedure, Shows: Owned, Least: Operator},
 	{Procedure: api.PauseServicePauseSessionProcedure, Shows: Owned, Least: Operator},
 	{Procedure: api.PauseServiceResumeSessionProcedure, Shows: Owned, Least: Operator},

@@ -39,6 +39,32 @@ type Command struct {
 
 	// Key makes that the same command is started once, however often it is sent.
 	Key string
+
+	// Checked is the digest of what Check said: it is started as was said, or not at all.
+	Checked string
+}
+
+func (cmd Command) request() *pb.CreateSessionRequest {
+	r := &pb.CreateSessionRequest{IdempotencyKey: cmd.Key, Argv: cmd.Argv, Pack: cmd.Pack, Allow: cmd.Allow, Deny: cmd.Deny, Volumes: cmd.Volumes,
+		Env: cmd.Env, Limits: cmd.Limits, Dir: cmd.Dir, Stdin: cmd.Stdin, AskBy: cmd.AskBy, Terminal: cmd.Terminal.message(), Checked: cmd.Checked}
+	if cmd.Ask {
+		r.Ask = pb.Ask_ASK_QUEUE
+	}
+	if cmd.AskTimeout != 0 {
+		r.AskTimeout = durationpb.New(cmd.AskTimeout)
+	}
+	return r
+}
+
+// Check says what a program would be allowed if it were started now, and with which digest
+// (Command.Checked). Nothing is started and nothing recorded. What would be denied is no
+// error: Starts is false then.
+func (c *Client) Check(ctx context.Context, cmd Command) (*pb.CheckSessionResponse, error) {
+	m, err := c.Sessions.CheckSession(ctx, connect.NewRequest(&pb.CheckSessionRequest{Session: cmd.request()}))
+	if err != nil {
+		return nil, err
+	}
+	return m.Msg, nil
 }
 
 // A Session is a program in its sandbox.
@@ -51,15 +77,7 @@ type Session struct {
 // Start starts a program, and returns when its launch is recorded. Where it was
 // denied, Denials has the reasons.
 func (c *Client) Start(ctx context.Context, cmd Command) (*Session, error) {
-	r := &pb.CreateSessionRequest{IdempotencyKey: cmd.Key, Argv: cmd.Argv, Pack: cmd.Pack, Allow: cmd.Allow, Deny: cmd.Deny, Volumes: cmd.Volumes,
-		Env: cmd.Env, Limits: cmd.Limits, Dir: cmd.Dir, Stdin: cmd.Stdin, AskBy: cmd.AskBy, Terminal: cmd.Terminal.message()}
-	if cmd.Ask {
-		r.Ask = pb.Ask_ASK_QUEUE
-	}
-	if cmd.AskTimeout != 0 {
-		r.AskTimeout = durationpb.New(cmd.AskTimeout)
-	}
-	m, err := c.Sessions.CreateSession(ctx, connect.NewRequest(r))
+	m, err := c.Sessions.CreateSession(ctx, connect.NewRequest(cmd.request()))
 	if err != nil {
 		return nil, err
 	}

@@ -75,6 +75,10 @@ func TestStorage(t *testing.T) {
 // while that was paused or there was no connection; the page has no more than it may.
 func TestLive(t *testing.T) { run(t, "live.mjs") }
 
+// A session is started: what it would be allowed is shown before, as text, and that is
+// started or nothing. Who may not start one is offered nothing.
+func TestStart(t *testing.T) { run(t, "start.mjs") }
+
 // The log is filtered by every kind of record that there is, and by no other.
 func TestKinds(t *testing.T) {
 	source, err := os.ReadFile("../../console/src/log/log.tsx")

@@ -21,7 +21,8 @@ export async function check(page, name) {
   await page.setViewportSize({ width: 360, height: 740 })
   await picture(page, `${name}-phone`)
   const wide = await page.evaluate(() => document.documentElement.scrollWidth)
-  assert.ok(wide <= 360, `${name} is ${wide} wide on a screen of 360`)
+  const over = () => [...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > 360).map((e) => e.outerHTML.slice(0, 120))
+  assert.ok(wide <= 360, `${name} is ${wide} wide on a screen of 360: ${wide > 360 && (await page.evaluate(over)).join('\n')}`)
   await page.setViewportSize({ width: 1200, height: 800 })
 }
 

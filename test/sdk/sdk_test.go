@@ -14,7 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"ambit.dev/ambit/internal/server/servertest"
+	ambit "ambit.dev/ambit/sdk/go"
 )
 
 // program is the ambit that is tested.
@@ -161,6 +164,43 @@ func TestDenied(t *testing.T) {
 				t.Errorf("%s %s: ambit why %s: %v %s", l.name, at.how, id, err, out)
 			}
 		}
+	}
+}
+
+// What a program would be allowed is said, and that is started or nothing, by each client.
+func TestChecked(t *testing.T) {
+	t.Parallel()
+	h, socket, _ := newHost(t)
+	denied := "fs.read:" + h.State
+	const want = "starts true 1m true\nexit 0\nstarts false\ncode failed_precondition\n"
+	for _, l := range languages(t) {
+		got := l.said(t, socket.but("CAPABILITY="+denied), "trouble", "checked")
+		got = strings.ReplaceAll(strings.ReplaceAll(got, "True", "true"), "False", "false")
+		if got != want {
+			t.Errorf("%s: %q, want %q", l.name, got, want)
+		}
+	}
+	c, err := ambit.Dial(t.Context(), h.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := ambit.Command{Argv: []string{"echo", "looked at"}, Limits: map[string]string{"wall": "1m"}, Ask: true, AskBy: "notification"}
+	seen, err := c.Check(t.Context(), cmd)
+	if err != nil || !seen.GetStarts() || !seen.GetAsks() || seen.GetLimits()["wall"] != "1m" {
+		t.Fatalf("go: %v %v", seen, err)
+	}
+	cmd.Checked = seen.GetDigest()
+	if s, err := c.Start(t.Context(), cmd); err != nil {
+		t.Errorf("go: %v", err)
+	} else if exit, err := s.Wait(t.Context(), nil, nil); err != nil || exit != 0 {
+		t.Errorf("go: it ends with %d: %v", exit, err)
+	}
+	if seen, err := c.Check(t.Context(), ambit.Command{Argv: []string{"true"}, Allow: []string{denied}}); err != nil || seen.GetStarts() {
+		t.Errorf("go: what would be denied is %v %v", seen, err)
+	}
+	cmd.Argv = []string{"echo", "another"}
+	if _, err := c.Start(t.Context(), cmd); connect.CodeOf(err) != connect.CodeFailedPrecondition {
+		t.Errorf("go: another command: %v", err)
 	}
 }
 

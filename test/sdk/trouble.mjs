@@ -22,6 +22,16 @@ async function go(client) {
   else if (what === 'leave') await leave(client)
   else if (what === 'late') await client.host.checkHealth({}, { timeout: 500 })
   else if (what === 'denied') await client.start({ argv: ['true'], allow: [process.env.CAPABILITY] })
+  else if (what === 'checked') await checked(client)
+}
+
+async function checked(client) {
+  const command = { argv: ['echo', 'looked at'], limits: { wall: '1m' }, ask: true, askBy: 'notification' }
+  const seen = await client.check(command)
+  console.log('starts', seen.starts, seen.limits.wall, seen.asks)
+  console.log('exit', await (await client.start({ ...command, checked: seen.digest })).wait())
+  console.log('starts', (await client.check({ argv: ['true'], allow: [process.env.CAPABILITY] })).starts)
+  await client.start({ ...command, checked: seen.digest, argv: ['echo', 'another'] })
 }
 
 async function told() {

@@ -4,6 +4,7 @@ It is the host that the environment names, or each that an argument names in pla
 line by line.
 """
 
+import dataclasses
 import os
 import sys
 import threading
@@ -27,6 +28,13 @@ def go(client):
         client.host.check_health(timeout=0.5)
     elif what == "denied":
         client.start(ambit.Command(argv=["true"], allow=[os.environ["CAPABILITY"]]))
+    elif what == "checked":
+        command = ambit.Command(argv=["echo", "looked at"], limits={"wall": "1m"}, ask=True, ask_by="notification")
+        seen = client.check(command)
+        print("starts", seen.starts, seen.limits["wall"], seen.asks)
+        print("exit", client.start(dataclasses.replace(command, checked=seen.digest)).wait())
+        print("starts", client.check(ambit.Command(argv=["true"], allow=[os.environ["CAPABILITY"]])).starts)
+        client.start(dataclasses.replace(command, checked=seen.digest, argv=["echo", "another"]))
 
 
 def told():

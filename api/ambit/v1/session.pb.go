@@ -590,7 +590,9 @@ type CreateSessionRequest struct {
 	AskBy string `protobuf:"bytes,15,opt,name=ask_by,json=askBy,proto3" json:"ask_by,omitempty"`
 	// Instead of stdin: the program gets a terminal of its own. All that it writes is
 	// its standard output then.
-	Terminal      *Terminal `protobuf:"bytes,16,opt,name=terminal,proto3" json:"terminal,omitempty"`
+	Terminal *Terminal `protobuf:"bytes,16,opt,name=terminal,proto3" json:"terminal,omitempty"`
+	// The digest of a CheckSessionResponse: it is started as was said there, or not at all.
+	Checked       string `protobuf:"bytes,17,opt,name=checked,proto3" json:"checked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -737,6 +739,13 @@ func (x *CreateSessionRequest) GetTerminal() *Terminal {
 	return nil
 }
 
+func (x *CreateSessionRequest) GetChecked() string {
+	if x != nil {
+		return x.Checked
+	}
+	return ""
+}
+
 type CreateSessionResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Session       *Session               `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
@@ -781,6 +790,391 @@ func (x *CreateSessionResponse) GetSession() *Session {
 	return nil
 }
 
+type CheckSessionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       *CreateSessionRequest  `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckSessionRequest) Reset() {
+	*x = CheckSessionRequest{}
+	mi := &file_ambit_v1_session_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckSessionRequest) ProtoMessage() {}
+
+func (x *CheckSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_session_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckSessionRequest.ProtoReflect.Descriptor instead.
+func (*CheckSessionRequest) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_session_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CheckSessionRequest) GetSession() *CreateSessionRequest {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+type CheckSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Nothing that is denied stops it.
+	Starts bool `protobuf:"varint,1,opt,name=starts,proto3" json:"starts,omitempty"`
+	// The file that is started, and with which arguments.
+	Program string   `protobuf:"bytes,2,opt,name=program,proto3" json:"program,omitempty"`
+	Argv    []string `protobuf:"bytes,3,rep,name=argv,proto3" json:"argv,omitempty"`
+	// Where it is started; empty: it is not.
+	Dir        string `protobuf:"bytes,4,opt,name=dir,proto3" json:"dir,omitempty"`
+	Pack       string `protobuf:"bytes,5,opt,name=pack,proto3" json:"pack,omitempty"`
+	Version    string `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"`
+	PackDigest string `protobuf:"bytes,7,opt,name=pack_digest,json=packDigest,proto3" json:"pack_digest,omitempty"`
+	Tier       string `protobuf:"bytes,8,opt,name=tier,proto3" json:"tier,omitempty"`
+	// The home that it has: none, ephemeral, private or host.
+	Home string `protobuf:"bytes,9,opt,name=home,proto3" json:"home,omitempty"`
+	// First touches of what was not granted are asked about.
+	Asks bool `protobuf:"varint,10,opt,name=asks,proto3" json:"asks,omitempty"`
+	// The gravest first.
+	Capabilities []*CheckedCapability `protobuf:"bytes,11,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
+	Volumes      []*CheckedVolume     `protobuf:"bytes,12,rep,name=volumes,proto3" json:"volumes,omitempty"`
+	Limits       map[string]string    `protobuf:"bytes,13,rep,name=limits,proto3" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Of all this and of what would be enforced: CreateSessionRequest.checked.
+	Digest        string `protobuf:"bytes,14,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckSessionResponse) Reset() {
+	*x = CheckSessionResponse{}
+	mi := &file_ambit_v1_session_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckSessionResponse) ProtoMessage() {}
+
+func (x *CheckSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_session_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckSessionResponse.ProtoReflect.Descriptor instead.
+func (*CheckSessionResponse) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_session_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CheckSessionResponse) GetStarts() bool {
+	if x != nil {
+		return x.Starts
+	}
+	return false
+}
+
+func (x *CheckSessionResponse) GetProgram() string {
+	if x != nil {
+		return x.Program
+	}
+	return ""
+}
+
+func (x *CheckSessionResponse) GetArgv() []string {
+	if x != nil {
+		return x.Argv
+	}
+	return nil
+}
+
+func (x *CheckSessionResponse) GetDir() string {
+	if x != nil {
+		return x.Dir
+	}
+	return ""
+}
+
+func (x *CheckSessionResponse) GetPack() string {
+	if x != nil {
+		return x.Pack
+	}
+	return ""
+}
+
+func (x *CheckSessionResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *CheckSessionResponse) GetPackDigest() string {
+	if x != nil {
+		return x.PackDigest
+	}
+	return ""
+}
+
+func (x *CheckSessionResponse) GetTier() string {
+	if x != nil {
+		return x.Tier
+	}
+	return ""
+}
+
+func (x *CheckSessionResponse) GetHome() string {
+	if x != nil {
+		return x.Home
+	}
+	return ""
+}
+
+func (x *CheckSessionResponse) GetAsks() bool {
+	if x != nil {
+		return x.Asks
+	}
+	return false
+}
+
+func (x *CheckSessionResponse) GetCapabilities() []*CheckedCapability {
+	if x != nil {
+		return x.Capabilities
+	}
+	return nil
+}
+
+func (x *CheckSessionResponse) GetVolumes() []*CheckedVolume {
+	if x != nil {
+		return x.Volumes
+	}
+	return nil
+}
+
+func (x *CheckSessionResponse) GetLimits() map[string]string {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *CheckSessionResponse) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+// A capability that the request names, the pack wants, or that was granted before.
+type CheckedCapability struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Capability string                 `protobuf:"bytes,1,opt,name=capability,proto3" json:"capability,omitempty"`
+	Meaning    string                 `protobuf:"bytes,2,opt,name=meaning,proto3" json:"meaning,omitempty"`
+	// allow, ask (at its first touch) or deny.
+	Outcome string `protobuf:"bytes,3,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// It is wide, or reaches secrets.
+	Broad bool `protobuf:"varint,4,opt,name=broad,proto3" json:"broad,omitempty"`
+	// It is denied, and nothing is started for that.
+	Stops bool `protobuf:"varint,5,opt,name=stops,proto3" json:"stops,omitempty"`
+	// What the pack wants it for, in its author's words.
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Why it is not allowed.
+	Why           string `protobuf:"bytes,7,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckedCapability) Reset() {
+	*x = CheckedCapability{}
+	mi := &file_ambit_v1_session_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckedCapability) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckedCapability) ProtoMessage() {}
+
+func (x *CheckedCapability) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_session_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckedCapability.ProtoReflect.Descriptor instead.
+func (*CheckedCapability) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_session_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CheckedCapability) GetCapability() string {
+	if x != nil {
+		return x.Capability
+	}
+	return ""
+}
+
+func (x *CheckedCapability) GetMeaning() string {
+	if x != nil {
+		return x.Meaning
+	}
+	return ""
+}
+
+func (x *CheckedCapability) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *CheckedCapability) GetBroad() bool {
+	if x != nil {
+		return x.Broad
+	}
+	return false
+}
+
+func (x *CheckedCapability) GetStops() bool {
+	if x != nil {
+		return x.Stops
+	}
+	return false
+}
+
+func (x *CheckedCapability) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *CheckedCapability) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+// A path of the host and where the program sees it.
+type CheckedVolume struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Source string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	Target string                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	// ro, rw, append or cow.
+	Mode string `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
+	// The zone of the pack that it is; empty: the request names it.
+	Zone string `protobuf:"bytes,4,opt,name=zone,proto3" json:"zone,omitempty"`
+	// How much there can be in it; 0: it has no bound of its own.
+	Bytes         int64 `protobuf:"varint,5,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Files         int64 `protobuf:"varint,6,opt,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckedVolume) Reset() {
+	*x = CheckedVolume{}
+	mi := &file_ambit_v1_session_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckedVolume) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckedVolume) ProtoMessage() {}
+
+func (x *CheckedVolume) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_session_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckedVolume.ProtoReflect.Descriptor instead.
+func (*CheckedVolume) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_session_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CheckedVolume) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *CheckedVolume) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *CheckedVolume) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *CheckedVolume) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *CheckedVolume) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *CheckedVolume) GetFiles() int64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
 type StopSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -792,7 +1186,7 @@ type StopSessionRequest struct {
 
 func (x *StopSessionRequest) Reset() {
 	*x = StopSessionRequest{}
-	mi := &file_ambit_v1_session_proto_msgTypes[7]
+	mi := &file_ambit_v1_session_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -804,7 +1198,7 @@ func (x *StopSessionRequest) String() string {
 func (*StopSessionRequest) ProtoMessage() {}
 
 func (x *StopSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_session_proto_msgTypes[7]
+	mi := &file_ambit_v1_session_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -817,7 +1211,7 @@ func (x *StopSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopSessionRequest.ProtoReflect.Descriptor instead.
 func (*StopSessionRequest) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_session_proto_rawDescGZIP(), []int{7}
+	return file_ambit_v1_session_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *StopSessionRequest) GetId() string {
@@ -842,7 +1236,7 @@ type StopSessionResponse struct {
 
 func (x *StopSessionResponse) Reset() {
 	*x = StopSessionResponse{}
-	mi := &file_ambit_v1_session_proto_msgTypes[8]
+	mi := &file_ambit_v1_session_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -854,7 +1248,7 @@ func (x *StopSessionResponse) String() string {
 func (*StopSessionResponse) ProtoMessage() {}
 
 func (x *StopSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_session_proto_msgTypes[8]
+	mi := &file_ambit_v1_session_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -867,7 +1261,7 @@ func (x *StopSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopSessionResponse.ProtoReflect.Descriptor instead.
 func (*StopSessionResponse) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_session_proto_rawDescGZIP(), []int{8}
+	return file_ambit_v1_session_proto_rawDescGZIP(), []int{12}
 }
 
 type StreamOutputRequest struct {
@@ -881,7 +1275,7 @@ type StreamOutputRequest struct {
 
 func (x *StreamOutputRequest) Reset() {
 	*x = StreamOutputRequest{}
-	mi := &file_ambit_v1_session_proto_msgTypes[9]
+	mi := &file_ambit_v1_session_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +1287,7 @@ func (x *StreamOutputRequest) String() string {
 func (*StreamOutputRequest) ProtoMessage() {}
 
 func (x *StreamOutputRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_session_proto_msgTypes[9]
+	mi := &file_ambit_v1_session_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +1300,7 @@ func (x *StreamOutputRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOutputRequest.ProtoReflect.Descriptor instead.
 func (*StreamOutputRequest) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_session_proto_rawDescGZIP(), []int{9}
+	return file_ambit_v1_session_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StreamOutputRequest) GetId() string {
@@ -937,7 +1331,7 @@ type StreamOutputResponse struct {
 
 func (x *StreamOutputResponse) Reset() {
 	*x = StreamOutputResponse{}
-	mi := &file_ambit_v1_session_proto_msgTypes[10]
+	mi := &file_ambit_v1_session_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -949,7 +1343,7 @@ func (x *StreamOutputResponse) String() string {
 func (*StreamOutputResponse) ProtoMessage() {}
 
 func (x *StreamOutputResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_session_proto_msgTypes[10]
+	mi := &file_ambit_v1_session_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -962,7 +1356,7 @@ func (x *StreamOutputResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOutputResponse.ProtoReflect.Descriptor instead.
 func (*StreamOutputResponse) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_session_proto_rawDescGZIP(), []int{10}
+	return file_ambit_v1_session_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StreamOutputResponse) GetStream() OutputStream {
@@ -1004,7 +1398,7 @@ type SessionEnd struct {
 
 func (x *SessionEnd) Reset() {
 	*x = SessionEnd{}
-	mi := &file_ambit_v1_session_proto_msgTypes[11]
+	mi := &file_ambit_v1_session_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1410,7 @@ func (x *SessionEnd) String() string {
 func (*SessionEnd) ProtoMessage() {}
 
 func (x *SessionEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_session_proto_msgTypes[11]
+	mi := &file_ambit_v1_session_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1423,7 @@ func (x *SessionEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionEnd.ProtoReflect.Descriptor instead.
 func (*SessionEnd) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_session_proto_rawDescGZIP(), []int{11}
+	return file_ambit_v1_session_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SessionEnd) GetExit() int32 {
@@ -1081,7 +1475,7 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"\x11GetSessionRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"A\n" +
 	"\x12GetSessionResponse\x12+\n" +
-	"\asession\x18\x01 \x01(\v2\x11.ambit.v1.SessionR\asession\"\x91\x05\n" +
+	"\asession\x18\x01 \x01(\v2\x11.ambit.v1.SessionR\asession\"\xab\x05\n" +
 	"\x14CreateSessionRequest\x12'\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKey\x12\x12\n" +
 	"\x04argv\x18\x02 \x03(\tR\x04argv\x12\x12\n" +
@@ -1100,7 +1494,8 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"\x03dir\x18\r \x01(\tR\x03dir\x12\x14\n" +
 	"\x05stdin\x18\x0e \x01(\fR\x05stdin\x12\x15\n" +
 	"\x06ask_by\x18\x0f \x01(\tR\x05askBy\x12.\n" +
-	"\bterminal\x18\x10 \x01(\v2\x12.ambit.v1.TerminalR\bterminal\x1a6\n" +
+	"\bterminal\x18\x10 \x01(\v2\x12.ambit.v1.TerminalR\bterminal\x12\x18\n" +
+	"\achecked\x18\x11 \x01(\tR\achecked\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
@@ -1108,7 +1503,46 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"D\n" +
 	"\x15CreateSessionResponse\x12+\n" +
-	"\asession\x18\x01 \x01(\v2\x11.ambit.v1.SessionR\asession\"6\n" +
+	"\asession\x18\x01 \x01(\v2\x11.ambit.v1.SessionR\asession\"O\n" +
+	"\x13CheckSessionRequest\x128\n" +
+	"\asession\x18\x01 \x01(\v2\x1e.ambit.v1.CreateSessionRequestR\asession\"\x84\x04\n" +
+	"\x14CheckSessionResponse\x12\x16\n" +
+	"\x06starts\x18\x01 \x01(\bR\x06starts\x12\x18\n" +
+	"\aprogram\x18\x02 \x01(\tR\aprogram\x12\x12\n" +
+	"\x04argv\x18\x03 \x03(\tR\x04argv\x12\x10\n" +
+	"\x03dir\x18\x04 \x01(\tR\x03dir\x12\x12\n" +
+	"\x04pack\x18\x05 \x01(\tR\x04pack\x12\x18\n" +
+	"\aversion\x18\x06 \x01(\tR\aversion\x12\x1f\n" +
+	"\vpack_digest\x18\a \x01(\tR\n" +
+	"packDigest\x12\x12\n" +
+	"\x04tier\x18\b \x01(\tR\x04tier\x12\x12\n" +
+	"\x04home\x18\t \x01(\tR\x04home\x12\x12\n" +
+	"\x04asks\x18\n" +
+	" \x01(\bR\x04asks\x12?\n" +
+	"\fcapabilities\x18\v \x03(\v2\x1b.ambit.v1.CheckedCapabilityR\fcapabilities\x121\n" +
+	"\avolumes\x18\f \x03(\v2\x17.ambit.v1.CheckedVolumeR\avolumes\x12B\n" +
+	"\x06limits\x18\r \x03(\v2*.ambit.v1.CheckSessionResponse.LimitsEntryR\x06limits\x12\x16\n" +
+	"\x06digest\x18\x0e \x01(\tR\x06digest\x1a9\n" +
+	"\vLimitsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbd\x01\n" +
+	"\x11CheckedCapability\x12\x1e\n" +
+	"\n" +
+	"capability\x18\x01 \x01(\tR\n" +
+	"capability\x12\x18\n" +
+	"\ameaning\x18\x02 \x01(\tR\ameaning\x12\x18\n" +
+	"\aoutcome\x18\x03 \x01(\tR\aoutcome\x12\x14\n" +
+	"\x05broad\x18\x04 \x01(\bR\x05broad\x12\x14\n" +
+	"\x05stops\x18\x05 \x01(\bR\x05stops\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x10\n" +
+	"\x03why\x18\a \x01(\tR\x03why\"\x93\x01\n" +
+	"\rCheckedVolume\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\x12\x12\n" +
+	"\x04mode\x18\x03 \x01(\tR\x04mode\x12\x12\n" +
+	"\x04zone\x18\x04 \x01(\tR\x04zone\x12\x14\n" +
+	"\x05bytes\x18\x05 \x01(\x03R\x05bytes\x12\x14\n" +
+	"\x05files\x18\x06 \x01(\x03R\x05files\"6\n" +
 	"\x12StopSessionRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\bR\x03now\"\x15\n" +
@@ -1139,12 +1573,13 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"\fOutputStream\x12\x1d\n" +
 	"\x19OUTPUT_STREAM_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14OUTPUT_STREAM_STDOUT\x10\x01\x12\x18\n" +
-	"\x14OUTPUT_STREAM_STDERR\x10\x022\xa1\x03\n" +
+	"\x14OUTPUT_STREAM_STDERR\x10\x022\xf5\x03\n" +
 	"\x0eSessionService\x12R\n" +
 	"\fListSessions\x12\x1d.ambit.v1.ListSessionsRequest\x1a\x1e.ambit.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12L\n" +
 	"\n" +
 	"GetSession\x12\x1b.ambit.v1.GetSessionRequest\x1a\x1c.ambit.v1.GetSessionResponse\"\x03\x90\x02\x01\x12P\n" +
-	"\rCreateSession\x12\x1e.ambit.v1.CreateSessionRequest\x1a\x1f.ambit.v1.CreateSessionResponse\x12J\n" +
+	"\rCreateSession\x12\x1e.ambit.v1.CreateSessionRequest\x1a\x1f.ambit.v1.CreateSessionResponse\x12R\n" +
+	"\fCheckSession\x12\x1d.ambit.v1.CheckSessionRequest\x1a\x1e.ambit.v1.CheckSessionResponse\"\x03\x90\x02\x01\x12J\n" +
 	"\vStopSession\x12\x1c.ambit.v1.StopSessionRequest\x1a\x1d.ambit.v1.StopSessionResponse\x12O\n" +
 	"\fStreamOutput\x12\x1d.ambit.v1.StreamOutputRequest\x1a\x1e.ambit.v1.StreamOutputResponse0\x01B&Z$ambit.dev/ambit/api/ambit/v1;ambitv1b\x06proto3"
 
@@ -1161,7 +1596,7 @@ func file_ambit_v1_session_proto_rawDescGZIP() []byte {
 }
 
 var file_ambit_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_ambit_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_ambit_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_ambit_v1_session_proto_goTypes = []any{
 	(SessionState)(0),             // 0: ambit.v1.SessionState
 	(Ask)(0),                      // 1: ambit.v1.Ask
@@ -1173,46 +1608,57 @@ var file_ambit_v1_session_proto_goTypes = []any{
 	(*GetSessionResponse)(nil),    // 7: ambit.v1.GetSessionResponse
 	(*CreateSessionRequest)(nil),  // 8: ambit.v1.CreateSessionRequest
 	(*CreateSessionResponse)(nil), // 9: ambit.v1.CreateSessionResponse
-	(*StopSessionRequest)(nil),    // 10: ambit.v1.StopSessionRequest
-	(*StopSessionResponse)(nil),   // 11: ambit.v1.StopSessionResponse
-	(*StreamOutputRequest)(nil),   // 12: ambit.v1.StreamOutputRequest
-	(*StreamOutputResponse)(nil),  // 13: ambit.v1.StreamOutputResponse
-	(*SessionEnd)(nil),            // 14: ambit.v1.SessionEnd
-	nil,                           // 15: ambit.v1.CreateSessionRequest.EnvEntry
-	nil,                           // 16: ambit.v1.CreateSessionRequest.LimitsEntry
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
-	(*Terminal)(nil),              // 19: ambit.v1.Terminal
+	(*CheckSessionRequest)(nil),   // 10: ambit.v1.CheckSessionRequest
+	(*CheckSessionResponse)(nil),  // 11: ambit.v1.CheckSessionResponse
+	(*CheckedCapability)(nil),     // 12: ambit.v1.CheckedCapability
+	(*CheckedVolume)(nil),         // 13: ambit.v1.CheckedVolume
+	(*StopSessionRequest)(nil),    // 14: ambit.v1.StopSessionRequest
+	(*StopSessionResponse)(nil),   // 15: ambit.v1.StopSessionResponse
+	(*StreamOutputRequest)(nil),   // 16: ambit.v1.StreamOutputRequest
+	(*StreamOutputResponse)(nil),  // 17: ambit.v1.StreamOutputResponse
+	(*SessionEnd)(nil),            // 18: ambit.v1.SessionEnd
+	nil,                           // 19: ambit.v1.CreateSessionRequest.EnvEntry
+	nil,                           // 20: ambit.v1.CreateSessionRequest.LimitsEntry
+	nil,                           // 21: ambit.v1.CheckSessionResponse.LimitsEntry
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
+	(*Terminal)(nil),              // 24: ambit.v1.Terminal
 }
 var file_ambit_v1_session_proto_depIdxs = []int32{
-	17, // 0: ambit.v1.Session.started:type_name -> google.protobuf.Timestamp
-	17, // 1: ambit.v1.Session.ended:type_name -> google.protobuf.Timestamp
+	22, // 0: ambit.v1.Session.started:type_name -> google.protobuf.Timestamp
+	22, // 1: ambit.v1.Session.ended:type_name -> google.protobuf.Timestamp
 	0,  // 2: ambit.v1.Session.state:type_name -> ambit.v1.SessionState
 	3,  // 3: ambit.v1.ListSessionsResponse.sessions:type_name -> ambit.v1.Session
 	3,  // 4: ambit.v1.GetSessionResponse.session:type_name -> ambit.v1.Session
-	15, // 5: ambit.v1.CreateSessionRequest.env:type_name -> ambit.v1.CreateSessionRequest.EnvEntry
-	16, // 6: ambit.v1.CreateSessionRequest.limits:type_name -> ambit.v1.CreateSessionRequest.LimitsEntry
+	19, // 5: ambit.v1.CreateSessionRequest.env:type_name -> ambit.v1.CreateSessionRequest.EnvEntry
+	20, // 6: ambit.v1.CreateSessionRequest.limits:type_name -> ambit.v1.CreateSessionRequest.LimitsEntry
 	1,  // 7: ambit.v1.CreateSessionRequest.ask:type_name -> ambit.v1.Ask
-	18, // 8: ambit.v1.CreateSessionRequest.ask_timeout:type_name -> google.protobuf.Duration
-	19, // 9: ambit.v1.CreateSessionRequest.terminal:type_name -> ambit.v1.Terminal
+	23, // 8: ambit.v1.CreateSessionRequest.ask_timeout:type_name -> google.protobuf.Duration
+	24, // 9: ambit.v1.CreateSessionRequest.terminal:type_name -> ambit.v1.Terminal
 	3,  // 10: ambit.v1.CreateSessionResponse.session:type_name -> ambit.v1.Session
-	2,  // 11: ambit.v1.StreamOutputResponse.stream:type_name -> ambit.v1.OutputStream
-	14, // 12: ambit.v1.StreamOutputResponse.end:type_name -> ambit.v1.SessionEnd
-	4,  // 13: ambit.v1.SessionService.ListSessions:input_type -> ambit.v1.ListSessionsRequest
-	6,  // 14: ambit.v1.SessionService.GetSession:input_type -> ambit.v1.GetSessionRequest
-	8,  // 15: ambit.v1.SessionService.CreateSession:input_type -> ambit.v1.CreateSessionRequest
-	10, // 16: ambit.v1.SessionService.StopSession:input_type -> ambit.v1.StopSessionRequest
-	12, // 17: ambit.v1.SessionService.StreamOutput:input_type -> ambit.v1.StreamOutputRequest
-	5,  // 18: ambit.v1.SessionService.ListSessions:output_type -> ambit.v1.ListSessionsResponse
-	7,  // 19: ambit.v1.SessionService.GetSession:output_type -> ambit.v1.GetSessionResponse
-	9,  // 20: ambit.v1.SessionService.CreateSession:output_type -> ambit.v1.CreateSessionResponse
-	11, // 21: ambit.v1.SessionService.StopSession:output_type -> ambit.v1.StopSessionResponse
-	13, // 22: ambit.v1.SessionService.StreamOutput:output_type -> ambit.v1.StreamOutputResponse
-	18, // [18:23] is the sub-list for method output_type
-	13, // [13:18] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	8,  // 11: ambit.v1.CheckSessionRequest.session:type_name -> ambit.v1.CreateSessionRequest
+	12, // 12: ambit.v1.CheckSessionResponse.capabilities:type_name -> ambit.v1.CheckedCapability
+	13, // 13: ambit.v1.CheckSessionResponse.volumes:type_name -> ambit.v1.CheckedVolume
+	21, // 14: ambit.v1.CheckSessionResponse.limits:type_name -> ambit.v1.CheckSessionResponse.LimitsEntry
+	2,  // 15: ambit.v1.StreamOutputResponse.stream:type_name -> ambit.v1.OutputStream
+	18, // 16: ambit.v1.StreamOutputResponse.end:type_name -> ambit.v1.SessionEnd
+	4,  // 17: ambit.v1.SessionService.ListSessions:input_type -> ambit.v1.ListSessionsRequest
+	6,  // 18: ambit.v1.SessionService.GetSession:input_type -> ambit.v1.GetSessionRequest
+	8,  // 19: ambit.v1.SessionService.CreateSession:input_type -> ambit.v1.CreateSessionRequest
+	10, // 20: ambit.v1.SessionService.CheckSession:input_type -> ambit.v1.CheckSessionRequest
+	14, // 21: ambit.v1.SessionService.StopSession:input_type -> ambit.v1.StopSessionRequest
+	16, // 22: ambit.v1.SessionService.StreamOutput:input_type -> ambit.v1.StreamOutputRequest
+	5,  // 23: ambit.v1.SessionService.ListSessions:output_type -> ambit.v1.ListSessionsResponse
+	7,  // 24: ambit.v1.SessionService.GetSession:output_type -> ambit.v1.GetSessionResponse
+	9,  // 25: ambit.v1.SessionService.CreateSession:output_type -> ambit.v1.CreateSessionResponse
+	11, // 26: ambit.v1.SessionService.CheckSession:output_type -> ambit.v1.CheckSessionResponse
+	15, // 27: ambit.v1.SessionService.StopSession:output_type -> ambit.v1.StopSessionResponse
+	17, // 28: ambit.v1.SessionService.StreamOutput:output_type -> ambit.v1.StreamOutputResponse
+	23, // [23:29] is the sub-list for method output_type
+	17, // [17:23] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_ambit_v1_session_proto_init() }
@@ -1228,7 +1674,7 @@ func file_ambit_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ambit_v1_session_proto_rawDesc), len(file_ambit_v1_session_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   14,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

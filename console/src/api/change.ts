@@ -1,28 +1,4 @@
-// What sessions changed and is kept apart: the messages of api/ambit/v1/change.proto.
-export interface Volume {
-  volume: string
-  source: string
-  target?: string
-  stamp: string
-}
-
-export interface Change {
-  volume: string
-  path: string
-  what: 'added' | 'changed' | 'replaced' | 'removed'
-  type: string
-  size?: string
-  target?: string
-  runs?: boolean
-}
-
-export interface Difference {
-  change: Change
-  kind?: 'DIFFERENCE_KIND_TEXT' | 'DIFFERENCE_KIND_BINARY' | 'DIFFERENCE_KIND_LONG'
-  text?: string
-  more?: boolean
-}
-
+// The lines of a difference, as the host has them.
 export interface Line {
   sign: ' ' | '+' | '-' | '@'
   before: number | null

@@ -1,46 +1,6 @@
-// Installing packs: the messages of api/ambit/v1/pack.proto, as far as they are shown.
+// Installing packs: an archive on its way.
 import { call } from './call'
-import type { Pack } from './types'
-
-export interface PreparedWant {
-  capability: string
-  meaning?: string
-  reason?: string
-  optional?: boolean
-  risk: string
-  broad?: boolean
-  state: 'WANT_STATE_ASKED' | 'WANT_STATE_ALLOWED' | 'WANT_STATE_DENIED'
-}
-
-export interface Prepared {
-  id: string
-  expires: string
-  pack: Pack
-  name?: string
-  kind?: string
-  description?: string
-  entry?: string[]
-  signerState?: 'SIGNER_STATE_UNSIGNED' | 'SIGNER_STATE_FIRST' | 'SIGNER_STATE_SAME' | 'SIGNER_STATE_TAKES_OVER'
-  before?: Pack
-  wants?: PreparedWant[]
-  dropped?: { capability: string; meaning?: string }[]
-}
-
-export interface Installed {
-  pack: Pack
-  granted?: string[]
-  denied?: string[]
-  left?: string[]
-  revoked?: string[]
-}
-
-export interface Updated {
-  installed?: Installed
-  prepared?: Prepared
-  unchanged?: Pack
-}
-
-export type Choosing = 'CHOOSING_LATER' | 'CHOOSING_ALLOW' | 'CHOOSING_DENY'
+import type { Prepared } from './types'
 
 /** The most that an upload has, and each part of it. */
 export const mostUpload = 64 << 20

@@ -1,16 +1,7 @@
-// Files of a session: the messages of api/ambit/v1/file.proto, and what is done by them.
+// Files of a session, and what is done with them.
 import { all, call } from './call'
 import { stream } from './stream'
-
-export interface Entry {
-  name: string
-  rawName?: string // base64, where the name is not UTF-8
-  kind?: 'FILE_KIND_FILE' | 'FILE_KIND_FOLDER' | 'FILE_KIND_LINK' | 'FILE_KIND_PIPE' | 'FILE_KIND_SOCKET' | 'FILE_KIND_DEVICE'
-  size?: string
-  mode?: number
-  modified?: string
-  target?: string
-}
+import type { Entry } from './types'
 
 /** The names on the way from the root. Each is its bytes: a program chose them. */
 export type Path = readonly Uint8Array[]

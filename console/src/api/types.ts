@@ -1,213 +1,67 @@
-// The messages of api/ambit/v1 as JSON, as far as they are shown here. What is zero
-// is left out on the wire.
+// The messages of the API as they are shown here. Their fields are those of the contract,
+// as they stand in JSON (`make api` makes that file of api/ambit/v1): what is zero is left
+// out there. Here it is said what of them is always there.
+import type * as wire from '../../../sdk/typescript/src/json'
+
+/** A message that always has some of its fields; Inside are those whose own parts are shown. */
+type Has<Message, Field extends keyof Message, Inside extends { [k in keyof Inside]: k extends keyof Message ? unknown : never } = object> = Omit<Message, Field | keyof Inside> & {
+  [k in Field]-?: Exclude<Message[k], undefined>
+} & Inside
+
+/** What an enum says where it says something. */
+type Said<Enum> = Exclude<Enum, `${string}_UNSPECIFIED`>
 
 export type Role = 'viewer' | 'approver' | 'operator' | 'admin'
 
+/** Who is signed in: no message, the port itself says it. */
 export interface Me {
   name: string
   role: Role
   version: string
 }
 
-export interface Offer {
-  capability: string
-  scope: string
-  words: string
-  broad?: boolean
-}
+export type Verdict = Said<wire.Verdict>
+export type Span = Said<wire.Span>
+export type Choosing = Said<wire.Choosing>
 
-export interface Question {
-  id: string
-  session: string
-  pack?: string
-  program?: string
-  pid?: number
-  argv?: string[]
-  capability: string
-  meaning: string
-  reason?: string
-  sensitive?: string
-  offers?: Offer[]
-  asked: string
-  expires: string
-  organisation?: string
-}
+export type Offer = Has<wire.Offer, 'capability' | 'scope' | 'words'>
+export type Question = Has<wire.Question, 'id' | 'session' | 'capability' | 'meaning' | 'asked' | 'expires', { offers?: Offer[] }>
+export type QuestionChange = Has<wire.WatchQuestionsResponse, never, { put?: Question }>
+export type Answer = Has<wire.AnswerQuestionRequest, 'id', { verdict: Verdict; span: Span }>
+export type Answered = Has<wire.AnswerQuestionResponse, 'capability' | 'verdict' | 'span'>
 
-export interface QuestionChange {
-  put?: Question
-  over?: string
-  caughtUp?: boolean
-}
+export type Session = Has<wire.Session, 'id'>
+export type CreateSession = wire.CreateSessionRequest
+export type CheckedCapability = Has<wire.CheckedCapability, 'capability', { outcome: 'allow' | 'ask' | 'deny' }>
+export type Checked = Has<wire.CheckSessionResponse, never, { capabilities?: CheckedCapability[] }>
+export type Exec = Has<wire.Exec, 'id' | 'session'>
+export type OutputChunk = wire.StreamOutputResponse
 
-export type Verdict = 'VERDICT_DENY' | 'VERDICT_ALLOW'
-export type Span = 'SPAN_ONCE' | 'SPAN_SESSION' | 'SPAN_ALWAYS' | 'SPAN_UNTIL'
+export type Grant = Has<wire.Grant, 'id' | 'capability' | 'verdict'>
+export type Loss = Has<wire.Loss, 'session' | 'capability'>
 
-export interface Answer {
-  id: string
-  verdict: Verdict
-  span: Span
-  scope?: string
-  lifetime?: string
-  broad?: boolean
-}
+export type Record = Has<wire.Record, 'seq' | 'time' | 'id' | 'kind' | 'body' | 'prev'>
+export type RecordFilter = wire.RecordFilter
+export type Records = Has<wire.ListRecordsResponse, never, { records?: Record[] }>
+export type Verified = wire.VerifyLogResponse
 
-export interface Answered {
-  capability: string
-  verdict: Verdict
-  span: Span
-  until?: string
-  taken?: boolean
-}
+export type Pack = Has<wire.Pack, 'id'>
+export type Want = Has<wire.Want, 'capability'>
+export type PackDetail = Has<wire.GetPackResponse, never, { pack: Pack; wants?: Want[] }>
+export type PreparedWant = Has<wire.PreparedWant, 'capability' | 'risk' | 'state'>
+export type Dropped = Has<wire.Dropped, 'capability'>
+export type Prepared = Has<wire.Prepared, 'id' | 'expires', { pack: Pack; before?: Pack; wants?: PreparedWant[]; dropped?: Dropped[] }>
+export type Installed = Has<wire.Installed, never, { pack: Pack }>
+export type Updated = Has<wire.UpdatePackResponse, never, { installed?: Installed; prepared?: Prepared }>
 
-export interface Session {
-  id: string
-  pack?: string
-  program?: string
-  tier?: string
-  pid?: number
-  started?: string
-  ended?: string
-  state?: 'SESSION_STATE_STARTING' | 'SESSION_STATE_RUNNING' | 'SESSION_STATE_ENDED' | 'SESSION_STATE_LOST'
-  status?: string
-  exit?: number
-  kept?: boolean
-  error?: string
-  terminal?: boolean
-  trace?: string
-  organisation?: string
-  paused?: boolean
-}
+export type Check = Has<wire.Check, 'name'>
+export type Finding = Has<wire.Finding, 'layer', { state: 'holds' | 'weaker' | 'fails' | 'absent' }>
 
-/** A program that was started in a session. */
-export interface Exec {
-  id: string
-  session: string
-  argv?: string[]
-  state?: Session['state']
-  terminal?: boolean
-}
+export type StoredVersion = Has<wire.StoredVersion, 'number' | 'time'>
+export type StoredValue = Has<wire.StoredValue, 'key', { current: StoredVersion }>
 
-export interface OutputChunk {
-  stream?: 'OUTPUT_STREAM_STDOUT' | 'OUTPUT_STREAM_STDERR'
-  data?: string
-  next?: string
-  end?: { exit?: number; dropped?: string }
-}
+export type Volume = Has<wire.ChangedVolume, 'volume' | 'source' | 'stamp'>
+export type Change = Has<wire.Change, 'volume' | 'path' | 'type', { what: 'added' | 'changed' | 'replaced' | 'removed' }>
+export type Difference = Has<wire.GetDifferenceResponse, never, { change: Change }>
 
-export interface Grant {
-  id: string
-  pack?: string
-  digest?: string
-  capability: string
-  meaning?: string
-  verdict: Verdict
-  span?: Span
-  until?: string
-  session?: string
-  origin?: string
-  reason?: string
-  created?: string
-  revoked?: string
-  organisation?: string
-}
-
-export interface Loss {
-  session: string
-  capability: string
-  open?: number
-  ended?: boolean
-}
-
-export interface Record {
-  seq: string
-  time: string
-  id: string
-  kind: string
-  session?: string
-  pack?: string
-  body: string
-  prev: string
-  trace?: string
-  organisation?: string
-}
-
-export interface RecordFilter {
-  session?: string
-  kind?: string
-  capability?: string
-  outcome?: string
-  trace?: string
-}
-
-export interface Verified {
-  intact?: boolean
-  records?: string
-  fault?: string
-  head?: string
-}
-
-export interface Pack {
-  id: string
-  folder?: string
-  version?: string
-  digest?: string
-  signer?: string
-  source?: string
-  installed?: boolean
-}
-
-export interface Want {
-  capability: string
-  meaning?: string
-  reason?: string
-  optional?: boolean
-  broad?: boolean
-  granted?: boolean
-  why?: string
-  problem?: string
-  sessions?: number
-  used?: number
-}
-
-export interface PackDetail {
-  pack: Pack
-  name?: string
-  kind?: string
-  description?: string
-  entry?: string[]
-  wants?: Want[]
-  problems?: string[]
-}
-
-export interface Check {
-  name: string
-  holds?: boolean
-  detail?: string
-}
-
-export interface Finding {
-  layer: string
-  state: 'holds' | 'weaker' | 'fails' | 'absent'
-  needed?: boolean
-  detail?: string
-  fix?: string
-}
-
-/** What a key had from one commit to the next. */
-export interface StoredVersion {
-  number: string
-  digest?: string
-  size?: string
-  time: string
-  session?: string
-  removed?: boolean
-}
-
-export interface StoredValue {
-  pack?: string
-  key: string
-  current: StoredVersion
-  versions?: number
-  bytes?: string
-  left?: string
-}
+export type Entry = Has<wire.File, 'name'>

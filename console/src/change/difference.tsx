@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { call } from '../api/call'
-import { linesOf, type Change, type Difference } from '../api/change'
+import { linesOf } from '../api/change'
+import type { Change, Difference } from '../api/types'
 import { Code, plain, Text } from '../text'
 import { State } from '../ui'
 

@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState, type KeyboardEvent } from 'react'
 import { call } from '../api/call'
-import type { Change, Volume } from '../api/change'
+import type { Change, Volume } from '../api/types'
 import { Code, plain, Text } from '../text'
 import { Badge, Confirm, Problem, State } from '../ui'
 import { DifferenceOf } from './difference'

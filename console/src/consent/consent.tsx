@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import type { Choosing, Installed, Prepared, PreparedWant } from '../api/consent'
 import { call } from '../api/call'
+import type { Choosing, Installed, Prepared, PreparedWant } from '../api/types'
 import { Code, plain, Text } from '../text'
 import { minute } from '../time'
 import { Badge, Facts, Field, Problem } from '../ui'

@@ -1,4 +1,4 @@
-import type { Choosing, PreparedWant } from '../api/consent'
+import type { Choosing, PreparedWant } from '../api/types'
 import { Code, plain, Text } from '../text'
 import { Badge } from '../ui'
 

@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { bytesOf, list, makeFolder, mostWritten, nameOf, pathFrom, pathOf, read, remove, write, type Entry, type Path } from '../api/file'
+import { bytesOf, list, makeFolder, mostWritten, nameOf, pathFrom, pathOf, read, remove, write, type Path } from '../api/file'
+import type { Entry } from '../api/types'
 import { plain, Text } from '../text'
 import { moment } from '../time'
 import { Confirm, Field, Problem, State } from '../ui'

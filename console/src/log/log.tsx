@@ -2,7 +2,7 @@ import { useInfiniteQuery, useMutation } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { memo, useState } from 'react'
 import { call } from '../api/call'
-import type { Record, RecordFilter, Verified } from '../api/types'
+import type { Record, RecordFilter, Records, Verified } from '../api/types'
 import { Code, Text } from '../text'
 import { moment } from '../time'
 import { Badge, Empty, Field, Page, Problem, State } from '../ui'
@@ -32,11 +32,6 @@ export function readSearch(search: { [k: string]: unknown }): LogSearch {
     if (typeof value === 'string' && value !== '') out[name] = value
   }
   return out
-}
-
-interface Records {
-  records?: Record[]
-  nextPageToken?: string
 }
 
 export function Log() {

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { all } from '../api/call'
+import { useMay } from '../api/me'
 import type { Session } from '../api/types'
 import { Code, Text } from '../text'
 import { Ago } from '../time'
@@ -26,6 +27,7 @@ export function StateOf({ session: s }: { session: Session }) {
 }
 
 export function Sessions() {
+  const may = useMay('operator')
   const [ended, setEnded] = useState(false)
   const query = useQuery({
     queryKey: ['sessions', ended],
@@ -38,17 +40,24 @@ export function Sessions() {
       title="Sessions"
       count={query.data && rows.length}
       actions={
-        <label className="check">
-          <input type="checkbox" checked={ended} onChange={(e) => setEnded(e.target.checked)} />
-          Also what has ended
-        </label>
+        <>
+          <label className="check">
+            <input type="checkbox" checked={ended} onChange={(e) => setEnded(e.target.checked)} />
+            Also what has ended
+          </label>
+          {may && (
+            <Link to="/sessions/new" className="button">
+              Start a session
+            </Link>
+          )}
+        </>
       }
     >
       <State query={query} what="the sessions" />
       {query.data && rows.length === 0 && (
         <Empty title={ended ? 'No program has run yet.' : 'No program runs now.'}>
           <p className="quiet">
-            <code>ambit run -- COMMAND</code> starts one.
+            <code>ambit run -- COMMAND</code>, or an operator here, starts one.
           </p>
         </Empty>
       )}

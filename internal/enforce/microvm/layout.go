@@ -126,7 +126,7 @@ func (l *layout) copied(e enforce.Entry, kept []place) (string, error) {
 
 // device is the guest's own device for one of the view.
 func device(e enforce.Entry) (string, error) {
-	if e.Path == "/dev/console" { // the program's terminal; the guest makes it, or has this one
+	if e.Path == enforce.Console { // the program's terminal; the guest makes it, or has this one
 		return "/dev/null", nil
 	}
 	if name, ok := strings.CutPrefix(e.Path, "/dev/"); ok && slices.Contains(devices, name) && e.Source == e.Path {

@@ -81,33 +81,45 @@ class Command:
     ask_timeout: Optional[datetime.timedelta] = None
     #: The same command with the same key is started once, however often it is sent.
     key: str = ""
+    #: The digest of what Client.check said: it is started as was said, or not at all.
+    checked: str = ""
+
+    def request(self) -> v1.CreateSessionRequest:
+        return v1.CreateSessionRequest(
+            idempotency_key=self.key,
+            argv=list(self.argv),
+            pack=self.pack,
+            allow=list(self.allow),
+            deny=list(self.deny),
+            volumes=list(self.volumes),
+            env=self.env,
+            limits=self.limits,
+            dir=self.dir,
+            stdin=self.stdin,
+            ask=v1.Ask.QUEUE if self.ask else v1.Ask.UNSPECIFIED,
+            ask_by=self.ask_by,
+            ask_timeout=self.ask_timeout,
+            checked=self.checked,
+        )
 
 
 class Client(v1.Services):
     """A client of a host. Threads may share it."""
+
+    def check(self, command: Command) -> v1.CheckSessionResponse:
+        """Says what a program would be allowed if it were started now.
+
+        Nothing is started and nothing recorded. What would be denied is no failure:
+        starts is False then. Its digest is for Command.checked.
+        """
+        return self.sessions.check_session(v1.CheckSessionRequest(session=command.request()))
 
     def start(self, command: Command) -> Session:
         """Starts a program, and returns when its launch is recorded.
 
         Where it was denied, the Failure has the reasons.
         """
-        made = self.sessions.create_session(
-            v1.CreateSessionRequest(
-                idempotency_key=command.key,
-                argv=list(command.argv),
-                pack=command.pack,
-                allow=list(command.allow),
-                deny=list(command.deny),
-                volumes=list(command.volumes),
-                env=command.env,
-                limits=command.limits,
-                dir=command.dir,
-                stdin=command.stdin,
-                ask=v1.Ask.QUEUE if command.ask else v1.Ask.UNSPECIFIED,
-                ask_by=command.ask_by,
-                ask_timeout=command.ask_timeout,
-            )
-        )
+        made = self.sessions.create_session(command.request())
         return self.session(made.session.id if made.session else "")
 
     def session(self, id: str) -> Session:

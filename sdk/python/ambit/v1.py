@@ -673,6 +673,8 @@ class CreateSessionRequest(_codec.Message):
     #: Instead of stdin: the program gets a terminal of its own. All that it writes is
     #: its standard output then.
     terminal: _Optional[Terminal] = None
+    #: The digest of a CheckSessionResponse: it is started as was said there, or not at all.
+    checked: str = ""
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "idempotency_key", "idempotencyKey", "string", "one"),
@@ -691,6 +693,7 @@ class CreateSessionRequest(_codec.Message):
         _codec.Field(14, "stdin", "stdin", "bytes", "one"),
         _codec.Field(15, "ask_by", "askBy", "string", "one"),
         _codec.Field(16, "terminal", "terminal", "message", "optional", lambda: Terminal),
+        _codec.Field(17, "checked", "checked", "string", "one"),
     )
 
 
@@ -701,6 +704,111 @@ class CreateSessionResponse(_codec.Message):
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "session", "session", "message", "optional", lambda: Session),
+    )
+
+
+@_dc.dataclass
+class CheckSessionRequest(_codec.Message):
+
+    session: _Optional[CreateSessionRequest] = None
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "session", "session", "message", "optional", lambda: CreateSessionRequest),
+    )
+
+
+@_dc.dataclass
+class CheckSessionResponse(_codec.Message):
+
+    #: Nothing that is denied stops it.
+    starts: bool = False
+    #: The file that is started, and with which arguments.
+    program: str = ""
+    argv: _List[str] = _dc.field(default_factory=list)
+    #: Where it is started; empty: it is not.
+    dir: str = ""
+    pack: str = ""
+    version: str = ""
+    pack_digest: str = ""
+    tier: str = ""
+    #: The home that it has: none, ephemeral, private or host.
+    home: str = ""
+    #: First touches of what was not granted are asked about.
+    asks: bool = False
+    #: The gravest first.
+    capabilities: _List[CheckedCapability] = _dc.field(default_factory=list)
+    volumes: _List[CheckedVolume] = _dc.field(default_factory=list)
+    limits: _Dict[str, str] = _dc.field(default_factory=dict)
+    #: Of all this and of what would be enforced: CreateSessionRequest.checked.
+    digest: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "starts", "starts", "bool", "one"),
+        _codec.Field(2, "program", "program", "string", "one"),
+        _codec.Field(3, "argv", "argv", "string", "many"),
+        _codec.Field(4, "dir", "dir", "string", "one"),
+        _codec.Field(5, "pack", "pack", "string", "one"),
+        _codec.Field(6, "version", "version", "string", "one"),
+        _codec.Field(7, "pack_digest", "packDigest", "string", "one"),
+        _codec.Field(8, "tier", "tier", "string", "one"),
+        _codec.Field(9, "home", "home", "string", "one"),
+        _codec.Field(10, "asks", "asks", "bool", "one"),
+        _codec.Field(11, "capabilities", "capabilities", "message", "many", lambda: CheckedCapability),
+        _codec.Field(12, "volumes", "volumes", "message", "many", lambda: CheckedVolume),
+        _codec.Field(13, "limits", "limits", "string", "map"),
+        _codec.Field(14, "digest", "digest", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class CheckedCapability(_codec.Message):
+    """A capability that the request names, the pack wants, or that was granted before."""
+
+    capability: str = ""
+    meaning: str = ""
+    #: allow, ask (at its first touch) or deny.
+    outcome: str = ""
+    #: It is wide, or reaches secrets.
+    broad: bool = False
+    #: It is denied, and nothing is started for that.
+    stops: bool = False
+    #: What the pack wants it for, in its author's words.
+    reason: str = ""
+    #: Why it is not allowed.
+    why: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "capability", "capability", "string", "one"),
+        _codec.Field(2, "meaning", "meaning", "string", "one"),
+        _codec.Field(3, "outcome", "outcome", "string", "one"),
+        _codec.Field(4, "broad", "broad", "bool", "one"),
+        _codec.Field(5, "stops", "stops", "bool", "one"),
+        _codec.Field(6, "reason", "reason", "string", "one"),
+        _codec.Field(7, "why", "why", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class CheckedVolume(_codec.Message):
+    """A path of the host and where the program sees it."""
+
+    source: str = ""
+    target: str = ""
+    #: ro, rw, append or cow.
+    mode: str = ""
+    #: The zone of the pack that it is; empty: the request names it.
+    zone: str = ""
+    #: How much there can be in it; 0: it has no bound of its own.
+    bytes_: int = 0
+    files: int = 0
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "source", "source", "string", "one"),
+        _codec.Field(2, "target", "target", "string", "one"),
+        _codec.Field(3, "mode", "mode", "string", "one"),
+        _codec.Field(4, "zone", "zone", "string", "one"),
+        _codec.Field(5, "bytes_", "bytes", "long", "one"),
+        _codec.Field(6, "files", "files", "long", "one"),
     )
 
 
@@ -2152,6 +2260,12 @@ class SessionService:
         refused. A launch that is denied is permission_denied with a Denial each.
         """
         return _call.call(self._service, "ambit.v1.SessionService/CreateSession", request or CreateSessionRequest(), CreateSessionResponse, timeout)
+
+    def check_session(self, request: _Optional[CheckSessionRequest] = None, *, timeout: _Optional[float] = None) -> CheckSessionResponse:
+        """What a program would be started with, as CreateSession would decide it now. Nothing
+        is started and nothing is recorded.
+        """
+        return _call.call(self._service, "ambit.v1.SessionService/CheckSession", request or CheckSessionRequest(), CheckSessionResponse, timeout)
 
     def stop_session(self, request: _Optional[StopSessionRequest] = None, *, timeout: _Optional[float] = None) -> StopSessionResponse:
         """Tells a session to end, and waits for that."""

@@ -1,5 +1,5 @@
 import type { CallOptions, Service } from './call.js';
-import { type Grant, type Loss, type Offer, type Question, Services, type Span } from './v1.js';
+import { type CheckSessionResponse, type Grant, type Loss, type Offer, type Question, Services, type Span } from './v1.js';
 /** A program and what it may. What is left out gives it nothing. */
 export interface Command {
     /** The program and its arguments; with a pack, arguments behind its entry. */
@@ -30,6 +30,8 @@ export interface Command {
     readonly askTimeout?: number;
     /** The same command with the same key is started once, however often it is sent. */
     readonly key?: string;
+    /** The digest of what check said: it is started as was said, or not at all. */
+    readonly checked?: string;
 }
 /** How much is meant by an answer, and for how long: exactly what was asked, until the program ends. */
 export interface AnswerOptions {
@@ -49,6 +51,12 @@ export interface Output {
 /** A client of a host. */
 export declare class Client extends Services {
     constructor(service: Service);
+    /**
+     * Says what a program would be allowed if it were started now, and with which digest
+     * (checked). Nothing is started and nothing recorded. What would be denied is no
+     * failure: starts is false then.
+     */
+    check(command: Command, options?: CallOptions): Promise<CheckSessionResponse>;
     /** Starts a program, and returns when its launch is recorded. Where it was denied, the Failure has the reasons. */
     start(command: Command, options?: CallOptions): Promise<Session>;
     /** The session with an id, which may have been started by anything. */

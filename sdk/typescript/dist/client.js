@@ -1,19 +1,29 @@
 import { Failure } from './failure.js';
 import { Services } from './v1.js';
+function requestOf({ key, ask, stdin, ...same }) {
+    return {
+        ...same,
+        idempotencyKey: key ?? '',
+        ask: ask ? 'ASK_QUEUE' : 'ASK_UNSPECIFIED',
+        stdin: typeof stdin === 'string' ? new TextEncoder().encode(stdin) : stdin,
+    };
+}
 /** A client of a host. */
 export class Client extends Services {
     constructor(service) {
         super(service);
     }
+    /**
+     * Says what a program would be allowed if it were started now, and with which digest
+     * (checked). Nothing is started and nothing recorded. What would be denied is no
+     * failure: starts is false then.
+     */
+    check(command, options) {
+        return this.sessions.checkSession({ session: requestOf(command) }, options);
+    }
     /** Starts a program, and returns when its launch is recorded. Where it was denied, the Failure has the reasons. */
     async start(command, options) {
-        const { key, ask, stdin, ...same } = command;
-        const { session } = await this.sessions.createSession({
-            ...same,
-            idempotencyKey: key ?? '',
-            ask: ask ? 'ASK_QUEUE' : 'ASK_UNSPECIFIED',
-            stdin: typeof stdin === 'string' ? new TextEncoder().encode(stdin) : stdin,
-        }, options);
+        const { session } = await this.sessions.createSession(requestOf(command), options);
         return this.session(session?.id ?? '');
     }
     /** The session with an id, which may have been started by anything. */

@@ -289,9 +289,66 @@ export interface CreateSessionRequest {
      * its standard output then.
      */
     terminal?: Terminal;
+    /** The digest of a CheckSessionResponse: it is started as was said there, or not at all. */
+    checked?: string;
 }
 export interface CreateSessionResponse {
     session?: Session;
+}
+export interface CheckSessionRequest {
+    session?: CreateSessionRequest;
+}
+export interface CheckSessionResponse {
+    /** Nothing that is denied stops it. */
+    starts?: boolean;
+    /** The file that is started, and with which arguments. */
+    program?: string;
+    argv?: string[];
+    /** Where it is started; empty: it is not. */
+    dir?: string;
+    pack?: string;
+    version?: string;
+    packDigest?: string;
+    tier?: string;
+    /** The home that it has: none, ephemeral, private or host. */
+    home?: string;
+    /** First touches of what was not granted are asked about. */
+    asks?: boolean;
+    /** The gravest first. */
+    capabilities?: CheckedCapability[];
+    volumes?: CheckedVolume[];
+    limits?: {
+        [key: string]: string;
+    };
+    /** Of all this and of what would be enforced: CreateSessionRequest.checked. */
+    digest?: string;
+}
+/** A capability that the request names, the pack wants, or that was granted before. */
+export interface CheckedCapability {
+    capability?: string;
+    meaning?: string;
+    /** allow, ask (at its first touch) or deny. */
+    outcome?: string;
+    /** It is wide, or reaches secrets. */
+    broad?: boolean;
+    /** It is denied, and nothing is started for that. */
+    stops?: boolean;
+    /** What the pack wants it for, in its author's words. */
+    reason?: string;
+    /** Why it is not allowed. */
+    why?: string;
+}
+/** A path of the host and where the program sees it. */
+export interface CheckedVolume {
+    source?: string;
+    target?: string;
+    /** ro, rw, append or cow. */
+    mode?: string;
+    /** The zone of the pack that it is; empty: the request names it. */
+    zone?: string;
+    /** How much there can be in it; 0: it has no bound of its own. */
+    bytes?: string;
+    files?: string;
 }
 export interface StopSessionRequest {
     id?: string;

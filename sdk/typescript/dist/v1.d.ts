@@ -326,12 +326,73 @@ export interface CreateSessionRequest {
      * its standard output then.
      */
     terminal?: Terminal;
+    /** The digest of a CheckSessionResponse: it is started as was said there, or not at all. */
+    checked: string;
 }
 export declare const CreateSessionRequest: Message<CreateSessionRequest>;
 export interface CreateSessionResponse {
     session?: Session;
 }
 export declare const CreateSessionResponse: Message<CreateSessionResponse>;
+export interface CheckSessionRequest {
+    session?: CreateSessionRequest;
+}
+export declare const CheckSessionRequest: Message<CheckSessionRequest>;
+export interface CheckSessionResponse {
+    /** Nothing that is denied stops it. */
+    starts: boolean;
+    /** The file that is started, and with which arguments. */
+    program: string;
+    argv: string[];
+    /** Where it is started; empty: it is not. */
+    dir: string;
+    pack: string;
+    version: string;
+    packDigest: string;
+    tier: string;
+    /** The home that it has: none, ephemeral, private or host. */
+    home: string;
+    /** First touches of what was not granted are asked about. */
+    asks: boolean;
+    /** The gravest first. */
+    capabilities: CheckedCapability[];
+    volumes: CheckedVolume[];
+    limits: {
+        [key: string]: string;
+    };
+    /** Of all this and of what would be enforced: CreateSessionRequest.checked. */
+    digest: string;
+}
+export declare const CheckSessionResponse: Message<CheckSessionResponse>;
+/** A capability that the request names, the pack wants, or that was granted before. */
+export interface CheckedCapability {
+    capability: string;
+    meaning: string;
+    /** allow, ask (at its first touch) or deny. */
+    outcome: string;
+    /** It is wide, or reaches secrets. */
+    broad: boolean;
+    /** It is denied, and nothing is started for that. */
+    stops: boolean;
+    /** What the pack wants it for, in its author's words. */
+    reason: string;
+    /** Why it is not allowed. */
+    why: string;
+}
+export declare const CheckedCapability: Message<CheckedCapability>;
+/** A path of the host and where the program sees it. */
+export interface CheckedVolume {
+    source: string;
+    target: string;
+    /** ro, rw, append or cow. */
+    mode: string;
+    /** The zone of the pack that it is; empty: the request names it. */
+    zone: string;
+    /** How much there can be in it; 0: it has no bound of its own. */
+    bytes: bigint;
+    files: bigint;
+}
+export declare const CheckedVolume: Message<CheckedVolume>;
 export interface StopSessionRequest {
     id: string;
     /** Without giving it time: its end is then not in the log. */
@@ -1058,6 +1119,11 @@ export declare class SessionService {
      * refused. A launch that is denied is permission_denied with a Denial each.
      */
     createSession(request?: Init<CreateSessionRequest>, options?: CallOptions): Promise<CreateSessionResponse>;
+    /**
+     * What a program would be started with, as CreateSession would decide it now. Nothing
+     * is started and nothing is recorded.
+     */
+    checkSession(request?: Init<CheckSessionRequest>, options?: CallOptions): Promise<CheckSessionResponse>;
     /** Tells a session to end, and waits for that. */
     stopSession(request?: Init<StopSessionRequest>, options?: CallOptions): Promise<StopSessionResponse>;
     /**

@@ -195,9 +195,46 @@ export const CreateSessionRequest = message('ambit.v1.CreateSessionRequest', () 
     [14, 'stdin', 'bytes'],
     [15, 'askBy', 'string'],
     [16, 'terminal', Terminal, 'optional'],
+    [17, 'checked', 'string'],
 ]);
 export const CreateSessionResponse = message('ambit.v1.CreateSessionResponse', () => [
     [1, 'session', Session, 'optional'],
+]);
+export const CheckSessionRequest = message('ambit.v1.CheckSessionRequest', () => [
+    [1, 'session', CreateSessionRequest, 'optional'],
+]);
+export const CheckSessionResponse = message('ambit.v1.CheckSessionResponse', () => [
+    [1, 'starts', 'bool'],
+    [2, 'program', 'string'],
+    [3, 'argv', 'string', 'many'],
+    [4, 'dir', 'string'],
+    [5, 'pack', 'string'],
+    [6, 'version', 'string'],
+    [7, 'packDigest', 'string'],
+    [8, 'tier', 'string'],
+    [9, 'home', 'string'],
+    [10, 'asks', 'bool'],
+    [11, 'capabilities', CheckedCapability, 'many'],
+    [12, 'volumes', CheckedVolume, 'many'],
+    [13, 'limits', 'string', 'map'],
+    [14, 'digest', 'string'],
+]);
+export const CheckedCapability = message('ambit.v1.CheckedCapability', () => [
+    [1, 'capability', 'string'],
+    [2, 'meaning', 'string'],
+    [3, 'outcome', 'string'],
+    [4, 'broad', 'bool'],
+    [5, 'stops', 'bool'],
+    [6, 'reason', 'string'],
+    [7, 'why', 'string'],
+]);
+export const CheckedVolume = message('ambit.v1.CheckedVolume', () => [
+    [1, 'source', 'string'],
+    [2, 'target', 'string'],
+    [3, 'mode', 'string'],
+    [4, 'zone', 'string'],
+    [5, 'bytes', 'long'],
+    [6, 'files', 'long'],
 ]);
 export const StopSessionRequest = message('ambit.v1.StopSessionRequest', () => [
     [1, 'id', 'string'],
@@ -734,6 +771,13 @@ export class SessionService {
      */
     createSession(request = {}, options = {}) {
         return call(this.#service, 'ambit.v1.SessionService/CreateSession', CreateSessionRequest, CreateSessionResponse, request, options);
+    }
+    /**
+     * What a program would be started with, as CreateSession would decide it now. Nothing
+     * is started and nothing is recorded.
+     */
+    checkSession(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.SessionService/CheckSession', CheckSessionRequest, CheckSessionResponse, request, options);
     }
     /** Tells a session to end, and waits for that. */
     stopSession(request = {}, options = {}) {

@@ -1,7 +1,7 @@
 // A host as programs use it: run something, answer what it asks, review what stands.
 import type { CallOptions, Service } from './call.js'
 import { Failure } from './failure.js'
-import { type Grant, type Loss, type Offer, type Question, Services, type Span } from './v1.js'
+import { type CheckSessionResponse, type Grant, type Loss, type Offer, type Question, Services, type Span } from './v1.js'
 
 /** A program and what it may. What is left out gives it nothing. */
 export interface Command {
@@ -29,6 +29,17 @@ export interface Command {
   readonly askTimeout?: number
   /** The same command with the same key is started once, however often it is sent. */
   readonly key?: string
+  /** The digest of what check said: it is started as was said, or not at all. */
+  readonly checked?: string
+}
+
+function requestOf({ key, ask, stdin, ...same }: Command) {
+  return {
+    ...same,
+    idempotencyKey: key ?? '',
+    ask: ask ? ('ASK_QUEUE' as const) : ('ASK_UNSPECIFIED' as const),
+    stdin: typeof stdin === 'string' ? new TextEncoder().encode(stdin) : stdin,
+  }
 }
 
 /** How much is meant by an answer, and for how long: exactly what was asked, until the program ends. */
@@ -54,18 +65,18 @@ export class Client extends Services {
     super(service)
   }
 
+  /**
+   * Says what a program would be allowed if it were started now, and with which digest
+   * (checked). Nothing is started and nothing recorded. What would be denied is no
+   * failure: starts is false then.
+   */
+  check(command: Command, options?: CallOptions): Promise<CheckSessionResponse> {
+    return this.sessions.checkSession({ session: requestOf(command) }, options)
+  }
+
   /** Starts a program, and returns when its launch is recorded. Where it was denied, the Failure has the reasons. */
   async start(command: Command, options?: CallOptions): Promise<Session> {
-    const { key, ask, stdin, ...same } = command
-    const { session } = await this.sessions.createSession(
-      {
-        ...same,
-        idempotencyKey: key ?? '',
-        ask: ask ? 'ASK_QUEUE' : 'ASK_UNSPECIFIED',
-        stdin: typeof stdin === 'string' ? new TextEncoder().encode(stdin) : stdin,
-      },
-      options,
-    )
+    const { session } = await this.sessions.createSession(requestOf(command), options)
     return this.session(session?.id ?? '')
   }
 

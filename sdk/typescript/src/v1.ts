@@ -512,6 +512,8 @@ export interface CreateSessionRequest {
    * its standard output then.
    */
   terminal?: Terminal
+  /** The digest of a CheckSessionResponse: it is started as was said there, or not at all. */
+  checked: string
 }
 export const CreateSessionRequest: Message<CreateSessionRequest> = message('ambit.v1.CreateSessionRequest', () => [
   [1, 'idempotencyKey', 'string'],
@@ -530,6 +532,7 @@ export const CreateSessionRequest: Message<CreateSessionRequest> = message('ambi
   [14, 'stdin', 'bytes'],
   [15, 'askBy', 'string'],
   [16, 'terminal', Terminal, 'optional'],
+  [17, 'checked', 'string'],
 ])
 
 export interface CreateSessionResponse {
@@ -537,6 +540,99 @@ export interface CreateSessionResponse {
 }
 export const CreateSessionResponse: Message<CreateSessionResponse> = message('ambit.v1.CreateSessionResponse', () => [
   [1, 'session', Session, 'optional'],
+])
+
+export interface CheckSessionRequest {
+  session?: CreateSessionRequest
+}
+export const CheckSessionRequest: Message<CheckSessionRequest> = message('ambit.v1.CheckSessionRequest', () => [
+  [1, 'session', CreateSessionRequest, 'optional'],
+])
+
+export interface CheckSessionResponse {
+  /** Nothing that is denied stops it. */
+  starts: boolean
+  /** The file that is started, and with which arguments. */
+  program: string
+  argv: string[]
+  /** Where it is started; empty: it is not. */
+  dir: string
+  pack: string
+  version: string
+  packDigest: string
+  tier: string
+  /** The home that it has: none, ephemeral, private or host. */
+  home: string
+  /** First touches of what was not granted are asked about. */
+  asks: boolean
+  /** The gravest first. */
+  capabilities: CheckedCapability[]
+  volumes: CheckedVolume[]
+  limits: { [key: string]: string }
+  /** Of all this and of what would be enforced: CreateSessionRequest.checked. */
+  digest: string
+}
+export const CheckSessionResponse: Message<CheckSessionResponse> = message('ambit.v1.CheckSessionResponse', () => [
+  [1, 'starts', 'bool'],
+  [2, 'program', 'string'],
+  [3, 'argv', 'string', 'many'],
+  [4, 'dir', 'string'],
+  [5, 'pack', 'string'],
+  [6, 'version', 'string'],
+  [7, 'packDigest', 'string'],
+  [8, 'tier', 'string'],
+  [9, 'home', 'string'],
+  [10, 'asks', 'bool'],
+  [11, 'capabilities', CheckedCapability, 'many'],
+  [12, 'volumes', CheckedVolume, 'many'],
+  [13, 'limits', 'string', 'map'],
+  [14, 'digest', 'string'],
+])
+
+/** A capability that the request names, the pack wants, or that was granted before. */
+export interface CheckedCapability {
+  capability: string
+  meaning: string
+  /** allow, ask (at its first touch) or deny. */
+  outcome: string
+  /** It is wide, or reaches secrets. */
+  broad: boolean
+  /** It is denied, and nothing is started for that. */
+  stops: boolean
+  /** What the pack wants it for, in its author's words. */
+  reason: string
+  /** Why it is not allowed. */
+  why: string
+}
+export const CheckedCapability: Message<CheckedCapability> = message('ambit.v1.CheckedCapability', () => [
+  [1, 'capability', 'string'],
+  [2, 'meaning', 'string'],
+  [3, 'outcome', 'string'],
+  [4, 'broad', 'bool'],
+  [5, 'stops', 'bool'],
+  [6, 'reason', 'string'],
+  [7, 'why', 'string'],
+])
+
+/** A path of the host and where the program sees it. */
+export interface CheckedVolume {
+  source: string
+  target: string
+  /** ro, rw, append or cow. */
+  mode: string
+  /** The zone of the pack that it is; empty: the request names it. */
+  zone: string
+  /** How much there can be in it; 0: it has no bound of its own. */
+  bytes: bigint
+  files: bigint
+}
+export const CheckedVolume: Message<CheckedVolume> = message('ambit.v1.CheckedVolume', () => [
+  [1, 'source', 'string'],
+  [2, 'target', 'string'],
+  [3, 'mode', 'string'],
+  [4, 'zone', 'string'],
+  [5, 'bytes', 'long'],
+  [6, 'files', 'long'],
 ])
 
 export interface StopSessionRequest {
@@ -1757,6 +1853,14 @@ export class SessionService {
    */
   createSession(request: Init<CreateSessionRequest> = {}, options: CallOptions = {}): Promise<CreateSessionResponse> {
     return call(this.#service, 'ambit.v1.SessionService/CreateSession', CreateSessionRequest, CreateSessionResponse, request, options)
+  }
+
+  /**
+   * What a program would be started with, as CreateSession would decide it now. Nothing
+   * is started and nothing is recorded.
+   */
+  checkSession(request: Init<CheckSessionRequest> = {}, options: CallOptions = {}): Promise<CheckSessionResponse> {
+    return call(this.#service, 'ambit.v1.SessionService/CheckSession', CheckSessionRequest, CheckSessionResponse, request, options)
   }
 
   /** Tells a session to end, and waits for that. */

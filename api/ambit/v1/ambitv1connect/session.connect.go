@@ -42,6 +42,9 @@ const (
 	// SessionServiceCreateSessionProcedure is the fully-qualified name of the SessionService's
 	// CreateSession RPC.
 	SessionServiceCreateSessionProcedure = "/ambit.v1.SessionService/CreateSession"
+	// SessionServiceCheckSessionProcedure is the fully-qualified name of the SessionService's
+	// CheckSession RPC.
+	SessionServiceCheckSessionProcedure = "/ambit.v1.SessionService/CheckSession"
 	// SessionServiceStopSessionProcedure is the fully-qualified name of the SessionService's
 	// StopSession RPC.
 	SessionServiceStopSessionProcedure = "/ambit.v1.SessionService/StopSession"
@@ -58,6 +61,9 @@ type SessionServiceClient interface {
 	// Starts a program by `ambit run`, and returns when it is recorded as begun or
 	// refused. A launch that is denied is permission_denied with a Denial each.
 	CreateSession(context.Context, *connect.Request[v1.CreateSessionRequest]) (*connect.Response[v1.CreateSessionResponse], error)
+	// What a program would be started with, as CreateSession would decide it now. Nothing
+	// is started and nothing is recorded.
+	CheckSession(context.Context, *connect.Request[v1.CheckSessionRequest]) (*connect.Response[v1.CheckSessionResponse], error)
 	// Tells a session to end, and waits for that.
 	StopSession(context.Context, *connect.Request[v1.StopSessionRequest]) (*connect.Response[v1.StopSessionResponse], error)
 	// What the program of a session that this API has made writes, from an offset
@@ -96,6 +102,13 @@ func NewSessionServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(sessionServiceMethods.ByName("CreateSession")),
 			connect.WithClientOptions(opts...),
 		),
+		checkSession: connect.NewClient[v1.CheckSessionRequest, v1.CheckSessionResponse](
+			httpClient,
+			baseURL+SessionServiceCheckSessionProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("CheckSession")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		stopSession: connect.NewClient[v1.StopSessionRequest, v1.StopSessionResponse](
 			httpClient,
 			baseURL+SessionServiceStopSessionProcedure,
@@ -116,6 +129,7 @@ type sessionServiceClient struct {
 	listSessions  *connect.Client[v1.ListSessionsRequest, v1.ListSessionsResponse]
 	getSession    *connect.Client[v1.GetSessionRequest, v1.GetSessionResponse]
 	createSession *connect.Client[v1.CreateSessionRequest, v1.CreateSessionResponse]
+	checkSession  *connect.Client[v1.CheckSessionRequest, v1.CheckSessionResponse]
 	stopSession   *connect.Client[v1.StopSessionRequest, v1.StopSessionResponse]
 	streamOutput  *connect.Client[v1.StreamOutputRequest, v1.StreamOutputResponse]
 }
@@ -133,6 +147,11 @@ func (c *sessionServiceClient) GetSession(ctx context.Context, req *connect.Requ
 // CreateSession calls ambit.v1.SessionService.CreateSession.
 func (c *sessionServiceClient) CreateSession(ctx context.Context, req *connect.Request[v1.CreateSessionRequest]) (*connect.Response[v1.CreateSessionResponse], error) {
 	return c.createSession.CallUnary(ctx, req)
+}
+
+// CheckSession calls ambit.v1.SessionService.CheckSession.
+func (c *sessionServiceClient) CheckSession(ctx context.Context, req *connect.Request[v1.CheckSessionRequest]) (*connect.Response[v1.CheckSessionResponse], error) {
+	return c.checkSession.CallUnary(ctx, req)
 }
 
 // StopSession calls ambit.v1.SessionService.StopSession.
@@ -153,6 +172,9 @@ type SessionServiceHandler interface {
 	// Starts a program by `ambit run`, and returns when it is recorded as begun or
 	// refused. A launch that is denied is permission_denied with a Denial each.
 	CreateSession(context.Context, *connect.Request[v1.CreateSessionRequest]) (*connect.Response[v1.CreateSessionResponse], error)
+	// What a program would be started with, as CreateSession would decide it now. Nothing
+	// is started and nothing is recorded.
+	CheckSession(context.Context, *connect.Request[v1.CheckSessionRequest]) (*connect.Response[v1.CheckSessionResponse], error)
 	// Tells a session to end, and waits for that.
 	StopSession(context.Context, *connect.Request[v1.StopSessionRequest]) (*connect.Response[v1.StopSessionResponse], error)
 	// What the program of a session that this API has made writes, from an offset
@@ -187,6 +209,13 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 		connect.WithSchema(sessionServiceMethods.ByName("CreateSession")),
 		connect.WithHandlerOptions(opts...),
 	)
+	sessionServiceCheckSessionHandler := connect.NewUnaryHandler(
+		SessionServiceCheckSessionProcedure,
+		svc.CheckSession,
+		connect.WithSchema(sessionServiceMethods.ByName("CheckSession")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	sessionServiceStopSessionHandler := connect.NewUnaryHandler(
 		SessionServiceStopSessionProcedure,
 		svc.StopSession,
@@ -207,6 +236,8 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 			sessionServiceGetSessionHandler.ServeHTTP(w, r)
 		case SessionServiceCreateSessionProcedure:
 			sessionServiceCreateSessionHandler.ServeHTTP(w, r)
+		case SessionServiceCheckSessionProcedure:
+			sessionServiceCheckSessionHandler.ServeHTTP(w, r)
 		case SessionServiceStopSessionProcedure:
 			sessionServiceStopSessionHandler.ServeHTTP(w, r)
 		case SessionServiceStreamOutputProcedure:
@@ -230,6 +261,10 @@ func (UnimplementedSessionServiceHandler) GetSession(context.Context, *connect.R
 
 func (UnimplementedSessionServiceHandler) CreateSession(context.Context, *connect.Request[v1.CreateSessionRequest]) (*connect.Response[v1.CreateSessionResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.SessionService.CreateSession is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) CheckSession(context.Context, *connect.Request[v1.CheckSessionRequest]) (*connect.Response[v1.CheckSessionResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.SessionService.CheckSession is not implemented"))
 }
 
 func (UnimplementedSessionServiceHandler) StopSession(context.Context, *connect.Request[v1.StopSessionRequest]) (*connect.Response[v1.StopSessionResponse], error) {
