@@ -1,0 +1,2 @@
+// Package archtest has no code but its tests, which say what they are for.
+package archtest

@@ -1,0 +1,2 @@
+// Package deb has no code but its tests, which say what they are for.
+package deb

@@ -1,0 +1,2 @@
+// Package escape has no code but its tests, which say what they are for.
+package escape

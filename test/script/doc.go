@@ -1,0 +1,2 @@
+// Package script has no code but its tests, which say what they are for.
+package script

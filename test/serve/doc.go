@@ -1,0 +1,2 @@
+// Package serve has no code but its tests, which say what they are for.
+package serve
