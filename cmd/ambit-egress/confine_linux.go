@@ -45,13 +45,16 @@ func confine() error {
 	return filter()
 }
 
-// late has every timer of the kernel's be up to a millisecond late. Go's monitor of its
-// threads (package thread) sleeps by one while anything goes on, each 20 microseconds:
-// that took a tenth of this process's time. What it would find, a system call that
-// blocks, is not made here, as every socket has the poller; and the timers of connections
-// are counted in milliseconds.
+// lateBy is how late timers may be. Those of connections are counted in tens of
+// milliseconds and more.
+const lateBy = 5 * time.Millisecond
+
+// late has every timer of the kernel's be late. Go's monitor of its threads (package
+// thread) sleeps by one while anything goes on, each 20 microseconds: that took a tenth
+// of this process's time, and half of that still where it was a millisecond. What it
+// would find, a system call that blocks, is not made here, as every socket has the poller.
 func late() error {
-	if _, _, errno := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, uintptr(time.Millisecond), 0); errno != 0 {
+	if _, _, errno := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, uintptr(lateBy), 0); errno != 0 {
 		return fmt.Errorf("let timers be late: %w", errno)
 	}
 	return nil

@@ -70,6 +70,12 @@ var attempts = []struct {
 		return errno
 	}},
 	{"be traced again", "operation not permitted", func() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) }},
+	{"have timers that are late", "<nil>", func() error {
+		if now, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); err != nil || now != int(lateBy) {
+			return fmt.Errorf("they are late by %d ns: %w", now, err)
+		}
+		return nil
+	}},
 	{"list interfaces", "<nil>", func() error {
 		all, err := net.Interfaces()
 		if err == nil && len(all) == 0 {

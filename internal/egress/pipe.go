@@ -38,9 +38,10 @@ type pipe struct {
 	poller *poller
 	flow   *flow
 	entry  waiter.Entry
-	look   *look     // used by the direction up; nil when it is over
-	up     direction // from the sandbox
-	down   direction // to it
+	look   *look       // used by the direction up; nil when it is over
+	up     direction   // from the sandbox
+	down   direction   // to it
+	hung   atomic.Bool // the host's socket has ended, or half of it
 	left   atomic.Int32
 	done   func(End)
 
@@ -203,7 +204,7 @@ func (p *pipe) stepDown() (more bool, err error) {
 	if p.broken() {
 		return false, errBroken
 	}
-	n, err := waiting(p.fd)
+	n, err := waiting(p.fd, p.hung.Load())
 	switch {
 	case errors.Is(err, io.EOF):
 		if terr := p.guest.Shutdown(tcpip.ShutdownWrite); terr != nil {
@@ -226,9 +227,10 @@ func (p *pipe) stepDown() (more bool, err error) {
 	return false, errors.New(terr.String())
 }
 
-// waiting is how many bytes wait in a socket; io.EOF says that none will come.
-func waiting(fd int) (int, error) {
-	if n, err := unix.IoctlGetInt(fd, unix.TIOCINQ); err != nil || n > 0 {
+// waiting is how many bytes wait in a socket; io.EOF says that none will come. That
+// is looked for where the poller has told of it alone: it is asked after each answer.
+func waiting(fd int, hung bool) (int, error) {
+	if n, err := unix.IoctlGetInt(fd, unix.TIOCINQ); err != nil || n > 0 || !hung {
 		return n, err
 	}
 	var one [1]byte

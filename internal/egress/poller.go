@@ -140,6 +140,9 @@ func (o *poller) tell(e unix.EpollEvent) {
 		return
 	}
 	const broken = unix.EPOLLERR | unix.EPOLLHUP
+	if e.Events&(unix.EPOLLRDHUP|broken) != 0 {
+		p.hung.Store(true) // before it is woken: what it does now may have looked already
+	}
 	if e.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|broken) != 0 {
 		p.down.wake()
 	}
