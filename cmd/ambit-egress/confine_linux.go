@@ -1,14 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/companion"
 )
@@ -39,23 +34,8 @@ func confine() error {
 	if err := companion.Confine(companion.Files{Read: paths}); err != nil {
 		return err
 	}
-	if err := late(); err != nil {
+	if err := companion.Late(); err != nil {
 		return err
 	}
 	return filter()
-}
-
-// lateBy is how late timers may be. Those of connections are counted in tens of
-// milliseconds and more.
-const lateBy = 5 * time.Millisecond
-
-// late has every timer of the kernel's be late. Go's monitor of its threads (package
-// thread) sleeps by one while anything goes on, each 20 microseconds: that took a tenth
-// of this process's time, and half of that still where it was a millisecond. What it
-// would find, a system call that blocks, is not made here, as every socket has the poller.
-func late() error {
-	if _, _, errno := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, uintptr(lateBy), 0); errno != 0 {
-		return fmt.Errorf("let timers be late: %w", errno)
-	}
-	return nil
 }

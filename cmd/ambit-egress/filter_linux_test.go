@@ -18,62 +18,25 @@ import (
 
 const childVariable = "AMBIT_EGRESS_TEST_CHILD"
 
-// onlyLate has a copy do nothing but what timers are late by.
-const onlyLate = "late"
-
 // A filter cannot be taken off, so it is tried in a copy of the test binary.
 func TestMain(m *testing.M) {
-	switch os.Getenv(childVariable) {
-	case "":
+	if os.Getenv(childVariable) == "" {
 		os.Exit(m.Run())
-	case onlyLate:
-		if err := errors.Join(late(), onThread(lateHere)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
 	}
 	if err := confine(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	for _, a := range attempts {
-		fmt.Printf("%s: %v\n", a.name, onThread(a.try))
+		// On a thread of its own, as the runtime makes them at any time.
+		done := make(chan error)
+		go func() {
+			runtime.LockOSThread()
+			done <- a.try()
+		}()
+		fmt.Printf("%s: %v\n", a.name, <-done)
 	}
 	os.Exit(0)
-}
-
-// onThread does something on a thread of its own, as the runtime makes them at any
-// time.
-func onThread(do func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		done <- do()
-	}()
-	return <-done
-}
-
-// lateHere reports whether this thread's timers are not as late as they should be,
-// which the filter lets nobody ask.
-func lateHere() error {
-	if by, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); err != nil || by != int(lateBy) {
-		return fmt.Errorf("timers are late by %d ns: %w", by, err)
-	}
-	return nil
-}
-
-// TestLate: the timers of threads that are made later are late, too.
-func TestLate(t *testing.T) {
-	requirePlain(t)
-	if err := lateHere(); err == nil {
-		t.Fatal("they are late without it")
-	}
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+onlyLate)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
 }
 
 // attempts are what the process tries once it is confined, and what comes of it.

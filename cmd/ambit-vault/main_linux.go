@@ -30,6 +30,9 @@ func run(_ *net.UnixConn, conn *companion.Conn, h wire.Hello) error {
 	if err := companion.Confine(files); err != nil {
 		return err
 	}
+	if err := companion.Late(); err != nil {
+		return err
+	}
 	runtime.GOMAXPROCS(1) // it answers one question after the other; further threads would wake up for each
 	return vault.In(h.Dir, time.Now).Serve(conn)
 }

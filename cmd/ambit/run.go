@@ -84,11 +84,12 @@ is no such command; 128+N: signal N ended it.`,
 	return cmd
 }
 
-// serves reports whether others may wait for this process while the program runs:
-// held calls for answers, new connections for decisions. What a pack needs is not
-// known yet.
+// serves reports whether others may wait for this process while the program runs, and
+// by timers of its runtime: held calls for answers. What a pack needs is not known yet.
+// New connections and uses of secrets wait for its poller and the disk, which say when
+// they are there; with exact timers Go's monitor had a turn several times at each.
 func (f *runFlags) serves() bool {
-	return f.asks() || f.pack != "" || f.namesNetwork()
+	return f.asks() || f.pack != ""
 }
 
 // namesNetwork reports whether something of the network is allowed by name.
