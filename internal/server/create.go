@@ -228,7 +228,7 @@ func (s *Server) keeper(id string, by *ready) error {
 		s.metrics.begun.Add(1, byNew)
 		return s.newKeeper(id)
 	}
-	s.metrics.begun.Add(1, by.by)
+	s.metrics.begun.Add(1, by.launcher())
 	go func() {
 		<-by.ended
 		if state, _, err := keep.Look(s.job(id)); err == nil && state == keep.Waiting {

@@ -64,8 +64,9 @@ func newMetrics(s *Server) *metrics {
 	m.took = all.Histogram("ambit_api_request_seconds", "How long calls took that are no streams.", metric.Seconds, "route")
 	m.streams = all.Gauge("ambit_api_streams", "Streams of the API that go on.")
 	m.spans = all.Counter("ambit_trace_spans_total", "Spans of traces that were sent, that there was no room for, and that nobody took.", "outcome")
-	m.begun = all.Counter("ambit_sessions_begun_total", "Sessions that were begun through this host, by whether their launcher stood by, was about to, or was new.", "launcher")
+	m.begun = all.Counter("ambit_sessions_begun_total", "Sessions that were begun through this host, by whether their launcher stood by or was new.", "launcher")
 	m.stood = all.Counter("ambit_sandboxes_stood_by_total", "Sandboxes that stood by, of sessions that have ended since the host began, by whether they were used, or what they were made anew for.", "outcome")
+	all.Sampled("ambit_launchers_standing", "Launchers that stand by.", nil, number(func() float64 { return float64(s.standby.standing()) }))
 	all.Sampled("ambit_goroutines", "Goroutines of the host.", nil, number(func() float64 { return float64(runtime.NumGoroutine()) }))
 	all.Sampled("ambit_resident_memory_bytes", "Memory of the host's own process that is in RAM.", nil, resident)
 	m.recorded, _ = audit.Follow(s.log()) // or when somebody asks

@@ -23,7 +23,7 @@ type standby struct {
 	starting sync.WaitGroup
 
 	mu       sync.Mutex
-	ready    []*ready // guarded by mu
+	ready    []*ready // guarded by mu; also the one that is being made
 	busy     bool     // guarded by mu; one is being made
 	sessions int      // guarded by mu; that begin
 	closed   bool     // guarded by mu
@@ -34,16 +34,14 @@ type ready struct {
 	name   *os.File      // where it is told the folder
 	launch *os.File      // where its launcher is told what to launch
 	stands bool          // guarded by standby.mu; its launcher does
-	by     string        // what its job is begun by, of the words below; whoever took it has it
+	told   bool          // its launcher was, of the job; whoever took it has it
 	ended  chan struct{} // closed when it has
 }
 
-// What a session is begun by: a launcher that stood by, one that was about to, or a new
-// one.
+// What a session is begun by: a launcher that stood by, or a new one.
 const (
-	byStanding  = "standing"
-	byPreparing = "preparing"
-	byNew       = "new"
+	byStanding = "standing"
+	byNew      = "new"
 )
 
 // A session that begins has the processors first: nothing new is made ready for at most
@@ -161,9 +159,9 @@ func (b *standby) drop(r *ready) (was bool) {
 	return true
 }
 
-// take has one that is ready, and tells its launcher what to launch, where that can; one
-// that stands, before one that is being made. The job is its own with run. nil where
-// there is none.
+// take has one that stands, and tells its launcher what to launch, where that can. The
+// job is its own with run. nil where there is none: a new launcher begins sooner than one
+// that is being made and rehearses first.
 func (b *standby) take(j keep.Job) *ready {
 	for {
 		r := b.first()
@@ -177,16 +175,27 @@ func (b *standby) take(j keep.Job) *ready {
 func (b *standby) first() *ready {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.ready) == 0 {
+	i := slices.IndexFunc(b.ready, (*ready).standing)
+	if i < 0 {
 		return nil
 	}
-	i := max(0, slices.IndexFunc(b.ready, func(r *ready) bool { return r.stands }))
 	r := b.ready[i]
-	if r.by = byPreparing; r.stands {
-		r.by = byStanding
-	}
 	b.ready = slices.Delete(b.ready, i, i+1)
 	return r
+}
+
+func (r *ready) standing() bool { return r.stands }
+
+// standing is how many stand.
+func (b *standby) standing() (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.ready {
+		if r.stands {
+			n++
+		}
+	}
+	return n
 }
 
 // tell tells the launcher of a job. It does nothing about it but prepare before its
@@ -194,13 +203,13 @@ func (b *standby) first() *ready {
 func (r *ready) tell(j keep.Job) bool {
 	l, ok := j.Launch()
 	if !ok {
-		r.by = byNew
 		return r.launch.Close() == nil // its keeper starts another one
 	}
 	text, err := json.Marshal(l)
 	if err != nil {
 		return false
 	}
+	r.told = true
 	write := func() error {
 		_, err := r.launch.Write(text)
 		return errors.Join(err, r.launch.Close())
@@ -219,11 +228,19 @@ func (r *ready) run(id string) bool {
 		return false
 	}
 	line := id
-	if r.by != byNew {
+	if r.told {
 		line += " " + keep.Told
 	}
 	_, err := r.name.WriteString(line + "\n")
 	return errors.Join(err, r.name.Close()) == nil
+}
+
+// launcher is a word for the launcher that its job has.
+func (r *ready) launcher() string {
+	if r.told {
+		return byStanding
+	}
+	return byNew
 }
 
 // discard ends one that has no job.
