@@ -2,11 +2,7 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"connectrpc.com/connect"
@@ -78,69 +74,6 @@ func (s *Server) put(ctx context.Context, caller Caller, r *pb.CreateSessionRequ
 		s.begun++
 	}
 	return id, by, nil
-}
-
-// claimed is the id of the job that a key stands for: this one, or an earlier one
-// that was the same.
-func (s *Server) claimed(key, id, digest string) (stands string, err error) {
-	stands, err = s.claim(key, id)
-	if err != nil || stands != id {
-		err = errors.Join(err, os.RemoveAll(s.job(id)))
-	}
-	if err == nil {
-		err = s.same(stands, digest)
-	}
-	return stands, err
-}
-
-// keys is where idempotency keys are kept: a file each, with the session's id.
-func (s *Server) keys() string { return filepath.Join(s.cfg.State, "host", "keys") }
-
-// claim makes a key stand for a session, unless it does for another already.
-func (s *Server) claim(key, id string) (stands string, err error) {
-	sum := sha256.Sum256([]byte(key))
-	name := filepath.Join(s.keys(), hex.EncodeToString(sum[:]))
-	aside := name + "." + id
-	if err := os.WriteFile(aside, []byte(id), 0o600); err != nil {
-		return "", err
-	}
-	err = os.Link(aside, name) // whole or not at all, and the first one stands
-	if err = errors.Join(err, os.Remove(aside)); err == nil {
-		return id, nil
-	}
-	if !errors.Is(err, os.ErrExist) {
-		return "", err
-	}
-	was, err := os.ReadFile(name)
-	return string(was), err
-}
-
-// same refuses a key that came with another request before.
-func (s *Server) same(id, digest string) error {
-	j, err := keep.Load(s.job(id))
-	if errors.Is(err, os.ErrNotExist) {
-		return errNotKept()
-	}
-	if err == nil && j.Digest != digest {
-		return connect.NewError(connect.CodeAlreadyExists, errors.New("the idempotency key came with another request before"))
-	}
-	return err
-}
-
-func errNotKept() error {
-	return unmet("what was started with this idempotency key is not kept any more")
-}
-
-// stillKept refuses a key whose job was removed since it was found. From now on it is held.
-func (s *Server) stillKept(id, key string) error {
-	if key == "" {
-		return nil
-	}
-	_, err := keep.Load(s.job(id))
-	if errors.Is(err, os.ErrNotExist) {
-		return errNotKept()
-	}
-	return err
 }
 
 // plainSession refuses what no command line can have, and what would mean something

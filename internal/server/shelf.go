@@ -146,10 +146,12 @@ func (s *Server) onList(ctx context.Context) (map[string]bool, error) {
 	return running, err
 }
 
-// Tidy removes the folders of what has ended long ago, now and then, until ctx ends.
+// Tidy removes the folders of what has ended long ago and the keys that stood for it, now
+// and then, until ctx ends.
 func (s *Server) Tidy(ctx context.Context) {
 	for {
 		gone, more, err := s.shelf.tidy(ctx)
+		err = errors.Join(err, s.tidyKeys(ctx))
 		s.mu.Lock()
 		for _, id := range gone {
 			delete(s.active, id)

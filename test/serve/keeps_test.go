@@ -73,3 +73,56 @@ func TestServeKeeps(t *testing.T) {
 		t.Error("the log has lost ends of sessions")
 	}
 }
+
+// A key starts nothing for a week after what it started is gone, and is forgotten then.
+func TestServeForgetsKeys(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	c := newClient(t, h)
+	request := &pb.CreateSessionRequest{Argv: []string{"true"}, IdempotencyKey: "once"}
+	first := c.create(t, request).GetId()
+	c.output(t, first) // until it has ended
+	keys, job := filepath.Join(h.State, "host", "keys"), filepath.Join(h.State, "host", "sessions", first)
+	names, err := os.ReadDir(keys)
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	key, aside := filepath.Join(keys, names[0].Name()), filepath.Join(keys, "z.s-aaaaaaaaaa") // that one is looked at last
+	again := func(name string, ago time.Duration) {
+		t.Helper()
+		if err := h.End(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-ago)
+		if err := errors.Join(os.Chtimes(name, at, at), os.WriteFile(aside, []byte(first), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		at = time.Now().Add(-2 * time.Hour)
+		if err := errors.Join(os.Chtimes(aside, at, at), h.Again()); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "what was put aside is still there", func() bool {
+			_, err := os.Lstat(aside)
+			return errors.Is(err, os.ErrNotExist)
+		})
+		c = newClient(t, h)
+	}
+	const day = 24 * time.Hour
+	again(key, 30*day) // what it started is there
+	if same := c.create(t, request).GetId(); same != first {
+		t.Errorf("the key started %s and %s", first, same)
+	}
+	if err := os.Chtimes(filepath.Join(job, "output"), time.Unix(0, 0), time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	again(job, 30*day) // from now on it is gone
+	for _, ago := range []time.Duration{0, 6 * day} {
+		again(key, ago)
+		_, err := c.sessions.CreateSession(t.Context(), connect.NewRequest(request))
+		wantCode(t, "a key of what is gone", err, connect.CodeFailedPrecondition)
+	}
+	again(key, 8*day)
+	if other := c.create(t, request).GetId(); other == first {
+		t.Error("the key is not forgotten")
+	}
+}
