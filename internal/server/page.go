@@ -107,22 +107,41 @@ func page[T any](t tokens, caller Caller, r paged, all []T, key func(T) string, 
 	if err != nil {
 		return nil, "", err
 	}
-	order := func(a, b string) int {
-		if newestFirst {
-			return strings.Compare(b, a)
-		}
-		return strings.Compare(a, b)
-	}
-	slices.SortFunc(all, func(a, b T) int { return order(key(a), key(b)) })
+	sorted := withKeys(all, key, newestFirst)
 	if after != "" {
-		i := slices.IndexFunc(all, func(it T) bool { return order(key(it), after) > 0 })
+		i := slices.IndexFunc(sorted, func(it keyedItem[T]) bool { return order(it.key, after, newestFirst) > 0 })
 		if i < 0 {
 			return nil, "", nil
 		}
-		all = all[i:]
+		sorted = sorted[i:]
 	}
-	if len(all) > most {
-		return all[:most], t.make(caller, list, key(all[most-1])), nil
+	if len(sorted) > most {
+		next, sorted = t.make(caller, list, sorted[most-1].key), sorted[:most]
 	}
-	return all, "", nil
+	for _, it := range sorted {
+		some = append(some, it.item)
+	}
+	return some, next, nil
+}
+
+// A keyedItem is an item with its key, which takes longer to make than to compare.
+type keyedItem[T any] struct {
+	key  string
+	item T
+}
+
+func withKeys[T any](all []T, key func(T) string, newestFirst bool) []keyedItem[T] {
+	sorted := make([]keyedItem[T], 0, len(all))
+	for _, it := range all {
+		sorted = append(sorted, keyedItem[T]{key(it), it})
+	}
+	slices.SortFunc(sorted, func(a, b keyedItem[T]) int { return order(a.key, b.key, newestFirst) })
+	return sorted
+}
+
+func order(a, b string, newestFirst bool) int {
+	if newestFirst {
+		a, b = b, a
+	}
+	return strings.Compare(a, b)
 }
