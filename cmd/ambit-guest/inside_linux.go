@@ -41,9 +41,9 @@ func runInside() error {
 	if err := errors.Join(rehearse(), say.Encode(said{Waits: true})); err != nil {
 		return err
 	}
-	r, err := ordered()
+	r, root, err := ordered()
 	if err == nil {
-		err = build(r)
+		err = build(r, root)
 	}
 	if err != nil {
 		return errors.Join(err, say.Encode(said{Error: err.Error()}))
@@ -64,29 +64,34 @@ func runInside() error {
 	return say.Encode(k.keep(signals, calls))
 }
 
-// ordered waits to hear what to build, and takes the program's descriptors.
-func ordered() (r channel.Prepare, err error) {
+// ordered waits to hear what to build, and takes the program's descriptors. root is the
+// mount that the view stands on, nil where it is one of its own.
+func ordered() (r channel.Prepare, root *os.File, err error) {
 	c, err := next(lineFD)
 	if err != nil {
-		return r, err
+		return r, nil, err
 	}
-	if len(c.files) != 4 {
-		return r, errors.New("the order comes without descriptors")
+	const least = 4
+	if len(c.files) < least {
+		return r, nil, errors.New("the order comes without descriptors")
 	}
 	defer func() {
-		for _, f := range c.files {
+		for _, f := range c.files[:least] {
 			_ = f.Close() // they are in their places
 		}
 	}()
 	if err := json.NewDecoder(io.NewSectionReader(c.files[0], 0, channel.LargestRequest)).Decode(&r); err != nil {
-		return r, err
+		return r, nil, err
 	}
-	for i, f := range c.files[1:] {
+	for i, f := range c.files[1:least] {
 		if err := unix.Dup3(int(f.Fd()), i, 0); err != nil {
-			return r, err
+			return r, nil, err
 		}
 	}
-	return r, unix.Sethostname([]byte(r.Hostname))
+	if len(c.files) > least {
+		root = c.files[least]
+	}
+	return r, root, unix.Sethostname([]byte(r.Hostname))
 }
 
 // failed says why a program was not started.
@@ -98,8 +103,8 @@ func failed(err error) said {
 	return said{Errno: int(errno)}
 }
 
-func build(r channel.Prepare) error {
-	if err := compose(r); err != nil {
+func build(r channel.Prepare, root *os.File) error {
+	if err := compose(r, root); err != nil {
 		return err
 	}
 	unix.Umask(r.Umask)

@@ -26,7 +26,8 @@ type program struct {
 	line   *os.File // by which process 1 is told to start others
 	standard
 	group string
-	wire  *wire // nil: it has no network
+	wire  *wire  // nil: it has no network
+	asker *asker // nil: its view asks about nothing
 	uid   int
 	gid   int
 
@@ -83,6 +84,9 @@ func (a *agent) prepare(r *channel.Prepare) (err error) {
 			return fmt.Errorf("make the link: %w", err)
 		}
 	}
+	if p.asker, err = newAsker(r, p.cmd.Process.Pid); err != nil {
+		return err
+	}
 	if err := p.order(r); err != nil {
 		return err
 	}
@@ -92,6 +96,9 @@ func (a *agent) prepare(r *channel.Prepare) (err error) {
 	}
 	if first.Error != "" || !first.Ready {
 		return fmt.Errorf("build the view: %s", first.Error)
+	}
+	if err := p.asker.placed(); err != nil {
+		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -120,7 +127,11 @@ func (p *program) order(r *channel.Prepare) error {
 		return err
 	}
 	defer words.Close()
-	return p.call(call{}, int(words.Fd()), int(files[0].Fd()), int(files[1].Fd()), int(files[2].Fd()))
+	rights := []int{int(words.Fd()), int(files[0].Fd()), int(files[1].Fd()), int(files[2].Fd())}
+	if p.asker != nil {
+		rights = append(rights, int(p.asker.mount.Fd()))
+	}
+	return p.call(call{}, rights...)
 }
 
 // oneAtATime keeps a decoder from taking what the next one is to read.

@@ -49,6 +49,9 @@ func (a *agent) handle(c *yamux.Stream) {
 	case r.Op == channel.OpFrames:
 		p.wire.carry(c)
 		return
+	case r.Op == channel.OpAsk:
+		p.asker.ask(c)
+		return
 	}
 	answer, err := a.do(s, r)
 	if err != nil {
@@ -70,8 +73,8 @@ func (a *agent) do(s *channel.Stream, r channel.Request) (channel.Answer, error)
 		return none, a.collect(s, r.Tree)
 	case channel.OpPrepare:
 		return none, a.prepare(r.Prepare)
-	case channel.OpStream, channel.OpFrames:
-	case channel.OpEnter, channel.OpGo, channel.OpSignal, channel.OpSize:
+	case channel.OpStream, channel.OpFrames, channel.OpAsk:
+	case channel.OpShow, channel.OpEnter, channel.OpGo, channel.OpSignal, channel.OpSize:
 		p := a.prepared()
 		if p == nil {
 			return none, errors.New("nothing was prepared")
@@ -85,6 +88,10 @@ func (a *agent) do(s *channel.Stream, r channel.Request) (channel.Answer, error)
 func (p *program) do(r channel.Request) (a channel.Answer, err error) {
 	first := r.Program == 0
 	switch {
+	case r.Op == channel.OpShow && p.asker != nil:
+		return a, p.asker.view.show(r.Tree, r.Show)
+	case r.Op == channel.OpShow:
+		return a, errors.New("the view does not ask")
 	case r.Op == channel.OpEnter:
 		return a, p.enter(r.Program, r.Enter)
 	case r.Op == channel.OpGo && first:

@@ -42,7 +42,7 @@ func (a *agent) put(s *channel.Stream, n int) error {
 		return t.make(n, content)
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, os.RemoveAll(t.at)) // half of it is of no use
 	}
 	for _, d := range slices.Backward(dirs) { // what was made in them has changed their times
 		if err := finish(filepath.Join(t.at, d.Path), d); err != nil {

@@ -13,15 +13,14 @@ import (
 	"ambit.dev/ambit/internal/enforce/microvm/channel"
 )
 
-// compose builds the view and makes it the root. Entries come in the order of the
+// compose builds the view, on a mount or on one of its own, and makes it the root. Entries come in the order of the
 // plan, parents first. What is read-only becomes so when everything is in it. What may be
 // written belongs to the program, as in the other tiers.
-func compose(r channel.Prepare) error {
+func compose(r channel.Prepare, on *os.File) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	root := mount{"tmpfs", viewDir, "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=755,size=16m"}
-	if err := mountAll([]mount{root}); err != nil {
+	if err := mountRoot(on); err != nil {
 		return err
 	}
 	closing := []string{viewDir}
@@ -46,6 +45,21 @@ func compose(r channel.Prepare) error {
 		return fmt.Errorf("move the view: %w", err)
 	}
 	return errors.Join(unix.Chroot("."), unix.Chdir("/"))
+}
+
+// mountRoot puts what the view stands on into its place.
+func mountRoot(on *os.File) error {
+	if on == nil {
+		return mountAll([]mount{{"tmpfs", viewDir, "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=755,size=16m"}})
+	}
+	defer on.Close()
+	if err := os.MkdirAll(viewDir, 0o755); err != nil {
+		return err
+	}
+	if err := unix.MoveMount(int(on.Fd()), "", unix.AT_FDCWD, viewDir, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("place the trap: %w", err)
+	}
+	return nil
 }
 
 func at(path string) string { return filepath.Join(viewDir, path) }

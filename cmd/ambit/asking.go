@@ -49,16 +49,6 @@ func (f *runFlags) readAsk() error {
 // asks reports whether first touches are asked about.
 func (f *runFlags) asks() bool { return f.ask == askTTY || f.ask == askQueue || f.ask == askRule }
 
-// asksFlowsOnly reports whether connections are asked about and files are not:
-// what is inside has copies of what was granted. What learns has to hear of both.
-func (s *prepared) asksFlowsOnly() bool {
-	return s.flags.asks() && s.flags.ask != askRule && !enforce.Asks(s.tier.name) && enforce.AsksFlows(s.tier.name)
-}
-
-// asksTouches reports whether first touches are asked about, or the tier is to
-// refuse that.
-func (s *prepared) asksTouches() bool { return s.flags.asks() && !s.asksFlowsOnly() }
-
 // quietPlaces are where every program of the system looks around: nobody is asked
 // about reading there, it is not there. What a manifest declares beneath is asked
 // about.

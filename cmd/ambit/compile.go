@@ -80,8 +80,8 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	in := enforce.Input{
 		Session: s.subject.Session, Tier: s.tier.name, Effective: s.withoutVolumes(effective), Masked: masked,
 		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.watchFiles(),
-		HomePath: s.base.Home, Base: base, Terminal: s.app.terminal(), Ask: s.asksTouches(),
-		Notify: s.asksTouches() && s.flags.askBy == askByNotification,
+		HomePath: s.base.Home, Base: base, Terminal: s.app.terminal(), Ask: s.flags.asks(),
+		Notify: s.flags.asks() && s.flags.askBy == askByNotification,
 	}
 	if err := s.objects(&in); err != nil {
 		return err

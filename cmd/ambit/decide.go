@@ -192,7 +192,7 @@ func (s *prepared) requests(p program) (requests []decision.Request) {
 	slices.SortFunc(ask, func(a, b capability.Capability) int { return strings.Compare(a.String(), b.String()) })
 	for _, c := range slices.Compact(ask) {
 		requests = append(requests, decision.Request{ID: audit.NewID("d"), Subject: s.subject, Capability: c, Why: why[c],
-			CanAsk: !s.named[c] && !s.placesZone(c) && (s.asksTouches() || s.asksFlowsOnly() && networks(c))})
+			CanAsk: !s.named[c] && !s.placesZone(c) && s.flags.asks()})
 	}
 	return requests
 }

@@ -46,7 +46,7 @@ type denoDoor struct {
 // wantsDeno reports whether the session's programs are to ask at a door: they
 // are Deno, or the person says so.
 func (s *prepared) wantsDeno() bool {
-	if !s.asksTouches() || !enforce.AsksAll(s.tier.name) || s.flags.ask == askRule || s.flags.deno == "off" {
+	if !s.flags.asks() || !enforce.AsksAll(s.tier.name) || s.flags.ask == askRule || s.flags.deno == "off" {
 		return false
 	}
 	isDeno := func(o enforce.Object) bool { return filepath.Base(o.Path) == "deno" }

@@ -127,7 +127,7 @@ func (s *prepared) home(in *enforce.Input) error {
 		in.HomePath = ""
 	case enforce.HomeEphemeral:
 	case enforce.HomeHost:
-		if !s.asksTouches() {
+		if !s.flags.asks() {
 			return errors.New("--home host shows your own home as far as somebody allows it; it needs --ask")
 		}
 	case enforce.HomePrivate:
@@ -142,8 +142,8 @@ func (s *prepared) home(in *enforce.Input) error {
 // that it can be asked about: for commands without a pack, and for packs that
 // declare something in it. An ephemeral home would lie over it.
 func (s *prepared) asksAtHome(home string) bool {
-	if !s.asksTouches() || s.packDir == "" {
-		return s.asksTouches()
+	if !s.flags.asks() || s.packDir == "" {
+		return s.flags.asks()
 	}
 	return (home == "" || home == manifest.HomeEphemeral) && slices.ContainsFunc(s.manifest.Wants, func(w manifest.Want) bool {
 		pattern, ok := w.Capability.Pattern()

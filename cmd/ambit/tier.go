@@ -97,15 +97,9 @@ func chooseTier(all []tierRow, k manifest.Kind, named string) (tierRow, error) {
 	return tierRow{}, errors.Join(reasons...)
 }
 
-// settleAsking has nobody asked by a tier that cannot ask, where nobody said that
-// it should.
-func (s *prepared) settleAsking() {
-	switch {
-	case s.flags.askAuto && !enforce.Asks(s.tier.name) && !enforce.AsksFlows(s.tier.name):
-		s.flags.ask = askNone
-	case s.asksFlowsOnly() && !s.flags.askAuto && !s.app.json:
-		printf(s.app.err, "ambit: in the %s tier connections are asked about, and files are not: what it may use of them is granted before it begins\n", s.tier.name)
-	case s.asksTouches() && s.flags.ask != askRule && !enforce.AsksAll(s.tier.name) && !s.flags.askAuto && !s.app.json:
+// sayAsked says what a tier does not ask about, where somebody said that it should ask.
+func (s *prepared) sayAsked() {
+	if s.flags.asks() && s.flags.ask != askRule && !enforce.AsksAll(s.tier.name) && !s.flags.askAuto && !s.app.json {
 		printf(s.app.err, "ambit: in the %s tier what is read is asked about, and what is changed or started is not: that is granted before it begins\n", s.tier.name)
 	}
 }

@@ -39,9 +39,9 @@ func (a *app) machineRow(name string, with machine.Accel) tierRow {
 			}
 			return nil
 		},
-		make: func(_ enforce.Asker, n enforce.Networker) enforce.Tier {
+		make: func(asker enforce.Asker, n enforce.Networker) enforce.Tier {
 			t, _ := a.machines(with) // lacking has found it
-			t.Networker = n
+			t.Asker, t.Networker = asker, n
 			return t
 		},
 	}

@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"ambit.dev/ambit/internal/core/manifest"
@@ -45,29 +48,31 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// TestAsksFlowsOnly: where files cannot be asked about, connections are, and who
-// learns hears of both or is refused.
-func TestAsksFlowsOnly(t *testing.T) {
+// TestSayAsked: who wants to be asked is told what a tier does not ask about.
+func TestSayAsked(t *testing.T) {
 	for name, c := range map[string]struct {
-		tier, ask string
-		auto      bool
-		flows     bool // connections alone
-		touches   bool // files, or the tier refuses it
+		tier, ask  string
+		auto, json bool
+		said       bool
 	}{
-		"the process tier":         {enforce.TierProcess, askQueue, false, false, true},
-		"a machine":                {enforce.TierEmulated, askQueue, false, true, false},
-		"a machine, by itself":     {enforce.TierEmulated, askTTY, true, true, false},
-		"a machine, nobody":        {enforce.TierEmulated, askNone, false, false, false},
-		"a machine that is learnt": {enforce.TierEmulated, askRule, false, false, true},
+		"the process tier":     {tier: enforce.TierProcess, ask: askQueue},
+		"gVisor":               {tier: enforce.TierGVisor, ask: askQueue, said: true},
+		"a machine":            {tier: enforce.TierEmulated, ask: askQueue, said: true},
+		"a machine, by itself": {tier: enforce.TierEmulated, ask: askTTY, auto: true},
+		"a machine, nobody":    {tier: enforce.TierEmulated, ask: askNone},
+		"a program":            {tier: enforce.TierEmulated, ask: askQueue, json: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &prepared{app: &app{json: true}, flags: &runFlags{ask: c.ask, askAuto: c.auto}, tier: tierRow{name: c.tier}}
-			s.settleAsking()
-			if got := s.asksFlowsOnly(); got != c.flows {
-				t.Errorf("connections alone: %v", got)
+			file, err := os.Create(filepath.Join(t.TempDir(), "err"))
+			if err != nil {
+				t.Fatal(err)
 			}
-			if got := s.asksTouches(); got != c.touches {
-				t.Errorf("files too: %v", got)
+			defer file.Close()
+			s := &prepared{app: &app{json: c.json, err: file}, flags: &runFlags{ask: c.ask, askAuto: c.auto}, tier: tierRow{name: c.tier}}
+			s.sayAsked()
+			text, err := os.ReadFile(file.Name())
+			if got := strings.Contains(string(text), "what is changed or started is not"); err != nil || got != c.said {
+				t.Errorf("said %q %v", text, err)
 			}
 		})
 	}

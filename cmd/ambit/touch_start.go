@@ -34,7 +34,7 @@ func (s *prepared) touchStart(ctx context.Context, t *toucher) error {
 // startTouch is the touch of that directory, if the view has it and hides it.
 func (s *prepared) startTouch() (touch enforce.Touch, ok bool) {
 	dir := s.base.Dir
-	if s.asksFlowsOnly() || s.packDir != "" || s.spec.Plan.Program.Dir != dir || s.shows(dir) || s.spec.Plan.Has(dir) {
+	if s.packDir != "" || s.spec.Plan.Program.Dir != dir || s.shows(dir) || s.spec.Plan.Has(dir) {
 		return touch, false
 	}
 	o, err := view.Resolve(dir)

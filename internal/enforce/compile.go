@@ -69,7 +69,7 @@ func Compile(in Input, f Facts) (Plan, error) {
 	if err := can.refuse(in, set, p.Limits); err != nil {
 		return Plan{}, err
 	}
-	if in.Ask && !in.Notify && !f.FUSE {
+	if in.Ask && !in.Notify && !f.FUSE && !can.copies { // a machine has one of its own
 		other := ", use --ask-by notification, which is slower"
 		if !can.hold {
 			other = ""

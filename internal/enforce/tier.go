@@ -22,9 +22,7 @@ const (
 type carries struct {
 	landlock bool // the host's kernel runs the program, so Landlock is required
 	watch    bool // connects and opens that the plan does not have are told of
-	ask      bool // first touches can be asked about
 	hold     bool // what asks can hold any call: changes, starts of programs and ports are asked about too
-	askFlows bool // flows of the network can be asked about, whatever of touches
 	appends  bool // what is there can be kept from being changed while more is added
 	counts   bool // what is written to a folder of the host can be counted, and bounded
 	stores   bool // what outlives a session can be read and committed
@@ -42,11 +40,11 @@ type carries struct {
 func carriedBy(tier string) (carries, bool) {
 	switch tier {
 	case TierProcess:
-		return carries{landlock: true, watch: true, ask: true, hold: true, askFlows: true, appends: true, counts: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
+		return carries{landlock: true, watch: true, hold: true, appends: true, counts: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
-		return carries{ask: true, askFlows: true, appends: true, link: true, listen: true}, true
+		return carries{appends: true, link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:
-		return carries{askFlows: true, appends: true, copies: true, link: true, pids: true, bounds: true}, true
+		return carries{appends: true, copies: true, link: true, pids: true, bounds: true}, true
 	}
 	return carries{}, false
 }
@@ -59,24 +57,11 @@ func (in Input) promises() string {
 	return in.Tier
 }
 
-// Asks reports whether a tier can ask about first touches.
-func Asks(tier string) bool {
-	c, _ := carriedBy(tier)
-	return c.ask
-}
-
-// AsksAll reports whether a tier that asks about first touches asks about all of them:
-// about what is changed, and what is started, too.
+// AsksAll reports whether a tier asks about all first touches: about what is changed,
+// and what is started, beside what is read.
 func AsksAll(tier string) bool {
 	c, _ := carriedBy(tier)
-	return c.ask && c.hold
-}
-
-// AsksFlows reports whether a tier can ask about flows of the network. They wait
-// in the process that decides about them, and nothing inside has to take part.
-func AsksFlows(tier string) bool {
-	c, _ := carriedBy(tier)
-	return c.askFlows
+	return c.hold
 }
 
 // Watches reports whether a tier can tell of files that were not there.
@@ -118,8 +103,6 @@ func (c carries) refuse(in Input, set *effective, l LimitPlan) error {
 	tier := in.promises()
 	cannot := func(what, why string) error { return &CannotEnforce{what, "the " + tier + " tier " + why} }
 	switch {
-	case in.Ask && !c.ask:
-		return cannot("asking at the first touch", "has no way to have a touch wait yet; use --ask none, or --tier process")
 	case in.Ask && in.Notify && !c.hold:
 		return cannot("asking by notification", "has no filter that could hold its calls; use --ask-by trap, or --tier process")
 	case len(set.appends()) > 0 && !c.appends:

@@ -55,8 +55,8 @@ func TestAsksForReading(t *testing.T) {
 	if err != nil || !p.Trapped() || p.Asks() || p.Filter != (enforce.Filter{}) || p.Stored != nil || p.Link.Late {
 		t.Errorf("got %+v %+v %+v: %v", p.Filter, p.Stored, p.Link, err)
 	}
-	for tier, want := range map[string][3]bool{enforce.TierProcess: {true, true, true}, enforce.TierGVisor: {true, false, true}, enforce.TierMicroVM: {false, false, true}} {
-		if got := [3]bool{enforce.Asks(tier), enforce.AsksAll(tier), enforce.AsksFlows(tier)}; got != want {
+	for tier, want := range map[string]bool{enforce.TierProcess: true, enforce.TierGVisor: false, enforce.TierMicroVM: false} {
+		if got := enforce.AsksAll(tier); got != want {
 			t.Errorf("%s: got %v, want %v", tier, got, want)
 		}
 	}

@@ -59,7 +59,7 @@ func (p *parter) take(n channel.Node, content io.Reader) error {
 	if n.Kind == channel.NodeDir {
 		p.modes[n.Path] = fs.FileMode(n.Mode & 0o777)
 	}
-	kept, _, _ := p.t.keeps(n.Path)
+	_, kept := p.t.keeps(n.Path)
 	switch {
 	case kept:
 		return nil

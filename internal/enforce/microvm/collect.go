@@ -139,7 +139,7 @@ func (c *collector) take(n channel.Node, content io.Reader) error {
 	if err := c.count(n); err != nil {
 		return err
 	}
-	if kept, _, _ := c.t.keeps(n.Path); kept {
+	if _, kept := c.t.keeps(n.Path); kept {
 		return nil
 	}
 	if n.Path == "." || n.Same {

@@ -79,7 +79,7 @@ func (g *grower) take(n channel.Node, content io.Reader) error {
 		return err
 	}
 	was, had := g.t.has[n.Path]
-	if kept, _, _ := g.t.keeps(n.Path); kept || n.Same || n.Path == "." && g.t.root != nil {
+	if _, kept := g.t.keeps(n.Path); kept || n.Same || n.Path == "." && g.t.root != nil {
 		return nil
 	}
 	var err error

@@ -52,7 +52,7 @@ func TestHostile(t *testing.T) {
 	file := func(path string) channel.Node {
 		return channel.Node{Path: path, Kind: channel.NodeFile, Mode: 0o6777, Size: 5}
 	}
-	c, dir, outside := hostile(t, place{"closed", true})
+	c, dir, outside := hostile(t, place{path: "closed", dir: true})
 	take := func(n channel.Node) error { return c.take(n, strings.NewReader("guest")) }
 	// Through a link that the host has, and through one that the guest makes.
 	if err := errors.Join(take(file("out/file")), take(file("out/new")),
@@ -117,7 +117,7 @@ func TestMany(t *testing.T) {
 // where nothing is there that is closed. A link in its place would have what the plan
 // closes lie in what it opens.
 func TestAboveClosed(t *testing.T) {
-	c, dir, _ := hostile(t, place{"repo/hooks", true}, place{"new/hooks", true})
+	c, dir, _ := hostile(t, place{path: "repo/hooks", dir: true}, place{path: "new/hooks", dir: true})
 	if err := os.Mkdir(dir+"/repo", 0o755); err != nil {
 		t.Fatal(err)
 	}

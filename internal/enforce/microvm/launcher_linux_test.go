@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/microvm"
 	"ambit.dev/ambit/internal/enforce/microvm/image"
 	"ambit.dev/ambit/internal/enforce/microvm/qemu"
 )
@@ -23,7 +24,11 @@ import (
 // a launcher.
 const launcherVariable = "AMBIT_MICROVM_TEST_LAUNCHER"
 
-// launch runs a program that does not end, and says which process QEMU's jail is.
+// askingVariable has that launcher's program touch a path of the host.
+const askingVariable = "AMBIT_MICROVM_TEST_ASKING"
+
+// launch runs a program that does not end, and says which process QEMU's jail is: when
+// the program waits at its threshold, or for an answer.
 func launch(store string) error {
 	img, err := image.Default(store)
 	if err != nil {
@@ -37,8 +42,10 @@ func launch(store string) error {
 	if err != nil {
 		return err
 	}
-	p, err := enforce.Compile(enforce.Input{Session: "s-launcher", Tier: enforce.TierEmulated, AdHoc: true, Home: enforce.HomeNone,
-		Program: enforce.Program{Path: "/bin/sh", Argv: []string{"sh"}, Dir: "/"}}, facts())
+	touches := os.Getenv(askingVariable)
+	p, err := enforce.Compile(enforce.Input{Session: "s-launcher", Tier: enforce.TierEmulated, AdHoc: true, Home: enforce.HomeNone, Ask: touches != "", Base: enforce.Base{Dirs: []enforce.Object{{Path: "/usr", Dir: true}},
+		Links: []enforce.Link{{Path: "/bin", Target: "usr/bin"}, {Path: "/lib", Target: "usr/lib"}, {Path: "/lib64", Target: "usr/lib64"}}},
+		Program: enforce.Program{Path: "/bin/sh", Argv: []string{"sh", "-c", "read x < " + touches}, Dir: "/"}}, facts())
 	if err != nil {
 		return err
 	}
@@ -46,24 +53,44 @@ func launch(store string) error {
 	if bin == "." {
 		bin = filepath.Join(filepath.Dir(store), "bin")
 	}
-	s, err := with(img, program, bin).Start(context.Background(), p, enforce.Stdio{In: null, Out: null, Err: null})
+	asked := make(chan struct{})
+	tr := with(img, program, bin)
+	tr.Asker = &person{answer: func(context.Context, enforce.Touch) enforce.Answer {
+		close(asked)
+		select {}
+	}}
+	s, err := tr.Start(context.Background(), p, enforce.Stdio{In: null, Out: null, Err: null})
 	if err != nil {
 		return err
 	}
-	fmt.Println("jail", s.PID()) // the program waits at its threshold
+	if touches != "" {
+		if err := s.Release(); err != nil {
+			return err
+		}
+		<-asked
+	}
+	fmt.Println("jail", s.PID())
 	select {}
 }
 
-// TestLauncherKilled: nothing outlives a launcher that was killed.
+// TestLauncherKilled: nothing outlives a launcher that was killed, also where its
+// program waits for an answer.
 func TestLauncherKilled(t *testing.T) {
 	tr := tier(t)
 	run(t, tr, input(t, "true"), "") // there is a template
+	for name, touches := range map[string]string{"at the threshold": "", "while a question waits": concealed(t) + "/file"} {
+		t.Run(name, func(t *testing.T) { launcherKilled(t, tr, touches) })
+	}
+}
+
+func launcherKilled(t *testing.T, tr microvm.Tier, touches string) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), launcherVariable+"="+filepath.Dir(tr.Image.Dir))
+	cmd.Env = append(os.Environ(), launcherVariable+"="+filepath.Dir(tr.Image.Dir), askingVariable+"="+touches)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -23,8 +23,6 @@ const (
 type layout struct {
 	entries []channel.Entry
 	trees   []*tree
-	left    int // objects that do not cross
-	bytes   int64
 }
 
 // devices are those of the view that the guest has of its own.
@@ -66,7 +64,7 @@ func (l *layout) close() {
 func (l *layout) add(e enforce.Entry, view []enforce.Entry, img image.Image, has image.Contents) error {
 	to := channel.Entry{Op: string(e.Op), Path: e.Path, Write: e.Write, Exec: e.Exec, Device: e.Device, Dir: e.Dir, Size: e.Size, Mode: e.Mode, Content: e.Content}
 	switch e.Op {
-	case enforce.OpTrap, enforce.OpStored, enforce.OpBounded:
+	case enforce.OpStored, enforce.OpBounded:
 		return errors.New("internal error: a plan of another tier")
 	case enforce.OpLink:
 		to.From = e.Source
@@ -103,7 +101,7 @@ func (l *layout) add(e enforce.Entry, view []enforce.Entry, img image.Image, has
 			return err
 		}
 		to.Op, to.From = string(enforce.OpBind), from
-	case enforce.OpDir, enforce.OpFile, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask:
+	case enforce.OpDir, enforce.OpFile, enforce.OpTmpfs, enforce.OpProc, enforce.OpDevpts, enforce.OpMask, enforce.OpTrap:
 	}
 	l.entries = append(l.entries, to)
 	return nil
@@ -117,7 +115,7 @@ func (l *layout) copied(e enforce.Entry, kept []place) (string, error) {
 	}
 	for _, d := range e.Denied {
 		if fi, err := t.root.Lstat(d.Path); err == nil && !d.Read {
-			t.kept = append(t.kept, place{d.Path, fi.IsDir()})
+			t.kept = append(t.kept, place{path: d.Path, dir: fi.IsDir()})
 		}
 	}
 	l.trees = append(l.trees, t)
@@ -144,7 +142,7 @@ func within(e enforce.Entry, view []enforce.Entry) (kept []place) {
 		}
 		switch o.Op {
 		case enforce.OpBind, enforce.OpMask, enforce.OpTmpfs, enforce.OpAppend, enforce.OpOverlay:
-			kept = append(kept, place{strings.TrimPrefix(o.Path[len(e.Path):], "/"), o.Dir})
+			kept = append(kept, place{path: strings.TrimPrefix(o.Path[len(e.Path):], "/"), dir: o.Dir})
 		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpStored, enforce.OpBounded:
 		}
 	}
@@ -153,8 +151,9 @@ func within(e enforce.Entry, view []enforce.Entry) (kept []place) {
 
 // place is one thing of a view beneath another one.
 type place struct {
-	path string
-	dir  bool
+	path   string
+	dir    bool
+	closed bool // what lies there is denied
 }
 
 // beneath reports whether p is dir or lies beneath it, by whole components.

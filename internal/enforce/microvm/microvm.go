@@ -7,6 +7,8 @@
 // told apart from all others (entropy, clock, name) before anything else happens.
 // Then it gets copies of what the plan grants; what a writable grant becomes is
 // brought back by this side, which checks every name.
+// Where the plan asks, the guest asks about names that its view has not, and gets a copy of
+// what was answered.
 //
 // What it cannot carry out is an error that names it. Layer: a tier; it knows
 // plans and no capabilities.
@@ -44,6 +46,8 @@ const (
 type Tier struct {
 	Driver machine.Driver
 	Image  image.Image
+	// Asker answers first touches; needed for plans that ask.
+	Asker enforce.Asker
 	// Networker takes the other end of the link; needed for plans with one.
 	Networker enforce.Networker
 	// Say is told what takes long; nil: nobody listens.
@@ -84,7 +88,10 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enfo
 	if err != nil {
 		return nil, err
 	}
-	if err := t.build(ctx, s, shown); err != nil {
+	if s.asking, err = newAsking(ctx, s, t.Asker); err == nil {
+		err = t.build(ctx, s, shown)
+	}
+	if err != nil {
 		s.abandon()
 		return nil, fmt.Errorf("build the machine: %w", err)
 	}
@@ -149,7 +156,7 @@ func refuse(p enforce.Plan) error {
 	cannot := func(what, why string) error { return &enforce.CannotEnforce{Capability: what, Why: why} }
 	switch {
 	case p.Asks():
-		return cannot("asking at the first touch (--ask)", "a machine has copies of what was granted at its start, and nothing in it waits for an answer; use --ask none")
+		return cannot("asking about what is changed or started", "nothing in a machine has such calls wait")
 	case p.Filter.NoSpawn || p.Filter.LimitExec || p.Landlock.LimitExecute:
 		return cannot("a limit of what may be started (a pack without process.spawn)", "a machine of this version lets a program start others; grant process.spawn")
 	case len(p.Landlock.Connect) > 0:
@@ -178,8 +185,11 @@ func (t Tier) report(s *session, tpl machine.Template, shown *layout, boot strin
 	s.print = machine.Fingerprinted(r.Tier, string(tpl.Fingerprint), s.plan.Digest(), fmt.Sprintf("%x", s.nonce))
 	layer("fingerprint", "template "+tpl.Fingerprint.Short()+", session "+s.print.Short())
 	layer("view", fmt.Sprintf("the image's programs, and %d copies of what was granted", len(shown.trees)))
-	if shown.left > 0 {
-		r.Layers = append(r.Layers, enforce.Layer{Name: "files", Holds: true, Detail: fmt.Sprintf("%d sockets, pipes, devices or names that are not UTF-8 do not cross", shown.left)})
+	if s.asking != nil {
+		layer("asking", "a file system of the guest knows the names of the view; what it has not is looked up and asked about here, and copied into the machine after the answer")
+	}
+	if s.skipped > 0 {
+		r.Layers = append(r.Layers, enforce.Layer{Name: "files", Holds: true, Detail: fmt.Sprintf("%d sockets, pipes, devices or names that are not UTF-8 do not cross", s.skipped)})
 	}
 	if s.plan.Link != nil {
 		layer("network", "one interface, whose packets go over the channel to the process that decides; QEMU has no network")

@@ -37,8 +37,12 @@ type session struct {
 	report  enforce.Report
 	denials chan enforce.Denial
 	trees   []*tree // that are brought back
+	next    int     // number of the next tree
+	copied  int64   // bytes that went into the machine, one tree after the other
+	skipped int     // objects that did not
 	stdio   *stdio
 	carrier *carrier       // of the network's frames; nil: there is none
+	asking  *asking        // nil: nobody is asked
 	guests  guests         // that have entered
 	pumps   sync.WaitGroup // of what the program writes
 
@@ -102,6 +106,9 @@ func (s *session) prepare(l *layout) *channel.Prepare {
 	if l := p.Link; l != nil {
 		r.Link = &channel.Link{Guest: l.Guest, Gateway: l.Gateway, Guest6: l.Guest6, Gateway6: l.Gateway6}
 	}
+	if p.Trapped() {
+		r.Quiet = p.Quiet
+	}
 	for _, a := range p.Program.Argv {
 		r.Argv = append(r.Argv, []byte(a))
 	}
@@ -134,6 +141,9 @@ func (s *session) connect(program int, d *stdio, pumps *sync.WaitGroup) error {
 
 // Release lets the program begin.
 func (s *session) Release() error {
+	if err := s.asking.begin(); err != nil {
+		return fmt.Errorf("release the program: %w", err)
+	}
 	st, err := s.channel.Stream(channel.Request{Op: channel.OpGo})
 	if err != nil {
 		return fmt.Errorf("release the program: %w", err)
@@ -237,6 +247,7 @@ func (s *session) abandon() {
 	if s.machine != nil {
 		s.end()
 	}
+	_ = s.asking.end() // nothing was asked
 	s.carrier.end()
 	s.pumps.Wait()
 	s.stdio.close()
@@ -256,6 +267,7 @@ func (s *session) Wait() (r enforce.Result, err error) {
 		defer time.AfterFunc(wall, s.timeIsUp).Stop()
 	}
 	<-s.ended
+	s.asking.over()
 	s.mu.Lock()
 	limit, killed := s.limit, s.killed
 	s.mu.Unlock()
@@ -269,6 +281,7 @@ func (s *session) Wait() (r enforce.Result, err error) {
 	if s.lost != nil && !killed && limit == "" {
 		err = errors.Join(s.lost, err)
 	}
+	err = errors.Join(err, s.asking.end())
 	if s.lost != nil && len(s.trees) > 0 {
 		err = errors.Join(err, errors.New("what the program changed since the last time is lost"))
 	}
@@ -306,6 +319,7 @@ func (s *session) finish(atOnce bool) {
 	s.stdio.stop()
 	s.guests.end()
 	_ = s.channel.Close() // nothing more is said
+	_ = s.asking.end()    // Wait says how the guest broke its rules, if it did
 	<-passed
 	s.guests.left.Wait()
 	s.carrier.end()

@@ -274,13 +274,13 @@ func TestRefused(t *testing.T) {
 	defer null.Close()
 	good := plan(t, input(t, "true"))
 	for want, change := range map[string]func(*enforce.Plan){
-		"asking at the first touch": func(p *enforce.Plan) { p.Filter.HoldChanges = true },
-		"nobody at its other end":   func(p *enforce.Plan) { p.Link = &enforce.LinkPlan{} },
-		"what may be started":       func(p *enforce.Plan) { p.Filter.NoSpawn = true },
-		"the host's socket":         func(p *enforce.Plan) { p.Landlock.Connect = []string{"/run/s"} },
-		"limit of memory":           func(p *enforce.Plan) { p.Limits.Memory = 1 << 40 },
-		`promises "microvm"`:        func(p *enforce.Plan) { p.Tier = enforce.TierMicroVM },
-		`promises "process"`:        func(p *enforce.Plan) { p.Tier = enforce.TierProcess },
+		"asking about what is changed": func(p *enforce.Plan) { p.Filter.HoldChanges = true },
+		"nobody at its other end":      func(p *enforce.Plan) { p.Link = &enforce.LinkPlan{} },
+		"what may be started":          func(p *enforce.Plan) { p.Filter.NoSpawn = true },
+		"the host's socket":            func(p *enforce.Plan) { p.Landlock.Connect = []string{"/run/s"} },
+		"limit of memory":              func(p *enforce.Plan) { p.Limits.Memory = 1 << 40 },
+		`promises "microvm"`:           func(p *enforce.Plan) { p.Tier = enforce.TierMicroVM },
+		`promises "process"`:           func(p *enforce.Plan) { p.Tier = enforce.TierProcess },
 		"the device": func(p *enforce.Plan) {
 			p.View = append(p.View, enforce.Entry{Op: enforce.OpBind, Path: "/dev/sda", Source: "/dev/sda", Device: true})
 		},

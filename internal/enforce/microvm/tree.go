@@ -92,15 +92,14 @@ func (t *tree) close() {
 	t.fd, t.root = -1, nil
 }
 
-// keeps reports whether something else of the view lies at rel or above it, and
-// whether it is at rel itself, and a directory.
-func (t *tree) keeps(rel string) (kept, itself, dir bool) {
+// keeps is what else of the view lies at rel or above it, if anything does.
+func (t *tree) keeps(rel string) (k place, kept bool) {
 	for _, k := range t.kept {
 		if beneath(rel, k.path) {
-			return true, rel == k.path, k.dir
+			return k, true
 		}
 	}
-	return false, false, false
+	return place{}, false
 }
 
 // above reports whether something else of the view lies beneath rel, or would if it
@@ -116,30 +115,38 @@ func (t *tree) above(rel string) bool {
 
 // fill copies trees into the machine.
 func (s *session) fill(l *layout) error {
-	left := int64(s.memory()) << 20 / copiedOf
+	s.next = len(l.trees)
 	for _, t := range l.trees {
-		st, err := s.channel.Stream(channel.Request{Op: channel.OpPut, Tree: t.n})
-		if err != nil {
+		if err := s.send(t); err != nil {
 			return err
-		}
-		p := &putter{s: st, t: t, left: left - l.bytes}
-		err = p.all()
-		l.left += p.skipped
-		l.bytes += p.sent
-		if err == nil {
-			err = st.EndFiles()
-		}
-		if err == nil {
-			_, err = st.Answer(soon(answerIn))
-		}
-		if err := errors.Join(err, st.Close()); err != nil {
-			return fmt.Errorf("copy %q into the machine: %w", t.entry.Source, err)
 		}
 		if t.entry.Write {
 			s.trees = append(s.trees, t)
 		}
 	}
 	l.trees = slicesWithout(l.trees, s.trees) // the session closes those
+	return nil
+}
+
+// send copies one tree into the machine. What was copied is counted together.
+func (s *session) send(t *tree) error {
+	st, err := s.channel.Stream(channel.Request{Op: channel.OpPut, Tree: t.n})
+	if err != nil {
+		return err
+	}
+	p := &putter{s: st, t: t, left: int64(s.memory())<<20/copiedOf - s.copied}
+	err = p.all()
+	s.skipped += p.skipped
+	if err == nil {
+		err = st.EndFiles()
+	}
+	if err == nil {
+		_, err = st.Answer(soon(answerIn))
+	}
+	if err := errors.Join(err, st.Close()); err != nil {
+		return fmt.Errorf("copy %q into the machine: %w", t.entry.Source, err)
+	}
+	s.copied += p.sent // half of one the guest removes
 	return nil
 }
 
@@ -193,8 +200,8 @@ func (p *putter) one(rel string, d fs.DirEntry) error {
 	if p.objects++; p.objects > mostObjects {
 		return fmt.Errorf("it has more than %d files, and a machine takes copies: grant less of it", mostObjects)
 	}
-	if kept, itself, dir := p.t.keeps(rel); kept {
-		return p.standIn(rel, itself, dir, d)
+	if k, kept := p.t.keeps(rel); kept {
+		return p.standIn(rel, k, d)
 	}
 	if !utf8.ValidString(rel) {
 		p.skipped++
@@ -244,12 +251,16 @@ func skip(d fs.DirEntry) error {
 	return nil
 }
 
-// standIn puts an empty object where something else of the view goes.
-func (p *putter) standIn(rel string, itself, dir bool, d fs.DirEntry) error {
-	if itself {
+// standIn puts an empty object where something else of the view goes. One that stands
+// for what is closed is closed.
+func (p *putter) standIn(rel string, k place, d fs.DirEntry) error {
+	if rel == k.path {
 		n := channel.Node{Path: rel, Kind: channel.NodeFile, Mode: 0o444}
-		if dir {
+		if k.dir {
 			n.Kind, n.Mode = channel.NodeDir, 0o555
+		}
+		if k.closed {
+			n.Mode = 0
 		}
 		if err := p.s.Put(n, io.LimitReader(nil, 0)); err != nil {
 			return err
@@ -280,7 +291,7 @@ func (p *putter) file(rel string, f *os.File) error {
 		return nil
 	}
 	if p.sent += fi.Size(); p.sent > p.left {
-		return fmt.Errorf("there is too much of it: a machine takes copies into its memory, at most %d MB in all; grant less, or raise --limit memory", p.left/1_000_000)
+		return fmt.Errorf("there is too much of it: a machine takes copies into its memory, and has room for %d MB more; grant less, or raise --limit memory", p.left/1_000_000)
 	}
 	n, o := node(rel, fi)
 	p.t.has[rel] = o

@@ -2,6 +2,7 @@ package trap
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -20,7 +21,7 @@ const resolveCached = 0x20
 // link, so what it returns is what has that name now. A walk in steps, from
 // descriptors that were kept, could end in a folder that was moved meanwhile,
 // and be told under a name that it no longer has.
-func (t *Trap) look(path string, resolve uint64) (fd int, err error) {
+func look(host int, path string, resolve uint64) (fd int, err error) {
 	relative := path[1:]
 	if relative == "" {
 		relative = "."
@@ -30,21 +31,53 @@ func (t *Trap) look(path string, resolve uint64) (fd int, err error) {
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | resolve,
 	}
 	for {
-		if fd, err = unix.Openat2(t.config.Host, relative, &how); !errors.Is(err, unix.EINTR) {
+		if fd, err = unix.Openat2(host, relative, &how); !errors.Is(err, unix.EINTR) {
 			return fd, err
 		}
 	}
 }
 
-// formAt says what a name of the host is. cached limits the look to what the
-// kernel has in memory: EAGAIN says that it would have to wait for a disk or a
-// network.
-func (t *Trap) formAt(path string, cached bool) (form, unix.Errno) {
-	var resolve uint64
-	if cached {
-		resolve = resolveCached
+// Open opens the object at a path of the host, for its identity alone: host is its
+// root, and no link is followed.
+func Open(host int, path string) (fd int, errno unix.Errno) {
+	fd, err := look(host, path, 0)
+	if err != nil {
+		return -1, absence(err)
 	}
-	fd, err := t.look(path, resolve)
+	return fd, 0
+}
+
+// See says what has a path of the host whose root host is, and where a link leads. It
+// may wait for the host's file systems.
+//
+// Security: of the mode it tells the type alone, and no other one than a trap tells:
+// sockets, pipes and devices are files.
+func See(host int, path string) (mode uint32, target string, errno unix.Errno) {
+	f, errno := formOn(host, path, 0)
+	if errno == 0 && f == link {
+		target, errno = targetOn(host, path)
+	}
+	return f.mode() & modeType, target, errno
+}
+
+// formAt says what a name of the host is. cached limits the look to what the
+// kernel has in memory: EAGAIN says that it would have to wait for a disk, a
+// network, or another machine.
+func (t *Trap) formAt(ctx context.Context, path string, cached bool) (form, unix.Errno) {
+	switch {
+	case t.config.Look != nil && cached:
+		return unknown, unix.EAGAIN
+	case t.config.Look != nil:
+		mode, _, errno := t.config.Look(ctx, path)
+		return formOf(mode), errno
+	case cached:
+		return formOn(t.config.Host, path, resolveCached)
+	}
+	return formOn(t.config.Host, path, 0)
+}
+
+func formOn(host int, path string, resolve uint64) (form, unix.Errno) {
+	fd, err := look(host, path, resolve)
 	if err != nil {
 		return unknown, absence(err)
 	}
@@ -71,9 +104,20 @@ func absence(err error) unix.Errno {
 	}
 }
 
-// target reads a link of the host.
-func (t *Trap) target(path string) (string, unix.Errno) {
-	fd, err := t.look(path, 0)
+// target is where a link of the host leads.
+func (t *Trap) target(ctx context.Context, path string) (string, unix.Errno) {
+	if t.config.Look == nil {
+		return targetOn(t.config.Host, path)
+	}
+	_, target, errno := t.config.Look(ctx, path)
+	if errno == 0 && target == "" {
+		errno = unix.ENOENT // it is none any more
+	}
+	return target, errno
+}
+
+func targetOn(host int, path string) (string, unix.Errno) {
+	fd, err := look(host, path, 0)
 	if err != nil {
 		return "", absence(err)
 	}

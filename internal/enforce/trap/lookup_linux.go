@@ -43,9 +43,9 @@ func (s *server) lookup(r fuse.Request, parent *node) error {
 		s.reply(r, 0, fuse.EntryReply(fuse.Attr{}, quietValid))
 		return nil
 	}
-	switch f, errno := t.formAt(p, true); {
+	switch f, errno := t.formAt(s.ctx, p, true); {
 	case f == link, errors.Is(errno, unix.EAGAIN):
-		s.hold(r, func(context.Context) answer { return t.found(parent, name, p) })
+		s.hold(r, func(ctx context.Context) answer { return t.found(ctx, parent, name, p) })
 	case errno != 0:
 		s.reply(r, errno, nil)
 	default:
@@ -81,15 +81,15 @@ func (t *Trap) isQuiet(p string) bool {
 }
 
 // found is the part of lookup that may wait for the host's file systems.
-func (t *Trap) found(parent *node, name, p string) answer {
-	f, errno := t.formAt(p, false)
+func (t *Trap) found(ctx context.Context, parent *node, name, p string) answer {
+	f, errno := t.formAt(ctx, p, false)
 	if errno != 0 {
 		return answer{errno: errno}
 	}
 	var target string
 	seconds := uint64(nameValid)
 	if f == link {
-		if target, errno = t.target(p); errno != 0 {
+		if target, errno = t.target(ctx, p); errno != 0 {
 			return answer{errno: errno}
 		}
 		seconds = linkValid

@@ -18,6 +18,10 @@ type Config struct {
 	// for the life of the trap. No name is ever looked up but beneath it, and
 	// none through a link. Its /proc is where callers are looked at.
 	Host int
+	// Look, unless it is nil, says what has a path of the host, in the place of Host,
+	// which then is only where callers are looked at: the trap is served in a machine
+	// that is another one than the host. It answers as See does, and may wait.
+	Look func(ctx context.Context, path string) (mode uint32, target string, errno unix.Errno)
 	// UID and GID own everything that the trap shows, as the user namespace of
 	// the mount has them. Ids that it does not map would make calls fail with
 	// EOVERFLOW.
@@ -55,8 +59,8 @@ type Touched struct {
 	Path   string // absolute and clean, on the host and in the view
 	Kind   Kind
 	PID    int         // process, as the host's /proc has it; 0 if it is gone
-	Object int         // O_PATH descriptor of what has that path now, valid until Touch returns
-	Stat   unix.Stat_t // of Object
+	Object int         // O_PATH descriptor of what has that path now, valid until Touch returns; -1 by Config.Look
+	Stat   unix.Stat_t // of Object; by Config.Look the type of its mode alone
 }
 
 // A Trap is the state of one view. Its methods may be called concurrently, also

@@ -2,6 +2,7 @@ package trap
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sys/unix"
 
@@ -38,22 +39,19 @@ func (t *Trap) ask(ctx context.Context, op fuse.Operation, thread int, n *node, 
 	if k != Pass { // of what lies on the way, whoever mounts on it has told before
 		t.table.touch(n)
 	}
-	p := n.path()
-	fd, err := t.look(p, 0)
-	if err != nil {
-		return t.gone(n, absence(err))
+	touched := Touched{Path: n.path(), Kind: k, PID: t.process(thread)}
+	if e := t.meet(ctx, &touched); e != 0 {
+		return t.gone(n, e)
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
-	touched := Touched{Path: p, Kind: k, PID: t.process(thread), Object: fd}
-	if err := unix.Fstat(fd, &touched.Stat); err != nil {
-		return answer{errno: absence(err)}
+	if touched.Object >= 0 {
+		defer unix.Close(touched.Object) //nolint:errcheck // nothing was written
 	}
 	if formOf(touched.Stat.Mode) != n.form {
 		t.table.changed(n)
 		return t.gone(n, unix.ENOENT)
 	}
 	if t.config.Proxied {
-		return t.proxied(k, fd, t.config.Touch(ctx, touched))
+		return t.proxied(k, touched.Object, t.config.Touch(ctx, touched))
 	}
 	switch call := t.call(thread); {
 	case call == unix.SYS_FILE_SETATTR:
@@ -62,6 +60,24 @@ func (t *Trap) ask(ctx context.Context, op fuse.Operation, thread int, n *node, 
 		touched.Kind = Run // the kernel looks at a file before it executes it, by a request like that of a stat
 	}
 	return answer{errno: settle(t.config.Touch(ctx, touched))}
+}
+
+// meet finds the object of a touch.
+func (t *Trap) meet(ctx context.Context, o *Touched) unix.Errno {
+	if t.config.Look != nil {
+		mode, _, errno := t.config.Look(ctx, o.Path)
+		o.Object, o.Stat.Mode = -1, mode
+		return errno
+	}
+	fd, err := look(t.config.Host, o.Path, 0)
+	if err != nil {
+		return absence(err)
+	}
+	if err := unix.Fstat(fd, &o.Stat); err != nil {
+		return absence(errors.Join(err, unix.Close(fd)))
+	}
+	o.Object = fd
+	return 0
 }
 
 // gone has the kernel forget a name that is not there. What is mounted on a name

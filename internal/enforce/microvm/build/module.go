@@ -12,8 +12,9 @@ import (
 )
 
 // wanted are the modules without which the guest has no disk, no channel, no
-// image, no link and nobody to tell which sockets it has. What is built into a kernel has no file, and needs none.
-var wanted = []string{"virtio_mmio", "virtio_blk", "virtio_console", "virtio_rng", "erofs", "tun", "tcp_diag", "udp_diag"}
+// image, no link, no trap and nobody to tell which sockets it has. What is built into a
+// kernel has no file, and needs none.
+var wanted = []string{"virtio_mmio", "virtio_blk", "virtio_console", "virtio_rng", "erofs", "tun", "fuse", "tcp_diag", "udp_diag"}
 
 // resolver puts modules into the order in which they have to be loaded. A package
 // that was not installed has no modules.dep, so the order comes from the modules

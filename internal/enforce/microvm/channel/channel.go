@@ -1,7 +1,8 @@
 // Package channel is what the launcher and the guest of a machine say to each
 // other: streams over the machine's one port, messages and files on them.
 //
-// The launcher opens every stream and asks; the guest answers. The launcher trusts
+// The launcher opens every stream and asks; the guest answers, and on one stream it asks
+// (Question). The launcher trusts
 // nothing that comes out of a guest: each message has a bound and a fixed type,
 // each file a checked name, and a stream that breaks a rule ends.
 //

@@ -190,6 +190,25 @@ func FuzzFiles(f *testing.F) {
 	})
 }
 
+// FuzzQuestion reads what a guest might ask: what passes is an absolute, clean path of
+// names that there can be, or none.
+func FuzzQuestion(f *testing.F) {
+	f.Add(message('m', `{"id":1,"want":"read","path":"L2V0Yy9wYXNzd2Q="}`))
+	f.Add(message('m', `{"id":1,"want":"over"}`))
+	f.Add(message('m', `{"id":1,"want":"look","path":"L2EvLi4vYg=="}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		q, err := stream(text, 64<<10).Question()
+		p := string(q.Path)
+		switch {
+		case err != nil:
+		case q.Want == channel.WantOver && p == "":
+		case q.Want != channel.WantLook && q.Want != channel.WantRead, !strings.HasPrefix(p, "/"), strings.ContainsRune(p, 0), len(p) >= 4096,
+			strings.Contains(p+"/", "/../"), strings.Contains(p+"/", "/./"), p != "/" && strings.Contains(p+"/", "//"):
+			t.Errorf("taken: %+v", q)
+		}
+	})
+}
+
 // FuzzStream reads what a guest might answer.
 func FuzzStream(f *testing.F) {
 	f.Add(message('m', `{"exit":3}`))

@@ -32,6 +32,8 @@ const (
 	OpPrepare  Op = "prepare"  // builds the view and leaves the program at its threshold
 	OpStream   Op = "stream"   // becomes the program's descriptor FD
 	OpFrames   Op = "frames"   // becomes the other end of the guest's link
+	OpAsk      Op = "ask"      // the guest asks on it, of names and first touches
+	OpShow     Op = "show"     // shows the folder Tree in the running view
 	OpEnter    Op = "enter"    // leaves another program beside the first one at its threshold
 	OpGo       Op = "go"       // lets it begin; the answer is its end
 	OpSignal   Op = "signal"   // to the program
@@ -46,6 +48,7 @@ type Request struct {
 	Tree     int       `json:"tree,omitempty"`
 	Prepare  *Prepare  `json:"prepare,omitempty"`
 	Enter    *Enter    `json:"enter,omitempty"`
+	Show     *Shown    `json:"show,omitempty"`
 	Program  int       `json:"program,omitempty"` // that is meant: 0 is the first one, others have entered
 	FD       int       `json:"fd,omitempty"`
 	Signal   int       `json:"signal,omitempty"`
@@ -65,6 +68,7 @@ type Identity struct {
 type Prepare struct {
 	Hostname string   `json:"hostname"`
 	Entries  []Entry  `json:"entries"`
+	Quiet    []string `json:"quiet,omitempty"` // of a trap: what is not there, and not asked about
 	Path     string   `json:"path"`
 	Argv     [][]byte `json:"argv"`
 	Dir      string   `json:"dir"`

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"runtime"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/enforce/microvm/channel"
+	"ambit.dev/ambit/internal/enforce/trap"
+)
+
+// mostShown bounds the mounts that are made beneath covers.
+const mostShown = 1000
+
+// view shows things in the view of a sandbox that runs. A program may be in a
+// directory of the trap that is covered later: its relative paths still begin there.
+// So such directories are kept open, and what is touched beneath the cover is shown
+// there too.
+type view struct {
+	trap   *trap.Trap
+	orders chan func() // done by a thread that is in the sandbox's mounts
+
+	mu      sync.Mutex
+	shown   map[string]bool // guarded by mu; by path
+	covered map[string]int  // guarded by mu; by path: the trap's directory
+	beneath map[string]bool // guarded by mu; what is shown beneath a cover
+}
+
+func (v *view) init(t *trap.Trap) {
+	v.trap, v.orders = t, make(chan func())
+	v.shown, v.covered, v.beneath = map[string]bool{}, map[string]int{}, map[string]bool{}
+}
+
+// enter has a thread go where a process's mounts are, for ever.
+func (v *view) enter(process int) error {
+	ns, err := unix.Open(fmt.Sprintf("/proc/%d/ns/mnt", process), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	entered := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := unix.Unshare(unix.CLONE_FS)
+		if err == nil {
+			err = unix.Setns(ns, unix.CLONE_NEWNS)
+		}
+		entered <- errors.Join(err, unix.Close(ns))
+		for do := range v.orders {
+			do()
+		}
+	}()
+	if err := <-entered; err != nil {
+		return fmt.Errorf("enter the sandbox's mounts: %w", err)
+	}
+	return nil
+}
+
+// inside has something done in the sandbox's mounts.
+func (v *view) inside(do func() error) error {
+	done := make(chan error)
+	v.orders <- func() { done <- do() }
+	return <-done
+}
+
+// has reports whether a path lies in what was shown.
+func (v *view) has(p string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for ; p != "/"; p = path.Dir(p) {
+		if v.shown[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// show shows a tree that was put here, read-only.
+func (v *view) show(n int, s *channel.Shown) error {
+	if s == nil {
+		return errors.New("nothing is said of what to show")
+	}
+	tree, err := copyTree(treePath(n), 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tree) //nolint:errcheck // it is a mount's
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV}
+	if !s.Exec {
+		attr.Attr_set |= unix.MOUNT_ATTR_NOEXEC
+	}
+	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+		return fmt.Errorf("make it read-only: %w", err)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.trap.Shown(s.Path, s.Dir)
+	if err := v.inside(func() error { return v.cover(tree, s) }); err != nil {
+		v.trap.Hidden(s.Path)
+		return err
+	}
+	v.shown[s.Path] = true
+	return nil
+}
+
+// cover places a tree, with what the view has beneath on top of it. v.mu is held.
+func (v *view) cover(tree int, s *channel.Shown) (err error) {
+	var kept []int
+	defer func() {
+		for _, fd := range kept {
+			_ = unix.Close(fd) // it is a mount's
+		}
+	}()
+	for _, k := range s.Kept {
+		fd, err := copyTree(k, unix.AT_RECURSIVE)
+		if err != nil {
+			return err
+		}
+		kept = append(kept, fd)
+	}
+	if _, again := v.covered[s.Path]; s.Dir && !again && len(v.covered) < mostShown {
+		fd, err := unix.Open(s.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		v.covered[s.Path] = fd
+	}
+	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, s.Path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("show %s: %w", s.Path, err)
+	}
+	for i, fd := range kept {
+		if err := unix.MoveMount(fd, "", unix.AT_FDCWD, s.Kept[i], unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+			return errors.Join(fmt.Errorf("keep %s: %w", s.Kept[i], err), unix.Unmount(s.Path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+		}
+	}
+	return nil
+}
+
+// below shows what a cover has at p beneath the cover too, for whoever came there by
+// the directory that is covered. It does nothing for the cover itself.
+func (v *view) below(p string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	over := "" // the innermost: from one further out there is a way that is not hidden
+	for c := range v.covered {
+		if c != p && strings.HasPrefix(p, c+"/") && len(c) > len(over) {
+			over = c
+		}
+	}
+	switch {
+	case over == "" || v.beneath[p]:
+		return nil
+	case len(v.beneath) >= mostShown:
+		return errors.New("too much is shown beneath what covers it")
+	}
+	err := v.inside(func() error {
+		tree, err := copyTree(p, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(tree) //nolint:errcheck // it is a mount's
+		var st unix.Stat_t
+		if err := unix.Fstat(tree, &st); err != nil {
+			return err
+		}
+		v.trap.Shown(p, st.Mode&unix.S_IFMT == unix.S_IFDIR)
+		return unix.MoveMount(tree, "", v.covered[over], p[len(over)+1:], unix.MOVE_MOUNT_F_EMPTY_PATH)
+	})
+	if err != nil {
+		return err
+	}
+	v.beneath[p] = true
+	return nil
+}
+
+// copyTree makes a mount of what is at a path, not yet placed.
+func copyTree(p string, recursive uint) (int, error) {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, p, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW|recursive)
+	if err != nil {
+		return -1, fmt.Errorf("copy the mount of %s: %w", p, err)
+	}
+	return fd, nil
+}

@@ -1,0 +1,82 @@
+package channel
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+)
+
+// Want is what a guest wants to know of a path of the host.
+type Want string
+
+// The wants. A look tells of a name what it is; a read waits for somebody's answer;
+// over says that nobody waits for that any more, and is not answered.
+const (
+	WantLook Want = "look"
+	WantRead Want = "read"
+	WantOver Want = "over"
+)
+
+// Question is what a guest asks while its program runs, on the stream of OpAsk.
+type Question struct {
+	ID   uint64 `json:"id"`
+	Want Want   `json:"want"`
+	Path []byte `json:"path,omitempty"` // absolute and clean; no text, since a name need not be UTF-8
+}
+
+// Told answers a Question.
+type Told struct {
+	ID     uint64 `json:"id"`
+	Errno  int    `json:"errno,omitempty"`
+	Mode   uint32 `json:"mode,omitempty"`   // its type: a directory, a file or a link
+	Target []byte `json:"target,omitempty"` // of a link
+}
+
+// Shown is something that was put into the guest and comes into the running view,
+// read-only.
+type Shown struct {
+	Path string   `json:"path"`
+	Dir  bool     `json:"dir,omitempty"`
+	Exec bool     `json:"exec,omitempty"`
+	Kept []string `json:"kept,omitempty"` // what the view has beneath, and keeps
+}
+
+// longestPath bounds a path (linux/limits.h).
+const longestPath = 4096
+
+// Question reads the next question of a guest.
+//
+// Security: what passes is bounded, and its path is absolute and clean: it has no way
+// up, no name that is too long and no zero byte.
+func (s *Stream) Question() (q Question, err error) {
+	if err := s.Receive(&q); err != nil {
+		return q, err
+	}
+	return q, q.check()
+}
+
+func (q Question) check() error {
+	bad := func(why string) error {
+		return fmt.Errorf("%w: a question about %q %s", errMessage, clip(string(q.Path)), why)
+	}
+	switch q.Want {
+	case WantOver:
+		if len(q.Path) > 0 {
+			return bad("that is over has no path")
+		}
+		return nil
+	case WantLook, WantRead:
+	default:
+		return bad("is of no kind that there is")
+	}
+	p := string(q.Path)
+	if len(p) >= longestPath || !path.IsAbs(p) || path.Clean(p) != p || bytes.IndexByte(q.Path, 0) >= 0 {
+		return bad("has no absolute, clean path")
+	}
+	for name := range bytes.SplitSeq(q.Path, []byte("/")) {
+		if len(name) > longestName {
+			return bad("has too long a name")
+		}
+	}
+	return nil
+}
