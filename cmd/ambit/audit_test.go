@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/audit/audittest"
 )
 
 // auditRun runs one audit command on the log in dir/audit.
@@ -124,6 +125,32 @@ func TestAuditList(t *testing.T) {
 	}
 	if _, err := auditRun(t, t.TempDir(), "ls"); err == nil {
 		t.Error("a folder without a log was listed")
+	}
+}
+
+// Records that may have been lost with the machine are said, and are no fault.
+func TestAuditVerifyLost(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "audit")
+	l, err := audit.Open(dir, audit.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, err := audit.New(audit.EndBody{Status: "exited"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, one := l.Append(t.Context(), rec)
+	_, two := l.AppendSoon(t.Context(), rec, rec)
+	if err := errors.Join(one, two, l.Close(), audittest.Lose(dir)); err != nil {
+		t.Fatal(err)
+	}
+	const want = "2 records in 1 segments: intact"
+	const lost = "2 records behind them are lost or were cut off: they were written, but not known to be on the disk, before the machine last stopped\n"
+	if out, err := auditRun(t, dir, "verify"); err != nil || !strings.Contains(out, want) || !strings.Contains(out, lost) {
+		t.Errorf("got %v and\n%s, want %q and %q", err, out, want, lost)
+	}
+	if out, err := auditRun(t, dir, "verify", "--json"); err != nil || !strings.Contains(out, `"lost": 2`) {
+		t.Errorf("got %v, %s", err, out)
 	}
 }
 

@@ -225,7 +225,7 @@ func (s records) VerifyLog(ctx context.Context, _ *connect.Request[pb.VerifyLogR
 	s.verifying.Lock() // one at a time: it reads everything
 	defer s.verifying.Unlock()
 	res, err := audit.Verify(s.log(), audit.VerifyOptions{})
-	m := &pb.VerifyLogResponse{Intact: err == nil, Records: res.Records, Head: text(res.Head.Note)}
+	m := &pb.VerifyLogResponse{Intact: err == nil, Records: res.Records, Head: text(res.Head.Note), Lost: res.Lost}
 	if fault, ok := errors.AsType[*audit.Fault](err); ok {
 		m.Fault, err = text(fault.Error()), nil
 	}

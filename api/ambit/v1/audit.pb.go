@@ -587,7 +587,10 @@ type VerifyLogResponse struct {
 	// Where it is not what was written, and how.
 	Fault string `protobuf:"bytes,3,opt,name=fault,proto3" json:"fault,omitempty"`
 	// The signed head, to keep elsewhere.
-	Head          string `protobuf:"bytes,4,opt,name=head,proto3" json:"head,omitempty"`
+	Head string `protobuf:"bytes,4,opt,name=head,proto3" json:"head,omitempty"`
+	// How many records behind these are not there that were written, but not known to be
+	// on the disk, before the machine last stopped: lost with it, or cut off.
+	Lost          uint64 `protobuf:"varint,5,opt,name=lost,proto3" json:"lost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -650,6 +653,13 @@ func (x *VerifyLogResponse) GetHead() string {
 	return ""
 }
 
+func (x *VerifyLogResponse) GetLost() uint64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
 var File_ambit_v1_audit_proto protoreflect.FileDescriptor
 
 const file_ambit_v1_audit_proto_rawDesc = "" +
@@ -695,12 +705,13 @@ const file_ambit_v1_audit_proto_rawDesc = "" +
 	"\x04from\x18\x02 \x01(\x04R\x04from\"A\n" +
 	"\x15StreamRecordsResponse\x12(\n" +
 	"\x06record\x18\x01 \x01(\v2\x10.ambit.v1.RecordR\x06record\"\x12\n" +
-	"\x10VerifyLogRequest\"o\n" +
+	"\x10VerifyLogRequest\"\x83\x01\n" +
 	"\x11VerifyLogResponse\x12\x16\n" +
 	"\x06intact\x18\x01 \x01(\bR\x06intact\x12\x18\n" +
 	"\arecords\x18\x02 \x01(\x04R\arecords\x12\x14\n" +
 	"\x05fault\x18\x03 \x01(\tR\x05fault\x12\x12\n" +
-	"\x04head\x18\x04 \x01(\tR\x04head2\xc4\x02\n" +
+	"\x04head\x18\x04 \x01(\tR\x04head\x12\x12\n" +
+	"\x04lost\x18\x05 \x01(\x04R\x04lost2\xc4\x02\n" +
 	"\fAuditService\x12O\n" +
 	"\vListRecords\x12\x1c.ambit.v1.ListRecordsRequest\x1a\x1d.ambit.v1.ListRecordsResponse\"\x03\x90\x02\x01\x12I\n" +
 	"\tGetRecord\x12\x1a.ambit.v1.GetRecordRequest\x1a\x1b.ambit.v1.GetRecordResponse\"\x03\x90\x02\x01\x12R\n" +

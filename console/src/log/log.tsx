@@ -178,6 +178,11 @@ function Verify() {
         {verify.data?.intact && (
           <span className="notice good">Intact: {verify.data.records ?? 0} records are what was written.</span>
         )}
+        {verify.data?.lost && (
+          <span className="notice warn">
+            {verify.data.lost} records behind them are lost or were cut off: they were written, but not known to be on the disk, before the machine last stopped.
+          </span>
+        )}
         {verify.data && !verify.data.intact && (
           <span className="notice bad">
             <span>

@@ -267,12 +267,16 @@ class VerifyLogResponse(_codec.Message):
     fault: str = ""
     #: The signed head, to keep elsewhere.
     head: str = ""
+    #: How many records behind these are not there that were written, but not known to be
+    #: on the disk, before the machine last stopped: lost with it, or cut off.
+    lost: int = 0
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "intact", "intact", "bool", "one"),
         _codec.Field(2, "records", "records", "long", "one"),
         _codec.Field(3, "fault", "fault", "string", "one"),
         _codec.Field(4, "head", "head", "string", "one"),
+        _codec.Field(5, "lost", "lost", "long", "one"),
     )
 
 

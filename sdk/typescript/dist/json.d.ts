@@ -77,6 +77,11 @@ export interface VerifyLogResponse {
     fault?: string;
     /** The signed head, to keep elsewhere. */
     head?: string;
+    /**
+     * How many records behind these are not there that were written, but not known to be
+     * on the disk, before the machine last stopped: lost with it, or cut off.
+     */
+    lost?: string;
 }
 /** A directory of the host that a session saw as a volume. */
 export interface ChangedVolume {

@@ -61,6 +61,7 @@ export const VerifyLogResponse = message('ambit.v1.VerifyLogResponse', () => [
     [2, 'records', 'long'],
     [3, 'fault', 'string'],
     [4, 'head', 'string'],
+    [5, 'lost', 'long'],
 ]);
 export const ChangedVolume = message('ambit.v1.ChangedVolume', () => [
     [1, 'volume', 'string'],

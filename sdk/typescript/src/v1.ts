@@ -156,12 +156,18 @@ export interface VerifyLogResponse {
   fault: string
   /** The signed head, to keep elsewhere. */
   head: string
+  /**
+   * How many records behind these are not there that were written, but not known to be
+   * on the disk, before the machine last stopped: lost with it, or cut off.
+   */
+  lost: bigint
 }
 export const VerifyLogResponse: Message<VerifyLogResponse> = message('ambit.v1.VerifyLogResponse', () => [
   [1, 'intact', 'bool'],
   [2, 'records', 'long'],
   [3, 'fault', 'string'],
   [4, 'head', 'string'],
+  [5, 'lost', 'long'],
 ])
 
 /** A directory of the host that a session saw as a volume. */
