@@ -129,6 +129,9 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		}
 	}
 	s := a.begin(f, argv)
+	if a.claimed != nil {
+		go s.readyLog(ctx)
+	}
 	var tier process.Tier
 	if !f.plan && (f.tier == tierAuto || f.tier == enforce.TierProcess) {
 		tier = s.beginTier()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,6 +96,19 @@ func (a *app) mine() error {
 		return nil // nobody else could
 	}
 	return a.claimed()
+}
+
+// readyLog reads the end of the log and has it on the disk while the launch is prepared
+// and it is not known whose it is, so that its record waits for nothing but itself.
+//
+// Security: nothing is written down by that, nor made where there is no log.
+func (s *prepared) readyLog(ctx context.Context) {
+	if dir, err := s.app.auditDir(); err != nil || !audit.There(dir) {
+		return
+	}
+	if l, err := s.log.get(); err == nil {
+		_ = l.Ready(ctx) // the record says what is wrong
+	}
 }
 
 // leavesNothing reports whether this session's sandbox can be built, and ended before

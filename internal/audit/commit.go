@@ -53,11 +53,19 @@ func (l *Log) commit(batch []*request) error {
 	if l.broken != nil {
 		return l.broken
 	}
-	if err := l.refresh(); err != nil {
+	more := slices.ContainsFunc(batch, func(r *request) bool { return len(r.records) > 0 })
+	if err := l.refresh(more); err != nil {
 		l.tail.close()
 		return err
 	}
-	if err := errors.Join(l.settle(), l.rotate()); err != nil {
+	if err := l.settle(); err != nil {
+		l.tail.close()
+		return err
+	}
+	if !more {
+		return nil
+	}
+	if err := l.rotate(); err != nil {
 		l.tail.close()
 		return err
 	}

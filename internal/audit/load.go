@@ -14,14 +14,14 @@ import (
 )
 
 // refresh makes l.tail true: it is kept if nobody else wrote, and otherwise
-// read. The lock of the folder is held.
-func (l *Log) refresh() error {
+// read, and repaired where that is wanted. The lock of the folder is held.
+func (l *Log) refresh(repair bool) error {
 	t := &l.tail
 	if t.loaded && t.segment > 0 && l.unchanged() {
 		return nil
 	}
 	t.close()
-	if err := l.load(); err != nil {
+	if err := l.load(repair); err != nil {
 		return err
 	}
 	t.loaded = true
@@ -44,7 +44,7 @@ func (l *Log) unchanged() bool {
 }
 
 // load reads the end of the log.
-func (l *Log) load() error {
+func (l *Log) load(repair bool) error {
 	t := &l.tail
 	segments, err := listSegments(l.dir)
 	if err != nil {
@@ -69,6 +69,9 @@ func (l *Log) load() error {
 		return err
 	}
 	if err := l.loadFast(); err != nil {
+		if !repair {
+			return err
+		}
 		if err := l.recover(floor); err != nil {
 			return err
 		}

@@ -171,6 +171,21 @@ func (l *Log) AppendSoon(ctx context.Context, records ...Record) ([]Record, erro
 	return l.append(ctx, &request{records: slices.Clone(records), soon: true})
 }
 
+// Ready does what an Append does before it writes, so that the next one need not, unless
+// something else has been appended by then: it reads the end of the log, and waits until
+// that is on the disk. It repairs nothing: whoever does has to say so. An error is the
+// next Append's, too, or that there is something to repair.
+func (l *Log) Ready(ctx context.Context) error {
+	r := &request{soon: true, done: make(chan struct{}), lead: make(chan struct{})}
+	if err := l.enqueue(r); err != nil {
+		return fmt.Errorf("read the end of the audit log: %w", err)
+	}
+	if err := l.wait(ctx, r); err != nil {
+		return fmt.Errorf("read the end of the audit log: %w", err)
+	}
+	return nil
+}
+
 // append has r, a new request, committed.
 func (l *Log) append(ctx context.Context, r *request) ([]Record, error) {
 	if len(r.records) == 0 {

@@ -2,18 +2,17 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
-// Rehearse reads the end of the log in dir as an Append does, and keeps nothing: what
-// that needs of this program is in memory then. Where there is no log it makes none. It
-// repairs nothing: whoever does has to say so.
+// Rehearse is Ready of the log in dir, of which nothing is kept: what that needs of this
+// program is in memory then. Where there is no log it makes none.
 func Rehearse(dir string) error {
-	if _, err := os.Lstat(filepath.Join(dir, "head")); err != nil {
-		return err
+	if !There(dir) {
+		return os.ErrNotExist
 	}
 	l, err := Open(dir, Options{})
 	if err != nil {
@@ -22,22 +21,11 @@ func Rehearse(dir string) error {
 	//nolint:forbidigo // nobody waits for it
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	unlock, err := lock(ctx, dir, syscall.LOCK_EX, nil)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	defer l.tail.close()
-	segments, err := listSegments(dir)
-	if err != nil || len(segments) == 0 {
-		return err
-	}
-	if _, err := l.openFiles(); err != nil {
-		return err
-	}
-	l.tail.segment = len(segments)
-	if l.tail.file, err = openSegment(dir, len(segments), os.O_RDWR); err != nil {
-		return err
-	}
-	return l.loadFast()
+	return errors.Join(l.Ready(ctx), l.Close())
+}
+
+// There reports whether dir has a log.
+func There(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, "head"))
+	return err == nil
 }
