@@ -26,7 +26,7 @@ func TestShelf(t *testing.T) {
 		t.Errorf("from %s, then from %s", first, second)
 	}
 	flows := o.tape.ended(t, 2)
-	if flows[1].Dialled != flows[0].Dialled || flows[1].Connected.IsZero() {
+	if flows[1].Dialled.String() != "127.0.0.1:"+o.port || flows[1].Connected.IsZero() {
 		t.Errorf("told of %+v", flows[1])
 	}
 	// The name leads elsewhere, where nobody may go.
@@ -34,14 +34,25 @@ func TestShelf(t *testing.T) {
 	if got := o.see(t, "fetch", o.ca, "GET", url); got.Text != "502" {
 		t.Errorf("%+v", got)
 	}
+	// Where one may go, and nobody listens.
+	rule, there, elsewhere := "net.connect:web.test:"+o.port+"/http:GET", "net.connect:127.0.0.1:"+o.port, "net.connect:127.0.0.2:"+o.port
+	o.gate.grant(rule, there, elsewhere)
+	if got := o.see(t, "fetch", o.ca, "GET", url); got.Text != "502" {
+		t.Errorf("%+v", got)
+	}
+	// To both, of which the second is the one.
+	o.hosts.set("web.test", "127.0.0.2", "127.0.0.1")
+	if both := from(); both != first {
+		t.Errorf("from %s, and from %s by two addresses", first, both)
+	}
 	o.hosts.set("web.test", "127.0.0.1")
 	// The address is not granted any more, and nobody has said so yet.
-	o.gate.grant("net.connect:web.test:" + o.port + "/http:GET")
+	o.gate.grant(rule)
 	time.Sleep(1100 * time.Millisecond) // an answer is remembered for a second
 	if got := o.see(t, "fetch", o.ca, "GET", url); got.Text != "502" {
 		t.Errorf("%+v", got)
 	}
-	o.gate.grant("net.connect:web.test:"+o.port+"/http:GET", "net.connect:127.0.0.1:"+o.port)
+	o.gate.grant(rule, there)
 	if third := from(); third != first {
 		t.Errorf("from %s, and from %s at last", first, third)
 	}
@@ -49,7 +60,7 @@ func TestShelf(t *testing.T) {
 	if last := from(); last == first {
 		t.Error("grants have changed, and the connection is there still")
 	}
-	for _, f := range o.tape.ended(t, 6) {
+	for _, f := range o.tape.ended(t, 8) {
 		if f.End != egress.Done {
 			t.Errorf("%+v", f)
 		}
