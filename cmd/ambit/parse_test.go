@@ -327,3 +327,22 @@ func TestIsID(t *testing.T) {
 		}
 	}
 }
+
+// TestServes: timers are exact where it is not known yet who waits for this process, and
+// late where first touches and connections do.
+func TestServes(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		flags runFlags
+		want  bool
+	}{
+		{"plain", runFlags{allow: []string{"fs.read:/usr"}, ask: askNone}, false},
+		{"asking", runFlags{allow: []string{"fs.read:/usr"}, ask: askQueue}, false},
+		{"network", runFlags{allow: []string{"fs.read:/usr", "net.connect:example.org:443"}, ask: askNone}, false},
+		{"pack", runFlags{pack: "notes", ask: askNone}, true},
+	} {
+		if got := tc.flags.serves(); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}

@@ -85,12 +85,10 @@ is no such command; 128+N: signal N ended it.`,
 }
 
 // serves reports whether others may wait for this process while the program runs, and
-// by timers of its runtime: held calls for answers. What a pack needs is not known yet.
-// New connections and uses of secrets wait for its poller and the disk, which say when
-// they are there; with exact timers Go's monitor had a turn several times at each.
-func (f *runFlags) serves() bool {
-	return f.asks() || f.pack != ""
-}
+// by timers of its runtime: what a pack needs is not known yet. First touches, new
+// connections and uses of secrets wait for its poller and the disk, or for threads that
+// say that they wait; with exact timers Go's monitor had a turn several times at each.
+func (f *runFlags) serves() bool { return f.pack != "" }
 
 // namesNetwork reports whether something of the network is allowed by name.
 func (f *runFlags) namesNetwork() bool {

@@ -76,7 +76,7 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enfo
 		s.abandon()
 		return nil, fmt.Errorf("a promised layer does not hold: %v", broken)
 	}
-	s.letGo = holdMounts(s.pid)
+	s.letGo = holdMounts(s.pid, p.Trapped())
 	return s, nil
 }
 

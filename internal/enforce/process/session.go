@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,19 +80,6 @@ func (s *session) abandon() {
 	if err := removeGroup(s.group); err != nil {
 		fmt.Fprintf(os.Stderr, "ambit: remove the control group: %v\n", err) // nobody is left to answer to
 	}
-}
-
-// holdMounts keeps the sandbox's mounts until the answer is called, or the launcher
-// ends. Otherwise init takes them apart as it ends, and its end is waited for: the
-// kernel waits there until nobody looks at any mount of the host's tree any more.
-// Now the launcher does that, and writes down the end meanwhile. Nothing runs in
-// the sandbox then.
-func holdMounts(pid int) (letGo func()) {
-	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return func() {} // then it takes its time
-	}
-	return sync.OnceFunc(func() { _ = unix.Close(fd) }) // nothing was written
 }
 
 // Signal passes a signal to the program, through init.
