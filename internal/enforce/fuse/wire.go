@@ -11,14 +11,16 @@ import (
 )
 
 // Numbers are those of linux/fuse.h, in the machine's own order. Version 7.31 with
-// two flags: no parallel lookups in one directory, no readdirplus, no open that
-// skips the server.
+// few flags: no parallel lookups in one directory, no open that skips the server.
 const (
 	protocolMajor = 7
 	protocolMinor = 31
 	// AtomicTruncate has an open say that it truncates. Without it a program that
 	// opens so has truncated by path before.
 	AtomicTruncate = 1 << 3
+	// ListNodes has the first page of a listing tell of nodes too, as lookups do
+	// (FUSE_DO_READDIRPLUS and FUSE_READDIRPLUS_AUTO).
+	ListNodes = 1<<13 | 1<<14
 	// HandleKillpriv says that the server drops set-user-id bits itself. Without
 	// it the kernel looks at a file before it changes the owner, with the file's
 	// lock held: that look would be a touch, and a mount needs the same lock, so
@@ -66,6 +68,7 @@ const (
 	OpDestroy     Operation = 38
 	OpBatchForget Operation = 42
 	OpFallocate   Operation = 43
+	OpReaddirplus Operation = 44
 	OpRename2     Operation = 45
 	OpTmpfile     Operation = 51
 )
@@ -78,6 +81,8 @@ const (
 	direntSize = 24
 	statfsSize = 80
 	initSize   = 64
+	// LeastDirent is the size of the shortest directory entry.
+	LeastDirent = direntSize + 8
 	// MaxName bounds a component of a path.
 	MaxName = 255
 	// RootID is the node of the root.
@@ -273,6 +278,18 @@ func AppendDirent(b []byte, room int, name string, next uint64, mode uint32) ([]
 	wire.PutUint32(w[20:], mode>>12)
 	copy(w[direntSize:], name)
 	return b, true
+}
+
+// AppendEntry adds a directory entry with what a lookup of it would answer, where there
+// is room for both. entry is an EntryReply, or nil: then a lookup has to say.
+func AppendEntry(b []byte, room int, entry []byte, name string, next uint64, mode uint32) ([]byte, bool) {
+	at := len(b)
+	with, fits := AppendDirent(append(b, make([]byte, entrySize)...), room, name, next, mode)
+	if !fits {
+		return b, false
+	}
+	copy(with[at:at+entrySize], entry)
+	return with, true
 }
 
 // head is what stands before the body of a reply. A notification has no

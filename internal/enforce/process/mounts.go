@@ -53,6 +53,9 @@ func (b *builder) buildView() error {
 	}
 	// All sources are open: from here on the host's tree may be covered.
 	b.placeRoot()
+	if b.plan.Trapped() {
+		b.listRoot()
+	}
 	for i, e := range entries {
 		if !b.ahead.has(e) {
 			b.place(e, mounts[i])
@@ -111,6 +114,18 @@ func (b *builder) trapMount() namespace.Slot {
 // of which it knows no owner yet nobody may write to.
 func (b *builder) stored(e enforce.Entry) namespace.Slot {
 	return row.Served(b.list, b.child, b.ids(), "make "+e.Path, unix.MOUNT_ATTR_NOEXEC, "40000", [2]string{"default_permissions"})
+}
+
+// listRoot has the kernel know the names of the trap's root: what is placed there, and
+// every start of a program, walks through them, and a request for each name would take as
+// long as one for all.
+func (b *builder) listRoot() {
+	const what, room = "list the view's root", 64 // what has no room here the kernel knows all the same
+	l := b.list
+	dir := l.NewSlot()
+	l.Call(what, unix.SYS_OPENAT, namespace.Result(b.root), l.Str("."), num(unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)).Keep(dir)
+	l.Call(what, unix.SYS_GETDENTS64, namespace.Result(dir), l.Bytes(make([]byte, room)), num(room))
+	l.Call(what, unix.SYS_CLOSE, namespace.Result(dir))
 }
 
 const noSlot = namespace.Slot(-1)

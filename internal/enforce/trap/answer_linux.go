@@ -15,7 +15,11 @@ func (s *server) serve(message []byte) error {
 	}
 	switch r.Op {
 	case fuse.OpInit:
-		body, err := r.InitReply(fuse.HandleKillpriv|fuse.CacheSymlinks, fuse.BlockSize) // no write is taken
+		flags := uint32(fuse.HandleKillpriv | fuse.CacheSymlinks)
+		if !s.trap.config.Proxied { // a proxy lists what it does not know
+			flags |= fuse.ListNodes
+		}
+		body, err := r.InitReply(flags, fuse.BlockSize) // no write is taken
 		if err != nil {
 			return err
 		}
@@ -66,6 +70,8 @@ func (s *server) serveNode(r fuse.Request) {
 		err = s.read(r, n)
 	case fuse.OpReaddir:
 		err = s.readdir(r, n)
+	case fuse.OpReaddirplus:
+		err = s.listNodes(r, n)
 	case fuse.OpReadlink:
 		s.readlink(r, n)
 	case fuse.OpSetattr, fuse.OpSymlink, fuse.OpMknod, fuse.OpMkdir, fuse.OpUnlink, fuse.OpRmdir, fuse.OpRename, fuse.OpRename2, fuse.OpLink, fuse.OpCreate, fuse.OpTmpfile,

@@ -227,3 +227,51 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// TestListNodes: the first listing tells of the names that the view has what lookups
+// would, as far as there is room; what has none, what is given back, and later listings
+// leave nothing behind.
+func TestListNodes(t *testing.T) {
+	const listNodes, forget, entry, header = 44, 2, 128, 24
+	names := []trap.Name{{Path: "/own", Dir: true}, {Path: "/link", Link: "own"}, {Path: "/file"}}
+	list := func(b *trap.Bare, replies int, size uint32) (told map[string]uint64) {
+		body := make([]byte, 40)
+		binary.NativeEndian.PutUint32(body[16:], size)
+		must(b.Serve(message(listNodes, 1, 1, body)))
+		_, errno, got := reply(t, replies)
+		if errno != 0 || len(got) > int(size) {
+			t.Fatalf("listed: %v, %d bytes of %d", errno, len(got), size)
+		}
+		told = map[string]uint64{}
+		for len(got) > 0 {
+			name := got[entry+header:][:binary.NativeEndian.Uint32(got[entry+16:])]
+			told[string(name)] = binary.NativeEndian.Uint64(got)
+			got = got[entry+(header+len(name)+7)&^7:]
+		}
+		return told
+	}
+	b, replies := bare(t, trap.Config{Names: names})
+	b.Trap().Shown("/usr", true)
+	told := list(b, replies, 4096)
+	if len(told) != 6 || told["."] != 0 || told[".."] != 0 || b.Trap().Nodes() != 5 {
+		t.Errorf("told %v, %d nodes", told, b.Trap().Nodes())
+	}
+	for _, name := range []string{"own", "link", "file", "usr"} {
+		must(b.Serve(message(lookup, 2, 1, []byte(name+"\x00"))))
+		if _, errno, body := reply(t, replies); errno != 0 || told[name] == 0 || binary.NativeEndian.Uint64(body) != told[name] {
+			t.Errorf("%s: listed as %d, looked up as %d, %v", name, told[name], binary.NativeEndian.Uint64(body), errno)
+		}
+		must(b.Serve(message(forget, 0, told[name], binary.NativeEndian.AppendUint64(nil, 2))))
+	}
+	if n := b.Trap().Nodes(); n != 1 {
+		t.Errorf("%d nodes are left of both", n)
+	}
+	b.Trap().Shown("/later", true)
+	if told := list(b, replies, 4096); len(told) != 7 || told["own"] != 0 || told["later"] != 0 || b.Trap().Nodes() != 1 {
+		t.Errorf("told once more: %v, %d nodes", told, b.Trap().Nodes())
+	}
+	b, replies = bare(t, trap.Config{Names: names})
+	if told := list(b, replies, 3*(entry+header+8)); len(told) != 3 || told["own"] == 0 || b.Trap().Nodes() != 2 {
+		t.Errorf("with room for three: %v, %d nodes", told, b.Trap().Nodes())
+	}
+}

@@ -191,24 +191,36 @@ func (t *tree) unmount(p string) {
 	t.prune(o)
 }
 
-// list returns a page of a directory, from a cookie on. 1 and 2 are the two
-// names that every directory has; a child's is larger and stays the same while
-// others come and go.
-func (t *tree) list(n *node, cookie uint64, room int) []byte {
-	const dots = 2
-	var b []byte
-	fits := true
-	for ; cookie < dots && fits; cookie++ {
-		b, fits = fuse.AppendDirent(b, room, ".."[:cookie+1], cookie+1, modeDirectory)
+// dots are the two names that every directory has, with the cookies 1 and 2; a
+// child's is larger and stays the same while others come and go.
+const dots = 2
+
+// page returns copies of names of a directory, from a cookie on: no more than fill a
+// page of so many bytes.
+func (t *tree) page(n *node, cookie uint64, room int) (names []own) {
+	for ; cookie < dots; cookie++ {
+		names = append(names, own{form: directory, name: ".."[:cookie+1], cookie: cookie + 1})
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := t.find(n)
-	if o == nil || !fits {
-		return b
+	if o == nil {
+		return names
 	}
-	for _, child := range o.listed[o.after(cookie-dots):] {
-		if b, fits = fuse.AppendDirent(b, room, child.name, child.cookie+dots, child.form.mode()); !fits {
+	found := o.listed[o.after(cookie-dots):]
+	for _, child := range found[:min(len(found), room/fuse.LeastDirent)] {
+		seen, _ := glimpse(child)
+		seen.cookie += dots
+		names = append(names, seen)
+	}
+	return names
+}
+
+// list returns a page of a directory, from a cookie on.
+func (t *tree) list(n *node, cookie uint64, room int) (b []byte) {
+	fits := true
+	for _, o := range t.page(n, cookie, room) {
+		if b, fits = fuse.AppendDirent(b, room, o.name, o.cookie, o.form.mode()); !fits {
 			break
 		}
 	}
