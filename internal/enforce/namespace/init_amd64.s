@@ -36,13 +36,13 @@
 #define SYS_rt_sigprocmask 14
 #define SYS_recvmsg 47
 #define SYS_clone 56
-#define SYS_execve 59
 #define SYS_wait4 61
 #define SYS_kill 62
 #define SYS_fcntl 72
 #define SYS_rt_sigtimedwait 128
 #define SYS_prctl 157
 #define SYS_exit_group 231
+#define SYS_execveat 322
 #define SYS_close_range 436
 #define ERRAND 0x10000000
 
@@ -304,10 +304,12 @@ ready:
 	MOVL $SYS_rt_sigprocmask, AX
 	SYSCALL
 	MOVQ 0(R12), CX        // argc
-	MOVQ 16(R12), DI       // argv[1]: the program
-	LEAQ 24(R12), SI       // argv[2:]
-	LEAQ 16(R12)(CX*8), DX // behind argv's NULL: the environment
-	MOVL $SYS_execve, AX
+	MOVQ $-100, DI          // AT_FDCWD
+	MOVQ 16(R12), SI        // argv[1]: the program
+	LEAQ 24(R12), DX        // argv[2:]
+	LEAQ 16(R12)(CX*8), R10 // behind argv's NULL: the environment
+	MOVL $0x1000, R8        // AT_EMPTY_PATH, which changes nothing of a path: such a call is not held
+	MOVL $SYS_execveat, AX
 	SYSCALL
 
 cannot:

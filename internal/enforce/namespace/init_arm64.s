@@ -15,7 +15,7 @@
 #define SYS_prctl 167
 #define SYS_recvmsg 212
 #define SYS_clone 220
-#define SYS_execve 221
+#define SYS_execveat 281
 #define SYS_mmap 222
 #define SYS_wait4 260
 #define SYS_close_range 436
@@ -286,11 +286,13 @@ ready:
 	MOVD $SYS_rt_sigprocmask, R8
 	SVC
 	MOVD 0(R20), R9         // argc
-	MOVD 16(R20), R0        // argv[1]: the program
-	ADD  $24, R20, R1       // argv[2:]
-	ADD  R9<<3, R20, R2     // behind argv's NULL: the environment
-	ADD  $16, R2
-	MOVD $SYS_execve, R8
+	MOVD $-100, R0          // AT_FDCWD
+	MOVD 16(R20), R1        // argv[1]: the program
+	ADD  $24, R20, R2       // argv[2:]
+	ADD  R9<<3, R20, R3     // behind argv's NULL: the environment
+	ADD  $16, R3
+	MOVD $0x1000, R4        // AT_EMPTY_PATH, which changes nothing of a path: such a call is not held
+	MOVD $SYS_execveat, R8
 	SVC
 
 cannot:

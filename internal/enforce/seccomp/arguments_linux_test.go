@@ -23,6 +23,7 @@ func TestArguments(t *testing.T) {
 	death := seccomp.Options{KeepDeathSignal: true}
 	change, run := seccomp.Options{HoldChanges: true}, seccomp.Options{HoldRuns: true}
 	look, group := seccomp.Options{HoldLooks: true}, seccomp.Options{NoGroupSignal: true}
+	runs := seccomp.Options{HoldRuns: true, HoldLooks: true, HoldChanges: true}
 	first := seccomp.Options{HoldSockets: true}
 	watched := seccomp.Options{HoldLooks: true, HoldOpen: true}
 	const cwd = 0xffffffffffffff9c // AT_FDCWD
@@ -41,6 +42,13 @@ func TestArguments(t *testing.T) {
 		{spawn, "clone3", [6]uint64{}, "ENOSYS"},
 		{spawn, "execve", [6]uint64{}, "hold"},
 		{spawn, "execveat", [6]uint64{}, "hold"},
+		{spawn, "execveat", [6]uint64{cwd, 1, 2, 3, unix.AT_EMPTY_PATH}, "hold"},
+		{run, "execve", [6]uint64{1, 2, 3}, "hold"},
+		{run, "execveat", [6]uint64{cwd, 1, 2, 3, 0}, "hold"},
+		{run, "execveat", [6]uint64{cwd, 1, 2, 3, unix.AT_SYMLINK_NOFOLLOW}, "hold"},
+		{run, "execveat", [6]uint64{cwd, 1, 2, 3, unix.AT_EMPTY_PATH}, "allow"}, // as init starts the program
+		{runs, "execveat", [6]uint64{cwd, 1, 2, 3, unix.AT_EMPTY_PATH}, "hold"}, // whose interpreter no trap asks about
+		{open, "execveat", [6]uint64{cwd, 1, 2, 3, unix.AT_EMPTY_PATH}, "hold"},
 		{seccomp.Options{}, "clone", [6]uint64{sigchld | unix.CLONE_NEWTIME}, "allow"}, // part of the signal's number there
 		{seccomp.Options{}, "unshare", [6]uint64{unix.CLONE_NEWTIME}, "EPERM"},
 		{seccomp.Options{}, "unshare", [6]uint64{unix.CLONE_FS | unix.CLONE_FILES}, "allow"},

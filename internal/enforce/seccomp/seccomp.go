@@ -51,7 +51,8 @@ type Options struct {
 	// walked to that nobody was told of, but for those in the kernel's own search
 	// (an interpreter in execve) and for AT_EMPTY_PATH.
 	HoldLooks bool
-	// HoldRuns holds execve and execveat.
+	// HoldRuns holds execve and execveat; the latter without HoldLooks only where it names
+	// what it executes for certain, without AT_EMPTY_PATH.
 	HoldRuns bool
 	// HoldListens holds listen.
 	HoldListens bool

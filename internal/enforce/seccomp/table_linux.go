@@ -167,8 +167,15 @@ func holds(o Options) []rule {
 	if o.HoldLooks {
 		rs = append(rs, looks(o)...)
 	}
-	if (o.HoldOpen || o.HoldRuns) && !o.NoSpawn {
+	switch {
+	case o.NoSpawn:
+	case o.HoldOpen, o.HoldRuns && o.HoldLooks:
 		rs = append(rs, always(hold, whyOpen, "execve", "execveat")...)
+	case o.HoldRuns:
+		// What is executed by its descriptor has no name to ask about; init starts the
+		// first program so, which was granted.
+		rs = append(rs, rule{"execve", hold, whyOpen, "", nil},
+			rule{"execveat", hold, whyOpen, "without AT_EMPTY_PATH", []test{lacks(4, unix.AT_EMPTY_PATH)}})
 	}
 	if o.HoldChanges {
 		rs = append(rs, changes(o)...)

@@ -218,7 +218,7 @@ func (t *tree) page(n *node, cookie uint64, room int) (names []own) {
 
 // list returns a page of a directory, from a cookie on.
 func (t *tree) list(n *node, cookie uint64, room int) (b []byte) {
-	fits := true
+	var fits bool
 	for _, o := range t.page(n, cookie, room) {
 		if b, fits = fuse.AppendDirent(b, room, o.name, o.cookie, o.form.mode()); !fits {
 			break
