@@ -144,13 +144,16 @@ func TestAskingAllowed(t *testing.T) {
 }
 
 // Refused is refused: nothing of it is there, whatever is tried, and nobody is asked
-// about what the view cannot get: pipes, programs, and changes.
+// about what the view cannot get: pipes, programs, and changes. What an answer that
+// refuses would have shown is not shown either.
 func TestAskingRefused(t *testing.T) {
 	dir := concealed(t)
 	if err := errors.Join(unix.Mkfifo(dir+"/pipe", 0o644), os.WriteFile(dir+"/run", []byte("#!/bin/sh\necho ran\n"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	p := &person{answer: no}
+	p := &person{answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
+		return enforce.Answer{Show: []enforce.Entry{bind(touch)}}
+	}}
 	got := asks(t, p, `cd `+dir+`; exec 2>&-; cat `+dir+`/file; ls `+dir+`; cd `+dir+`; cat link `+dir+`/link `+dir+`/out `+dir+`/pipe; `+dir+`/run; cd /; F=`+dir+`/file; echo x > $F; echo x >> $F; echo x > `+dir+`/new; mkdir `+dir+`/dir; mv $F /tmp/file; cat /tmp/file; rm $F; chmod 777 $F; truncate -s 0 $F; ln $F /tmp/l; cat /tmp/l; cat `+dir+`/absent; true`)
 	if got != "" {
 		t.Errorf("it got %q", got)
