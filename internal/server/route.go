@@ -137,6 +137,8 @@ var routes = []Route{
 	{Procedure: api.StorageServiceGetContentProcedure, Shows: Owned, Least: Operator},
 	{Procedure: api.StorageServiceRemoveValueProcedure, Shows: Owned, Least: Operator},
 	{Procedure: api.StorageServiceRestoreValueProcedure, Shows: Owned, Least: Operator},
+	{Procedure: api.StorageServiceForgetValueProcedure, Shows: Owned, Least: Admin},
+	{Procedure: api.StorageServiceAdoptValuesProcedure, Shows: Owned, Least: Admin},
 	{Procedure: api.HostServiceGetVersionProcedure, Shows: Shared, Least: Viewer},
 	{Procedure: api.HostServiceCheckHealthProcedure, Shows: Shared, Least: Viewer},
 	{Procedure: api.HostServiceDiagnoseProcedure, Shows: Machines, Least: Operator},

@@ -134,3 +134,22 @@ func (s stored) RestoreValue(ctx context.Context, r *connect.Request[pb.RestoreV
 	}
 	return connect.NewResponse(&pb.RestoreValueResponse{Version: v.message()}), nil
 }
+
+func (s stored) ForgetValue(ctx context.Context, r *connect.Request[pb.ForgetValueRequest]) (*connect.Response[pb.ForgetValueResponse], error) {
+	var done []string
+	if err := s.aboutKey(ctx, &done, r.Msg, []string{"rm", "--forget"}); err != nil {
+		return nil, failure(err)
+	}
+	return connect.NewResponse(&pb.ForgetValueResponse{}), nil
+}
+
+func (s stored) AdoptValues(ctx context.Context, r *connect.Request[pb.AdoptValuesRequest]) (*connect.Response[pb.AdoptValuesResponse], error) {
+	if r.Msg.GetPack() == "" {
+		return nil, invalid("pack: expected the id of one")
+	}
+	var to struct{}
+	if err := s.command(ctx, &to, "storage", "adopt", "--", r.Msg.GetPack()); err != nil {
+		return nil, failure(err)
+	}
+	return connect.NewResponse(&pb.AdoptValuesResponse{}), nil
+}

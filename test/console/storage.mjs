@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { ambit, bench, call, patience, signIn, url } from './bench.mjs'
+import { ambit, bench, call, pack, patience, signIn, url } from './bench.mjs'
 import { check } from './look.mjs'
 
 const key = '<svg/onload=alert(1)>' // no key has what cannot be seen, or a space
@@ -66,7 +66,36 @@ await bench(async ({ page, browser }) => {
   await other.getByRole('link', { name: key, exact: true }).click()
   await other.getByText('That takes an operator.').waitFor()
   await other.locator('.rows tbody tr').nth(4).waitFor()
-  assert.equal(await other.getByRole('button', { name: /Show|Restore|Remove/ }).count(), 0)
+  assert.equal(await other.getByRole('button', { name: /Show|Restore|Remove|Forget/ }).count(), 0)
+
+  // What a removed pack has left is given to the one that has its id, if there is one.
+  const id = 'org.example.keeper'
+  const keeper = pack('keeper', { id, entry: ['sh', '-c', 'echo kept > /ambit/storage/notes'], capabilities: ['storage.write:notes'] })
+  ambit('pack', 'install', '--yes', keeper)
+  ambit('run', '--pack', id)
+  ambit('pack', 'rm', id)
+  await page.goto(`${url}/storage`)
+  await rows.getByText('kept for nobody').waitFor()
+  const give = page.getByRole('button', { name: `Give it to the pack ${id}: notes and what else was left` })
+  await give.click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Give it' }).click()
+  await page.getByRole('dialog').getByText('there is no pack').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+  ambit('pack', 'install', '--yes', keeper)
+  await check(page, 'storage-left')
+  await give.click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Give it' }).click()
+  await page.getByRole('link', { name: 'notes', exact: true }).click()
+
+  // What is forgotten is gone, with its versions and a yes.
+  await page.getByRole('button', { name: 'Forget' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+  assert.equal(ambit('storage', 'cat', '--pack', id, 'notes'), 'kept\n')
+  await page.getByRole('button', { name: 'Forget' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Forget it' }).click()
+  await rows.getByText(key).waitFor()
+  assert.equal(await rows.getByText('notes', { exact: true }).count(), 0)
+  await assert.rejects(call(page, 'StorageService/GetValue', { pack: id, key: 'notes' }), /nothing is stored/)
 
   // What a host would answer that knew no rules for keys.
   const odd = { pack: '\u001b[31m\u202eorg', key: `${image}\u001b[2J`, current: { number: '1', time: '2026-01-01T00:00:00Z' }, versions: 1, left: '2026-01-02T00:00:00Z' }

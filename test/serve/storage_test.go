@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,71 @@ func TestStorage(t *testing.T) {
 	}
 }
 
+// What is forgotten has no versions any more, and what a removed pack has left is given to
+// the pack that has its id, where there is one.
+func TestStorageForgetAdopt(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	hc := h.Client()
+	t.Cleanup(hc.CloseIdleConnections)
+	c := ambitv1connect.NewStorageServiceClient(hc, base)
+	shelve(t, h.State, storage.Owner{Principal: self()}, "a", "one", "two")
+	if _, err := c.ForgetValue(t.Context(), connect.NewRequest(&pb.ForgetValueRequest{Key: "a"})); err != nil {
+		t.Error(err)
+	}
+	if v, err := c.GetValue(t.Context(), connect.NewRequest(&pb.GetValueRequest{Key: "a"})); err == nil {
+		t.Errorf("what was forgotten has versions: %v", v)
+	}
+	for _, key := range []string{"", "../a", "--all", "a"} {
+		if _, err := c.ForgetValue(t.Context(), connect.NewRequest(&pb.ForgetValueRequest{Key: key})); err == nil {
+			t.Errorf("%q is forgotten", key)
+		}
+	}
+
+	const id = "org.example.left"
+	dir := filepath.Join(h.Home, "pack")
+	err := os.Mkdir(dir, 0o755)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "ambit.json"), []byte(`{"id": "`+id+`", "kind": "cli-tool", "entry": ["true"]}`), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ambit := func(args ...string) {
+		t.Helper()
+		if out, err := h.Command(args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v %s", args, err, out)
+		}
+	}
+	adopt := func(id string) error {
+		_, err := c.AdoptValues(t.Context(), connect.NewRequest(&pb.AdoptValuesRequest{Pack: id}))
+		return err
+	}
+	ambit("pack", "install", "--yes", dir)
+	shelve(t, h.State, storage.Owner{Principal: self(), Pack: id}, "b", "kept")
+	ambit("pack", "rm", id)
+	wantCode(t, "no such pack", adopt(id), connect.CodeFailedPrecondition)
+	wantCode(t, "none", adopt(""), connect.CodeInvalidArgument)
+	wantCode(t, "a flag", adopt("--org=other"), connect.CodeFailedPrecondition)
+	ambit("pack", "install", "--yes", dir)
+	read := func() (string, error) {
+		m, err := c.GetContent(t.Context(), connect.NewRequest(&pb.GetContentRequest{Pack: id, Key: "b"}))
+		if err != nil {
+			return "", err
+		}
+		return string(m.Msg.GetData()), nil
+	}
+	if got, err := read(); err == nil {
+		t.Errorf("a new pack finds what a removed one had: %q", got)
+	}
+	if err := adopt(id); err != nil {
+		t.Error(err)
+	}
+	if got, err := read(); err != nil || got != "kept" {
+		t.Errorf("it has %q, %v", got, err)
+	}
+}
+
 // What one organisation has stored another one neither sees nor changes, by the same
 // requests that show it to its own.
 func TestStorageOfOthers(t *testing.T) {
@@ -116,7 +182,7 @@ func TestStorageOfOthers(t *testing.T) {
 	h, address := listening(t, "--listen", "127.0.0.1:0")
 	acme, beta := joins(t, h, address, "a", "acme"), joins(t, h, address, "b", "beta")
 	shelve(t, h.State, storage.Owner{Principal: self() + "@acme"}, "k", mark)
-	for _, call := range []string{"ListValues", "GetValue", "GetContent", "RemoveValue", "RestoreValue"} {
+	for _, call := range []string{"ListValues", "GetValue", "GetContent", "RemoveValue", "RestoreValue", "ForgetValue"} {
 		const body = `{"key":"k","version":"1"}`
 		const path = "/ambit.v1.StorageService/"
 		code, text := beta.call(t, path+call, body, false, patience, nil)

@@ -722,6 +722,174 @@ func (x *RestoreValueResponse) GetVersion() *StoredVersion {
 	return nil
 }
 
+type ForgetValueRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pack          string                 `protobuf:"bytes,1,opt,name=pack,proto3" json:"pack,omitempty"`
+	Key           string                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetValueRequest) Reset() {
+	*x = ForgetValueRequest{}
+	mi := &file_ambit_v1_storage_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetValueRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetValueRequest) ProtoMessage() {}
+
+func (x *ForgetValueRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_storage_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetValueRequest.ProtoReflect.Descriptor instead.
+func (*ForgetValueRequest) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_storage_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ForgetValueRequest) GetPack() string {
+	if x != nil {
+		return x.Pack
+	}
+	return ""
+}
+
+func (x *ForgetValueRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+type ForgetValueResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetValueResponse) Reset() {
+	*x = ForgetValueResponse{}
+	mi := &file_ambit_v1_storage_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetValueResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetValueResponse) ProtoMessage() {}
+
+func (x *ForgetValueResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_storage_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetValueResponse.ProtoReflect.Descriptor instead.
+func (*ForgetValueResponse) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_storage_proto_rawDescGZIP(), []int{13}
+}
+
+type AdoptValuesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pack          string                 `protobuf:"bytes,1,opt,name=pack,proto3" json:"pack,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptValuesRequest) Reset() {
+	*x = AdoptValuesRequest{}
+	mi := &file_ambit_v1_storage_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptValuesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptValuesRequest) ProtoMessage() {}
+
+func (x *AdoptValuesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_storage_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptValuesRequest.ProtoReflect.Descriptor instead.
+func (*AdoptValuesRequest) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_storage_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *AdoptValuesRequest) GetPack() string {
+	if x != nil {
+		return x.Pack
+	}
+	return ""
+}
+
+type AdoptValuesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptValuesResponse) Reset() {
+	*x = AdoptValuesResponse{}
+	mi := &file_ambit_v1_storage_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptValuesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptValuesResponse) ProtoMessage() {}
+
+func (x *AdoptValuesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_storage_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptValuesResponse.ProtoReflect.Descriptor instead.
+func (*AdoptValuesResponse) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_storage_proto_rawDescGZIP(), []int{15}
+}
+
 var File_ambit_v1_storage_proto protoreflect.FileDescriptor
 
 const file_ambit_v1_storage_proto_rawDesc = "" +
@@ -771,7 +939,14 @@ const file_ambit_v1_storage_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x03R\aversion\"I\n" +
 	"\x14RestoreValueResponse\x121\n" +
-	"\aversion\x18\x01 \x01(\v2\x17.ambit.v1.StoredVersionR\aversion2\x8f\x03\n" +
+	"\aversion\x18\x01 \x01(\v2\x17.ambit.v1.StoredVersionR\aversion\":\n" +
+	"\x12ForgetValueRequest\x12\x12\n" +
+	"\x04pack\x18\x01 \x01(\tR\x04pack\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\"\x15\n" +
+	"\x13ForgetValueResponse\"(\n" +
+	"\x12AdoptValuesRequest\x12\x12\n" +
+	"\x04pack\x18\x01 \x01(\tR\x04pack\"\x15\n" +
+	"\x13AdoptValuesResponse2\xa7\x04\n" +
 	"\x0eStorageService\x12L\n" +
 	"\n" +
 	"ListValues\x12\x1b.ambit.v1.ListValuesRequest\x1a\x1c.ambit.v1.ListValuesResponse\"\x03\x90\x02\x01\x12F\n" +
@@ -779,7 +954,9 @@ const file_ambit_v1_storage_proto_rawDesc = "" +
 	"\n" +
 	"GetContent\x12\x1b.ambit.v1.GetContentRequest\x1a\x1c.ambit.v1.GetContentResponse\"\x03\x90\x02\x01\x12J\n" +
 	"\vRemoveValue\x12\x1c.ambit.v1.RemoveValueRequest\x1a\x1d.ambit.v1.RemoveValueResponse\x12M\n" +
-	"\fRestoreValue\x12\x1d.ambit.v1.RestoreValueRequest\x1a\x1e.ambit.v1.RestoreValueResponseB&Z$ambit.dev/ambit/api/ambit/v1;ambitv1b\x06proto3"
+	"\fRestoreValue\x12\x1d.ambit.v1.RestoreValueRequest\x1a\x1e.ambit.v1.RestoreValueResponse\x12J\n" +
+	"\vForgetValue\x12\x1c.ambit.v1.ForgetValueRequest\x1a\x1d.ambit.v1.ForgetValueResponse\x12J\n" +
+	"\vAdoptValues\x12\x1c.ambit.v1.AdoptValuesRequest\x1a\x1d.ambit.v1.AdoptValuesResponseB&Z$ambit.dev/ambit/api/ambit/v1;ambitv1b\x06proto3"
 
 var (
 	file_ambit_v1_storage_proto_rawDescOnce sync.Once
@@ -793,7 +970,7 @@ func file_ambit_v1_storage_proto_rawDescGZIP() []byte {
 	return file_ambit_v1_storage_proto_rawDescData
 }
 
-var file_ambit_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_ambit_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_ambit_v1_storage_proto_goTypes = []any{
 	(*StoredVersion)(nil),         // 0: ambit.v1.StoredVersion
 	(*StoredValue)(nil),           // 1: ambit.v1.StoredValue
@@ -807,12 +984,16 @@ var file_ambit_v1_storage_proto_goTypes = []any{
 	(*RemoveValueResponse)(nil),   // 9: ambit.v1.RemoveValueResponse
 	(*RestoreValueRequest)(nil),   // 10: ambit.v1.RestoreValueRequest
 	(*RestoreValueResponse)(nil),  // 11: ambit.v1.RestoreValueResponse
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*ForgetValueRequest)(nil),    // 12: ambit.v1.ForgetValueRequest
+	(*ForgetValueResponse)(nil),   // 13: ambit.v1.ForgetValueResponse
+	(*AdoptValuesRequest)(nil),    // 14: ambit.v1.AdoptValuesRequest
+	(*AdoptValuesResponse)(nil),   // 15: ambit.v1.AdoptValuesResponse
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_ambit_v1_storage_proto_depIdxs = []int32{
-	12, // 0: ambit.v1.StoredVersion.time:type_name -> google.protobuf.Timestamp
+	16, // 0: ambit.v1.StoredVersion.time:type_name -> google.protobuf.Timestamp
 	0,  // 1: ambit.v1.StoredValue.current:type_name -> ambit.v1.StoredVersion
-	12, // 2: ambit.v1.StoredValue.left:type_name -> google.protobuf.Timestamp
+	16, // 2: ambit.v1.StoredValue.left:type_name -> google.protobuf.Timestamp
 	1,  // 3: ambit.v1.ListValuesResponse.values:type_name -> ambit.v1.StoredValue
 	0,  // 4: ambit.v1.GetValueResponse.versions:type_name -> ambit.v1.StoredVersion
 	0,  // 5: ambit.v1.RestoreValueResponse.version:type_name -> ambit.v1.StoredVersion
@@ -821,13 +1002,17 @@ var file_ambit_v1_storage_proto_depIdxs = []int32{
 	6,  // 8: ambit.v1.StorageService.GetContent:input_type -> ambit.v1.GetContentRequest
 	8,  // 9: ambit.v1.StorageService.RemoveValue:input_type -> ambit.v1.RemoveValueRequest
 	10, // 10: ambit.v1.StorageService.RestoreValue:input_type -> ambit.v1.RestoreValueRequest
-	3,  // 11: ambit.v1.StorageService.ListValues:output_type -> ambit.v1.ListValuesResponse
-	5,  // 12: ambit.v1.StorageService.GetValue:output_type -> ambit.v1.GetValueResponse
-	7,  // 13: ambit.v1.StorageService.GetContent:output_type -> ambit.v1.GetContentResponse
-	9,  // 14: ambit.v1.StorageService.RemoveValue:output_type -> ambit.v1.RemoveValueResponse
-	11, // 15: ambit.v1.StorageService.RestoreValue:output_type -> ambit.v1.RestoreValueResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
+	12, // 11: ambit.v1.StorageService.ForgetValue:input_type -> ambit.v1.ForgetValueRequest
+	14, // 12: ambit.v1.StorageService.AdoptValues:input_type -> ambit.v1.AdoptValuesRequest
+	3,  // 13: ambit.v1.StorageService.ListValues:output_type -> ambit.v1.ListValuesResponse
+	5,  // 14: ambit.v1.StorageService.GetValue:output_type -> ambit.v1.GetValueResponse
+	7,  // 15: ambit.v1.StorageService.GetContent:output_type -> ambit.v1.GetContentResponse
+	9,  // 16: ambit.v1.StorageService.RemoveValue:output_type -> ambit.v1.RemoveValueResponse
+	11, // 17: ambit.v1.StorageService.RestoreValue:output_type -> ambit.v1.RestoreValueResponse
+	13, // 18: ambit.v1.StorageService.ForgetValue:output_type -> ambit.v1.ForgetValueResponse
+	15, // 19: ambit.v1.StorageService.AdoptValues:output_type -> ambit.v1.AdoptValuesResponse
+	13, // [13:20] is the sub-list for method output_type
+	6,  // [6:13] is the sub-list for method input_type
 	6,  // [6:6] is the sub-list for extension type_name
 	6,  // [6:6] is the sub-list for extension extendee
 	0,  // [0:6] is the sub-list for field type_name
@@ -844,7 +1029,7 @@ func file_ambit_v1_storage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ambit_v1_storage_proto_rawDesc), len(file_ambit_v1_storage_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

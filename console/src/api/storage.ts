@@ -27,3 +27,9 @@ export const restore = async (of: Which, version: string): Promise<StoredVersion
   (await call<{ version: StoredVersion }>('StorageService/RestoreValue', { ...of, version })).version
 
 export const remove = (of: Which) => call('StorageService/RemoveValue', of)
+
+/** Removes it with its versions. */
+export const forget = (of: Which) => call('StorageService/ForgetValue', of)
+
+/** Gives a pack what a removed one with its id had stored. */
+export const adopt = (pack: string) => call('StorageService/AdoptValues', { pack })

@@ -1,10 +1,13 @@
-import { useQuery } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
+import { useState } from 'react'
 import { all } from '../api/call'
+import { useMay } from '../api/me'
+import { adopt } from '../api/storage'
 import type { StoredValue } from '../api/types'
-import { Code, Text } from '../text'
+import { Code, plain, Text } from '../text'
 import { moment } from '../time'
-import { Badge, Empty, Page, State } from '../ui'
+import { Badge, Confirm, Empty, Page, State } from '../ui'
 import { Value } from './value'
 
 export interface ValueSearch {
@@ -29,6 +32,9 @@ export function Storage() {
 }
 
 function Values() {
+  const client = useQueryClient()
+  const may = useMay('admin')
+  const [adopting, setAdopting] = useState('')
   const query = useQuery({ queryKey: ['values'], queryFn: ({ signal }) => all<StoredValue>('StorageService/ListValues', 'values', {}, signal) })
   const rows = query.data?.rows ?? []
   return (
@@ -54,17 +60,32 @@ function Values() {
           </thead>
           <tbody>
             {rows.map((v) => (
-              <Row key={JSON.stringify([v.pack, v.left, v.key])} value={v} />
+              <Row key={JSON.stringify([v.pack, v.left, v.key])} value={v} onAdopt={may ? setAdopting : undefined} />
             ))}
           </tbody>
         </table>
       )}
       {query.data?.more && <p className="quiet">There are more than are shown. The command line lists them all: ambit storage ls</p>}
+      {adopting && (
+        <Confirm
+          title="Give it to the pack that has the id now?"
+          action="Give it"
+          onClose={() => setAdopting('')}
+          onConfirm={async () => {
+            await adopt(adopting)
+            await client.invalidateQueries({ queryKey: ['values'] })
+          }}
+        >
+          <p>
+            All that <Code value={adopting} /> had stored when it was removed last is its own again, whoever made the pack that has that id now.
+          </p>
+        </Confirm>
+      )}
     </Page>
   )
 }
 
-function Row({ value: v }: { value: StoredValue }) {
+function Row({ value: v, onAdopt }: { value: StoredValue; onAdopt: ((pack: string) => void) | undefined }) {
   const kept = v.versions ?? 0
   return (
     <tr>
@@ -79,7 +100,12 @@ function Row({ value: v }: { value: StoredValue }) {
       </td>
       <td data-label="Of">
         {v.pack ? <Text value={v.pack} /> : <span className="quiet">runs without a pack</span>}{' '}
-        {v.left && <Badge tone="warn">was removed {moment(v.left)}, kept for nobody</Badge>}
+        {v.left && <Badge tone="warn">was removed {moment(v.left)}, kept for nobody</Badge>}{' '}
+        {v.left && onAdopt && (
+          <button type="button" aria-label={`Give it to the pack ${plain(v.pack ?? '')}: ${plain(v.key)} and what else was left`} onClick={() => onAdopt(v.pack ?? '')}>
+            Give it to the pack
+          </button>
+        )}
       </td>
       <td data-label="Current">
         {v.current.removed ? <span className="quiet">nothing</span> : sizeOf(v.current.size)}

@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { Link, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useMay } from '../api/me'
-import { content, remove, restore, versions, type Which } from '../api/storage'
+import { content, forget, remove, restore, versions, type Which } from '../api/storage'
 import type { StoredVersion } from '../api/types'
 import { Code, plain, Text } from '../text'
 import { moment } from '../time'
@@ -13,8 +13,11 @@ import { sizeOf } from './storage'
 export function Value({ of }: { of: Which }) {
   const client = useQueryClient()
   const may = useMay('operator')
+  const mayForget = useMay('admin')
+  const navigate = useNavigate()
   const [shown, setShown] = useState('')
   const [removing, setRemoving] = useState(false)
+  const [forgetting, setForgetting] = useState(false)
   const query = useQuery({ queryKey: ['value', of], queryFn: ({ signal }) => versions(of, signal) })
   const again = async () => {
     await client.invalidateQueries({ queryKey: ['value', of] })
@@ -38,6 +41,11 @@ export function Value({ of }: { of: Which }) {
           {may && current && !current.removed && (
             <button type="button" className="danger" onClick={() => setRemoving(true)}>
               Remove
+            </button>
+          )}
+          {mayForget && current && (
+            <button type="button" className="danger" onClick={() => setForgetting(true)}>
+              Forget
             </button>
           )}
         </>
@@ -89,6 +97,23 @@ export function Value({ of }: { of: Which }) {
         >
           <p>
             There is nothing under <Code value={of.key} /> then. Its versions stay, and can be restored.
+          </p>
+        </Confirm>
+      )}
+      {forgetting && (
+        <Confirm
+          title="Forget this value?"
+          action="Forget it"
+          onClose={() => setForgetting(false)}
+          onConfirm={async () => {
+            await forget(of)
+            client.removeQueries({ queryKey: ['value', of] })
+            await client.invalidateQueries({ queryKey: ['values'] })
+            await navigate({ to: '/storage', search: {} })
+          }}
+        >
+          <p>
+            <Code value={of.key} /> is gone then with all its versions. Nothing brings them back.
           </p>
         </Confirm>
       )}

@@ -2151,6 +2151,40 @@ class RestoreValueResponse(_codec.Message):
     )
 
 
+@_dc.dataclass
+class ForgetValueRequest(_codec.Message):
+
+    pack: str = ""
+    key: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "pack", "pack", "string", "one"),
+        _codec.Field(2, "key", "key", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class ForgetValueResponse(_codec.Message):
+
+    FIELDS: _ClassVar[_codec.Fields] = ()
+
+
+@_dc.dataclass
+class AdoptValuesRequest(_codec.Message):
+
+    pack: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "pack", "pack", "string", "one"),
+    )
+
+
+@_dc.dataclass
+class AdoptValuesResponse(_codec.Message):
+
+    FIELDS: _ClassVar[_codec.Fields] = ()
+
+
 class AuditService:
     """The record of what was asked, answered and done."""
 
@@ -2533,6 +2567,14 @@ class StorageService:
     def restore_value(self, request: _Optional[RestoreValueRequest] = None, *, timeout: _Optional[float] = None) -> RestoreValueResponse:
         """Commits what a version had once more, as a version of its own."""
         return _call.call(self._service, "ambit.v1.StorageService/RestoreValue", request or RestoreValueRequest(), RestoreValueResponse, timeout)
+
+    def forget_value(self, request: _Optional[ForgetValueRequest] = None, *, timeout: _Optional[float] = None) -> ForgetValueResponse:
+        """Removes a key with all its versions: nothing brings them back."""
+        return _call.call(self._service, "ambit.v1.StorageService/ForgetValue", request or ForgetValueRequest(), ForgetValueResponse, timeout)
+
+    def adopt_values(self, request: _Optional[AdoptValuesRequest] = None, *, timeout: _Optional[float] = None) -> AdoptValuesResponse:
+        """Gives a pack what the one that had its id before, and was removed, had stored."""
+        return _call.call(self._service, "ambit.v1.StorageService/AdoptValues", request or AdoptValuesRequest(), AdoptValuesResponse, timeout)
 
 
 class Services:

@@ -928,3 +928,14 @@ export interface RestoreValueResponse {
     /** The new version, or what was current where it had that content already. */
     version?: StoredVersion;
 }
+export interface ForgetValueRequest {
+    pack?: string;
+    key?: string;
+}
+export interface ForgetValueResponse {
+}
+export interface AdoptValuesRequest {
+    pack?: string;
+}
+export interface AdoptValuesResponse {
+}

@@ -1064,6 +1064,21 @@ export interface RestoreValueResponse {
     version?: StoredVersion;
 }
 export declare const RestoreValueResponse: Message<RestoreValueResponse>;
+export interface ForgetValueRequest {
+    pack: string;
+    key: string;
+}
+export declare const ForgetValueRequest: Message<ForgetValueRequest>;
+export interface ForgetValueResponse {
+}
+export declare const ForgetValueResponse: Message<ForgetValueResponse>;
+export interface AdoptValuesRequest {
+    pack: string;
+}
+export declare const AdoptValuesRequest: Message<AdoptValuesRequest>;
+export interface AdoptValuesResponse {
+}
+export declare const AdoptValuesResponse: Message<AdoptValuesResponse>;
 /** The record of what was asked, answered and done. */
 export declare class AuditService {
     #private;
@@ -1279,6 +1294,10 @@ export declare class StorageService {
     removeValue(request?: Init<RemoveValueRequest>, options?: CallOptions): Promise<RemoveValueResponse>;
     /** Commits what a version had once more, as a version of its own. */
     restoreValue(request?: Init<RestoreValueRequest>, options?: CallOptions): Promise<RestoreValueResponse>;
+    /** Removes a key with all its versions: nothing brings them back. */
+    forgetValue(request?: Init<ForgetValueRequest>, options?: CallOptions): Promise<ForgetValueResponse>;
+    /** Gives a pack what the one that had its id before, and was removed, had stored. */
+    adoptValues(request?: Init<AdoptValuesRequest>, options?: CallOptions): Promise<AdoptValuesResponse>;
 }
 /** Every service of a host. */
 export declare class Services {

@@ -673,6 +673,15 @@ export const RestoreValueRequest = message('ambit.v1.RestoreValueRequest', () =>
 export const RestoreValueResponse = message('ambit.v1.RestoreValueResponse', () => [
     [1, 'version', StoredVersion, 'optional'],
 ]);
+export const ForgetValueRequest = message('ambit.v1.ForgetValueRequest', () => [
+    [1, 'pack', 'string'],
+    [2, 'key', 'string'],
+]);
+export const ForgetValueResponse = message('ambit.v1.ForgetValueResponse', () => []);
+export const AdoptValuesRequest = message('ambit.v1.AdoptValuesRequest', () => [
+    [1, 'pack', 'string'],
+]);
+export const AdoptValuesResponse = message('ambit.v1.AdoptValuesResponse', () => []);
 /** The record of what was asked, answered and done. */
 export class AuditService {
     #service;
@@ -1023,6 +1032,14 @@ export class StorageService {
     /** Commits what a version had once more, as a version of its own. */
     restoreValue(request = {}, options = {}) {
         return call(this.#service, 'ambit.v1.StorageService/RestoreValue', RestoreValueRequest, RestoreValueResponse, request, options);
+    }
+    /** Removes a key with all its versions: nothing brings them back. */
+    forgetValue(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.StorageService/ForgetValue', ForgetValueRequest, ForgetValueResponse, request, options);
+    }
+    /** Gives a pack what the one that had its id before, and was removed, had stored. */
+    adoptValues(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.StorageService/AdoptValues', AdoptValuesRequest, AdoptValuesResponse, request, options);
     }
 }
 /** Every service of a host. */

@@ -1060,3 +1060,18 @@ export interface RestoreValueResponse {
   /** The new version, or what was current where it had that content already. */
   version?: StoredVersion
 }
+
+export interface ForgetValueRequest {
+  pack?: string
+  key?: string
+}
+
+export interface ForgetValueResponse {
+}
+
+export interface AdoptValuesRequest {
+  pack?: string
+}
+
+export interface AdoptValuesResponse {
+}

@@ -1741,6 +1741,30 @@ export const RestoreValueResponse: Message<RestoreValueResponse> = message('ambi
   [1, 'version', StoredVersion, 'optional'],
 ])
 
+export interface ForgetValueRequest {
+  pack: string
+  key: string
+}
+export const ForgetValueRequest: Message<ForgetValueRequest> = message('ambit.v1.ForgetValueRequest', () => [
+  [1, 'pack', 'string'],
+  [2, 'key', 'string'],
+])
+
+export interface ForgetValueResponse {
+}
+export const ForgetValueResponse: Message<ForgetValueResponse> = message('ambit.v1.ForgetValueResponse', () => [])
+
+export interface AdoptValuesRequest {
+  pack: string
+}
+export const AdoptValuesRequest: Message<AdoptValuesRequest> = message('ambit.v1.AdoptValuesRequest', () => [
+  [1, 'pack', 'string'],
+])
+
+export interface AdoptValuesResponse {
+}
+export const AdoptValuesResponse: Message<AdoptValuesResponse> = message('ambit.v1.AdoptValuesResponse', () => [])
+
 /** The record of what was asked, answered and done. */
 export class AuditService {
   readonly #service: Service
@@ -2158,6 +2182,16 @@ export class StorageService {
   /** Commits what a version had once more, as a version of its own. */
   restoreValue(request: Init<RestoreValueRequest> = {}, options: CallOptions = {}): Promise<RestoreValueResponse> {
     return call(this.#service, 'ambit.v1.StorageService/RestoreValue', RestoreValueRequest, RestoreValueResponse, request, options)
+  }
+
+  /** Removes a key with all its versions: nothing brings them back. */
+  forgetValue(request: Init<ForgetValueRequest> = {}, options: CallOptions = {}): Promise<ForgetValueResponse> {
+    return call(this.#service, 'ambit.v1.StorageService/ForgetValue', ForgetValueRequest, ForgetValueResponse, request, options)
+  }
+
+  /** Gives a pack what the one that had its id before, and was removed, had stored. */
+  adoptValues(request: Init<AdoptValuesRequest> = {}, options: CallOptions = {}): Promise<AdoptValuesResponse> {
+    return call(this.#service, 'ambit.v1.StorageService/AdoptValues', AdoptValuesRequest, AdoptValuesResponse, request, options)
   }
 }
 

@@ -47,6 +47,12 @@ const (
 	// StorageServiceRestoreValueProcedure is the fully-qualified name of the StorageService's
 	// RestoreValue RPC.
 	StorageServiceRestoreValueProcedure = "/ambit.v1.StorageService/RestoreValue"
+	// StorageServiceForgetValueProcedure is the fully-qualified name of the StorageService's
+	// ForgetValue RPC.
+	StorageServiceForgetValueProcedure = "/ambit.v1.StorageService/ForgetValue"
+	// StorageServiceAdoptValuesProcedure is the fully-qualified name of the StorageService's
+	// AdoptValues RPC.
+	StorageServiceAdoptValuesProcedure = "/ambit.v1.StorageService/AdoptValues"
 )
 
 // StorageServiceClient is a client for the ambit.v1.StorageService service.
@@ -61,6 +67,10 @@ type StorageServiceClient interface {
 	RemoveValue(context.Context, *connect.Request[v1.RemoveValueRequest]) (*connect.Response[v1.RemoveValueResponse], error)
 	// Commits what a version had once more, as a version of its own.
 	RestoreValue(context.Context, *connect.Request[v1.RestoreValueRequest]) (*connect.Response[v1.RestoreValueResponse], error)
+	// Removes a key with all its versions: nothing brings them back.
+	ForgetValue(context.Context, *connect.Request[v1.ForgetValueRequest]) (*connect.Response[v1.ForgetValueResponse], error)
+	// Gives a pack what the one that had its id before, and was removed, had stored.
+	AdoptValues(context.Context, *connect.Request[v1.AdoptValuesRequest]) (*connect.Response[v1.AdoptValuesResponse], error)
 }
 
 // NewStorageServiceClient constructs a client for the ambit.v1.StorageService service. By default,
@@ -107,6 +117,18 @@ func NewStorageServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(storageServiceMethods.ByName("RestoreValue")),
 			connect.WithClientOptions(opts...),
 		),
+		forgetValue: connect.NewClient[v1.ForgetValueRequest, v1.ForgetValueResponse](
+			httpClient,
+			baseURL+StorageServiceForgetValueProcedure,
+			connect.WithSchema(storageServiceMethods.ByName("ForgetValue")),
+			connect.WithClientOptions(opts...),
+		),
+		adoptValues: connect.NewClient[v1.AdoptValuesRequest, v1.AdoptValuesResponse](
+			httpClient,
+			baseURL+StorageServiceAdoptValuesProcedure,
+			connect.WithSchema(storageServiceMethods.ByName("AdoptValues")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -117,6 +139,8 @@ type storageServiceClient struct {
 	getContent   *connect.Client[v1.GetContentRequest, v1.GetContentResponse]
 	removeValue  *connect.Client[v1.RemoveValueRequest, v1.RemoveValueResponse]
 	restoreValue *connect.Client[v1.RestoreValueRequest, v1.RestoreValueResponse]
+	forgetValue  *connect.Client[v1.ForgetValueRequest, v1.ForgetValueResponse]
+	adoptValues  *connect.Client[v1.AdoptValuesRequest, v1.AdoptValuesResponse]
 }
 
 // ListValues calls ambit.v1.StorageService.ListValues.
@@ -144,6 +168,16 @@ func (c *storageServiceClient) RestoreValue(ctx context.Context, req *connect.Re
 	return c.restoreValue.CallUnary(ctx, req)
 }
 
+// ForgetValue calls ambit.v1.StorageService.ForgetValue.
+func (c *storageServiceClient) ForgetValue(ctx context.Context, req *connect.Request[v1.ForgetValueRequest]) (*connect.Response[v1.ForgetValueResponse], error) {
+	return c.forgetValue.CallUnary(ctx, req)
+}
+
+// AdoptValues calls ambit.v1.StorageService.AdoptValues.
+func (c *storageServiceClient) AdoptValues(ctx context.Context, req *connect.Request[v1.AdoptValuesRequest]) (*connect.Response[v1.AdoptValuesResponse], error) {
+	return c.adoptValues.CallUnary(ctx, req)
+}
+
 // StorageServiceHandler is an implementation of the ambit.v1.StorageService service.
 type StorageServiceHandler interface {
 	// All keys, in the order of packs and keys, with what is current.
@@ -156,6 +190,10 @@ type StorageServiceHandler interface {
 	RemoveValue(context.Context, *connect.Request[v1.RemoveValueRequest]) (*connect.Response[v1.RemoveValueResponse], error)
 	// Commits what a version had once more, as a version of its own.
 	RestoreValue(context.Context, *connect.Request[v1.RestoreValueRequest]) (*connect.Response[v1.RestoreValueResponse], error)
+	// Removes a key with all its versions: nothing brings them back.
+	ForgetValue(context.Context, *connect.Request[v1.ForgetValueRequest]) (*connect.Response[v1.ForgetValueResponse], error)
+	// Gives a pack what the one that had its id before, and was removed, had stored.
+	AdoptValues(context.Context, *connect.Request[v1.AdoptValuesRequest]) (*connect.Response[v1.AdoptValuesResponse], error)
 }
 
 // NewStorageServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -198,6 +236,18 @@ func NewStorageServiceHandler(svc StorageServiceHandler, opts ...connect.Handler
 		connect.WithSchema(storageServiceMethods.ByName("RestoreValue")),
 		connect.WithHandlerOptions(opts...),
 	)
+	storageServiceForgetValueHandler := connect.NewUnaryHandler(
+		StorageServiceForgetValueProcedure,
+		svc.ForgetValue,
+		connect.WithSchema(storageServiceMethods.ByName("ForgetValue")),
+		connect.WithHandlerOptions(opts...),
+	)
+	storageServiceAdoptValuesHandler := connect.NewUnaryHandler(
+		StorageServiceAdoptValuesProcedure,
+		svc.AdoptValues,
+		connect.WithSchema(storageServiceMethods.ByName("AdoptValues")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/ambit.v1.StorageService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case StorageServiceListValuesProcedure:
@@ -210,6 +260,10 @@ func NewStorageServiceHandler(svc StorageServiceHandler, opts ...connect.Handler
 			storageServiceRemoveValueHandler.ServeHTTP(w, r)
 		case StorageServiceRestoreValueProcedure:
 			storageServiceRestoreValueHandler.ServeHTTP(w, r)
+		case StorageServiceForgetValueProcedure:
+			storageServiceForgetValueHandler.ServeHTTP(w, r)
+		case StorageServiceAdoptValuesProcedure:
+			storageServiceAdoptValuesHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -237,4 +291,12 @@ func (UnimplementedStorageServiceHandler) RemoveValue(context.Context, *connect.
 
 func (UnimplementedStorageServiceHandler) RestoreValue(context.Context, *connect.Request[v1.RestoreValueRequest]) (*connect.Response[v1.RestoreValueResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.StorageService.RestoreValue is not implemented"))
+}
+
+func (UnimplementedStorageServiceHandler) ForgetValue(context.Context, *connect.Request[v1.ForgetValueRequest]) (*connect.Response[v1.ForgetValueResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.StorageService.ForgetValue is not implemented"))
+}
+
+func (UnimplementedStorageServiceHandler) AdoptValues(context.Context, *connect.Request[v1.AdoptValuesRequest]) (*connect.Response[v1.AdoptValuesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.StorageService.AdoptValues is not implemented"))
 }
