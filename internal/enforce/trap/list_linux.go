@@ -2,20 +2,18 @@ package trap
 
 import "ambit.dev/ambit/internal/enforce/fuse"
 
-// listNodes answers a listing. The first one tells what lookups of the names would, so
-// that whoever builds the view makes one request for all of them.
+// listNodes answers a listing. Where the kernel knows no name yet it tells what lookups of
+// the names would, so that whoever builds the view makes one request for all of them.
 //
-// Security: later ones tell names alone. The kernel takes a listing in beside lookups: a
-// name that became something else meanwhile it would forget, with what is mounted on it.
-// Before the first listing nothing is touched.
+// Security: else it tells names alone. The kernel takes a listing in beside lookups: a
+// name that it knew as something else it would forget, with what is mounted on it.
 func (s *server) listNodes(r fuse.Request, n *node) error {
 	offset, size, err := r.Window()
 	if err != nil {
 		return err
 	}
-	tell := !s.listed
-	s.listed = true
 	t, room := s.trap, min(size, fuse.BufferSize)
+	tell := t.table.size() == 1 // the root
 	var b []byte
 	var told []*node
 	for _, o := range t.tree.page(n, offset, room) {

@@ -126,7 +126,6 @@ type server struct {
 	device  *fuse.Device
 	waiting waiting
 	pruneAt int         // number of nodes; used by the serving goroutine alone
-	listed  bool        // a directory of the view's own was; used by the serving goroutine alone
 	pruning atomic.Bool // a goroutine does
 }
 
