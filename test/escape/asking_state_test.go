@@ -88,13 +88,13 @@ func (f *field) placeLog(t *testing.T, part string, b breakage) {
 	}
 }
 
-// reported waits until it is recorded how the program runs: without that it is
-// ended.
+// reported waits until it is recorded how the program runs, and that record is on the
+// disk: without that it is ended.
 func (f *field) reported(t *testing.T) {
 	t.Helper()
 	if !f.within(longest, func() bool {
 		text, err := os.ReadFile(filepath.Join(stateParts["log"](f), "00000001.log"))
-		return err == nil && strings.Contains(string(text), `"kind":"report"`)
+		return err == nil && strings.Contains(string(text), `"kind":"report"`) && f.unlocked(t)
 	}) {
 		t.Fatal("how it runs is not recorded")
 	}
