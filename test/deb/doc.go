@@ -1,2 +1,0 @@
-// Package deb has no code but its tests, which say what they are for.
-package deb

@@ -1,2 +1,0 @@
-// Package script has no code but its tests, which say what they are for.
-package script
