@@ -41,3 +41,34 @@ func TestAskLookedAtAndRun(t *testing.T) {
 		})
 	}
 }
+
+// TestAskReadNotRun: what may be read and not run is not run by a call that nobody is
+// asked about either: one that names it by its descriptor, or could.
+func TestAskReadNotRun(t *testing.T) {
+	const script = `
+import ctypes, os, sys
+tool = sys.argv[1].encode()
+print(len(open(tool).read()), flush=True)
+argv, none = (ctypes.c_char_p * 2)(tool, None), (ctypes.c_char_p * 1)(None)
+call = ctypes.CDLL(None, use_errno=True).syscall
+for dir, path in ((-100, tool), (os.open(tool, os.O_RDONLY), b""), (os.open(tool, os.O_PATH), b"")):
+	call(322 if os.uname().machine == "x86_64" else 281, dir, path, argv, none, 0x1000) # execveat, AT_EMPTY_PATH
+	print(os.strerror(ctypes.get_errno()), flush=True)
+`
+	for by, bench := range map[string]func(*testing.T) *bench{"trap": newAskingBench, "notification": newHiddenBench} {
+		t.Run("by "+by, func(t *testing.T) {
+			for scope, want := range map[string]string{"file": "19\n" + strings.Repeat("Permission denied\n", 3), "run": "19\nran\n"} {
+				b := bench(t)
+				tool := b.write("tool", "#!/bin/sh\necho ran\n")
+				if err := os.Chmod(tool, 0o755); err != nil {
+					t.Fatal(err)
+				}
+				a := b.ask([]string{"--ask-by", by}, "python3", "-c", script, tool)
+				b.run("approve", "--scope", scope, b.question(a).Question.ID).want(t, 0, "may r")
+				if err := a.Wait(); err != nil || a.out.String() != want {
+					t.Errorf("answered with %s: %v, output %q, errors %q", scope, err, a.out.String(), a.err.String())
+				}
+			}
+		})
+	}
+}
