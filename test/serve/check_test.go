@@ -96,11 +96,7 @@ func TestServeChecked(t *testing.T) {
 // comes of what the pack is now: a zone, or a bound that it has no more.
 func TestServeCheckedPack(t *testing.T) {
 	t.Parallel()
-	if f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
-		t.Skipf("requires: a FUSE device that can be opened (%v)", err)
-	} else if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
+	requireFUSE(t)
 	h := newHost(t)
 	c := newClient(t, h)
 	dir := filepath.Join(h.Home, "pack")
@@ -161,6 +157,9 @@ func TestServeCheckedKinds(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
+			if what == "what is kept" {
+				requireFUSE(t)
+			}
 			r.Argv, r.Dir = []string{"true"}, "/"
 			seen := c.check(t, r)
 			if !seen.GetStarts() {
@@ -201,5 +200,17 @@ func TestServeCheckDenied(t *testing.T) {
 	} {
 		_, err := c.sessions.CheckSession(t.Context(), connect.NewRequest(&pb.CheckSessionRequest{Session: want.r}))
 		wantCode(t, what, err, want.code)
+	}
+}
+
+// requireFUSE skips a test of what the kernel asks for through its device.
+func requireFUSE(t *testing.T) {
+	t.Helper()
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("requires: /dev/fuse that this user can open (%v)", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

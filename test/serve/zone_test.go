@@ -15,11 +15,7 @@ import (
 // and a pack those that its manifest declares, when they are granted.
 func TestServeZones(t *testing.T) {
 	t.Parallel()
-	if f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
-		t.Skipf("requires: a FUSE device that can be opened (%v)", err)
-	} else if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
+	requireFUSE(t)
 	h := newHost(t)
 	c := newClient(t, h)
 	in, out, store := filepath.Join(h.Home, "in"), filepath.Join(h.Home, "out"), filepath.Join(h.Home, "store")
