@@ -106,7 +106,7 @@ func (m *measurer) hostCreate(s *served, n *hostNumbers) error {
 		return 0, errors.New("the program did not begin")
 	}
 	allow := []string{"fs.write:" + m.out}
-	return m.turns(m.rounds, 2, func(i int) error {
+	return m.starts(2, func(i int) error {
 		if i == 0 {
 			took, err := one(i, func(argv []string) error {
 				_, err := s.create(createRequest{Argv: argv, Dir: m.out, Allow: allow})

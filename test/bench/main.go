@@ -68,7 +68,7 @@ func main() {
 func run() error {
 	root := flag.String("root", ".", "checkout: where bin/ambit is and docs/bench is written")
 	only := flag.String("only", strings.Join(parts, ","), "what to measure")
-	rounds := flag.Int("rounds", 30, "rounds for starts; jobs take a third of it")
+	rounds := flag.Int("rounds", 30, fmt.Sprintf("rounds; jobs take a third of it, starts at least %d", leastStarts))
 	budget := flag.Duration("budget", 5*time.Minute, "stop adding rounds after this long")
 	ambit := flag.String("ambit", "", "the ambit to measure (default bin/ambit of the checkout)")
 	srt := flag.String("srt", "", "Anthropic's sandbox-runtime, to measure its network beside the others")

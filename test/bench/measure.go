@@ -80,11 +80,6 @@ func (m *measurer) measure(part string) error {
 	}
 }
 
-// eachRound calls f for every peer in every round, in an order that turns.
-func (m *measurer) eachRound(rounds int, f func(peer) error) error {
-	return m.turns(rounds, len(m.Peers), func(i int) error { return f(m.Peers[i]) })
-}
-
 // turns calls f for each of n in every round, in an order that turns.
 func (m *measurer) turns(rounds, n int, f func(i int) error) error {
 	for round := range rounds {
@@ -93,10 +88,32 @@ func (m *measurer) turns(rounds, n int, f func(i int) error) error {
 			m.Skipped = append(m.Skipped, fmt.Sprintf("%d of %d rounds", rounds-round, rounds))
 			return nil
 		}
-		for i := range n {
-			if err := f((i + round) % n); err != nil {
-				return err
-			}
+		if err := turn(round, n, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leastStarts is how often each start is measured, whatever time is left: it takes milliseconds,
+// and on a host with other work the median of a few is off by a tenth.
+const leastStarts = 45
+
+// starts calls f for each of n, which starts something, in every round.
+func (m *measurer) starts(n int, f func(i int) error) error {
+	for round := range max(m.rounds, leastStarts) {
+		if err := turn(round, n, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// turn calls f for each of n, from another one on in each round.
+func turn(round, n int, f func(i int) error) error {
+	for i := range n {
+		if err := f((i + round) % n); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -134,7 +151,8 @@ func (m *measurer) start() error {
 	m.Start, m.InTree = map[string]samples{}, map[string]samples{}
 	inTree := m.grants()
 	inTree.write, inTree.dir = []string{m.tree}, m.tree
-	return m.eachRound(m.rounds, func(one peer) error {
+	return m.starts(len(m.Peers), func(i int) error {
+		one := m.Peers[i]
 		few, err := m.time(one, m.grants(), "/bin/true")
 		if err != nil {
 			return err
@@ -151,7 +169,8 @@ const crowd = 100
 // many starts a hundred at once in one folder, and then kills launchers.
 func (m *measurer) many() error {
 	m.Many = map[string]many{}
-	err := m.eachRound(3, func(one peer) error {
+	err := m.turns(3, len(m.Peers), func(i int) error {
+		one := m.Peers[i]
 		got := m.Many[one.Name]
 		token := m.newToken()
 		cmds := make([]*exec.Cmd, crowd)

@@ -150,7 +150,7 @@ func (r *results) markdown() string {
 	row := func(cells ...string) { p("| %s |\n", strings.Join(cells, " | ")) }
 
 	p("# What Ambit costs\n\nMade by `make bench`; do not edit. Measured beside other sandboxes on one host, in one run, interleaved: trust the ratios, not the milliseconds.\n\n")
-	p("Host: %d × %s, Linux %s, load %s at the start, as %s; %d rounds in %s.\n", r.Host.CPUs, r.Host.CPU, r.Host.Kernel, r.Host.Load, r.Host.User, r.Rounds, r.Took)
+	p("Host: %d × %s, Linux %s, load %s at the start, as %s; %d rounds (starts: %d) in %s.\n", r.Host.CPUs, r.Host.CPU, r.Host.Kernel, r.Host.Load, r.Host.User, r.Rounds, max(r.Rounds, leastStarts), r.Took)
 	var versions []string
 	for _, one := range r.Peers {
 		if one.Version != "" {
