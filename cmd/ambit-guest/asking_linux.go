@@ -142,15 +142,15 @@ func (a *asker) ask(c *yamux.Stream) {
 }
 
 // put puts a question and waits for its answer; false: there is none.
-func (a *asker) put(ctx context.Context, want channel.Want, path string) (t channel.Told, ok bool) {
+func (a *asker) put(ctx context.Context, q channel.Question) (t channel.Told, ok bool) {
 	answer := make(chan channel.Told, 1)
 	a.mu.Lock()
 	a.last++
-	id := a.last
+	q.ID = a.last
 	err := errors.New("nobody answers")
 	if a.stream != nil {
-		a.waiting[id] = answer
-		err = a.stream.Send(channel.Question{ID: id, Want: want, Path: []byte(path)})
+		a.waiting[q.ID] = answer
+		err = a.stream.Send(q)
 	}
 	a.mu.Unlock()
 	if err != nil {
@@ -162,9 +162,9 @@ func (a *asker) put(ctx context.Context, want channel.Want, path string) (t chan
 	case <-ctx.Done():
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		delete(a.waiting, id)
-		if a.stream != nil && want == channel.WantRead {
-			_ = a.stream.Send(channel.Question{ID: id, Want: channel.WantOver}) // the launcher is gone otherwise
+		delete(a.waiting, q.ID)
+		if a.stream != nil && q.Want != channel.WantLook {
+			_ = a.stream.Send(channel.Question{ID: q.ID, Want: channel.WantOver}) // the launcher is gone otherwise
 		}
 		return t, false
 	}
@@ -172,20 +172,28 @@ func (a *asker) put(ctx context.Context, want channel.Want, path string) (t chan
 
 // look says what has a path of the host.
 func (a *asker) look(ctx context.Context, path string) (mode uint32, target string, errno unix.Errno) {
-	t, ok := a.put(ctx, channel.WantLook, path)
+	t, ok := a.put(ctx, channel.Question{Want: channel.WantLook, Path: []byte(path)})
 	if !ok {
 		return 0, "", unix.EIO
 	}
 	return t.Mode, string(t.Target), unix.Errno(t.Errno)
 }
 
-// touched answers a touch of something hidden. What is changed or started is refused.
+// touched answers a touch of something hidden.
 func (a *asker) touched(ctx context.Context, t trap.Touched) unix.Errno {
-	if t.Kind == trap.Write || t.Kind == trap.Run || t.PID == a.process || t.PID == os.Getpid() {
+	if t.PID == a.process || t.PID == os.Getpid() {
 		return unix.EACCES
 	}
-	if !a.view.has(t.Path) {
-		if told, ok := a.put(ctx, channel.WantRead, t.Path); !ok || unix.Errno(told.Errno) != unix.ESTALE {
+	q := asks(t.PID)
+	q.Want, q.Path = channel.WantRead, []byte(t.Path)
+	switch t.Kind { //nolint:exhaustive // all others look and read
+	case trap.Write:
+		q.Want = channel.WantWrite
+	case trap.Run:
+		q.Want = channel.WantRun
+	}
+	if !a.view.gives(t.Path, q.Want) {
+		if told, ok := a.put(ctx, q); !ok || unix.Errno(told.Errno) != unix.ESTALE {
 			return unix.EACCES
 		}
 	}

@@ -26,14 +26,17 @@ type view struct {
 	orders chan func() // done by a thread that is in the sandbox's mounts
 
 	mu      sync.Mutex
-	shown   map[string]bool // guarded by mu; by path
-	covered map[string]int  // guarded by mu; by path: the trap's directory
-	beneath map[string]bool // guarded by mu; what is shown beneath a cover
+	shown   map[string]rights // guarded by mu; by path
+	covered map[string]int    // guarded by mu; by path: the trap's directory
+	beneath map[string]bool   // guarded by mu; what is shown beneath a cover
 }
+
+// rights are what may be done with what was shown, beside reading it.
+type rights struct{ write, exec bool }
 
 func (v *view) init(t *trap.Trap) {
 	v.trap, v.orders = t, make(chan func())
-	v.shown, v.covered, v.beneath = map[string]bool{}, map[string]int{}, map[string]bool{}
+	v.shown, v.covered, v.beneath = map[string]rights{}, map[string]int{}, map[string]bool{}
 }
 
 // enter has a thread go where a process's mounts are, for ever.
@@ -67,19 +70,19 @@ func (v *view) inside(do func() error) error {
 	return <-done
 }
 
-// has reports whether a path lies in what was shown.
-func (v *view) has(p string) bool {
+// gives reports whether a path lies in what was shown with a right.
+func (v *view) gives(p string, want channel.Want) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for ; p != "/"; p = path.Dir(p) {
-		if v.shown[p] {
-			return true
+		if r, ok := v.shown[p]; ok {
+			return (want != channel.WantWrite || r.write) && (want != channel.WantRun || r.exec)
 		}
 	}
 	return false
 }
 
-// show shows a tree that was put here, read-only.
+// show shows a tree that was put here.
 func (v *view) show(n int, s *channel.Shown) error {
 	if s == nil {
 		return errors.New("nothing is said of what to show")
@@ -89,12 +92,15 @@ func (v *view) show(n int, s *channel.Shown) error {
 		return err
 	}
 	defer unix.Close(tree) //nolint:errcheck // it is a mount's
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV}
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV}
 	if !s.Exec {
 		attr.Attr_set |= unix.MOUNT_ATTR_NOEXEC
 	}
+	if !s.Write {
+		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
+	}
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &attr); err != nil {
-		return fmt.Errorf("make it read-only: %w", err)
+		return fmt.Errorf("limit what may be done with it: %w", err)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -103,7 +109,7 @@ func (v *view) show(n int, s *channel.Shown) error {
 		v.trap.Hidden(s.Path)
 		return err
 	}
-	v.shown[s.Path] = true
+	v.shown[s.Path] = rights{s.Write, s.Exec}
 	return nil
 }
 

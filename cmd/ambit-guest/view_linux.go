@@ -23,7 +23,10 @@ func compose(r channel.Prepare, on *os.File) error {
 	if err := mountRoot(on); err != nil {
 		return err
 	}
-	closing := []string{viewDir}
+	var closing []string
+	if on == nil { // a trap refuses all changes, and asks about some
+		closing = []string{viewDir}
+	}
 	for _, e := range r.Entries {
 		if err := put(e, r); err != nil {
 			return fmt.Errorf("%s %s: %w", e.Op, e.Path, err)

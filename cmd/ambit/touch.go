@@ -288,9 +288,11 @@ func said(a approval.Answer, err error) string {
 
 // doing says what a program was doing when it touched something.
 func doing(touch enforce.Touch) string {
-	text := touch.Call + " by a program of the sandbox" // whose own kernel does not tell which
+	text := touch.Call + " by a program of the sandbox" // where nobody tells which
 	if touch.PID != 0 {
 		text = touch.Call + " by " + touch.Program + " (process " + strconv.Itoa(touch.PID) + ")"
+	} else if touch.Program != "" {
+		text = touch.Call + " by " + touch.Program
 	}
 	if touch.Create != "" {
 		text += ", of " + touch.Create + " in " + touch.Path

@@ -23,6 +23,7 @@ type carries struct {
 	landlock bool // the host's kernel runs the program, so Landlock is required
 	watch    bool // connects and opens that the plan does not have are told of
 	hold     bool // what asks can hold any call: changes, starts of programs and ports are asked about too
+	opens    bool // what is started or opened to be changed is asked about, and other changes are not
 	appends  bool // what is there can be kept from being changed while more is added
 	counts   bool // what is written to a folder of the host can be counted, and bounded
 	stores   bool // what outlives a session can be read and committed
@@ -44,7 +45,7 @@ func carriedBy(tier string) (carries, bool) {
 	case TierGVisor:
 		return carries{appends: true, link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:
-		return carries{appends: true, copies: true, link: true, pids: true, bounds: true}, true
+		return carries{opens: true, appends: true, copies: true, link: true, pids: true, bounds: true}, true
 	}
 	return carries{}, false
 }
@@ -62,6 +63,13 @@ func (in Input) promises() string {
 func AsksAll(tier string) bool {
 	c, _ := carriedBy(tier)
 	return c.hold
+}
+
+// AsksOpens reports whether a tier that does not ask about all asks about what is started
+// or opened to be changed.
+func AsksOpens(tier string) bool {
+	c, _ := carriedBy(tier)
+	return c.opens
 }
 
 // Watches reports whether a tier can tell of files that were not there.

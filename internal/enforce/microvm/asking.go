@@ -157,7 +157,7 @@ func (a *asking) take(q channel.Question) error {
 			cancel()
 		}
 		return nil
-	case channel.WantRead:
+	case channel.WantRead, channel.WantWrite, channel.WantRun:
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -171,7 +171,7 @@ func (a *asking) take(q channel.Question) error {
 	ctx, cancel := context.WithCancel(a.ctx)
 	a.waits[q.ID] = cancel
 	a.all.Go(func() {
-		errno := a.touched(ctx, p)
+		errno := a.touched(ctx, q)
 		a.mu.Lock()
 		delete(a.waits, q.ID)
 		a.mu.Unlock()
@@ -208,8 +208,8 @@ func (a *asking) look(id uint64, p string) channel.Told {
 //
 // Security: what is copied is the object that was asked about; when another one is
 // there, it is refused. Nothing is asked about that is neither a file nor a directory.
-// Which program waits only the guest could tell.
-func (a *asking) touched(ctx context.Context, p string) unix.Errno {
+func (a *asking) touched(ctx context.Context, q channel.Question) unix.Errno {
+	p := string(q.Path)
 	if a.shows.own(p) {
 		return unix.EACCES
 	}
@@ -222,16 +222,38 @@ func (a *asking) touched(ctx context.Context, p string) unix.Errno {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return unix.EACCES
 	}
-	touch := enforce.Touch{Kind: enforce.TouchRead, Path: p, Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Dev: st.Dev, Ino: st.Ino, Call: "open"}
-	if touch.Dir {
-		touch.Call = "list"
-	}
+	touch := enforce.Touch{Path: p, Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Dev: st.Dev, Ino: st.Ino}
+	wanted(&touch, q)
 	switch {
-	case a.shows.has(p): // it came meanwhile
-	case !touch.Dir && st.Mode&unix.S_IFMT != unix.S_IFREG, !a.put(ctx, touch):
+	case a.shows.gives(touch): // it came meanwhile
+	case !touch.Dir && st.Mode&unix.S_IFMT != unix.S_IFREG, touch.Dir && touch.Kind == enforce.TouchRun, !a.put(ctx, touch):
 		return unix.EACCES
 	}
 	return unix.ESTALE
+}
+
+// wanted says of a touch what is wanted, and who wants it.
+//
+// Security: which program it is only the guest could tell, so its name says that. Such
+// a name is never that of a program of the host, and its process is none of those.
+func wanted(touch *enforce.Touch, q channel.Question) {
+	switch q.Want {
+	case channel.WantWrite:
+		touch.Kind, touch.Call = enforce.TouchWrite, "open"
+	case channel.WantRun:
+		touch.Kind, touch.Call = enforce.TouchRun, "execve"
+	case channel.WantRead, channel.WantLook, channel.WantOver:
+		touch.Kind, touch.Call = enforce.TouchRead, "open"
+		if touch.Dir {
+			touch.Call = "list"
+		}
+	}
+	if len(q.Program) > 0 {
+		touch.Program = fmt.Sprintf("%s (process %d in the machine, which says so)", q.Program, q.PID)
+	}
+	for _, word := range q.Argv {
+		touch.Argv = append(touch.Argv, string(word))
+	}
 }
 
 // put asks about a touch and shows what was answered. It reports whether the view
@@ -245,5 +267,5 @@ func (a *asking) put(ctx context.Context, touch enforce.Touch) bool {
 		a.asker.NotShown(ctx, touch, err)
 		return false
 	}
-	return a.shows.has(touch.Path)
+	return a.shows.gives(touch)
 }

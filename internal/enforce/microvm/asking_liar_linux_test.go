@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -75,11 +76,20 @@ func TestAskingRules(t *testing.T) {
 		text := fmt.Sprintf(`{"id":1,"want":%q,"path":%q}`, want, base64.StdEncoding.EncodeToString([]byte(path)))
 		return raw('m', len(text), text)
 	}
+	named := func(q channel.Question) []byte {
+		q.ID, q.Want, q.Path = 1, channel.WantRun, []byte("/nothing/at/all")
+		text, err := json.Marshal(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw('m', len(text), string(text))
+	}
 	for name, c := range map[string]struct {
 		says []byte
 		good bool
 	}{
 		"honest":                  {question("look", "/nothing/at/all"), true},
+		"all that may be said":    {named(channel.Question{PID: 1 << 30, Program: make([]byte, 64), Argv: append(make([][]byte, 63), make([]byte, 4096))}), true},
 		"a way up":                {question("read", "/home/../etc/shadow"), false},
 		"a way up first":          {question("look", "../etc"), false},
 		"a path from nowhere":     {question("read", "etc/shadow"), false},
@@ -89,7 +99,11 @@ func TestAskingRules(t *testing.T) {
 		"a long name":             {question("read", "/"+strings.Repeat("x", 256)), false},
 		"a name of a megabyte":    {question("read", "/"+strings.Repeat("x", 1<<20)), false},
 		"a long path":             {question("look", strings.Repeat("/x", 3000)), false},
-		"another want":            {question("write", "/root"), false},
+		"another want":            {question("make", "/root"), false},
+		"a long program":          {named(channel.Question{Program: bytes.Repeat([]byte("x"), 65)}), false},
+		"many arguments":          {named(channel.Question{Argv: make([][]byte, 65)}), false},
+		"long arguments":          {named(channel.Question{Argv: [][]byte{make([]byte, 4097)}}), false},
+		"no process":              {named(channel.Question{PID: -1}), false},
 		"over with a path":        {question("over", "/root"), false},
 		"a message of 4 GiB":      {raw('m', 1<<32-1, "{"), false},
 		"files":                   {node(`{"path":"x","kind":"dir"}`), false},

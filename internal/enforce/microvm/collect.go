@@ -184,12 +184,7 @@ func (c *collector) same(n channel.Node, content io.Reader) error {
 	if n.Kind != channel.NodeFile {
 		return errors.New("the guest has no file there any more")
 	}
-	f, err := os.OpenFile(c.t.self(), os.O_WRONLY|os.O_TRUNC, 0)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, content)
-	return errors.Join(err, f.Close())
+	return c.single(content)
 }
 
 // now is the host's object at rel, and whether it is as this side left it.

@@ -166,7 +166,7 @@ func (s *session) Release() error {
 
 // bringWhileRunning brings files back from time to time.
 func (s *session) bringWhileRunning() {
-	if len(s.trees) == 0 {
+	if s.asking == nil && len(s.trees) == 0 {
 		return
 	}
 	for rest := between; ; {

@@ -1,7 +1,6 @@
 package microvm
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -43,12 +42,13 @@ func (w *shows) own(p string) bool {
 	return ok && !w.came[on.Path] || !ok && slices.ContainsFunc(w.quiet, func(q string) bool { return beneath(p, q) })
 }
 
-// has reports whether a path lies in what was shown since the start.
-func (w *shows) has(p string) bool {
-	on, ok := w.at(p)
+// gives reports whether what was touched lies in what was shown since the start, with
+// the right that is wanted.
+func (w *shows) gives(t enforce.Touch) bool {
+	on, ok := w.at(t.Path)
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	return ok && w.came[on.Path]
+	return ok && w.came[on.Path] && (t.Kind != enforce.TouchWrite || on.Write) && (t.Kind != enforce.TouchRun || on.Exec)
 }
 
 // at is what a path of the view lies on; false: it lies on the trap.
@@ -72,14 +72,14 @@ func (w *shows) show(entries []enforce.Entry) error {
 	return enforce.ShowTrees(entries, w.showTree)
 }
 
-func (w *shows) showTree(e enforce.Entry, parts []enforce.Entry) error {
+func (w *shows) showTree(e enforce.Entry, parts []enforce.Entry) (err error) {
 	switch on, ok := w.at(e.Path); {
 	case e.Op != enforce.OpBind || e.Device || !path.IsAbs(e.Path) || path.Clean(e.Path) != e.Path || e.Path == "/":
 		return fmt.Errorf("internal error: %s at %q cannot be shown", e.Op, e.Path)
-	case e.Write:
-		return errors.New("what a machine changes comes back only from what was granted before it began")
 	case ok && on.Includes(e):
 		return nil
+	case ok && on.Write:
+		return fmt.Errorf("the machine changes what lies in %q, and has no second copy of a part of it: grant that before it begins", on.Path)
 	}
 	kept := w.kept(e)
 	places, err := closed(e, parts)
@@ -93,17 +93,24 @@ func (w *shows) showTree(e enforce.Entry, parts []enforce.Entry) error {
 	if err != nil {
 		return err
 	}
-	defer t.close()
+	defer func() {
+		if err != nil || !e.Write {
+			t.close()
+		}
+	}()
 	w.s.next++
 	if err := w.s.send(t); err != nil {
 		return err
 	}
-	order := &channel.Shown{Path: e.Path, Dir: e.Dir, Exec: e.Exec}
+	order := &channel.Shown{Path: e.Path, Dir: e.Dir, Write: e.Write, Exec: e.Exec}
 	for _, k := range kept {
 		order.Kept = append(order.Kept, k.Path)
 	}
 	if _, err := w.s.channel.Ask(channel.Request{Op: channel.OpShow, Tree: t.n, Show: order}, soon(answerIn)); err != nil {
 		return err
+	}
+	if e.Write {
+		w.s.trees = append(w.s.trees, t) // the session closes it
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -126,13 +133,13 @@ func closed(e enforce.Entry, parts []enforce.Entry) (places []place, err error) 
 }
 
 // kept are the outermost things of the view beneath e that have a right or an object
-// which e has not: they stay visible.
+// which e has not, or are changed in the machine: they stay visible.
 func (w *shows) kept(e enforce.Entry) (all []enforce.Entry) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	var paths []string
 	for p, on := range w.mounted {
-		if p != e.Path && beneath(p, e.Path) && !e.Includes(on) {
+		if p != e.Path && beneath(p, e.Path) && (on.Write || !e.Includes(on)) {
 			paths = append(paths, p)
 		}
 	}

@@ -9,12 +9,14 @@ import (
 // Want is what a guest wants to know of a path of the host.
 type Want string
 
-// The wants. A look tells of a name what it is; a read waits for somebody's answer;
-// over says that nobody waits for that any more, and is not answered.
+// The wants. A look tells of a name what it is; to read, to change or to run it waits for
+// somebody's answer; over says that nobody waits for that any more, and is not answered.
 const (
-	WantLook Want = "look"
-	WantRead Want = "read"
-	WantOver Want = "over"
+	WantLook  Want = "look"
+	WantRead  Want = "read"
+	WantWrite Want = "write"
+	WantRun   Want = "run"
+	WantOver  Want = "over"
 )
 
 // Question is what a guest asks while its program runs, on the stream of OpAsk.
@@ -22,6 +24,11 @@ type Question struct {
 	ID   uint64 `json:"id"`
 	Want Want   `json:"want"`
 	Path []byte `json:"path,omitempty"` // absolute and clean; no text, since a name need not be UTF-8
+
+	// Who asks is what the guest says, and nobody else knows. A look says nothing of it.
+	PID     int      `json:"pid,omitempty"`     // as the program's own processes have it
+	Program []byte   `json:"program,omitempty"` // name of the process
+	Argv    [][]byte `json:"argv,omitempty"`
 }
 
 // Told answers a Question.
@@ -32,17 +39,24 @@ type Told struct {
 	Target []byte `json:"target,omitempty"` // of a link
 }
 
-// Shown is something that was put into the guest and comes into the running view,
-// read-only.
+// Shown is something that was put into the guest and comes into the running view.
 type Shown struct {
-	Path string   `json:"path"`
-	Dir  bool     `json:"dir,omitempty"`
-	Exec bool     `json:"exec,omitempty"`
-	Kept []string `json:"kept,omitempty"` // what the view has beneath, and keeps
+	Path  string   `json:"path"`
+	Dir   bool     `json:"dir,omitempty"`
+	Write bool     `json:"write,omitempty"` // what becomes of it is brought back
+	Exec  bool     `json:"exec,omitempty"`
+	Kept  []string `json:"kept,omitempty"` // what the view has beneath, and keeps
 }
 
 // longestPath bounds a path (linux/limits.h).
 const longestPath = 4096
+
+// Bounds of what is said of who asks.
+const (
+	MostArgv    = 64   // words
+	LongestArgv = 4096 // bytes of all of them
+	LongestName = 64   // bytes of a program's name
+)
 
 // Question reads the next question of a guest.
 //
@@ -65,9 +79,16 @@ func (q Question) check() error {
 			return bad("that is over has no path")
 		}
 		return nil
-	case WantLook, WantRead:
+	case WantLook, WantRead, WantWrite, WantRun:
 	default:
 		return bad("is of no kind that there is")
+	}
+	long := 0
+	for _, word := range q.Argv {
+		long += len(word)
+	}
+	if q.PID < 0 || len(q.Program) > LongestName || len(q.Argv) > MostArgv || long > LongestArgv {
+		return bad("says too much of who asks")
 	}
 	p := string(q.Path)
 	if len(p) >= longestPath || !path.IsAbs(p) || path.Clean(p) != p || bytes.IndexByte(q.Path, 0) >= 0 {
