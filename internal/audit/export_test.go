@@ -59,3 +59,9 @@ func KeySigner(text string) (note.Signer, error) {
 	s, err := parseKey(text)
 	return s.sign, err
 }
+
+// Keeping has fewer records at hand.
+func (n *Newest) Keeping(many int) *Newest {
+	n.many = many
+	return n
+}

@@ -123,7 +123,7 @@ func (s records) ListRecords(ctx context.Context, r *connect.Request[pb.ListReco
 			return nil, failure(err)
 		}
 	}
-	all, more, err := audit.Page(s.log(), most, q)
+	all, more, err := s.newest.Page(most, q)
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil // nothing was recorded yet
 	}

@@ -38,6 +38,7 @@ import (
 	"connectrpc.com/connect"
 
 	"ambit.dev/ambit/api/ambit/v1/ambitv1connect"
+	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/store"
 )
 
@@ -73,6 +74,7 @@ type Server struct {
 	recentJobs  recent[map[string]*kept]
 	recentAsked recent[[]store.Approval]
 	watched     *watched
+	newest      *audit.Newest
 
 	preparing chan struct{} // one place for each pack that is unpacked at once
 	archives  *spool        // of packs that are uploaded
@@ -100,6 +102,7 @@ func New(cfg Config) (*Server, error) {
 		running: make(chan struct{}, maxCommands), preparing: make(chan struct{}, maxPreparing), reading: make(chan struct{}, maxReading), active: map[string]bool{}, typists: map[string]bool{}}
 	s.standby = &standby{keeper: cfg.Keeper, launcher: cfg.Ambit, state: cfg.State, jobs: s.jobs(), many: cfg.StandBy}
 	s.shelf = &shelf{kinds: []shelfKind{{s.jobs(), sessionID}, {s.execJobs(), execID}}, lasts: cfg.Keep, most: keptMost, now: cfg.Now, runs: s.onList, held: map[string]int{}}
+	s.newest = audit.NewNewest(s.log())
 	s.watched = &watched{read: s.asked, stamp: s.stamp}
 	s.metrics, s.calls = newMetrics(s), &callLog{to: cfg.Log}
 	s.archives = &spool{dir: filepath.Join(cfg.State, "host", "uploads"), what: "archive", many: maxUploads, now: cfg.Now}
@@ -174,7 +177,7 @@ func (s *Server) Handler() http.Handler {
 		mux.Handle(add(opts))
 	}
 	mux.Handle(MetricsPath, s.metrics)
-	return s.guard(mux)
+	return s.guard(plainNearby(mux))
 }
 
 func recovered(context.Context, connect.Spec, http.Header, any) error {
