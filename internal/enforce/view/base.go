@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -48,6 +49,18 @@ const mountFrom = 32 << 10
 
 // maxCopy bounds a file that is copied all the same, since a link leads to it.
 const maxCopy = 4 << 20
+
+// Mounted are the settings that a view mounts: directories, and files that are too
+// large to be copied into it. Those that are not there are none of them.
+func Mounted() (all []string) {
+	for _, p := range slices.Concat(etcDirs, etcFiles) {
+		fi, err := os.Stat(p)
+		if err == nil && (fi.IsDir() || fi.Mode().IsRegular() && fi.Size() >= mountFrom) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
 
 // Who is the person for whom the program runs.
 type Who struct {

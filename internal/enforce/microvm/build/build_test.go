@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ambit.dev/ambit/internal/enforce/microvm/image"
+	"ambit.dev/ambit/internal/enforce/view"
 )
 
 // bzImage is a kernel image around an LZ4 block.
@@ -94,6 +95,26 @@ func TestShown(t *testing.T) {
 		if got := shown(p, dir); got != want {
 			t.Errorf("%s: %t", p, got)
 		}
+	}
+}
+
+// TestWhole: an image has the settings that a view mounts, whatever its packages list.
+func TestWhole(t *testing.T) {
+	all, err := collect(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range view.Mounted() {
+		fi, err := os.Lstat(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if link := fi.Mode()&os.ModeSymlink != 0; slices.Contains(all.provides(), p) == link {
+			t.Errorf("%s, a link: %t, is provided: %t", p, link, !link)
+		}
+	}
+	if all["/etc/passwd"] != nil || all["/etc/hostname"] != nil {
+		t.Error("it has more of the host")
 	}
 }
 

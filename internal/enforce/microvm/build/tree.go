@@ -12,24 +12,31 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/erofs/go-erofs"
+
+	"ambit.dev/ambit/internal/enforce/view"
 )
 
-// tops are the directories of the host that an image may show; all else is no
-// part of it. What of /etc a program sees is in its plan.
-var tops = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives", "/etc/ssl/certs"}
+// systems are the directories of programs that an image may show.
+var systems = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}
 
-// whole are directories that installing makes, and no package lists.
-var whole = []string{"/etc/alternatives", "/etc/ssl/certs"}
+// whole are the settings that an image has as the host has them, whatever packages list
+// of them: each machine would get a copy of what it lacks. What else of /etc a program
+// sees is in its plan.
+var whole = sync.OnceValue(view.Mounted)
+
+// tops is all of the host that an image may show; all else is no part of it.
+var tops = sync.OnceValue(func() []string { return slices.Concat(systems, whole()) })
 
 // tree are the host's objects that go into an image, by their path.
 type tree map[string]fs.FileInfo
 
 // collect finds the objects at the listed paths. What a package lists and the host
 // does not have (documents that were left out) stays out; so does what only some
-// users may read, and what is in no directory of tops.
+// users may read, and what is in none of tops.
 func collect(files []string) (tree, error) {
 	t := tree{}
 	for _, p := range files {
@@ -37,7 +44,7 @@ func collect(files []string) (tree, error) {
 			return nil, err
 		}
 	}
-	for _, d := range whole {
+	for _, d := range whole() {
 		if err := t.under(d); err != nil {
 			return nil, err
 		}
@@ -93,7 +100,7 @@ func (t tree) add(p string) error {
 }
 
 func shown(p string, fi fs.FileInfo) bool {
-	if !slices.ContainsFunc(tops, func(top string) bool { return p == top || strings.HasPrefix(p, top+"/") }) { //nolint:forbidigo // the separator is part of the prefix
+	if !slices.ContainsFunc(tops(), func(top string) bool { return p == top || strings.HasPrefix(p, top+"/") }) { //nolint:forbidigo // the separator is part of the prefix
 		return false
 	}
 	if fi.IsDir() || fi.Mode().Type() == fs.ModeSymlink {
@@ -102,14 +109,14 @@ func shown(p string, fi fs.FileInfo) bool {
 	return fi.Mode().IsRegular() && fi.Mode().Perm()&0o004 != 0
 }
 
-// provides are the outermost of tops that the image has as directories.
-func (t tree) provides() (dirs []string) {
-	for _, top := range tops {
-		if fi := t[top]; fi != nil && fi.IsDir() {
-			dirs = append(dirs, top)
+// provides are those of tops that the image has, and not as links.
+func (t tree) provides() (all []string) {
+	for _, top := range tops() {
+		if fi := t[top]; fi != nil && fi.Mode().Type() != fs.ModeSymlink {
+			all = append(all, top)
 		}
 	}
-	return dirs
+	return all
 }
 
 // names are the paths, directories before what is in them.

@@ -45,7 +45,7 @@ type Image struct {
 	Release  string            `json:"release"`  // of the kernel
 	Parts    []string          `json:"parts"`    // as in an order
 	Packages int               `json:"packages"` // of Debian, whose files it has
-	Provides []string          `json:"provides"` // directories that a guest has from it
+	Provides []string          `json:"provides"` // directories, and files of settings, that a guest has from it
 	Digests  map[string]string `json:"digests"`  // SHA-256 of each file
 	Size     int64             `json:"size"`     // of all of them
 
