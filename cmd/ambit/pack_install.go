@@ -35,7 +35,8 @@ later.
 
 A version that asks for no more than was allowed is installed without a question.
 One that asks for more shows that, and asks for that alone. What a version does
-not ask for any more is taken back. A pack that was signed is updated only by what
+not ask for any more is taken back, but for the part of it that it still asks for. A
+pack that was signed is updated only by what
 the same key signed.
 
 For programs that ask a person themselves there are two steps: ambit pack prepare
@@ -86,6 +87,7 @@ type installation struct {
 	wants    []manifest.Want // neither granted nor denied yet
 	denied   []manifest.Want // denied until further notice
 	dropped  []grant.Grant   // what it does not ask for any more
+	narrowed []grant.Grant   // what stays of that, in its place
 }
 
 func (a *app) installPack(ctx context.Context, f *installFlags, source string) error {
@@ -212,6 +214,7 @@ func (in *installation) compare(ctx context.Context) error {
 			in.wants = append(in.wants, w)
 		}
 	}
+	in.narrow(standing)
 	return nil
 }
 
@@ -249,6 +252,13 @@ func (in *installation) commit(ctx context.Context, allowed, denied []capability
 	for i := range made {
 		made[i].Origin = "ambit pack install"
 	}
+	for i := range in.narrowed {
+		in.narrowed[i].Origin = "ambit pack install"
+	}
+	// First what stays: whoever is cut off here has what they had, and begins again.
+	if err := in.app.keep(ctx, in.narrowed); err != nil {
+		return err
+	}
 	if err := in.app.takeBack(ctx, in.dropped); err != nil {
 		return err
 	}
@@ -274,7 +284,7 @@ type installed struct {
 func (in *installation) tell(allowed, denied []capability.Capability) error {
 	d := in.draft
 	r := installed{ID: d.Manifest.ID, Version: d.Manifest.Version, Digest: d.Digest, Signer: d.Signer, Folder: in.folder,
-		Granted: append([]capability.Capability{}, allowed...), Denied: append([]capability.Capability{}, denied...), Left: []capability.Capability{}, Revoked: []capability.Capability{}}
+		Granted: append(in.stays(), allowed...), Denied: append([]capability.Capability{}, denied...), Left: []capability.Capability{}, Revoked: []capability.Capability{}}
 	for _, w := range in.wants {
 		if !slices.Contains(allowed, w.Capability) && !slices.Contains(denied, w.Capability) {
 			r.Left = append(r.Left, w.Capability)
@@ -289,6 +299,9 @@ func (in *installation) tell(allowed, denied []capability.Capability) error {
 	printf(in.app.out, "%s is installed; run it with: ambit run --pack %s\n", packName(d.Manifest), shellWord(r.ID))
 	for _, c := range r.Revoked {
 		printf(in.app.out, "It does not ask any more to %s: that was taken back.\n", c.Describe())
+	}
+	for _, c := range in.stays() {
+		printf(in.app.out, "Of that it may still %s.\n", c.Describe())
 	}
 	if len(r.Left) > 0 {
 		printf(in.app.out, "%d of what it asks for was not allowed. `ambit run --ask tty` asks at the first use, `ambit grants add --pack %s` allows it now.\n", len(r.Left), shellWord(r.ID))
