@@ -24,13 +24,15 @@ func (s *Server) waiting(ctx context.Context, who string) ([]store.Approval, err
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.recentAsked.get(stamp, rowsFresh, func() ([]store.Approval, error) { return s.asked(ctx) })
+	all, err := s.asked(ctx, stamp)
 	return s.waitingOf(who, all), err
 }
 
-// asked are the questions of everybody.
-func (s *Server) asked(ctx context.Context) ([]store.Approval, error) {
-	return read(ctx, s.list, func(ctx context.Context, l *store.List) ([]store.Approval, error) { return l.Approvals(ctx) })
+// asked are the questions of everybody, of a list with this stamp.
+func (s *Server) asked(ctx context.Context, stamp string) ([]store.Approval, error) {
+	return s.recentAsked.get(stamp, rowsFresh, func() ([]store.Approval, error) {
+		return read(ctx, s.list, func(ctx context.Context, l *store.List) ([]store.Approval, error) { return l.Approvals(ctx) })
+	})
 }
 
 // waitingOf are those of some questions that are a principal's and take an answer now.
@@ -82,8 +84,12 @@ func (s questions) WatchQuestions(ctx context.Context, _ *connect.Request[pb.Wat
 		return failure(err)
 	}
 	for first := true; ; first = false {
+		waits := make(map[string]bool, len(all))
+		for _, q := range all {
+			waits[q.ID] = true
+		}
 		for id := range shown {
-			if !slices.ContainsFunc(all, func(q store.Approval) bool { return q.ID == id }) {
+			if !waits[id] {
 				delete(shown, id)
 				if err := out.Send(&pb.WatchQuestionsResponse{Change: &pb.WatchQuestionsResponse_Over{Over: id}}); err != nil {
 					return err
@@ -130,6 +136,7 @@ func (s questions) AnswerQuestion(ctx context.Context, r *connect.Request[pb.Ans
 	if err := s.list.use(func(l *store.List) error { return l.AnswerApproval(ctx, q.ID, ans, s.cfg.Now()) }); err != nil {
 		return nil, failure(err)
 	}
+	s.watched.answered(q.ID)
 	m := &pb.AnswerQuestionResponse{Capability: text(ans.Capability.Display()), Verdict: r.Msg.GetVerdict(), Span: spanOf(ans.Span), Until: moment(ans.Until)}
 	s.metrics.answers.Add(1, ans.Outcome.String())
 	// The answer stands; whether it was taken is only told.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,7 +20,7 @@ const (
 // watched are the questions of everybody, as all streams are told of them: one look for
 // all, and none where nobody watches.
 type watched struct {
-	read  func(context.Context) ([]store.Approval, error)
+	read  func(ctx context.Context, stamp string) ([]store.Approval, error)
 	stamp func(context.Context) (string, error)
 
 	mu      sync.Mutex
@@ -27,6 +28,8 @@ type watched struct {
 	end     context.CancelFunc // guarded by mu; of the one that looks
 	now     seen               // guarded by mu
 	next    chan struct{}      // guarded by mu; closed when there is a later one
+	current bool               // guarded by mu; now was read since next was first made
+	over    []string           // guarded by mu; answered here, which a read that goes on may not have seen
 }
 
 // seen is what was read last.
@@ -42,8 +45,8 @@ func (w *watched) join(ctx context.Context) (leave func()) {
 	if w.streams++; w.streams == 1 {
 		var looks context.Context
 		looks, w.end = context.WithCancel(context.WithoutCancel(ctx))
-		w.next = make(chan struct{})
-		go w.look(looks, w.next)
+		w.next, w.current, w.over = make(chan struct{}), false, nil
+		go w.look(looks)
 	}
 	return func() {
 		w.mu.Lock()
@@ -61,33 +64,75 @@ func (w *watched) later() (seen, <-chan struct{}) {
 	return w.now, w.next
 }
 
+// answered tells all streams at once that a question was answered by this host. It is not
+// looked for: with many questions reading them all takes as long as it does to wait for that.
+func (w *watched) answered(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.streams == 0 {
+		return
+	}
+	if w.over = append(w.over, id); w.current {
+		w.tell(w.now)
+	}
+}
+
+// tell is called with the lock held.
+func (w *watched) tell(s seen) {
+	if len(w.over) > 0 {
+		s.all = slices.DeleteFunc(slices.Clone(s.all), func(q store.Approval) bool { return slices.Contains(w.over, q.ID) })
+	}
+	close(w.next)
+	w.now, w.next, w.current = s, make(chan struct{}), true
+}
+
 // look reads when the store was changed, until nobody watches.
-func (w *watched) look(ctx context.Context, next chan struct{}) {
+func (w *watched) look(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var stamp string
 	var read time.Time
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
+	for first := true; ; first = false {
+		if !first { // the one who watches reads, too: together that is once
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
 		}
+		before := w.answers()
 		was, err := w.stamp(ctx) // before it is read: what changes since is seen next time
 		if err == nil && was != "" && was == stamp && time.Since(read) < readEvery {
 			continue
 		}
+		if err != nil {
+			was = ""
+		}
 		stamp, read = was, time.Now()
 		var s seen
-		s.all, s.err = w.read(ctx)
-		w.mu.Lock()
-		if w.next != next { // others watch now, and somebody else looks for them
-			w.mu.Unlock()
+		s.all, s.err = w.read(ctx, was)
+		if !w.found(ctx, s, before) {
 			return
 		}
-		w.now, w.next = s, make(chan struct{})
-		close(next)
-		next = w.next
-		w.mu.Unlock()
 	}
+}
+
+// answers is how many answers a read that begins now has seen.
+func (w *watched) answers() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.over)
+}
+
+// found tells all streams what was read after some answers. It is false where others watch
+// now, for whom somebody else looks.
+func (w *watched) found(ctx context.Context, s seen, answers int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ctx.Err() != nil {
+		return false
+	}
+	w.over = w.over[answers:]
+	w.tell(s)
+	return true
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,7 @@ func (c *changing) watched() *watched {
 			c.stamps.Add(1)
 			return "stamp " + strconv.FormatInt(c.n.Load(), 10), nil
 		},
-		read: func(context.Context) ([]store.Approval, error) {
+		read: func(context.Context, string) ([]store.Approval, error) {
 			c.reads.Add(1)
 			if c.fails.Load() {
 				return nil, errors.New("no")
@@ -112,4 +113,69 @@ func TestWatchedFails(t *testing.T) {
 	if now, _ := w.later(); now.err == nil {
 		t.Errorf("%+v", now)
 	}
+}
+
+// has waits until streams are told of exactly these questions.
+func (w *watched) has(t *testing.T, want ...string) {
+	t.Helper()
+	var ids []string
+	for end := time.After(time.Minute); ; {
+		now, next := w.later()
+		ids = nil
+		for _, q := range now.all {
+			ids = append(ids, q.ID)
+		}
+		if now.err == nil && slices.Equal(ids, want) {
+			return
+		}
+		select {
+		case <-next:
+		case <-end:
+			t.Fatalf("streams are told of %v, want %v", ids, want)
+		}
+	}
+}
+
+// What is answered here is over at once: before it is looked whether the store was changed,
+// and for a read that goes on meanwhile. A later one is believed again.
+func TestWatchedAnswered(t *testing.T) {
+	t.Parallel()
+	begun, goOn := make(chan int), make(chan struct{})
+	var stamps atomic.Int64
+	w := &watched{
+		stamp: func(context.Context) (string, error) { return strconv.FormatInt(stamps.Add(1), 10), nil },
+		read: func(ctx context.Context, _ string) ([]store.Approval, error) {
+			select {
+			case begun <- 1:
+			case <-ctx.Done():
+			}
+			select {
+			case <-goOn:
+			case <-ctx.Done():
+			}
+			return []store.Approval{{ID: "one"}, {ID: "two"}}, nil
+		},
+	}
+	w.answered("nobody watches")
+	defer w.join(t.Context())()
+	<-begun
+	w.answered("one") // before anything was read
+	goOn <- struct{}{}
+	w.has(t, "two")
+	<-begun
+	_, next := w.later()
+	w.answered("two")
+	select {
+	case <-next:
+	default:
+		t.Error("no stream is told before the store was read")
+	}
+	w.has(t)
+	goOn <- struct{}{} // began before the answer, and has what is over
+	<-begun
+	if now, _ := w.later(); len(now.all) != 1 || now.all[0].ID != "one" {
+		t.Errorf("a read from before the answer had %+v, want the one that was answered before it alone", now.all)
+	}
+	goOn <- struct{}{}
+	w.has(t, "one", "two")
 }
