@@ -81,30 +81,10 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 		Session: s.subject.Session, Tier: s.tier.name, Effective: s.withoutVolumes(effective), Masked: masked,
 		Objects: map[string][]enforce.Object{}, AdHoc: s.packDir == "", WatchOpens: s.watchFiles(),
 		HomePath: s.base.Home, Base: base, Terminal: s.app.terminal(), Ask: s.flags.asks(),
-		Notify: s.flags.asks() && s.flags.askBy == askByNotification,
+		Notify: s.flags.asks() && s.flags.askBy == askByNotification, Executables: p.objects,
 	}
-	if err := s.objects(&in); err != nil {
+	if err := s.find(&in); err != nil {
 		return err
-	}
-	if err := s.home(&in); err != nil {
-		return err
-	}
-	if in.Limits, err = s.limits(); err != nil {
-		return err
-	}
-	if err := s.boundZones(in.Volumes); err != nil {
-		return err
-	}
-	if err := s.countTogether(in.Volumes); err != nil {
-		return err
-	}
-	in.Executables = p.objects
-	if s.packDir != "" {
-		pack, err := view.Resolve(s.packDir)
-		if err != nil {
-			return err
-		}
-		in.Pack = &pack
 	}
 	in.AskRun, in.AskStored = s.asksToRun(in), s.asksToStore(in)
 	if s.startsSome(effective) || len(in.AskRun) > 0 {
@@ -138,6 +118,37 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 		return err
 	}
 	s.input = in
+	s.specify(effective, plan)
+	return nil
+}
+
+// find finds the objects of what was granted, the home, the bounds and the pack.
+func (s *prepared) find(in *enforce.Input) (err error) {
+	if err := s.objects(in); err != nil {
+		return err
+	}
+	if err := s.home(in); err != nil {
+		return err
+	}
+	if in.Limits, err = s.limits(); err != nil {
+		return err
+	}
+	if err := s.boundZones(in.Volumes); err != nil {
+		return err
+	}
+	if err := s.countTogether(in.Volumes); err != nil {
+		return err
+	}
+	if s.packDir == "" {
+		return nil
+	}
+	pack, err := view.Resolve(s.packDir)
+	in.Pack = &pack
+	return err
+}
+
+// specify says what a session is to run, and under which plan.
+func (s *prepared) specify(effective []capability.Capability, plan enforce.Plan) {
 	s.spec = session.Spec{
 		ID: s.subject.Session, Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest,
 		Decide: func(ctx context.Context, launch audit.Record) error { return s.record(ctx, launch) },
@@ -146,8 +157,7 @@ func (s *prepared) compile(effective []capability.Capability, p program, base en
 	for _, c := range effective {
 		s.spec.Effective = append(s.spec.Effective, c.String())
 	}
-	s.spec.Watched = watched(in, plan)
-	return nil
+	s.spec.Watched = watched(s.input, plan)
 }
 
 // watched finds the capabilities whose use is seen by what is opened: those of files

@@ -100,19 +100,8 @@ func (f *runFlags) namesNetwork() bool {
 
 // launch goes from words to a running program: read, decide, compile, run.
 func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
-	if f.tier != tierAuto {
-		if _, err := tierNamed(f.tier); err != nil {
-			return err
-		}
-	}
-	if f.watch != "auto" && f.watch != "on" && f.watch != "off" {
-		return fmt.Errorf("--watch-files %q: want auto, on or off", f.watch)
-	}
-	if f.deno != "auto" && f.deno != "on" && f.deno != "off" {
-		return fmt.Errorf("--deno %q: want auto, on or off", f.deno)
-	}
-	if f.sessionID != "" && !isSessionID(f.sessionID) {
-		return fmt.Errorf("--session-id %q: want an id such as %s", f.sessionID, audit.NewID("s"))
+	if err := f.valid(); err != nil {
+		return err
 	}
 	if err := errors.Join(f.readAsk(), a.resolveAsk(f), a.readURL(ctx, f)); err != nil {
 		return err
@@ -160,6 +149,32 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 	if err := errors.Join(s.own(ctx), s.keepApart(), a.kept.keep(a, s.subject.Session)); err != nil {
 		return errors.Join(err, s.recordRefusal(ctx, err))
 	}
+	return a.launchPrepared(ctx, f, s, tier)
+}
+
+// valid says what is wrong with flags that are no capability, limit or way to ask.
+func (f *runFlags) valid() error {
+	if f.tier != tierAuto {
+		if _, err := tierNamed(f.tier); err != nil {
+			return err
+		}
+	}
+	if f.watch != "auto" && f.watch != "on" && f.watch != "off" {
+		return fmt.Errorf("--watch-files %q: want auto, on or off", f.watch)
+	}
+	if f.deno != "auto" && f.deno != "on" && f.deno != "off" {
+		return fmt.Errorf("--deno %q: want auto, on or off", f.deno)
+	}
+	if f.sessionID != "" && !isSessionID(f.sessionID) {
+		return fmt.Errorf("--session-id %q: want an id such as %s", f.sessionID, audit.NewID("s"))
+	}
+	return nil
+}
+
+// launchPrepared begins what serves a run, questions, stored values and the network, and
+// supervises it to its end. tier is the process tier's, begun before it was known whether
+// another one is needed.
+func (a *app) launchPrepared(ctx context.Context, f *runFlags, s *prepared, tier process.Tier) error {
 	defer s.tellChanges()
 	on, tally := &stage{told: &teller{}}, s.count()
 	s.fronts = a.fronts(f, on)

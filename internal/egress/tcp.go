@@ -52,12 +52,6 @@ func (p *Plane) tcp(r *tcp.ForwarderRequest) {
 		release()
 		p.work.leave()
 	}
-	carried := false // from then on it is for the pipe to leave
-	defer func() {
-		if !carried {
-			leave()
-		}
-	}()
 	var host *net.TCPConn
 	opened := no == nil && p.opens(t)
 	switch {
@@ -70,8 +64,21 @@ func (p *Plane) tcp(r *tcp.ForwarderRequest) {
 	if no != nil {
 		r.Complete(no.end != GaveUp) // a reset: "connection refused"
 		p.refusedFlow(f, no)
+		leave()
 		return
 	}
+	p.answer(r, f, t, host, leave)
+}
+
+// answer takes a connection that was allowed, and carries it to host, or opens it where
+// that is nil. leave is called when it has ended.
+func (p *Plane) answer(r *tcp.ForwarderRequest, f *flow, t target, host *net.TCPConn, leave func()) {
+	carried := false // from then on it is for the pipe to leave
+	defer func() {
+		if !carried {
+			leave()
+		}
+	}()
 	share := p.flows.connect(p.lim.Flows)
 	if share == 0 {
 		r.Complete(true)
@@ -89,7 +96,7 @@ func (p *Plane) tcp(r *tcp.ForwarderRequest) {
 		return
 	}
 	p.probe(guest)
-	if opened {
+	if host == nil {
 		p.attend(f, t, guest, &queue, share)
 		p.flows.disconnect()
 		return

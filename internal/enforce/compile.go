@@ -53,12 +53,7 @@ func Compile(in Input, f Facts) (Plan, error) {
 		l.Tun, l.Late = f.TUN, l.Late && in.Ask && can.hold
 		p.Link = &l
 	}
-	p.Filter = Filter{
-		NoSpawn: set.noSpawn(), LimitExec: set.limitExec(),
-		WatchConnect: in.Link == nil || in.Ask, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask, AskSpawn: set.askSpawn,
-		HoldLooks: in.Ask && in.Notify, HoldListens: in.Ask && in.AskListen && in.Link != nil, HoldSockets: p.Link != nil && p.Link.Late,
-	}
-	p.Filter.NoGroupSignal = f.LandlockABI < FullLandlockABI // its scope of signals came last
+	p.Filter = in.filter(set, p.Link, f)
 	if p.Limits = limits(in.Limits, f); can.bounds {
 		p.Limits = LimitPlan{Limits: in.Limits}
 		if in.Limits.PIDs == 0 {
@@ -69,18 +64,8 @@ func Compile(in Input, f Facts) (Plan, error) {
 	if err := can.refuse(in, set, p.Limits); err != nil {
 		return Plan{}, err
 	}
-	if in.Ask && !in.Notify && !f.FUSE && !can.copies { // a machine has one of its own
-		other := ", use --ask-by notification, which is slower"
-		if !can.hold {
-			other = ""
-		}
-		return Plan{}, errors.New("asking at the first touch needs /dev/fuse, and it cannot be opened here: run `ambit doctor`" + other + ", or use --ask none")
-	}
-	if f.UID == 0 && in.Limits.PIDs > 0 && slices.Contains(p.Limits.Weaker, "pids") {
-		return Plan{}, errors.New("as root a limit of pids needs a control group, and none can be had here: run `ambit doctor`, or run as an ordinary user")
-	}
-	if slices.Contains(p.Limits.Weaker, "cpu") {
-		return Plan{}, errors.New("a limit of cpu needs a control group, and none can be had here: run `ambit doctor`, or use a limit of wall time")
+	if err := in.refuseHere(can, p.Limits, f); err != nil {
+		return Plan{}, err
 	}
 	p.Landlock.Connect = set.sockets
 	if !can.landlock { // the kernel that runs the program is not the host's
@@ -102,6 +87,34 @@ func Compile(in Input, f Facts) (Plan, error) {
 		p.Quiet = in.Quiet
 	}
 	return p, nil
+}
+
+// filter is what the filter of system calls refuses, and what it holds or tells of.
+func (in Input) filter(set *effective, link *LinkPlan, f Facts) Filter {
+	return Filter{
+		NoSpawn: set.noSpawn(), LimitExec: set.limitExec(),
+		WatchConnect: in.Link == nil || in.Ask, WatchOpens: in.WatchOpens, HoldChanges: in.Ask, HoldRuns: in.Ask, AskSpawn: set.askSpawn,
+		HoldLooks: in.Ask && in.Notify, HoldListens: in.Ask && in.AskListen && in.Link != nil, HoldSockets: link != nil && link.Late,
+		NoGroupSignal: f.LandlockABI < FullLandlockABI, // its scope of signals came last
+	}
+}
+
+// refuseHere refuses what this host has no means for.
+func (in Input) refuseHere(can carries, l LimitPlan, f Facts) error {
+	if in.Ask && !in.Notify && !f.FUSE && !can.copies { // a machine has one of its own
+		other := ", use --ask-by notification, which is slower"
+		if !can.hold {
+			other = ""
+		}
+		return errors.New("asking at the first touch needs /dev/fuse, and it cannot be opened here: run `ambit doctor`" + other + ", or use --ask none")
+	}
+	if f.UID == 0 && in.Limits.PIDs > 0 && slices.Contains(l.Weaker, "pids") {
+		return errors.New("as root a limit of pids needs a control group, and none can be had here: run `ambit doctor`, or run as an ordinary user")
+	}
+	if slices.Contains(l.Weaker, "cpu") {
+		return errors.New("a limit of cpu needs a control group, and none can be had here: run `ambit doctor`, or use a limit of wall time")
+	}
+	return nil
 }
 
 // absolute refuses paths that the layout could not place.

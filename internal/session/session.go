@@ -178,6 +178,11 @@ func (r Runner) Run(ctx context.Context, s Spec) (Result, error) {
 	if r.Started != nil {
 		r.Started(inside, res.Report)
 	}
+	return r.follow(ctx, s, inside, res, begin)
+}
+
+// follow records what a program is refused, waits for its end, and records that.
+func (r Runner) follow(ctx context.Context, s Spec, inside enforce.Session, res Result, begin time.Time) (Result, error) {
 	var wg sync.WaitGroup
 	var reported, untold error
 	late, written := []audit.Body{report(res.Report)}, make(chan struct{})

@@ -140,6 +140,21 @@ func (r *results) jobNames() (names []string) {
 	return names
 }
 
+// versions are of those that were measured, with their names.
+func (r *results) versions() (all []string) {
+	for _, one := range r.Peers {
+		if one.Version != "" {
+			all = append(all, one.Name+" "+one.Version)
+		}
+	}
+	for _, n := range r.Networks {
+		if n.Version != "" && n.Name != "ambit" {
+			all = append(all, n.Name+" "+n.Version)
+		}
+	}
+	return all
+}
+
 // markdown is the whole report.
 func (r *results) markdown() string {
 	var b strings.Builder
@@ -151,18 +166,7 @@ func (r *results) markdown() string {
 
 	p("# What Ambit costs\n\nMade by `make bench`; do not edit. Measured beside other sandboxes on one host, in one run, interleaved: trust the ratios, not the milliseconds.\n\n")
 	p("Host: %d × %s, Linux %s, load %s at the start, as %s; %d rounds (starts: %d) in %s.\n", r.Host.CPUs, r.Host.CPU, r.Host.Kernel, r.Host.Load, r.Host.User, r.Rounds, max(r.Rounds, leastStarts), r.Took)
-	var versions []string
-	for _, one := range r.Peers {
-		if one.Version != "" {
-			versions = append(versions, one.Name+" "+one.Version)
-		}
-	}
-	for _, n := range r.Networks {
-		if n.Version != "" && n.Name != "ambit" {
-			versions = append(versions, n.Name+" "+n.Version)
-		}
-	}
-	p("With %s.", strings.Join(versions, ", "))
+	p("With %s.", strings.Join(r.versions(), ", "))
 	for _, left := range r.Left {
 		p(" Left out: %s.", left)
 	}
@@ -182,61 +186,8 @@ func (r *results) markdown() string {
 			row(one.What, one.Number, one.Target, met)
 		}
 	}
-	if len(r.Start) > 0 {
-		p("\n## Start to exit of `/bin/true`\n\n![](start.svg)\n\n")
-		p("Ambit with three grants and a durable audit record; bubblewrap and runc with the same folders, firejail with as much of that as it can. Milliseconds.\n\n")
-		table("", "minimum", "median", "median × plain", "median × bubblewrap", "20,000 files, median", "× small folder")
-		for _, one := range r.Peers {
-			s, t := r.Start[one.Name], r.InTree[one.Name]
-			row(one.Name, ms(s.min()), ms(s.median()), times(ratio(s.median(), r.Start["plain"].median())),
-				times(ratio(s.median(), r.Start["bubblewrap"].median())), ms(t.median()), times(ratio(t.median(), s.median())))
-		}
-	}
-	if len(r.Many) > 0 {
-		p("\n## A hundred at once\n\nA hundred launchers of `/bin/true` started together in one folder, three times; then ten sleeping programs whose launchers are killed with SIGKILL.\n\n")
-		table("", "wall, median, s", "× bubblewrap", "failed of 300", "left over", "outlive the launcher, of 10")
-		for _, one := range r.Peers {
-			m := r.Many[one.Name]
-			row(one.Name, fmt.Sprintf("%.2f", m.Wall.median().Seconds()), times(ratio(m.Wall.median(), r.Many["bubblewrap"].Wall.median())),
-				fmt.Sprint(m.Failed), fmt.Sprint(m.Orphans), fmt.Sprint(m.Survived))
-		}
-	}
-	if len(r.Memory) > 0 {
-		p("\n## Memory of the supervisors\n\nProportional set size of every process around one idle program, the program left out.\n\n")
-		table("", "processes", "PSS, MB")
-		for _, one := range r.Peers {
-			m := r.Memory[one.Name]
-			size := fmt.Sprintf("%.1f", float64(m.PSS)/1e6)
-			if m.PSS < 0 {
-				size = "not readable by this user"
-			}
-			row(one.Name, fmt.Sprint(m.Processes), size)
-		}
-	}
-	if names := r.jobNames(); len(names) > 0 {
-		p("\n## Jobs, without the start\n\n![](jobs.svg)\n\n")
-		p("Each job runs twice inside one sandbox and is timed there, again and again; nothing is subtracted. `git status`, `tar` and `find` work on a repository of 20,000 files; `go build` links a small program. Medians: plain in milliseconds, the others × plain; in brackets minimum × minimum.\n\n")
-		head := []string{""}
-		for _, one := range r.Peers {
-			head = append(head, one.Name)
-		}
-		table(head...)
-		for _, name := range names {
-			cells := []string{name}
-			for _, one := range r.Peers {
-				s, plain := r.Jobs[name][one.Name], r.Jobs[name]["plain"]
-				switch {
-				case len(s) == 0:
-					cells = append(cells, "fails")
-				case one.Name == "plain":
-					cells = append(cells, ms(s.median())+" ms")
-				default:
-					cells = append(cells, fmt.Sprintf("%s (%.2f)", times(ratio(s.median(), plain.median())), ratio(s.min(), plain.min())))
-				}
-			}
-			row(cells...)
-		}
-	}
+	r.startTables(p, table, row)
+	r.jobTable(p, table, row)
 	r.networkTables(p, table, row)
 	r.openedTables(p, table, row)
 	b.WriteString(r.askingMarkdown())
