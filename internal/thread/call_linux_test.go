@@ -41,6 +41,27 @@ func TestWaits(t *testing.T) {
 			t.Errorf("polled %+v, %v", fds, err)
 		}
 	})
+	t.Run("epoll", func(t *testing.T) {
+		line, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(line)
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		if err := unix.EpollCtl(line, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: 7}); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }()
+		events := make([]unix.EpollEvent, 2)
+		n := 0
+		if err := again(func() (err error) { n, err = thread.EpollWait(line, events); return err }); err != nil || n != 1 || events[0].Fd != 7 || events[0].Events != unix.EPOLLIN {
+			t.Errorf("%d events %+v, %v", n, events, err)
+		}
+	})
 	t.Run("lock", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "lock")
 		a, b := open(t, path), open(t, path)

@@ -24,10 +24,18 @@ func exitsyscall()
 //
 //go:nosplit
 func call(nr, a, b, c uintptr) syscall.Errno {
-	entersyscallblock()
-	_, _, e := syscall.RawSyscall6(nr, a, b, c, 0, 0, 0)
-	exitsyscall()
+	_, e := result(nr, a, b, c, 0)
 	return e
+}
+
+// result is call with one more argument, and with what the system call returned.
+//
+//go:nosplit
+func result(nr, a, b, c, d uintptr) (uintptr, syscall.Errno) {
+	entersyscallblock()
+	n, _, e := syscall.RawSyscall6(nr, a, b, c, d, 0, 0)
+	exitsyscall()
+	return n, e
 }
 
 // Wait4 waits for a child as wait4(2) does, and keeps how it ended in status.
@@ -50,6 +58,17 @@ func Poll(fds []unix.PollFd) error {
 	runtime.KeepAlive(fds)
 	return failure(e)
 }
+
+// EpollWait waits for what an epoll instance says, as epoll_wait(2) does without a bound on
+// time, and returns how many of events it has filled.
+func EpollWait(fd int, events []unix.EpollEvent) (int, error) {
+	n, e := result(unix.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), never)
+	runtime.KeepAlive(events)
+	return int(n), failure(e)
+}
+
+// never is the bound of what waits without one.
+const never = ^uintptr(0)
 
 // Fdatasync waits for the disk, as fdatasync(2).
 func Fdatasync(fd int) error { return failure(call(unix.SYS_FDATASYNC, uintptr(fd), 0, 0)) }

@@ -3,6 +3,7 @@ package fuse
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -19,10 +20,12 @@ const BufferSize = 1 << 17
 type Device struct {
 	fd   int
 	wake int // an eventfd that ends read
+	line int // an epoll instance, which Read waits for: it has wake, and fd while nobody claims it
 
-	mu     sync.Mutex
-	users  int  // guarded by mu
-	closed bool // guarded by mu
+	mu      sync.Mutex
+	users   int  // guarded by mu
+	closed  bool // guarded by mu
+	claimed bool // guarded by mu
 }
 
 // NewDevice takes over an open /dev/fuse.
@@ -31,8 +34,48 @@ func NewDevice(fd int) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make eventfd: %w", err)
 	}
+	line, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make an epoll instance: %w", err), unix.Close(wake))
+	}
 	unix.CloseOnExec(fd)
-	return &Device{fd: fd, wake: wake}, nil
+	d := &Device{fd: fd, wake: wake, line: line}
+	// Who looks for a request must not wait for one that another has taken.
+	if err := errors.Join(unix.SetNonblock(fd, true), d.listen(fd), d.listen(wake)); err != nil {
+		return nil, errors.Join(fmt.Errorf("wait for a device: %w", err), unix.Close(wake), unix.Close(line))
+	}
+	return d, nil
+}
+
+// listen has Read hear of a descriptor.
+func (d *Device) listen(fd int) error {
+	return unix.EpollCtl(d.line, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
+}
+
+// Claim has Read hear of no request until Release: who claims the device takes them by
+// Pending, and must not wait for anybody meanwhile. It says false where another does.
+func (d *Device) Claim() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || d.claimed || unix.EpollCtl(d.line, unix.EPOLL_CTL_DEL, d.fd, nil) != nil {
+		return false
+	}
+	d.claimed = true
+	return true
+}
+
+// Release has Read hear of requests again, those that came meanwhile included. Where it
+// cannot, Read ends: nobody would answer.
+func (d *Device) Release() {
+	_ = d.use(func() error {
+		if d.listen(d.fd) != nil {
+			return d.end()
+		}
+		return nil
+	})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.claimed = false
 }
 
 // use runs f unless the device is closed.
@@ -57,6 +100,7 @@ func (d *Device) release() {
 	if d.closed && d.users == 0 {
 		_ = unix.Close(d.fd)
 		_ = unix.Close(d.wake)
+		_ = unix.Close(d.line)
 	}
 }
 
@@ -71,11 +115,11 @@ func (d *Device) Close() {
 }
 
 // Stop makes read return.
-func (d *Device) Stop() {
-	_ = d.use(func() error {
-		_, err := unix.Write(d.wake, wire.AppendUint64(nil, 1))
-		return err
-	})
+func (d *Device) Stop() { _ = d.use(d.end) }
+
+func (d *Device) end() error {
+	_, err := unix.Write(d.wake, wire.AppendUint64(nil, 1))
+	return err
 }
 
 // Read returns the next request, of size 0 when there will be none.
@@ -87,17 +131,11 @@ func (d *Device) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// Pending returns a request that is there already, of size 0 where there is none: what
-// was asked before Stop.
+// Pending returns a request that is there already, of size 0 where there is none.
 func (d *Device) Pending(b []byte) (n int, err error) {
 	err = d.use(func() error {
-		p := []unix.PollFd{{Fd: int32(d.fd), Events: unix.POLLIN}}
-		if ready, err := unix.Poll(p, 0); err != nil || ready == 0 || p[0].Revents&unix.POLLIN == 0 {
-			return nil
-		}
-		// Nobody else reads, so that it is still there.
-		if n, err = unix.Read(d.fd, b); err != nil {
-			n = 0
+		if got, err := unix.Read(d.fd, b); err == nil {
+			n = got
 		}
 		return nil
 	})
@@ -105,14 +143,14 @@ func (d *Device) Pending(b []byte) (n int, err error) {
 }
 
 func (d *Device) wait(b []byte) (int, error) {
-	p := []unix.PollFd{{Fd: int32(d.fd), Events: unix.POLLIN}, {Fd: int32(d.wake), Events: unix.POLLIN}}
+	events := make([]unix.EpollEvent, 2)
 	for {
-		switch err := thread.Poll(p); {
+		switch n, err := thread.EpollWait(d.line, events); {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
 			return 0, fmt.Errorf("wait for requests: %w", err)
-		case p[1].Revents != 0:
+		case slices.ContainsFunc(events[:n], func(e unix.EpollEvent) bool { return int(e.Fd) == d.wake }):
 			return 0, nil
 		}
 		switch n, err := unix.Read(d.fd, b); {

@@ -6,8 +6,18 @@ import (
 	"ambit.dev/ambit/internal/enforce/fuse"
 )
 
-// serve answers one request or hands it to a goroutine. Its error ends the
+// request answers one request, or returns what it has to wait for. Its error ends the
 // connection.
+func (s *server) request(message []byte) (*held, error) {
+	s.serving.Lock()
+	defer s.serving.Unlock()
+	err := s.serve(message)
+	h := s.held
+	s.held = nil
+	return h, err
+}
+
+// serve is request; s.serving is held.
 func (s *server) serve(message []byte) error {
 	r, err := fuse.ParseRequest(message)
 	if err != nil {

@@ -33,7 +33,13 @@ func NewBare(ctx context.Context, c Config, device int) (*Bare, error) {
 func (b *Bare) Trap() *Trap { return b.server.trap }
 
 // Serve answers one request.
-func (b *Bare) Serve(message []byte) error { return b.server.serve(message) }
+func (b *Bare) Serve(message []byte) error {
+	h, err := b.server.request(message)
+	if h != nil {
+		b.server.apart(h)
+	}
+	return err
+}
 
 // Wait returns when no goroutine is left, and closes the device.
 func (b *Bare) Wait() {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -84,6 +85,59 @@ func TestLookupNeverWaits(t *testing.T) {
 	}
 	v.reply(q, unix.EPERM)
 	wantLines(t, v.wait(waits), "EPERM")
+}
+
+// TestTouchNext has a program touch one file after the other. What it asks for after the first
+// is answered by whoever answered that; while the next waits for its answer all others still
+// look and are refused.
+func TestTouchNext(t *testing.T) {
+	waits := make(chan chan unix.Errno)
+	v := newAsking(t, func(v *view, ctx context.Context, o trap.Touched) unix.Errno {
+		if strings.HasSuffix(o.Path, "first") {
+			return v.attach(o)
+		}
+		answer := make(chan unix.Errno)
+		waits <- answer
+		return <-answer
+	})
+	for i := range 10 {
+		first, second := fmt.Sprintf("%s/%d-first", v.host, i), fmt.Sprintf("%s/%d-second", v.host, i)
+		must(os.WriteFile(first, []byte("shown"), 0o644))
+		must(os.WriteFile(second, nil, 0o644))
+		c := v.start("read", first, "read", second)
+		answer := <-waits
+		done := make(chan []string, 1)
+		go func() {
+			done <- v.try("stat", v.host+"/absent", "cached", second, "create", v.host+"/new", "list", "/")
+		}()
+		select {
+		case got := <-done:
+			wantLines(t, got, "ENOENT", "100644 size 0 links 1 blocks 0 time 0", "EACCES", strings.Split(v.host, "/")[1])
+		case <-time.After(time.Minute):
+			t.Error("others wait for the one that was asked about")
+		}
+		answer <- unix.EPERM
+		wantLines(t, v.wait(c), "shown", "EPERM")
+	}
+}
+
+// TestTouchMany has programs touch many files each at once.
+func TestTouchMany(t *testing.T) {
+	v := newAsking(t, func(v *view, _ context.Context, o trap.Touched) unix.Errno { return v.attach(o) })
+	const programs, files = 6, 30
+	var calls []*call
+	for i := range programs {
+		var args []string
+		for j := range files {
+			p := fmt.Sprintf("%s/%d-%d", v.host, i, j)
+			must(os.WriteFile(p, []byte("shown"), 0o644))
+			args = append(args, "read", p)
+		}
+		calls = append(calls, v.start(args...))
+	}
+	for _, c := range calls {
+		wantLines(t, v.wait(c), slices.Repeat([]string{"shown"}, files)...)
+	}
 }
 
 // TestSlowHost has a file system of the host that does not answer hold nobody

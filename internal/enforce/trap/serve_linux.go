@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -125,8 +126,13 @@ type server struct {
 	ctx     context.Context
 	device  *fuse.Device
 	waiting waiting
-	pruneAt int         // number of nodes; used by the serving goroutine alone
-	pruning atomic.Bool // a goroutine does
+	pruning atomic.Bool // a goroutine gives names back
+
+	serving sync.Mutex // one request at a time
+	pruneAt int        // number of nodes; guarded by serving
+	held    *held      // what the request has to wait for; guarded by serving
+
+	after []byte // the buffer of attend; who claims the device uses it
 }
 
 // Serve answers the kernel until the connection ends or ctx does, which ends
@@ -157,8 +163,12 @@ func (t *Trap) Serve(ctx context.Context, dev int) error {
 		if n == 0 || err != nil {
 			return err
 		}
-		if err := s.serve(b[:n]); err != nil {
+		h, err := s.request(b[:n])
+		if err != nil {
 			return err
+		}
+		if h != nil {
+			s.apart(h)
 		}
 	}
 }

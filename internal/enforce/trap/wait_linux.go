@@ -95,8 +95,15 @@ func (w *waiting) count() int {
 	return len(w.calls)
 }
 
-// hold answers a request from a goroutine of its own; the context of work ends
-// when its caller dies or the connection ends. It never waits.
+// A held request waits for work that may take long.
+type held struct {
+	unique uint64
+	ctx    context.Context // ends when its caller dies or the connection ends
+	cancel context.CancelFunc
+	work   func(context.Context) answer
+}
+
+// hold has a request wait for work. It never waits itself.
 func (s *server) hold(r fuse.Request, work func(context.Context) answer) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	if !s.waiting.add(r.Unique, waiter{r.PID, cancel}) {
@@ -104,15 +111,65 @@ func (s *server) hold(r fuse.Request, work func(context.Context) answer) {
 		s.reply(r, unix.EACCES, nil)
 		return
 	}
-	unique := r.Unique
+	s.held = &held{r.Unique, ctx, cancel, work}
+}
+
+// apart does what was held in a goroutine of its own.
+func (s *server) apart(h *held) {
 	go func() {
-		defer s.waiting.returned()
-		defer cancel()
-		s.deliver(unique, work(ctx))
+		for h != nil {
+			h = s.finish(h)
+		}
 	}()
 	// It begins here and at once, and another thread reads on: one that has to take it
 	// away from this one sleeps first, a tenth of a millisecond (runtime.runqgrab).
 	runtime.Gosched()
+}
+
+// finish does what was held and answers. Whoever is told to walk once more asks about each
+// name on the way at once, and often touches what lies beside soon after: those requests are
+// answered here, and the next touch is returned.
+func (s *server) finish(h *held) *held {
+	defer s.waiting.returned()
+	defer h.cancel()
+	a := h.work(h.ctx)
+	if a.errno != unix.ESTALE || runtime.NumCPU() == 1 || !s.device.Claim() {
+		s.deliver(h.unique, a)
+		return nil
+	}
+	defer s.device.Release()
+	s.deliver(h.unique, a)
+	return s.attend()
+}
+
+// attended is for how long requests that follow a touch are looked for: some times what a
+// program needs to wake up and to come to the next name. A thread that sleeps would be woken
+// up for each, which takes many times as long as the answer.
+const attended = 100 * time.Microsecond
+
+// attend answers requests for as long as one follows another. It returns the first that has
+// to wait. The device is claimed.
+//
+// Security: like Serve it waits for nobody, so the walks of all other processes go on.
+func (s *server) attend() *held {
+	if s.after == nil {
+		s.after = make([]byte, fuse.BufferSize)
+	}
+	for begin := time.Now(); time.Since(begin) < attended && s.ctx.Err() == nil; {
+		n, err := s.device.Pending(s.after)
+		if err != nil {
+			return nil
+		}
+		if n == 0 {
+			continue
+		}
+		h, err := s.request(s.after[:n])
+		if h != nil || err != nil {
+			return h
+		}
+		begin = time.Now()
+	}
+	return nil
 }
 
 func (s *server) deliver(unique uint64, a answer) {
