@@ -48,20 +48,31 @@ func runInside() error {
 	if err != nil {
 		return errors.Join(err, say.Encode(said{Error: err.Error()}))
 	}
-	if err := say.Encode(said{Ready: true}); err != nil {
+	calls := -1 // by which they are held; nobody answers before the agent has it
+	if root != nil {
+		if calls, err = holdCalls(); err != nil {
+			return errors.Join(err, say.Encode(said{Error: err.Error()}))
+		}
+	}
+	if err := say.Encode(said{Ready: true, Calls: calls}); err != nil {
 		return err
 	}
 	if n, err := goes.Read(make([]byte, 1)); n != 1 {
 		return errors.Join(errors.New("the launcher is gone"), err)
 	}
+	if calls >= 0 {
+		if err := unix.Close(calls); err != nil { // the agent has its own
+			return err
+		}
+	}
 	pid, err := start(r)
 	if err != nil {
 		return say.Encode(failed(err))
 	}
-	calls := make(chan called)
-	go hear(lineFD, calls)
+	line := make(chan called)
+	go hear(lineFD, line)
 	k := keeper{uid: r.UID, gid: r.GID, first: pid, others: map[int]*guest{}}
-	return say.Encode(k.keep(signals, calls))
+	return say.Encode(k.keep(signals, line))
 }
 
 // ordered waits to hear what to build, and takes the program's descriptors. root is the

@@ -40,6 +40,7 @@ type program struct {
 type said struct {
 	Waits  bool   `json:"waits,omitempty"`
 	Ready  bool   `json:"ready,omitempty"`
+	Calls  int    `json:"calls,omitempty"` // with Ready, of a view that asks: its descriptor for held calls
 	Error  string `json:"error,omitempty"`
 	Errno  int    `json:"errno,omitempty"`
 	Exit   int    `json:"exit,omitempty"`
@@ -97,7 +98,7 @@ func (a *agent) prepare(r *channel.Prepare) (err error) {
 	if first.Error != "" || !first.Ready {
 		return fmt.Errorf("build the view: %s", first.Error)
 	}
-	if err := p.asker.placed(); err != nil {
+	if err := errors.Join(p.asker.placed(), p.asker.hold(first.Calls)); err != nil {
 		return err
 	}
 	a.mu.Lock()

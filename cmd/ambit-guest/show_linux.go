@@ -87,6 +87,9 @@ func (v *view) show(n int, s *channel.Shown) error {
 	if s == nil {
 		return errors.New("nothing is said of what to show")
 	}
+	if s.Wider {
+		return v.widen(s)
+	}
 	tree, err := copyTree(treePath(n), 0)
 	if err != nil {
 		return err
@@ -108,6 +111,24 @@ func (v *view) show(n int, s *channel.Shown) error {
 	if err := v.inside(func() error { return v.cover(tree, s) }); err != nil {
 		v.trap.Hidden(s.Path)
 		return err
+	}
+	v.shown[s.Path] = rights{s.Write, s.Exec}
+	return nil
+}
+
+// widen gives what is shown wider rights, in its place: whoever works there goes on in it.
+func (v *view) widen(s *channel.Shown) error {
+	attr := unix.MountAttr{}
+	if s.Write {
+		attr.Attr_clr |= unix.MOUNT_ATTR_RDONLY
+	}
+	if s.Exec {
+		attr.Attr_clr |= unix.MOUNT_ATTR_NOEXEC
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.inside(func() error { return unix.MountSetattr(unix.AT_FDCWD, s.Path, unix.AT_SYMLINK_NOFOLLOW, &attr) }); err != nil {
+		return fmt.Errorf("widen %s: %w", s.Path, err)
 	}
 	v.shown[s.Path] = rights{s.Write, s.Exec}
 	return nil

@@ -99,12 +99,7 @@ func chooseTier(all []tierRow, k manifest.Kind, named string) (tierRow, error) {
 
 // sayAsked says what a tier does not ask about, where somebody said that it should ask.
 func (s *prepared) sayAsked() {
-	if !s.flags.asks() || s.flags.ask == askRule || enforce.AsksAll(s.tier.name) || s.flags.askAuto || s.app.json {
-		return
+	if s.flags.asks() && s.flags.ask != askRule && !enforce.AsksChanges(s.tier.name) && !s.flags.askAuto && !s.app.json {
+		printf(s.app.err, "ambit: in the %s tier what is read is asked about, and what is changed or started is not: that is granted before it begins\n", s.tier.name)
 	}
-	asked, not := "read", "changed or started"
-	if enforce.AsksOpens(s.tier.name) {
-		asked, not = "read, started or opened to be changed", "made, renamed or removed"
-	}
-	printf(s.app.err, "ambit: in the %s tier what is %s is asked about, and what is %s is not: that is granted before it begins\n", s.tier.name, asked, not)
 }

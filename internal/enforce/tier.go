@@ -23,7 +23,7 @@ type carries struct {
 	landlock bool // the host's kernel runs the program, so Landlock is required
 	watch    bool // connects and opens that the plan does not have are told of
 	hold     bool // what asks can hold any call: changes, starts of programs and ports are asked about too
-	opens    bool // what is started or opened to be changed is asked about, and other changes are not
+	changes  bool // what is changed or started is asked about
 	appends  bool // what is there can be kept from being changed while more is added
 	counts   bool // what is written to a folder of the host can be counted, and bounded
 	stores   bool // what outlives a session can be read and committed
@@ -41,11 +41,11 @@ type carries struct {
 func carriedBy(tier string) (carries, bool) {
 	switch tier {
 	case TierProcess:
-		return carries{landlock: true, watch: true, hold: true, appends: true, counts: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
+		return carries{landlock: true, watch: true, hold: true, changes: true, appends: true, counts: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
 		return carries{appends: true, link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:
-		return carries{opens: true, appends: true, copies: true, link: true, pids: true, bounds: true}, true
+		return carries{changes: true, appends: true, copies: true, link: true, pids: true, bounds: true}, true
 	}
 	return carries{}, false
 }
@@ -65,11 +65,11 @@ func AsksAll(tier string) bool {
 	return c.hold
 }
 
-// AsksOpens reports whether a tier that does not ask about all asks about what is started
-// or opened to be changed.
-func AsksOpens(tier string) bool {
+// AsksChanges reports whether a tier asks about files that are changed or started, beside
+// those that are read.
+func AsksChanges(tier string) bool {
 	c, _ := carriedBy(tier)
-	return c.opens
+	return c.changes
 }
 
 // Watches reports whether a tier can tell of files that were not there.

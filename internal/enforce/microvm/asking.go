@@ -45,7 +45,7 @@ type asking struct {
 }
 
 // newAsking is nil for a plan that does not ask.
-func newAsking(ctx context.Context, s *session, asker enforce.Asker) (*asking, error) {
+func newAsking(ctx context.Context, s *session, asker enforce.Asker, image func(string) bool) (*asking, error) {
 	if !s.plan.Trapped() {
 		return nil, nil
 	}
@@ -56,7 +56,7 @@ func newAsking(ctx context.Context, s *session, asker enforce.Asker) (*asking, e
 	if err != nil {
 		return nil, err
 	}
-	a := &asking{s: s, asker: asker, host: host, shows: newShows(s), looks: make(chan struct{}, mostLooks), waits: map[uint64]context.CancelFunc{}}
+	a := &asking{s: s, asker: asker, host: host, shows: newShows(s, image), looks: make(chan struct{}, mostLooks), waits: map[uint64]context.CancelFunc{}}
 	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return a, nil
 }
@@ -96,6 +96,7 @@ func (a *asking) end() error {
 	if a.host < 0 {
 		return a.broken
 	}
+	a.shows.close()
 	err := errors.Join(a.broken, unix.Close(a.host))
 	a.host = -1
 	return err
@@ -210,8 +211,11 @@ func (a *asking) look(id uint64, p string) channel.Told {
 // there, it is refused. Nothing is asked about that is neither a file nor a directory.
 func (a *asking) touched(ctx context.Context, q channel.Question) unix.Errno {
 	p := string(q.Path)
-	if a.shows.own(p) {
+	switch own := a.shows.own(p); {
+	case own && q.Want == channel.WantRead:
 		return unix.EACCES
+	case own && !a.shows.widens(p):
+		return unix.EROFS // the call may go on: it finds what the view has
 	}
 	fd, errno := trap.Open(a.host, p)
 	if errno != 0 {
@@ -222,11 +226,11 @@ func (a *asking) touched(ctx context.Context, q channel.Question) unix.Errno {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return unix.EACCES
 	}
-	touch := enforce.Touch{Path: p, Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Dev: st.Dev, Ino: st.Ino}
+	touch := enforce.Touch{Path: p, Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Dev: st.Dev, Ino: st.Ino, Create: string(q.Name)}
 	wanted(&touch, q)
 	switch {
 	case a.shows.gives(touch): // it came meanwhile
-	case !touch.Dir && st.Mode&unix.S_IFMT != unix.S_IFREG, touch.Dir && touch.Kind == enforce.TouchRun, !a.put(ctx, touch):
+	case !touch.Dir && st.Mode&unix.S_IFMT != unix.S_IFREG, touch.Dir && touch.Kind == enforce.TouchRun, !touch.Dir && touch.Create != "", !a.put(ctx, touch):
 		return unix.EACCES
 	}
 	return unix.ESTALE
@@ -239,7 +243,9 @@ func (a *asking) touched(ctx context.Context, q channel.Question) unix.Errno {
 func wanted(touch *enforce.Touch, q channel.Question) {
 	switch q.Want {
 	case channel.WantWrite:
-		touch.Kind, touch.Call = enforce.TouchWrite, "open"
+		if touch.Kind, touch.Call = enforce.TouchWrite, "change"; touch.Create == "" {
+			touch.Call = "change of what is there"
+		}
 	case channel.WantRun:
 		touch.Kind, touch.Call = enforce.TouchRun, "execve"
 	case channel.WantRead, channel.WantLook, channel.WantOver:

@@ -3,6 +3,7 @@ package microvm_test
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -40,25 +41,26 @@ func script(t *testing.T, dir, name, text string) {
 	}
 }
 
-// A hidden program that is started waits, starts in that very call, and says who asked.
-// One that was answered for reading alone does not start, and one that cannot be executed
-// on the host neither.
+// A program that is started waits, starts in that very call, and says who asked: where it
+// was hidden, and where it was answered for reading before. One that was answered for
+// reading alone does not start, and one that cannot be executed on the host neither.
 func TestAskingStarted(t *testing.T) {
 	dir := concealed(t)
 	script(t, dir, "run", "#!/bin/sh\necho ran $1\n")
+	script(t, dir, "tool", "#!/bin/sh\necho tool\n")
 	write(t, dir, "plain", "#!/bin/sh\necho ran\n")
 	var asked enforce.Touch
 	p := &person{answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
 		asked = touch
 		return asWanted(ctx, touch)
 	}}
-	if got := asks(t, p, dir+`/run it; `+dir+`/run again; stat -c %a `+dir+`/run; cat `+dir+`/plain >/dev/null; `+dir+`/plain 2>&-; echo x 2>&- >> `+dir+`/run || echo no`); got != "ran it\nran again\n755\nno\n" {
+	if got := asks(t, p, dir+`/run it; `+dir+`/run again; stat -c %a `+dir+`/run; cat `+dir+`/plain >/dev/null; `+dir+`/plain 2>&-; cat `+dir+`/tool >/dev/null; `+dir+`/tool`); got != "ran it\nran again\n755\ntool\n" {
 		t.Errorf("it got %q", got)
 	}
-	if want := []string{"run " + dir + "/run", "read " + dir + "/plain"}; !slices.Equal(p.put(), want) {
+	if want := []string{"run " + dir + "/run", "read " + dir + "/plain", "read " + dir + "/tool", "run " + dir + "/tool"}; !slices.Equal(p.put(), want) {
 		t.Errorf("put %q, want %q", p.put(), want)
 	}
-	if !strings.HasPrefix(asked.Program, "cat (process ") || !strings.HasSuffix(asked.Program, " in the machine, which says so)") || !slices.Equal(asked.Argv, []string{"cat", dir + "/plain"}) || asked.PID != 0 {
+	if !strings.HasPrefix(asked.Program, "sh (process ") || !strings.HasSuffix(asked.Program, " in the machine, which says so)") || len(asked.Argv) != 3 || !slices.Equal(asked.Argv[:2], []string{"sh", "-c"}) || asked.PID != 0 {
 		t.Errorf("asked by %q %q, process %d", asked.Program, asked.Argv, asked.PID)
 	}
 	for name, answer := range map[string]func(context.Context, enforce.Touch) enforce.Answer{"read": yes, "no": no} {
@@ -78,7 +80,7 @@ func TestAskingWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &person{answer: asWanted}
-	if got := asks(t, p, `cd /; echo more >> `+dir+`/file; cat `+dir+`/file; echo new > `+dir+`/sub/deep; cat `+dir+`/sub/deep; rm -f `+dir+`/file 2>&-; true`); got != "hidden\nmore\nnew\n" {
+	if got := asks(t, p, `cd /; echo more >> `+dir+`/file; cat `+dir+`/file; echo new > `+dir+`/sub/deep; cat `+dir+`/sub/deep`); got != "hidden\nmore\nnew\n" {
 		t.Errorf("it got %q", got)
 	}
 	if want := []string{"write " + dir + "/file", "write " + dir + "/sub/deep"}; !slices.Equal(p.put(), want) || len(p.notShown()) > 0 {
@@ -111,6 +113,69 @@ func TestAskingWrittenTwice(t *testing.T) {
 	for _, gone := range []string{"/link", "/sub"} {
 		if _, err := os.Lstat(dir + gone); err == nil {
 			t.Errorf("%s is there still", gone)
+		}
+	}
+}
+
+// whole grants the directory that was touched, or that a file lies in, as it was wanted.
+func whole(t *testing.T) func(context.Context, enforce.Touch) enforce.Answer {
+	return func(_ context.Context, touch enforce.Touch) enforce.Answer {
+		e := wide(touch)
+		if !touch.Dir {
+			dir := object(t, filepath.Dir(touch.Path))
+			e.Path, e.Source, e.Dir, e.Dev, e.Ino = dir.Path, dir.Path, true, dir.Dev, dir.Ino
+		}
+		return enforce.Answer{Allow: true, Show: []enforce.Entry{e}}
+	}
+}
+
+// Each change of a name waits, is made in that very call once the folder was answered, and
+// is on the host: where the folder is hidden, and where it was answered for reading before,
+// also by a program that is in it.
+func TestAskingChanged(t *testing.T) {
+	for name, c := range map[string]struct {
+		script string
+		gone   string
+		has    string // on the host; "" a folder
+		text   string
+	}{
+		"create":   {`echo new > H/new`, "", "new", "new\n"},
+		"append":   {`echo new >> H/file`, "", "file", "hidden\nnew\n"},
+		"truncate": {`truncate -s 3 H/file`, "", "file", "hid"},
+		"mkdir":    {`mkdir H/new`, "", "new", ""},
+		"unlink":   {`rm H/file`, "file", "sub", ""},
+		"rmdir":    {`rmdir H/empty`, "empty", "file", "hidden\n"},
+		"rename":   {`mv H/file H/sub/deep`, "file", "sub/deep", "hidden\n"},
+		"replace":  {`echo new > H/tmp; mv H/tmp H/file`, "tmp", "file", "new\n"},
+		"link":     {`ln H/file H/new`, "", "new", "hidden\n"},
+		"symlink":  {`ln -s file H/new`, "", "new", "hidden\n"},
+		"by link":  {`echo new > H/link`, "", "file", "new\n"},
+	} {
+		for way, before := range map[string]string{"hidden": "", "read": "ls H >/dev/null; ", "from within": "cd H; ls >/dev/null; "} {
+			t.Run(name+"/"+way, func(t *testing.T) {
+				dir := concealed(t)
+				here := strings.NewReplacer("H", dir)
+				if way == "from within" {
+					here = strings.NewReplacer("cd H", "cd "+dir, " H/", " ", "H/", "")
+				}
+				if err := os.Mkdir(dir+"/empty", 0o755); err != nil {
+					t.Fatal(err)
+				}
+				p := &person{answer: whole(t)}
+				if got := asks(t, p, here.Replace(before+c.script)+" 2>&1"); got != "" {
+					t.Errorf("it said %q; put %q, not shown %v", got, p.put(), p.notShown())
+				}
+				if c.gone != "" {
+					if _, err := os.Lstat(dir + "/" + c.gone); err == nil {
+						t.Errorf("%s is there still", c.gone)
+					}
+				}
+				if c.text != "" && content(t, dir+"/"+c.has) != c.text {
+					t.Errorf("the host has %q", content(t, dir+"/"+c.has))
+				} else if _, err := os.Stat(dir + "/" + c.has); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 	}
 }

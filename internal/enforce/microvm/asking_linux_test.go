@@ -144,8 +144,8 @@ func TestAskingAllowed(t *testing.T) {
 }
 
 // Refused is refused: nothing of it is there, whatever is tried, and nobody is asked
-// about what the view cannot get: pipes, and names that are made. What an answer that
-// refuses would have shown is not shown either.
+// about what the view cannot get: pipes. What an answer that refuses would have shown is
+// not shown either.
 func TestAskingRefused(t *testing.T) {
 	dir := concealed(t)
 	if err := errors.Join(unix.Mkfifo(dir+"/pipe", 0o644), os.WriteFile(dir+"/run", []byte("#!/bin/sh\necho ran\n"), 0o755)); err != nil {
@@ -159,7 +159,7 @@ func TestAskingRefused(t *testing.T) {
 		t.Errorf("it got %q", got)
 	}
 	for _, q := range p.put() {
-		if !slices.Contains([]string{"read " + dir, "read " + dir + "/file", "write " + dir + "/file", "run " + dir + "/run"}, q) {
+		if !slices.Contains([]string{"read " + dir, "read " + dir + "/file", "write " + dir, "write " + dir + "/file", "run " + dir + "/run"}, q) {
 			t.Errorf("put %q", q)
 		}
 	}
@@ -276,23 +276,53 @@ func TestAskingReplaced(t *testing.T) {
 			return errors.Join(os.Rename(dir, dir+"-2"), os.Symlink(dir+"-2", dir))
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			dir := concealed(t)
-			t.Cleanup(func() { _ = os.RemoveAll(dir + "-2") })
-			p := &person{answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
-				if err := other(dir); err != nil {
+		for what, script := range map[string]string{"read": `cat D/file`, "changed": `echo x >> D/file`, "run": `D/file`} {
+			t.Run(name+" "+what, func(t *testing.T) {
+				dir := concealed(t)
+				t.Cleanup(func() { _ = os.RemoveAll(dir + "-2") })
+				p := &person{answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+					if err := other(dir); err != nil {
+						t.Error(err)
+					}
+					return asWanted(ctx, touch)
+				}}
+				if got := asks(t, p, strings.ReplaceAll(script, "D", dir)+` 2>/dev/null; true`); got != "" {
+					t.Errorf("it read %q", got)
+				}
+				if len(p.put()) != 1 || len(p.notShown()) != 1 {
+					t.Errorf("put %q, not shown %v", p.put(), p.notShown())
+				}
+				if text := content(t, dir+"/file"); strings.Contains(text, "x") {
+					t.Errorf("the host has %q", text)
+				}
+			})
+		}
+	}
+}
+
+// A folder that was shown, and is another one when its changes are asked about, is not
+// changed: neither it nor what is there now.
+func TestAskingReplacedSince(t *testing.T) {
+	dir := concealed(t)
+	t.Cleanup(func() { _ = os.RemoveAll(dir + "-2") })
+	var once sync.Once
+	p := &person{answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+		if touch.Kind == enforce.TouchWrite {
+			once.Do(func() {
+				if err := errors.Join(os.Rename(dir, dir+"-2"), os.Mkdir(dir, 0o755)); err != nil {
 					t.Error(err)
 				}
-				return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(touch)}}
-			}}
-			if got := asks(t, p, `cat `+dir+`/file 2>/dev/null; true`); got != "" {
-				t.Errorf("it read %q", got)
-			}
-			if len(p.put()) != 1 || len(p.notShown()) != 1 {
-				t.Errorf("put %q, not shown %v", p.put(), p.notShown())
-			}
-		})
+			})
+		}
+		return asWanted(ctx, touch)
+	}}
+	if got := asks(t, p, `ls `+dir+`; exec 2>&-; mkdir `+dir+`/dir && echo made; rm `+dir+`/link && echo gone; true`); got != "file\nlink\nout\nsub\n" {
+		t.Errorf("it got %q", got)
 	}
+	if len(p.notShown()) != 1 {
+		t.Errorf("not shown %v", p.notShown())
+	}
+	unchanged(t, dir+"-2", 4)
 }
 
 // A folder that is answered whole is there for whoever is in it already, without what

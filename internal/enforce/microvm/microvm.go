@@ -88,7 +88,7 @@ func (t Tier) Start(ctx context.Context, p enforce.Plan, io enforce.Stdio) (enfo
 	if err != nil {
 		return nil, err
 	}
-	if s.asking, err = newAsking(ctx, s, t.Asker); err == nil {
+	if s.asking, err = newAsking(ctx, s, t.Asker, func(path string) bool { return provided(t.Image, path) }); err == nil {
 		err = t.build(ctx, s, shown)
 	}
 	if err != nil {

@@ -15,16 +15,18 @@ import (
 type shows struct {
 	s     *session
 	quiet []string
+	image func(path string) bool // whether the machine has its own of what the host has there
 
 	one sync.Mutex // what is shown, one after the other
 
 	mu      sync.RWMutex             // never held while something is shown
 	mounted map[string]enforce.Entry // guarded by mu; by path: what is mounted
 	came    map[string]bool          // guarded by mu; of mounted, what was shown since the start
+	trees   map[string]*tree         // guarded by one; copies that are not brought back yet, by path
 }
 
-func newShows(s *session) *shows {
-	w := &shows{s: s, quiet: s.plan.Quiet, mounted: map[string]enforce.Entry{}, came: map[string]bool{}}
+func newShows(s *session, image func(string) bool) *shows {
+	w := &shows{s: s, image: image, quiet: s.plan.Quiet, mounted: map[string]enforce.Entry{}, came: map[string]bool{}, trees: map[string]*tree{}}
 	for _, e := range s.plan.View {
 		if !e.IsName() && e.Op != enforce.OpTrap {
 			w.mounted[e.Path] = e
@@ -42,13 +44,20 @@ func (w *shows) own(p string) bool {
 	return ok && !w.came[on.Path] || !ok && slices.ContainsFunc(w.quiet, func(q string) bool { return beneath(p, q) })
 }
 
+// widens reports whether what was mounted at the start at a path, or above it, is a copy of
+// what was granted there, so that somebody can be asked about more than it gives.
+func (w *shows) widens(p string) bool {
+	on, ok := w.at(p)
+	return ok && on.Op == enforce.OpBind && on.Source == on.Path && on.Ino != 0 && !on.Device && !on.Pin && !w.image(on.Source)
+}
+
 // gives reports whether what was touched lies in what was shown since the start, with
 // the right that is wanted.
 func (w *shows) gives(t enforce.Touch) bool {
 	on, ok := w.at(t.Path)
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	return ok && w.came[on.Path] && (t.Kind != enforce.TouchWrite || on.Write) && (t.Kind != enforce.TouchRun || on.Exec)
+	return ok && (w.came[on.Path] || t.Kind != enforce.TouchRead) && (t.Kind != enforce.TouchWrite || on.Write) && (t.Kind != enforce.TouchRun || on.Exec)
 }
 
 // at is what a path of the view lies on; false: it lies on the trap.
@@ -81,6 +90,9 @@ func (w *shows) showTree(e enforce.Entry, parts []enforce.Entry) (err error) {
 	case ok && on.Write:
 		return fmt.Errorf("the machine changes what lies in %q, and has no second copy of a part of it: grant that before it begins", on.Path)
 	}
+	if done, err := w.widen(e, parts); done || err != nil {
+		return err
+	}
 	kept := w.kept(e)
 	places, err := closed(e, parts)
 	if err != nil {
@@ -94,7 +106,7 @@ func (w *shows) showTree(e enforce.Entry, parts []enforce.Entry) (err error) {
 		return err
 	}
 	defer func() {
-		if err != nil || !e.Write {
+		if err != nil {
 			t.close()
 		}
 	}()
@@ -109,13 +121,81 @@ func (w *shows) showTree(e enforce.Entry, parts []enforce.Entry) (err error) {
 	if _, err := w.s.channel.Ask(channel.Request{Op: channel.OpShow, Tree: t.n, Show: order}, soon(answerIn)); err != nil {
 		return err
 	}
-	if e.Write {
-		w.s.trees = append(w.s.trees, t) // the session closes it
-	}
+	w.hold(t)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mounted[e.Path], w.came[e.Path] = e, true
 	return nil
+}
+
+// mostTrees bounds the copies that are held to be widened.
+const mostTrees = 256
+
+// hold keeps a copy: to bring it back, or until it may be changed. w.one is held.
+func (w *shows) hold(t *tree) {
+	p := t.entry.Path
+	if old := w.trees[p]; old != nil {
+		old.close()
+		delete(w.trees, p)
+	}
+	switch {
+	case t.entry.Write:
+		w.s.trees = append(w.s.trees, t) // the session closes it
+	case len(w.trees) < mostTrees && t.entry.Op == enforce.OpBind && t.entry.Source == p:
+		w.trees[p] = t
+	default:
+		t.close()
+	}
+}
+
+// widen gives a copy that is shown the rights of e, in its place: a program that is in the
+// folder goes on in it. It does not where something else would be closed in it.
+//
+// Security: it is the object that was shown, held since by its descriptor, and still there.
+// What was changed in it on the host since it was copied is found when it is brought back,
+// and left.
+func (w *shows) widen(e enforce.Entry, parts []enforce.Entry) (done bool, err error) {
+	t := w.trees[e.Path]
+	w.mu.RLock()
+	on := w.mounted[e.Path]
+	w.mu.RUnlock()
+	if t == nil || !e.Includes(on) || t.entry.Dev != e.Dev || t.entry.Ino != e.Ino {
+		return false, nil
+	}
+	there, err := openTree(t.n, e, nil)
+	if err != nil {
+		return false, err
+	}
+	there.close()
+	places, err := closed(e, parts)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range places {
+		if !slices.Contains(t.kept, p) {
+			return false, nil
+		}
+	}
+	order := &channel.Shown{Path: e.Path, Dir: e.Dir, Write: e.Write, Exec: e.Exec, Wider: true}
+	if _, err := w.s.channel.Ask(channel.Request{Op: channel.OpShow, Tree: t.n, Show: order}, soon(answerIn)); err != nil {
+		return false, err
+	}
+	t.entry = e
+	if e.Write {
+		delete(w.trees, e.Path)
+		w.s.trees = append(w.s.trees, t)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mounted[e.Path], w.came[e.Path] = e, true
+	return true, nil
+}
+
+// close lets go of the copies that are held. Nothing more is shown.
+func (w *shows) close() {
+	for _, t := range w.trees {
+		t.close()
+	}
 }
 
 // closed are the places in a tree that are masked.

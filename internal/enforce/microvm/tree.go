@@ -120,9 +120,14 @@ func (s *session) fill(l *layout) error {
 		if err := s.send(t); err != nil {
 			return err
 		}
-		if t.entry.Write {
+		if s.asking != nil {
+			s.asking.shows.hold(t)
+		} else if t.entry.Write {
 			s.trees = append(s.trees, t)
 		}
+	}
+	if s.asking != nil {
+		l.trees = nil // held, or closed
 	}
 	l.trees = slicesWithout(l.trees, s.trees) // the session closes those
 	return nil

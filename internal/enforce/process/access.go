@@ -20,7 +20,7 @@ import (
 // about first, as every look at it is.
 func (w *watcher) access(n seccomp.Notification) seccomp.Verdict {
 	call := looking[n.Call]
-	p, ok := w.place(n, call.paths[0])
+	p, ok := w.place(n, call.Paths[0])
 	if !ok {
 		return seccomp.Go()
 	}
@@ -44,12 +44,12 @@ func (w *watcher) proceed(n seccomp.Notification) seccomp.Verdict {
 		return seccomp.Go()
 	}
 	call := looking[n.Call]
-	p, ok := w.place(n, call.paths[0])
+	p, ok := w.place(n, call.Paths[0])
 	if !ok || own(p.path) {
 		return seccomp.Go()
 	}
 	a := w.s.asking
-	_, follow := call.wants(n)
+	_, follow := wants(call, n)
 	s, err := a.find(p.path, follow)
 	if err != nil {
 		return seccomp.Go()
@@ -70,7 +70,7 @@ func (w *watcher) proceed(n seccomp.Notification) seccomp.Verdict {
 func mayMode(n seccomp.Notification) uint32 {
 	var mode uint32
 	switch n.Call {
-	case callAccess:
+	case seccomp.CallAccess:
 		mode = uint32(n.Args[1])
 	case unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2:
 		mode = uint32(n.Args[2])

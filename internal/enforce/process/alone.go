@@ -37,13 +37,13 @@ type wish struct {
 // or renames it, and the name is no link.
 func single(n seccomp.Notification) bool {
 	switch n.Call {
-	case callMkdir, unix.SYS_MKDIRAT, callRmdir, callUnlink, unix.SYS_UNLINKAT, callCreat:
+	case seccomp.CallMkdir, unix.SYS_MKDIRAT, seccomp.CallRmdir, seccomp.CallUnlink, unix.SYS_UNLINKAT, seccomp.CallCreat:
 		return true
-	case callRename, unix.SYS_RENAMEAT:
+	case seccomp.CallRename, unix.SYS_RENAMEAT:
 		return true
 	case unix.SYS_RENAMEAT2:
 		return n.Args[4]&^unix.RENAME_NOREPLACE == 0
-	case callOpen:
+	case seccomp.CallOpen:
 		return n.Args[1]&unix.O_CREAT != 0 && n.Args[1]&(unix.O_PATH|unix.O_DIRECTORY) == 0
 	case unix.SYS_OPENAT:
 		return n.Args[2]&unix.O_CREAT != 0 && n.Args[2]&(unix.O_PATH|unix.O_DIRECTORY) == 0
@@ -99,7 +99,7 @@ func (a *asking) grant(ctx context.Context, wishes []wish) (alone, ok bool) {
 // or removed: it may be what keeps a denied path closed.
 func (w *watcher) perform(ctx context.Context, n seccomp.Notification, wishes []wish) seccomp.Verdict {
 	at := wishes[len(wishes)-1].touch
-	if len(wishes) != len(changing[n.Call].paths) {
+	if len(wishes) != len(seccomp.Changing[n.Call].Paths) {
 		return seccomp.Refuse(unix.EXDEV) // one of the names lies where only the sandbox can tell
 	}
 	for _, x := range wishes {
@@ -121,15 +121,15 @@ func (w *watcher) perform(ctx context.Context, n seccomp.Notification, wishes []
 	}
 	d := deed{w: w, n: n, dir: dir, at: at, beneath: wishes[0].beneath, umask: umask}
 	switch n.Call {
-	case callMkdir, unix.SYS_MKDIRAT:
+	case seccomp.CallMkdir, unix.SYS_MKDIRAT:
 		return d.mkdir(ctx)
-	case callRmdir:
+	case seccomp.CallRmdir:
 		return d.remove(unix.AT_REMOVEDIR)
-	case callUnlink:
+	case seccomp.CallUnlink:
 		return d.remove(0)
 	case unix.SYS_UNLINKAT:
 		return d.remove(int(n.Args[2] & unix.AT_REMOVEDIR))
-	case callRename, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2:
+	case seccomp.CallRename, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2:
 		return d.rename(ctx, wishes[0].touch.Create)
 	}
 	return d.create(ctx)

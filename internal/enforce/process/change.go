@@ -14,97 +14,37 @@ import (
 	"ambit.dev/ambit/internal/enforce/seccomp"
 )
 
-// A named call says by which arguments a held call names files, and whether it
-// changes the objects, the names in the directories above them, or nothing.
-type named struct {
-	names bool
-	makes bool     // the last path is made: where something is already, the call fails whoever allows it
-	look  bool     // it changes nothing
-	link  bool     // the last component is not followed if it is a link
-	paths [][2]int // numbers of the arguments: directory descriptor (cwd where there is none), path
-	flags int      // the argument with open's flags, or 0
-	at    int      // the argument with AT_SYMLINK_NOFOLLOW, or 0
-}
-
-const cwd = -1
-
-var (
-	path0   = [][2]int{{cwd, 0}}
-	path1   = [][2]int{{cwd, 1}}
-	at01    = [][2]int{{0, 1}}
-	at12    = [][2]int{{1, 2}}
-	both01  = [][2]int{{cwd, 0}, {cwd, 1}}
-	both013 = [][2]int{{0, 1}, {2, 3}}
-)
-
-var changing = map[int]named{
-	callOpen:        {paths: path0, flags: 1},
-	unix.SYS_OPENAT: {paths: at01, flags: 2},
-	callCreat:       {paths: path0},
-
-	callMkdir:          {names: true, makes: true, paths: path0},
-	unix.SYS_MKDIRAT:   {names: true, makes: true, paths: at01},
-	callMknod:          {names: true, makes: true, paths: path0},
-	unix.SYS_MKNODAT:   {names: true, makes: true, paths: at01},
-	callSymlink:        {names: true, makes: true, paths: path1},
-	unix.SYS_SYMLINKAT: {names: true, makes: true, paths: at12},
-	callLink:           {names: true, makes: true, paths: both01},
-	unix.SYS_LINKAT:    {names: true, makes: true, paths: both013},
-	callUnlink:         {names: true, paths: path0},
-	unix.SYS_UNLINKAT:  {names: true, paths: at01},
-	callRmdir:          {names: true, paths: path0},
-	callRename:         {names: true, paths: both01},
-	unix.SYS_RENAMEAT:  {names: true, paths: both013},
-	unix.SYS_RENAMEAT2: {names: true, paths: both013},
-
-	unix.SYS_TRUNCATE:      {paths: path0},
-	callChmod:              {paths: path0},
-	unix.SYS_FCHMODAT:      {paths: at01},
-	unix.SYS_FCHMODAT2:     {paths: at01, at: 3},
-	callChown:              {paths: path0},
-	callLchown:             {paths: path0, link: true},
-	unix.SYS_FCHOWNAT:      {paths: at01, at: 4},
-	callUtime:              {paths: path0},
-	callUtimes:             {paths: path0},
-	callFutimesat:          {paths: at01},
-	unix.SYS_UTIMENSAT:     {paths: at01, at: 3},
-	unix.SYS_SETXATTR:      {paths: path0},
-	unix.SYS_LSETXATTR:     {paths: path0, link: true},
-	unix.SYS_SETXATTRAT:    {paths: at01, at: 2},
-	unix.SYS_REMOVEXATTR:   {paths: path0},
-	unix.SYS_LREMOVEXATTR:  {paths: path0, link: true},
-	unix.SYS_REMOVEXATTRAT: {paths: at01, at: 2},
-	unix.SYS_FILE_SETATTR:  {paths: at01, at: 4},
-}
+// cwd is where a path begins for which a call has no argument.
+const cwd = seccomp.CWD
 
 // change looks at what a held call is about to change. What the view grants
 // goes on at once; what it hides, or shows for reading only, is asked about.
 func (w *watcher) change(n seccomp.Notification) seccomp.Verdict {
-	call := changing[n.Call]
+	call := seccomp.Changing[n.Call]
 	var wishes []wish
 	var loose []string
 	needed := false
-	for i, arg := range call.paths {
+	for i, arg := range call.Paths {
 		at, ok := w.place(n, arg)
 		if !ok {
 			continue // a null path can be right (utimensat); the kernel knows what is an error
 		}
 		p := at.path
-		if call.makes && i == len(call.paths)-1 && w.there(p) {
+		if call.Makes && i == len(call.Paths)-1 && w.there(p) {
 			return seccomp.Go()
 		}
-		if call.names && w.s.asking.attach.loose(path.Clean(p)) {
+		if call.Names && w.s.asking.attach.loose(path.Clean(p)) {
 			loose = append(loose, path.Clean(p))
 		}
 		t, _, ok := w.wanted(n, call, p)
 		x := w.wished(n, at, t, ok)
 		switch o, observed := w.s.asking.asker.(enforce.Observer); {
-		case ok && !call.heard(n), x.beneath, x.below != "":
+		case ok && !heard(call, n), x.beneath, x.below != "":
 			needed = true
 		case !ok && observed && t.Kind == enforce.TouchRead && t.Path != "":
 			o.Opened(t)
 		}
-		if t.Path != "" && !call.heard(n) {
+		if t.Path != "" && !heard(call, n) {
 			wishes = append(wishes, x)
 		}
 	}
@@ -127,16 +67,16 @@ func (w *watcher) there(p string) bool {
 
 // wanted says what a call that names p has to be asked about, if anything, and
 // which links of the host the view needs for it.
-func (w *watcher) wanted(n seccomp.Notification, call named, p string) (t enforce.Touch, links []enforce.Link, ask bool) {
+func (w *watcher) wanted(n seccomp.Notification, call seccomp.Named, p string) (t enforce.Touch, links []enforce.Link, ask bool) {
 	a := w.s.asking
-	kind, follow := call.wants(n)
+	kind, follow := wants(call, n)
 	t = enforce.Touch{Kind: kind, PID: n.PID, Call: seccomp.Name(n.Call)}
-	if call.names {
+	if call.Names {
 		return w.wantedIn(t, p)
 	}
 	s, err := a.find(p, follow)
 	switch {
-	case err == nil && call.anew(n):
+	case err == nil && call.Anew(n):
 		return t, nil, false // it is there already
 	case err == nil && s.st.Mode&unix.S_IFMT != unix.S_IFLNK:
 		t.Path, t.Dir, t.Dev, t.Ino = s.path, s.st.Mode&unix.S_IFMT == unix.S_IFDIR, s.st.Dev, s.st.Ino
@@ -145,7 +85,7 @@ func (w *watcher) wanted(n seccomp.Notification, call named, p string) (t enforc
 		return t, s.links, false // that it is there, and where it leads, is told without a question
 	case err == nil:
 		return w.wantedIn(t, p) // the link itself is an entry of its directory
-	case !call.creates(n) || errors.Is(err, errOwn):
+	case !call.Creates(n) || errors.Is(err, errOwn):
 		return t, nil, false // nothing is there, the kernel says so
 	case s.name != "":
 		p = path.Join(s.path, s.name) // links may have led there
@@ -156,7 +96,7 @@ func (w *watcher) wanted(n seccomp.Notification, call named, p string) (t enforc
 
 // wantedIn is wanted for a name that is made, changed or removed in a directory.
 func (w *watcher) wantedIn(t enforce.Touch, p string) (enforce.Touch, []enforce.Link, bool) {
-	dir, name := split(p)
+	dir, name := seccomp.Split(p)
 	s, err := w.s.asking.find(dir, true)
 	if err != nil || name == "" || name == "." || name == ".." {
 		return t, nil, false
@@ -166,49 +106,20 @@ func (w *watcher) wantedIn(t enforce.Touch, p string) (enforce.Touch, []enforce.
 }
 
 // wants says for what a call wants its objects, and whether it follows a link.
-func (call named) wants(n seccomp.Notification) (kind enforce.TouchKind, follow bool) {
-	kind, follow = enforce.TouchWrite, !call.link
-	if call.at > 0 {
-		follow = n.Args[call.at]&unix.AT_SYMLINK_NOFOLLOW == 0
+func wants(call seccomp.Named, n seccomp.Notification) (kind enforce.TouchKind, follow bool) {
+	write, follow := call.Wants(n)
+	if write {
+		return enforce.TouchWrite, follow
 	}
-	if call.flags > 0 {
-		flags := n.Args[call.flags]
-		const writes = unix.O_ACCMODE | unix.O_TRUNC | unix.O_CREAT | unix.O_TMPFILE&^unix.O_DIRECTORY
-		if flags&unix.O_PATH != 0 || flags&writes == 0 {
-			kind = enforce.TouchRead
-		}
-		follow = flags&unix.O_NOFOLLOW == 0 && !call.anew(n)
-	}
-	if call.look {
-		kind = enforce.TouchRead
-	}
-	return kind, follow
+	return enforce.TouchRead, follow
 }
 
 // heard reports whether a call is an open for reading: the trap hears of it, and
 // knows what is the view's own or quiet. It is held only where opens are watched.
 // A descriptor that stands for a path alone opens nothing that it would hear of.
-func (call named) heard(n seccomp.Notification) bool {
-	kind, _ := call.wants(n)
-	return call.flags > 0 && kind == enforce.TouchRead && n.Args[call.flags]&unix.O_PATH == 0
-}
-
-// creates reports whether a call may make its object.
-func (call named) creates(n seccomp.Notification) bool {
-	return n.Call == callCreat || call.flags > 0 && n.Args[call.flags]&unix.O_CREAT != 0
-}
-
-// anew reports whether a call makes its last object, and fails where one is.
-func (call named) anew(n seccomp.Notification) bool {
-	const anew = unix.O_CREAT | unix.O_EXCL
-	return call.makes || call.flags > 0 && n.Args[call.flags]&anew == anew
-}
-
-// split is path.Split for paths that may have links: ".." is not worked out.
-func split(p string) (dir, name string) {
-	p = strings.TrimRight(p, "/")
-	i := strings.LastIndexByte(p, '/')
-	return p[:i+1], p[i+1:]
+func heard(call seccomp.Named, n seccomp.Notification) bool {
+	kind, _ := wants(call, n)
+	return call.Flags > 0 && kind == enforce.TouchRead && n.Args[call.Flags]&unix.O_PATH == 0
 }
 
 // askable reports whether a touch is of something that a grant would change.

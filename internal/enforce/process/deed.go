@@ -44,7 +44,7 @@ func (d deed) mkdir(ctx context.Context) seccomp.Verdict {
 func (d deed) create(ctx context.Context) seccomp.Verdict {
 	flags, mode := uint64(unix.O_CREAT|unix.O_WRONLY|unix.O_TRUNC), uint32(d.n.Args[1])
 	switch d.n.Call {
-	case callOpen:
+	case seccomp.CallOpen:
 		flags, mode = d.n.Args[1], uint32(d.n.Args[2])
 	case unix.SYS_OPENAT:
 		flags, mode = d.n.Args[2], uint32(d.n.Args[3])

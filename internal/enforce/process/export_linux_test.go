@@ -100,17 +100,17 @@ func (n Names) Own(p string) bool {
 }
 
 // Split is how a path is taken apart for the directory that it names.
-func Split(p string) (dir, name string) { return split(p) }
+func Split(p string) (dir, name string) { return seccomp.Split(p) }
 
 // Wants is what a call with these arguments wants of its objects.
 func Wants(call int, args [6]uint64) (kind enforce.TouchKind, follow, anew bool) {
-	c, ok := changing[call]
+	c, ok := seccomp.Changing[call]
 	if !ok {
 		c = looking[call]
 	}
 	n := seccomp.Notification{Call: call, Args: args}
-	kind, follow = c.wants(n)
-	return kind, follow, c.anew(n)
+	kind, follow = wants(c, n)
+	return kind, follow, c.Anew(n)
 }
 
 // TakeAhead is what a plan takes of a view that was made ahead: whether its root,
@@ -136,12 +136,12 @@ func Stands(view []enforce.Entry, p enforce.Plan) (left []enforce.Entry, ok bool
 
 // Calls that not every architecture has.
 const (
-	CallOpen     = callOpen
-	CallMkdir    = callMkdir
-	CallStat     = callStat
-	CallLstat    = callLstat
-	CallReadlink = callReadlink
-	CallLchown   = callLchown
+	CallOpen     = seccomp.CallOpen
+	CallMkdir    = seccomp.CallMkdir
+	CallStat     = seccomp.CallStat
+	CallLstat    = seccomp.CallLstat
+	CallReadlink = seccomp.CallReadlink
+	CallLchown   = seccomp.CallLchown
 )
 
 // ProcessOf asks the kernel for the process of a thread; 0 where it does not tell.

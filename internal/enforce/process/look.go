@@ -18,19 +18,19 @@ import (
 
 // looking are the calls that tell about a file or go to a directory. They are
 // held where no trap hears of them.
-var looking = map[int]named{
-	callStat:                   {look: true, paths: path0},
-	callLstat:                  {look: true, paths: path0, link: true},
-	unix.SYS_NEWFSTATAT:        {look: true, paths: at01, at: 3},
-	unix.SYS_STATX:             {look: true, paths: at01, at: 2},
-	callAccess:                 {look: true, paths: path0},
-	unix.SYS_FACCESSAT:         {look: true, paths: at01},
-	unix.SYS_FACCESSAT2:        {look: true, paths: at01, at: 3},
-	callReadlink:               {look: true, paths: path0, link: true},
-	unix.SYS_READLINKAT:        {look: true, paths: at01, link: true},
-	unix.SYS_CHDIR:             {look: true, paths: path0},
-	unix.SYS_STATFS:            {look: true, paths: path0},
-	unix.SYS_INOTIFY_ADD_WATCH: {look: true, paths: path1},
+var looking = map[int]seccomp.Named{
+	seccomp.CallStat:           {Look: true, Paths: seccomp.Path0},
+	seccomp.CallLstat:          {Look: true, Paths: seccomp.Path0, Link: true},
+	unix.SYS_NEWFSTATAT:        {Look: true, Paths: seccomp.At01, At: 3},
+	unix.SYS_STATX:             {Look: true, Paths: seccomp.At01, At: 2},
+	seccomp.CallAccess:         {Look: true, Paths: seccomp.Path0},
+	unix.SYS_FACCESSAT:         {Look: true, Paths: seccomp.At01},
+	unix.SYS_FACCESSAT2:        {Look: true, Paths: seccomp.At01, At: 3},
+	seccomp.CallReadlink:       {Look: true, Paths: seccomp.Path0, Link: true},
+	unix.SYS_READLINKAT:        {Look: true, Paths: seccomp.At01, Link: true},
+	unix.SYS_CHDIR:             {Look: true, Paths: seccomp.Path0},
+	unix.SYS_STATFS:            {Look: true, Paths: seccomp.Path0},
+	unix.SYS_INOTIFY_ADD_WATCH: {Look: true, Paths: seccomp.Path1},
 }
 
 // A place is a path that a caller named.
@@ -47,20 +47,20 @@ type place struct {
 //
 // Security: the call runs anew and reads its paths itself; what it then reaches
 // is what is mounted, whatever was looked at here.
-func (w *watcher) look(n seccomp.Notification, call named) seccomp.Verdict {
+func (w *watcher) look(n seccomp.Notification, call seccomp.Named) seccomp.Verdict {
 	if w.s.asking.view.Load() < 0 {
 		return seccomp.Go() // none of the program's code runs yet
 	}
 	var places []place
 	needed := false
-	for i, arg := range call.paths {
+	for i, arg := range call.Paths {
 		p, ok := w.place(n, arg)
 		if !ok {
 			continue
 		}
-		p.last = i == len(call.paths)-1
+		p.last = i == len(call.Paths)-1
 		places = append(places, p)
-		if !w.plain(n, call, p.path) || w.beneath(n, p) || call.names && w.s.asking.attach.loose(path.Clean(p.path)) {
+		if !w.plain(n, call, p.path) || w.beneath(n, p) || call.Names && w.s.asking.attach.loose(path.Clean(p.path)) {
 			needed = true
 		} else {
 			w.opens(n, call, p.path)
@@ -70,7 +70,7 @@ func (w *watcher) look(n seccomp.Notification, call named) seccomp.Verdict {
 		return seccomp.Go()
 	}
 	refusal := unix.EACCES
-	if call.look {
+	if call.Look {
 		refusal = unix.ENOENT
 	}
 	return w.settled(n, refusal, func(ctx context.Context) seccomp.Verdict {
@@ -96,10 +96,10 @@ func (w *watcher) look(n seccomp.Notification, call named) seccomp.Verdict {
 
 // opens tells an observer of a file that is opened for reading and that the view
 // has.
-func (w *watcher) opens(n seccomp.Notification, call named, p string) {
+func (w *watcher) opens(n seccomp.Notification, call seccomp.Named, p string) {
 	a := w.s.asking
 	o, ok := a.asker.(enforce.Observer)
-	if !ok || !w.s.plan.Filter.WatchOpens || !call.heard(n) {
+	if !ok || !w.s.plan.Filter.WatchOpens || !heard(call, n) {
 		return
 	}
 	if real, there, ok := a.glance(p, true); ok && there {
@@ -118,7 +118,7 @@ func (w *watcher) place(n seccomp.Notification, arg [2]int) (place, bool) {
 		return place{path: string(name)}, true
 	}
 	p := place{from: "cwd", rel: string(name)}
-	if arg[0] != cwd && int32(n.Args[arg[0]]) != unix.AT_FDCWD {
+	if arg[0] != seccomp.CWD && int32(n.Args[arg[0]]) != unix.AT_FDCWD {
 		p.from = "fd/" + itoa(int(int32(n.Args[arg[0]])))
 	}
 	p.dir, err = os.Readlink("/proc/" + itoa(n.PID) + "/" + p.from)
@@ -128,13 +128,13 @@ func (w *watcher) place(n seccomp.Notification, arg [2]int) (place, bool) {
 
 // plain reports whether a call can be seen to need no question, without waiting
 // for anything. Most are: they name what was granted.
-func (w *watcher) plain(n seccomp.Notification, call named, p string) bool {
+func (w *watcher) plain(n seccomp.Notification, call seccomp.Named, p string) bool {
 	if own(p) && !strings.Contains(p, "..") {
 		return true
 	}
-	kind, follow := call.wants(n)
-	if call.names {
-		p, _ = split(p)
+	kind, follow := wants(call, n)
+	if call.Names {
+		p, _ = seccomp.Split(p)
 		follow = true
 	}
 	a := w.s.asking
@@ -158,9 +158,9 @@ func (w *watcher) plain(n seccomp.Notification, call named, p string) bool {
 // reach brings into the view what a held call names, if it is hidden and the
 // answer is yes. The call may go on if there is no errno. alone reports whether
 // only the name was granted.
-func (w *watcher) reach(ctx context.Context, n seccomp.Notification, call named, p place, refusal unix.Errno) (x wish, alone bool, errno unix.Errno) {
+func (w *watcher) reach(ctx context.Context, n seccomp.Notification, call seccomp.Named, p place, refusal unix.Errno) (x wish, alone bool, errno unix.Errno) {
 	a := w.s.asking
-	if p.last && call.anew(n) {
+	if p.last && call.Anew(n) {
 		switch s, err := a.walk(p.path, false); {
 		case err == nil && s.hidden:
 			return x, false, unix.EEXIST // as the kernel would say, could it see it
@@ -182,7 +182,7 @@ func (w *watcher) reach(ctx context.Context, n seccomp.Notification, call named,
 	if w.beneath(n, p) && a.below(p) != nil {
 		return x, false, refusal
 	}
-	if call.names && a.loosen(path.Clean(p.path)) != nil {
+	if call.Names && a.loosen(path.Clean(p.path)) != nil {
 		return x, false, refusal
 	}
 	return x, alone, 0

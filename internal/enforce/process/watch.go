@@ -97,7 +97,7 @@ func (w *watcher) handle(n seccomp.Notification) seccomp.Verdict {
 	case unix.SYS_SOCKET, unix.SYS_IOCTL:
 		return w.firstSocket(n)
 	}
-	if call, ok := changing[n.Call]; ok {
+	if call, ok := seccomp.Changing[n.Call]; ok {
 		switch {
 		case w.s.asking == nil:
 			return w.opened(n)
@@ -221,7 +221,7 @@ func absolute(n seccomp.Notification, p string) (string, bool) {
 		return p, true
 	}
 	link := "cwd"
-	if n.Call != callOpen && n.Call != callCreat && n.Call != unix.SYS_EXECVE && int32(n.Args[0]) != unix.AT_FDCWD {
+	if n.Call != seccomp.CallOpen && n.Call != seccomp.CallCreat && n.Call != unix.SYS_EXECVE && int32(n.Args[0]) != unix.AT_FDCWD {
 		link = "fd/" + itoa(int(int32(n.Args[0])))
 	}
 	return joined(n.PID, link, p)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path"
+	"strings"
 )
 
 // Want is what a guest wants to know of a path of the host.
@@ -24,6 +25,7 @@ type Question struct {
 	ID   uint64 `json:"id"`
 	Want Want   `json:"want"`
 	Path []byte `json:"path,omitempty"` // absolute and clean; no text, since a name need not be UTF-8
+	Name []byte `json:"name,omitempty"` // of what is made, changed or removed in the directory Path, to write it
 
 	// Who asks is what the guest says, and nobody else knows. A look says nothing of it.
 	PID     int      `json:"pid,omitempty"`     // as the program's own processes have it
@@ -39,13 +41,15 @@ type Told struct {
 	Target []byte `json:"target,omitempty"` // of a link
 }
 
-// Shown is something that was put into the guest and comes into the running view.
+// Shown is something that was put into the guest and comes into the running view, or is
+// there and gets wider rights.
 type Shown struct {
 	Path  string   `json:"path"`
 	Dir   bool     `json:"dir,omitempty"`
 	Write bool     `json:"write,omitempty"` // what becomes of it is brought back
 	Exec  bool     `json:"exec,omitempty"`
-	Kept  []string `json:"kept,omitempty"` // what the view has beneath, and keeps
+	Wider bool     `json:"wider,omitempty"` // it is there
+	Kept  []string `json:"kept,omitempty"`  // what the view has beneath, and keeps
 }
 
 // longestPath bounds a path (linux/limits.h).
@@ -75,13 +79,16 @@ func (q Question) check() error {
 	}
 	switch q.Want {
 	case WantOver:
-		if len(q.Path) > 0 {
+		if len(q.Path)+len(q.Name) > 0 {
 			return bad("that is over has no path")
 		}
 		return nil
 	case WantLook, WantRead, WantWrite, WantRun:
 	default:
 		return bad("is of no kind that there is")
+	}
+	if name := string(q.Name); len(name) > longestName || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") || name != "" && q.Want != WantWrite {
+		return bad("has no name beneath it")
 	}
 	long := 0
 	for _, word := range q.Argv {
