@@ -4,97 +4,48 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"ambit.dev/ambit/internal/companion/companiontest"
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/grant"
-	"ambit.dev/ambit/internal/enforce/landlock"
 	"ambit.dev/ambit/internal/store"
 )
 
-// What is taken from a process cannot be given back, so it is tried in a copy of
-// the test binary: "confined" or "free", and the folder.
-const childVariable = "AMBIT_STORE_TEST_CHILD"
-
 func TestMain(m *testing.M) {
-	how, dir, child := strings.Cut(os.Getenv(childVariable), ":")
-	switch {
-	case filepath.Base(os.Args[0]) == store.Program:
+	if filepath.Base(os.Args[0]) == store.Program {
 		main()
 		os.Exit(0)
-	case !child:
-		os.Exit(m.Run())
-	case how == "confined":
-		if err := confine(filepath.Join(dir, "state")); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
 	}
-	for _, a := range attempts {
-		fmt.Printf("%s: %v\n", a.name, a.try(dir))
-	}
-	os.Exit(0)
+	companiontest.Main(m, func(dir string) error { return confine(filepath.Join(dir, "state")) }, attempts)
 }
 
 // attempts are what the process tries, and what comes of it confined. All of
 // them work where it is not.
-var attempts = []struct {
-	name string
-	want error
-	try  func(dir string) error
-}{
-	{"read a file beside the folder", unix.EACCES, func(dir string) error { return opened(dir+"/other/key", os.O_RDONLY) }},
-	{"write a file beside the folder", unix.EACCES, func(dir string) error { return opened(dir+"/other/key", os.O_WRONLY) }},
-	{"make a file beside the folder", unix.EACCES, func(dir string) error { return opened(dir+"/other/new", os.O_CREATE|os.O_WRONLY) }},
-	{"follow a link out of the folder", unix.EACCES, func(dir string) error { return opened(dir+"/state/link", os.O_RDONLY) }},
-	{"list a home", unix.EACCES, func(dir string) error { return opened(dir+"/other", os.O_RDONLY) }},
-	{"run a program", unix.EACCES, func(string) error { return ran("/bin/true") }},
-	{"write what makes a core", unix.EACCES, func(string) error { return opened("/proc/self/coredump_filter", os.O_WRONLY) }},
-	{"be dumpable", unix.EPERM, func(string) error {
+var attempts = []companiontest.Attempt{
+	{Name: "read a file beside the folder", Confined: unix.EACCES, Try: func(dir string) error { return companiontest.Open(dir+"/other/key", os.O_RDONLY) }},
+	{Name: "write a file beside the folder", Confined: unix.EACCES, Try: func(dir string) error { return companiontest.Open(dir+"/other/key", os.O_WRONLY) }},
+	{Name: "make a file beside the folder", Confined: unix.EACCES, Try: func(dir string) error {
+		return companiontest.Made(companiontest.Open(dir+"/other/new", os.O_CREATE|os.O_WRONLY), dir+"/other/new")
+	}},
+	{Name: "follow a link out of the folder", Confined: unix.EACCES, Try: func(dir string) error { return companiontest.Open(dir+"/state/link", os.O_RDONLY) }},
+	{Name: "list a home", Confined: unix.EACCES, Try: func(dir string) error { return companiontest.Open(dir+"/other", os.O_RDONLY) }},
+	{Name: "run a program", Confined: unix.EACCES, Try: func(string) error { return companiontest.Start("/bin/true") }},
+	{Name: "write what makes a core", Confined: unix.EACCES, Try: func(string) error { return companiontest.Open("/proc/self/coredump_filter", os.O_WRONLY) }},
+	{Name: "be dumpable", Confined: unix.EPERM, Try: func(string) error {
 		if v, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil || v != 1 {
 			return errors.Join(err, unix.EPERM)
 		}
 		return nil
 	}},
-	{"look whether a process lives", nil, func(string) error { return opened("/proc/1/stat", os.O_RDONLY) }},
-}
-
-func opened(path string, flag int) error {
-	f, err := os.OpenFile(path, flag, 0o600)
-	if err != nil {
-		return errno(err)
-	}
-	return f.Close()
-}
-
-// ran starts a program, with no files that would have to be opened for it.
-func ran(program string) error {
-	pid, err := syscall.ForkExec(program, []string{program}, &syscall.ProcAttr{})
-	if err != nil {
-		return errno(err)
-	}
-	_, err = syscall.Wait4(pid, nil, 0, nil)
-	return err
-}
-
-func errno(err error) error {
-	if e, ok := errors.AsType[syscall.Errno](err); ok {
-		return e
-	}
-	return err
+	{Name: "look whether a process lives", Try: func(string) error { return companiontest.Open("/proc/1/stat", os.O_RDONLY) }},
 }
 
 // TestConfine has the process try what it must not be able to, confined and not.
 func TestConfine(t *testing.T) {
-	if _, err := landlock.ABI(); err != nil {
-		t.Skipf("requires: Landlock (%v)", err)
-	}
 	dir := t.TempDir()
 	for _, name := range []string{"state", "other"} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
@@ -105,29 +56,11 @@ func TestConfine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, how := range []string{"confined", "free"} {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childVariable+"="+how+":"+dir)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s: %v: %s", how, err, out)
-		}
-		for _, a := range attempts {
-			want := a.want
-			if how == "free" {
-				want = nil
-			}
-			if line := fmt.Sprintf("%s: %v\n", a.name, want); !strings.Contains(string(out), line) {
-				t.Errorf("%s: want %sgot\n%s", how, line, out)
-			}
-		}
-		_ = os.Remove(filepath.Join(dir, "other", "new")) // it is there where nothing was taken
-	}
+	companiontest.Run(t, dir, attempts)
 }
 
 // TestKeeps: confined as it is, it does what it is for: it makes both files,
-// changes them, and
-// leaves a copy of what stands.
+// changes them, and leaves a copy of what stands.
 func TestKeeps(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
