@@ -1,16 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -302,109 +297,7 @@ func (m *measurer) memory() error {
 	return nil
 }
 
-// newToken is a number of seconds that nobody else sleeps, to know our
-// processes by.
-func (m *measurer) newToken() string {
-	m.token++
-	return fmt.Sprintf("60.%07d%03d", os.Getpid(), m.token)
-}
-
-func arguments(pid int) []string {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err != nil || len(text) == 0 {
-		return nil
-	}
-	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
-}
-
-func pids() (all []int) {
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		if pid, err := strconv.Atoi(e.Name()); err == nil {
-			all = append(all, pid)
-		}
-	}
-	return all
-}
-
-func processesWith(token string) (found []int) {
-	for _, pid := range pids() {
-		if pid != os.Getpid() && slices.Contains(arguments(pid), token) {
-			found = append(found, pid)
-		}
-	}
-	return found
-}
-
-func isPayload(pid int, seconds string) bool {
-	args := arguments(pid)
-	return len(args) == 2 && filepath.Base(args[0]) == "sleep" && args[1] == seconds
-}
-
-func payloads(seconds string) (n int) {
-	for _, pid := range pids() {
-		if isPayload(pid, seconds) {
-			n++
-		}
-	}
-	return n
-}
-
-func kill(some []int) {
-	for _, pid := range some {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-}
-
-// family is a process and all that descends from it.
-func family(top int) []int {
-	children := map[int][]int{}
-	for _, pid := range pids() {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		// The name in brackets may hold anything; the parent is the second after it.
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-		if parent, err := strconv.Atoi(fields[1]); err == nil {
-			children[parent] = append(children[parent], pid)
-		}
-	}
-	all := []int{top}
-	for i := 0; i < len(all); i++ {
-		all = append(all, children[all[i]]...)
-	}
-	return all
-}
-
-func pssOf(pid int) (int64, error) { return smapsOf(pid, "Pss:") }
-
-// smapsOf is one line of what a process has mapped, in bytes.
-func smapsOf(pid int, name string) (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == name {
-			kb, err := strconv.ParseInt(f[1], 10, 64)
-			return kb << 10, err
-		}
-	}
-	return 0, fmt.Errorf("no %s in smaps_rollup of %d", name, pid)
-}
-
 // ------------------------------------------------------------------ jobs
-
-// job is real work, timed inside the sandbox.
-type job struct {
-	Name   string            `json:"name"`
-	Argv   []string          `json:"argv"`
-	Dir    string            `json:"dir"`
-	Env    map[string]string `json:"env"`
-	Repeat int               `json:"repeat"`
-	Clean  string            `json:"clean,omitempty"` // removed before each time
-}
 
 // timer runs a job some times and prints how long each took, in nanoseconds.
 // It is the same program inside and outside.
@@ -423,89 +316,3 @@ for _ in range(job["repeat"]):
         sys.exit("%s: exit %d: %s" % (job["name"], done.returncode, done.stderr.decode("utf-8", "replace")))
 print(json.dumps(took))
 `
-
-func goEnvironment(cache string) []string {
-	return []string{"GOCACHE=" + cache, "GOPATH=/tmp/go", "GOTOOLCHAIN=local", "GOFLAGS=", "GOENV=off", "CGO_ENABLED=0", "GOTELEMETRY=off"}
-}
-
-func (p *place) goBuild() job {
-	env := map[string]string{"HOME": "/tmp"}
-	for _, e := range goEnvironment(p.cache) {
-		name, value, _ := strings.Cut(e, "=")
-		env[name] = value
-	}
-	program := filepath.Join(p.out, "hello", "hello")
-	return job{Name: "go build", Argv: []string{filepath.Join(p.gorot, "bin", "go"), "build", "-o", program, "."},
-		Dir: filepath.Join(p.out, "hello"), Env: env, Clean: program}
-}
-
-// allJobs are timed in this order.
-func (p *place) allJobs() []job {
-	none := map[string]string{}
-	return []job{
-		{Name: "git status", Argv: []string{"git", "-c", "safe.directory=*", "status", "--porcelain"}, Dir: p.tree,
-			Env: map[string]string{"GIT_OPTIONAL_LOCKS": "0", "HOME": "/tmp"}},
-		{Name: "tar", Argv: []string{"sh", "-c", "tar -cf - . | cat"}, Dir: p.tree, Env: none},
-		{Name: "find -size", Argv: []string{"find", ".", "-size", "+7k"}, Dir: p.tree, Env: none},
-		{Name: "python3 import", Argv: []string{"/usr/bin/python3", "-c", "import asyncio, email, http.client, json, sqlite3, ssl, xml.dom"}, Dir: p.out, Env: none},
-		p.goBuild(),
-		{Name: "300 forks", Argv: []string{"sh", "-c", "i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done"}, Dir: p.out, Env: none},
-	}
-}
-
-func (m *measurer) jobs() (err error) {
-	m.Jobs, err = m.timeJobs(m.Peers, m.allJobs())
-	return err
-}
-
-// timeJobs times each job in the way of each peer.
-func (m *measurer) timeJobs(peers []peer, jobs []job) (map[string]map[string]samples, error) {
-	return m.timeSome(peers, jobs, box{read: []string{m.one, m.gorot}, write: []string{m.out, m.tree}, dir: m.out}, max(m.rounds/3, 1), 2)
-}
-
-// timeSome is that with what the sandbox shows, some rounds long and each time
-// repeated.
-func (m *measurer) timeSome(peers []peer, jobs []job, b box, rounds, repeat int) (map[string]map[string]samples, error) {
-	times := map[string]map[string]samples{}
-	for _, j := range jobs {
-		j.Repeat = repeat
-		text, err := json.Marshal(j)
-		if err != nil {
-			return nil, err
-		}
-		times[j.Name] = map[string]samples{}
-		say("  %s", j.Name)
-		err = m.turns(rounds, len(peers), func(i int) error {
-			one := peers[i]
-			took, err := m.timeJob(one, b, string(text))
-			if err != nil {
-				say("  %s cannot: %v", one.Name, err)
-				return nil
-			}
-			times[j.Name][one.Name] = append(times[j.Name][one.Name], took...)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return times, nil
-}
-
-// timeJob runs the timer with a job in the way of one.
-func (m *measurer) timeJob(one peer, b box, job string) (took []time.Duration, err error) {
-	cmd, err := m.command(one, b, "/usr/bin/python3", "-c", timer, job)
-	if err != nil {
-		return nil, err
-	}
-	var problem strings.Builder
-	cmd.Stderr = &problem
-	out, err := cmd.Output()
-	if err == nil {
-		err = json.Unmarshal(out, &took)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(problem.String()))
-	}
-	return took, nil
-}
