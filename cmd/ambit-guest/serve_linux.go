@@ -74,7 +74,7 @@ func (a *agent) do(s *channel.Stream, r channel.Request) (channel.Answer, error)
 	case channel.OpPrepare:
 		return none, a.prepare(r.Prepare)
 	case channel.OpStream, channel.OpFrames, channel.OpAsk:
-	case channel.OpShow, channel.OpEnter, channel.OpGo, channel.OpSignal, channel.OpSize:
+	case channel.OpShow, channel.OpHide, channel.OpEnter, channel.OpGo, channel.OpSignal, channel.OpSize:
 		p := a.prepared()
 		if p == nil {
 			return none, errors.New("nothing was prepared")
@@ -90,7 +90,10 @@ func (p *program) do(r channel.Request) (a channel.Answer, err error) {
 	switch {
 	case r.Op == channel.OpShow && p.asker != nil:
 		return a, p.asker.view.show(r.Tree, r.Show)
-	case r.Op == channel.OpShow:
+	case r.Op == channel.OpHide && p.asker != nil:
+		a.Held, err = p.asker.view.hide(p.asker.process, r.Hide)
+		return a, err
+	case r.Op == channel.OpShow, r.Op == channel.OpHide:
 		return a, errors.New("the view does not ask")
 	case r.Op == channel.OpEnter:
 		return a, p.enter(r.Program, r.Enter)

@@ -24,11 +24,12 @@ const mostShown = 1000
 type view struct {
 	trap   *trap.Trap
 	orders chan func() // done by a thread that is in the sandbox's mounts
+	fds    int         // /proc/self/fd, which the sandbox has not
 
 	mu      sync.Mutex
 	shown   map[string]rights // guarded by mu; by path
 	covered map[string]int    // guarded by mu; by path: the trap's directory
-	beneath map[string]bool   // guarded by mu; what is shown beneath a cover
+	beneath map[string]string // guarded by mu; what is shown beneath a cover, and which
 }
 
 // rights are what may be done with what was shown, beside reading it.
@@ -36,13 +37,16 @@ type rights struct{ write, exec bool }
 
 func (v *view) init(t *trap.Trap) {
 	v.trap, v.orders = t, make(chan func())
-	v.shown, v.covered, v.beneath = map[string]rights{}, map[string]int{}, map[string]bool{}
+	v.shown, v.covered, v.beneath = map[string]rights{}, map[string]int{}, map[string]string{}
 }
 
 // enter has a thread go where a process's mounts are, for ever.
 func (v *view) enter(process int) error {
 	ns, err := unix.Open(fmt.Sprintf("/proc/%d/ns/mnt", process), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
+		return err
+	}
+	if v.fds, err = unix.Open("/proc/self/fd", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return err
 	}
 	entered := make(chan error)
@@ -179,7 +183,7 @@ func (v *view) below(p string) error {
 		}
 	}
 	switch {
-	case over == "" || v.beneath[p]:
+	case over == "" || v.beneath[p] != "":
 		return nil
 	case len(v.beneath) >= mostShown:
 		return errors.New("too much is shown beneath what covers it")
@@ -200,7 +204,7 @@ func (v *view) below(p string) error {
 	if err != nil {
 		return err
 	}
-	v.beneath[p] = true
+	v.beneath[p] = over
 	return nil
 }
 

@@ -96,8 +96,7 @@ func (a *asking) end() error {
 	if a.host < 0 {
 		return a.broken
 	}
-	a.shows.close()
-	err := errors.Join(a.broken, unix.Close(a.host))
+	err := errors.Join(a.broken, a.shows.close(), unix.Close(a.host))
 	a.host = -1
 	return err
 }
@@ -237,9 +236,6 @@ func (a *asking) touched(ctx context.Context, q channel.Question) unix.Errno {
 }
 
 // wanted says of a touch what is wanted, and who wants it.
-//
-// Security: which program it is only the guest could tell, so its name says that. Such
-// a name is never that of a program of the host, and its process is none of those.
 func wanted(touch *enforce.Touch, q channel.Question) {
 	switch q.Want {
 	case channel.WantWrite:
@@ -255,7 +251,7 @@ func wanted(touch *enforce.Touch, q channel.Question) {
 		}
 	}
 	if len(q.Program) > 0 {
-		touch.Program = fmt.Sprintf("%s (process %d in the machine, which says so)", q.Program, q.PID)
+		touch.Program = said(string(q.Program), q.PID)
 	}
 	for _, word := range q.Argv {
 		touch.Argv = append(touch.Argv, string(word))

@@ -122,7 +122,7 @@ func (l liar) answer(c net.Conn, mux *yamux.Session) {
 		if r.FD == 0 {
 			_, _ = io.Copy(io.Discard, c)
 		}
-	case channel.OpPrepare, channel.OpEnter, channel.OpGo, channel.OpSignal, channel.OpSize, channel.OpClock, channel.OpFrames, channel.OpAsk, channel.OpShow:
+	case channel.OpPrepare, channel.OpEnter, channel.OpGo, channel.OpSignal, channel.OpSize, channel.OpClock, channel.OpFrames, channel.OpAsk, channel.OpShow, channel.OpHide:
 		_ = s.Send(channel.Answer{})
 	}
 }

@@ -366,12 +366,6 @@ func resultOf(a channel.Answer, lost error) enforce.Result {
 	return r
 }
 
-// Hide cannot: what a machine was given as a copy it has. Whoever takes a grant
-// away ends the session.
-func (s *session) Hide(...string) ([][]enforce.Open, error) {
-	return nil, errors.New("a machine has a copy of it, which cannot be taken away")
-}
-
 // Pause stops the machine's processor until resume is called.
 func (s *session) Pause() (resume func(), err error) {
 	s.bringing.Lock()

@@ -22,11 +22,13 @@ type shows struct {
 	mu      sync.RWMutex             // never held while something is shown
 	mounted map[string]enforce.Entry // guarded by mu; by path: what is mounted
 	came    map[string]bool          // guarded by mu; of mounted, what was shown since the start
+	turn    map[string]int           // guarded by mu; of mounted, the number of the copy that was mounted since the start
 	trees   map[string]*tree         // guarded by one; copies that are not brought back yet, by path
+	left    error                    // guarded by one; what of what was taken away was not brought back
 }
 
 func newShows(s *session, image func(string) bool) *shows {
-	w := &shows{s: s, image: image, quiet: s.plan.Quiet, mounted: map[string]enforce.Entry{}, came: map[string]bool{}, trees: map[string]*tree{}}
+	w := &shows{s: s, image: image, quiet: s.plan.Quiet, mounted: map[string]enforce.Entry{}, came: map[string]bool{}, turn: map[string]int{}, trees: map[string]*tree{}}
 	for _, e := range s.plan.View {
 		if !e.IsName() && e.Op != enforce.OpTrap {
 			w.mounted[e.Path] = e
@@ -124,7 +126,7 @@ func (w *shows) showTree(e enforce.Entry, parts []enforce.Entry) (err error) {
 	w.hold(t)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.mounted[e.Path], w.came[e.Path] = e, true
+	w.mounted[e.Path], w.came[e.Path], w.turn[e.Path] = e, true, t.n
 	return nil
 }
 
@@ -191,11 +193,13 @@ func (w *shows) widen(e enforce.Entry, parts []enforce.Entry) (done bool, err er
 	return true, nil
 }
 
-// close lets go of the copies that are held. Nothing more is shown.
-func (w *shows) close() {
+// close lets go of the copies that are held. Nothing more is shown. It says what of what
+// was taken away was not brought back.
+func (w *shows) close() error {
 	for _, t := range w.trees {
 		t.close()
 	}
+	return w.left
 }
 
 // closed are the places in a tree that are masked.

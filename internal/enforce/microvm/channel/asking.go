@@ -52,6 +52,19 @@ type Shown struct {
 	Kept  []string `json:"kept,omitempty"`  // what the view has beneath, and keeps
 }
 
+// Held is something that a process of the guest has open of what was taken away. What it
+// says is for people.
+type Held struct {
+	Of      int    `json:"of"` // which of the paths, from 0
+	PID     int    `json:"pid,omitempty"`
+	Program string `json:"program,omitempty"`
+	What    string `json:"what,omitempty"`
+	Path    string `json:"path,omitempty"`
+}
+
+// MostHeld bounds what is told of one order to hide. Of more it is told that there is more.
+const MostHeld = 100
+
 // longestPath bounds a path (linux/limits.h).
 const longestPath = 4096
 

@@ -82,7 +82,7 @@ func TestContent(t *testing.T) {
 
 // TestAnswers: what no guest of ours says is refused.
 func TestAnswers(t *testing.T) {
-	for _, bad := range []string{`{"exit":256}`, `{"exit":-1}`, `{"signal":65}`, `{"errno":-2}`, `{"limit":"all"}`, `{"error":"no"}`, `x`} {
+	for _, bad := range []string{`{"exit":256}`, `{"exit":-1}`, `{"signal":65}`, `{"errno":-2}`, `{"limit":"all"}`, `{"error":"no"}`, `x`, `{"held":[{}` + strings.Repeat(",{}", 100) + `]}`} {
 		if _, err := stream(message('m', bad), 1<<10).Answer(time.Time{}); err == nil {
 			t.Errorf("%s was taken", bad)
 		}

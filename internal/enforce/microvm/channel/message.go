@@ -34,6 +34,7 @@ const (
 	OpFrames   Op = "frames"   // becomes the other end of the guest's link
 	OpAsk      Op = "ask"      // the guest asks on it, of names and first touches
 	OpShow     Op = "show"     // shows the folder Tree in the running view
+	OpHide     Op = "hide"     // takes what was shown out of the view; the answer says who holds what of it
 	OpEnter    Op = "enter"    // leaves another program beside the first one at its threshold
 	OpGo       Op = "go"       // lets it begin; the answer is its end
 	OpSignal   Op = "signal"   // to the program
@@ -49,6 +50,7 @@ type Request struct {
 	Prepare  *Prepare  `json:"prepare,omitempty"`
 	Enter    *Enter    `json:"enter,omitempty"`
 	Show     *Shown    `json:"show,omitempty"`
+	Hide     []string  `json:"hide,omitempty"`    // paths of the view, different ones
 	Program  int       `json:"program,omitempty"` // that is meant: 0 is the first one, others have entered
 	FD       int       `json:"fd,omitempty"`
 	Signal   int       `json:"signal,omitempty"`
@@ -128,6 +130,7 @@ type Answer struct {
 	Signal int    `json:"signal,omitempty"`
 	Limit  string `json:"limit,omitempty"`
 	Boot   string `json:"boot,omitempty"` // to OpIdentity: the boot id
+	Held   []Held `json:"held,omitempty"` // to OpHide
 }
 
 // Failed is the guest's error, if it says one.
@@ -245,6 +248,8 @@ func (a Answer) check() error {
 		return fmt.Errorf("%w: an end with status %d, signal %d, error %d", errMessage, a.Exit, a.Signal, a.Errno)
 	case a.Limit != "" && a.Limit != "memory" && a.Limit != "pids":
 		return fmt.Errorf("%w: the limit %q", errMessage, a.Limit)
+	case len(a.Held) > MostHeld:
+		return fmt.Errorf("%w: %d things that are held", errMessage, len(a.Held))
 	}
 	return nil
 }
