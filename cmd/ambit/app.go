@@ -186,7 +186,11 @@ func (a *app) openLog() (*audit.Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := audit.Open(filepath.Join(dir, "audit"), audit.Options{Waits: a.waits, Trace: a.trace().parent})
+	dir = filepath.Join(dir, "audit")
+	if l, ok := a.stood.log.Log(dir, a.trace().parent); ok {
+		return l, nil
+	}
+	l, err := audit.Open(dir, audit.Options{Waits: a.waits, Trace: a.trace().parent})
 	if err != nil {
 		return nil, fmt.Errorf("the audit log cannot be written: %w", err)
 	}

@@ -116,7 +116,7 @@ func (a *app) launch(ctx context.Context, f *runFlags, argv []string) error {
 		}
 	}
 	s := a.begin(f, argv)
-	if a.claimed != nil {
+	if a.claimed != nil && a.stood.log == nil {
 		go s.readyLog(ctx)
 	}
 	var tier process.Tier

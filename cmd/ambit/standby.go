@@ -49,6 +49,7 @@ func (a *app) standBy(state string) (launch keep.Launch, ok bool, err error) {
 	case err != nil:
 		return launch, false, fmt.Errorf("read what to launch: %w", err)
 	}
+	a.stood.log.Ready() // the record of the launch waits longest for the disk
 	a.claimed = sync.OnceValue(func() error {
 		defer claim.Close()
 		said := make([]byte, 1)
@@ -120,8 +121,10 @@ func (s *prepared) leavesNothing() bool {
 		len(s.input.Volumes) == 0 && p.Stored == nil && p.Link == nil && len(p.Limits.Cgroup) == 0
 }
 
-// rehearse prepares a launch that does not happen and keeps nothing of it, so that
-// what a launch needs of this program is in memory.
+// rehearse prepares a launch that does not happen and keeps nothing of it but the log, which it
+// opens, so that what a launch needs of this program is in memory.
+//
+// Security: the sandbox that stands by was begun before, and has no copy of the log's key.
 func (a *app) rehearse(state string) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -131,13 +134,14 @@ func (a *app) rehearse(state string) {
 	other := &app{in: null, out: null, err: null, now: a.now}
 	other.execute([]string{"run", keep.StateFlag + state, "--ask=" + askNone, "--plan", "--", "true"})
 	if dir, err := other.auditDir(); err == nil {
-		_ = audit.Rehearse(dir) // there may be no log yet
+		a.stood.log, _ = audit.OpenEarly(dir, audit.Options{Waits: a.waits}) // there may be no log yet
 	}
 }
 
 // stood is what a launcher that stands by has made and read.
 type stood struct {
 	base   *view.Reading // nil: to be read
+	log    *audit.Early  // nil: to be opened
 	mounts int           // tells of changes of the host's mounts, once each; 0: it does not
 	others bool          // the host had other mounts when there was something to launch
 }

@@ -22,7 +22,7 @@ type Follower struct {
 // Follow begins behind the last record that the log in dir has now. Where there is
 // none, it begins with the first one.
 //
-// It reads the last segment alone, however long the log is.
+// It reads the end of the last segment alone, however long the log is.
 func Follow(dir string) (*Follower, error) {
 	f := &Follower{dir: dir}
 	snap, err := takeSnapshot(dir)
@@ -33,13 +33,30 @@ func Follow(dir string) (*Follower, error) {
 		return nil, err
 	}
 	last := len(snap.segments) - 1
-	var buf []byte
-	text, err := snap.text(last, snap.sizes[last], &buf)
-	if err != nil {
-		return nil, fmt.Errorf("read audit log: %s: %w", segmentName(snap.segments[last]), err)
+	f.segment = snap.segments[last]
+	if f.offset, err = snap.endOf(last); err != nil {
+		return nil, fmt.Errorf("read audit log: %s: %w", segmentName(f.segment), err)
 	}
-	f.segment, f.offset = snap.segments[last], int64(len(text))
 	return f, nil
+}
+
+// endOf is where the last head of the i-th segment ends. Its end is read, and all of it only where
+// there is none.
+func (s snapshot) endOf(i int) (int64, error) {
+	var buf []byte
+	for most := min(s.sizes[i], newestIn); ; most = s.sizes[i] {
+		raw, err := s.raw(i, most, &buf)
+		if err != nil {
+			return 0, err
+		}
+		begin := 0
+		if most < s.sizes[i] {
+			begin = bytes.IndexByte(raw, '\n') + 1 // of the first line the beginning lacks
+		}
+		if whole := headed(raw[begin:]); len(whole) > 0 || most == s.sizes[i] {
+			return s.sizes[i] - most + int64(begin+len(whole)), nil
+		}
+	}
 }
 
 // Next returns the records that were committed since, of one segment at most: who

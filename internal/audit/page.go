@@ -201,14 +201,8 @@ func inTime(line, since, until []byte) bool {
 // text is the whole lines among the last bytes of the i-th segment as far as a head follows,
 // in the buffer.
 func (s snapshot) text(i int, last int64, buf *[]byte) ([]byte, error) {
-	f, err := openSegment(s.dir, s.segments[i], os.O_RDONLY)
+	text, err := s.raw(i, last, buf)
 	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	*buf = slices.Grow((*buf)[:0], int(last))[:last]
-	text := *buf
-	if _, err := f.ReadAt(text, s.sizes[i]-last); err != nil && last > 0 {
 		return nil, err
 	}
 	whole := headed(text)
@@ -219,6 +213,20 @@ func (s snapshot) text(i int, last int64, buf *[]byte) ([]byte, error) {
 		whole = whole[bytes.IndexByte(whole, '\n')+1:] // of the first line the beginning lacks
 	}
 	return whole, nil
+}
+
+// raw is the last bytes of the i-th segment, in the buffer.
+func (s snapshot) raw(i int, last int64, buf *[]byte) ([]byte, error) {
+	f, err := openSegment(s.dir, s.segments[i], os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	*buf = slices.Grow((*buf)[:0], int(last))[:last]
+	if _, err := f.ReadAt(*buf, s.sizes[i]-last); err != nil && last > 0 {
+		return nil, err
+	}
+	return *buf, nil
 }
 
 // headed is a text up to its last whole line that is a head.
