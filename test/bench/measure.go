@@ -96,7 +96,12 @@ const leastStarts = 45
 
 // starts calls f for each of n, which starts something, in every round.
 func (m *measurer) starts(n int, f func(i int) error) error {
-	for round := range max(m.rounds, leastStarts) {
+	return always(max(m.rounds, leastStarts), n, f)
+}
+
+// always calls f for each of n in every round, whatever time is left.
+func always(rounds, n int, f func(i int) error) error {
+	for round := range rounds {
 		if err := turn(round, n, f); err != nil {
 			return err
 		}

@@ -45,8 +45,8 @@ func (r *results) tierMarkdown() string {
 	var b strings.Builder
 	row := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
 	b.WriteString("\n## The tiers\n\nThe same program in each tier, and in gVisor's own runtime (runsc, of the version that is in `ambit-runsc`, with its own defaults, and for the network with the host's). ")
-	b.WriteString("microvm-emulated is a clone under QEMU's emulator. Memory is that of an idle shell with all that is around it: where it has another kernel the two cannot be told apart. ")
-	fmt.Fprintf(&b, "Throughput is one connection to the host's loopback; jobs look at %d files of up to 3 kB. Medians, in brackets the best; jobs × plain.\n\n", fewFiles)
+	b.WriteString("microvm-emulated is a clone under QEMU's emulator, of an image and a template that are there, with two empty folders granted, which it gets copies of, and no network. Memory is that of an idle shell with all that is around it: where it has another kernel the two cannot be told apart. ")
+	fmt.Fprintf(&b, "Throughput is one connection to the host's loopback; jobs look at %d files of up to 3 kB. Medians (starts: of %d), in brackets the best; jobs × plain.\n\n", fewFiles, tierStarts)
 	row(slices.Concat([]string{""}, n.Ways)...)
 	b.WriteString("|" + strings.Repeat(" --- |", len(n.Ways)+1) + "\n")
 	line := func(name string, cell func(way string) string) {

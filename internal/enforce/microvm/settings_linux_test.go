@@ -1,7 +1,9 @@
 package microvm_test
 
 import (
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,4 +36,31 @@ func TestSettings(t *testing.T) {
 			t.Errorf("the view has %s", l.Detail)
 		}
 	}
+}
+
+// TestNotMerged: the host's kernel is not let merge a machine's memory with that of
+// others, which would tell by its time what is in them.
+func TestNotMerged(t *testing.T) {
+	r := start(t, tier(t), plan(t, input(t, "sleep 100")), "")
+	// Its process, or what that has started: one of them has the memory.
+	seen := false
+	for _, pid := range append(children(t, r.PID()), r.PID()) {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			seen = seen || strings.Contains(line, "/vm/ram")
+			if flags, ok := strings.CutPrefix(line, "VmFlags:"); ok && slices.Contains(strings.Fields(flags), "mg") {
+				t.Errorf("a mapping may be merged: %s", line)
+			}
+		}
+	}
+	if !seen {
+		t.Error("the machine's memory is not there to look at")
+	}
+	if err := r.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	r.wait(t)
 }

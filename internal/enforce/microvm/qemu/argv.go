@@ -20,9 +20,13 @@ const Port = "ambit.channel"
 // changing priorities and limits.
 const sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
-// arguments are those of a machine. What is the same for a template and its
-// clones comes first, and the fingerprint covers it; way says whether memory is
-// the template's own file or a private copy of it.
+// arguments are those of a machine.
+//
+// Security: the host's kernel does not merge the memory of machines (mem-merge), whose
+// contents a machine could learn by how long it takes to write to what was merged.
+//
+// What is the same for a template and its clones comes first, and the fingerprint covers
+// it; way says whether memory is the template's own file or a private copy of it.
 func arguments(a machine.Accel, memory, tscKHz int, w way) []string {
 	accel, cpu := string(a), "host"
 	words := []string{"console=ttyS0", "quiet", "panic=-1", "random.trust_cpu=off",
@@ -46,7 +50,7 @@ func arguments(a machine.Accel, memory, tscKHz int, w way) []string {
 	}
 	args := []string{
 		"-sandbox", sandbox,
-		"-accel", accel, "-machine", "microvm,acpi=on,memory-backend=ram", "-cpu", cpu, "-smp", "1", "-m", strconv.Itoa(memory),
+		"-accel", accel, "-machine", "microvm,acpi=on,memory-backend=ram,mem-merge=off", "-cpu", cpu, "-smp", "1", "-m", strconv.Itoa(memory),
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		// The three descriptors that it is started with: nothing has a path.
 		"-chardev", "socket,id=qmp,fd=0", "-mon", "chardev=qmp,mode=control",

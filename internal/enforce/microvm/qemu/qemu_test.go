@@ -40,6 +40,9 @@ func TestArguments(t *testing.T) {
 		if got := after(args, "-sandbox"); (got == sandbox) != c.filter {
 			t.Errorf("%s: -sandbox %s", c.with, got)
 		}
+		if got := after(args, "-machine"); !strings.Contains(got, ",mem-merge=off") {
+			t.Errorf("%s: -machine %s", c.with, got)
+		}
 		words := after(args, "-append")
 		if strings.Contains(words, "tsc_early_khz=2000000") != c.told || !strings.Contains(words, "panic=-1") {
 			t.Errorf("%s: -append %s", c.with, words)
