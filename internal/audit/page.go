@@ -129,23 +129,23 @@ func (q Query) wants(r Record) bool {
 // candidates are the lines of a segment that may have what is asked for: to find them
 // takes less than to parse one in twenty.
 func (q Query) candidates(text []byte) (all [][]byte) {
-	hints, any := texts(q.Hints), texts(q.Any)
-	lacks := func(hint []byte) bool { return !bytes.Contains(text, hint) }
+	hints, any := finders(texts(q.Hints), text), finders(texts(q.Any), text)
+	lacks := func(hint finder) bool { return hint.index(text) < 0 }
 	if slices.ContainsFunc(hints, lacks) {
 		return nil
 	}
 	if any = slices.DeleteFunc(any, lacks); len(any) == 0 && len(q.Any) > 0 {
 		return nil
 	}
-	var next []byte // each line has this
-	if slices.SortFunc(hints, func(a, b []byte) int { return len(b) - len(a) }); len(hints) > 0 {
+	next := finder{at: -1} // each line has this
+	if slices.SortFunc(hints, func(a, b finder) int { return len(b.want) - len(a.want) }); len(hints) > 0 {
 		next = hints[0]
 	} else if len(any) == 1 {
 		next = any[0]
 	}
 	since, until := second(q.Since), second(q.Until)
 	for {
-		at := bytes.Index(text, next)
+		at := next.index(text)
 		if at < 0 || len(text) == 0 {
 			return all
 		}
@@ -160,9 +160,9 @@ func (q Query) candidates(text []byte) (all [][]byte) {
 }
 
 // has reports whether a line has all of some texts, and one of others, if there are any.
-func has(line []byte, all, any [][]byte) bool {
-	in := func(hint []byte) bool { return bytes.Contains(line, hint) }
-	return !slices.ContainsFunc(all, func(hint []byte) bool { return !in(hint) }) && (len(any) == 0 || slices.ContainsFunc(any, in))
+func has(line []byte, all, any []finder) bool {
+	in := func(hint finder) bool { return bytes.Contains(line, hint.want) }
+	return !slices.ContainsFunc(all, func(hint finder) bool { return !in(hint) }) && (len(any) == 0 || slices.ContainsFunc(any, in))
 }
 
 func texts(list []string) (all [][]byte) {
