@@ -1,6 +1,7 @@
 package microvm
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -274,7 +275,8 @@ func (c *collector) link(n channel.Node) error {
 	return c.remember(n.Path, n.Target)
 }
 
-// aside is how a file is named until it is whole.
+// aside is how a file is named until it is whole, with what nobody has used before: a
+// launcher that was killed may have left one.
 const aside = ".ambit-new-"
 
 // file writes a file aside and puts it in its place: there is the old one or the
@@ -292,7 +294,7 @@ func (c *collector) file(n channel.Node, content io.Reader) (err error) {
 			return err
 		}
 	}
-	tmp := aside + idOf(n.Path)
+	tmp := aside + rand.Text()
 	if d := parent(n.Path); d != "." {
 		tmp = d + "/" + tmp
 	}

@@ -176,9 +176,7 @@ func (s *session) bringWhileRunning() {
 		case <-time.After(rest):
 		}
 		begin := time.Now()
-		if s.bringAll(soon(answerIn)) != nil {
-			return // the end says it
-		}
+		_ = s.bringAll(soon(answerIn)) // a name that went away meanwhile ends one time; what stays the end says
 		rest = max(between, restFor*time.Since(begin))
 	}
 }
