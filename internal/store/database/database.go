@@ -107,7 +107,8 @@ func connect(path string, k kind) (*sql.DB, error) {
 		return nil, err
 	}
 	name := (&url.URL{Scheme: "file", Path: abs}).String()
-	db, err := sql.Open("sqlite", name+"?mode=rw&_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=temp_store(memory)&_pragma=synchronous("+k.synchronous+")")
+	name += fmt.Sprintf("?mode=rw&_txlock=immediate&_pragma=busy_timeout(%d)&_pragma=temp_store(memory)&_pragma=synchronous(%s)", outside.Milliseconds(), k.synchronous)
+	db, err := sql.Open("sqlite", name)
 	if err != nil {
 		return nil, err
 	}
@@ -156,14 +157,15 @@ func fill(path string, k kind) (err error) {
 			return err
 		}
 	}
-	return (&file{db: db, path: path, kind: k}).migrate()
+	f := &file{db: db, path: path, kind: k}
+	return f.write(context.Background(), f.step) //nolint:forbidigo // nobody else has this file yet
 }
 
 // Close ends the use of the file.
 func (f *file) Close() error { return f.db.Close() }
 
-// change runs do in a transaction that nobody else writes beside.
-func (f *file) change(ctx context.Context, do func(tx *sql.Tx) error) error {
+// write runs do in a transaction that nobody else writes beside.
+func (f *file) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 	tx, err := f.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -91,10 +91,10 @@ func (l *line) ofGrants(ctx context.Context, r request) error {
 		if err := wire.Read(r.fields, &principal, &pack); err != nil {
 			return err
 		}
-		all, err := l.grants.standing(ctx, principal, pack)
+		all, err := read(ctx, l.grants.file, func() ([]grant.Grant, error) { return l.grants.standing(ctx, principal, pack) })
 		return send(l, store.GrantFields, err, all...)
 	case store.AskAll:
-		all, err := l.grants.all(ctx)
+		all, err := read(ctx, l.grants.file, func() ([]grant.Grant, error) { return l.grants.all(ctx) })
 		return send(l, store.GrantFields, err, all...)
 	case store.AskAdd:
 		var g grant.Grant
@@ -123,7 +123,7 @@ func (l *line) ofList(ctx context.Context, r request) error {
 	case store.AskTakeIn:
 		return l.list.takeIn(ctx)
 	case store.AskList:
-		all, err := l.list.all(ctx)
+		all, err := read(ctx, l.list.file, func() ([]store.Session, error) { return l.list.all(ctx) })
 		return send(l, (*store.Session).Fields, err, all...)
 	case store.AskPut:
 		var a store.Approval
@@ -133,14 +133,14 @@ func (l *line) ofList(ctx context.Context, r request) error {
 		}
 		return l.list.put(ctx, a, process)
 	case store.AskWaiting:
-		all, err := l.list.waiting(ctx)
+		all, err := read(ctx, l.list.file, func() ([]store.Approval, error) { return l.list.waiting(ctx) })
 		return send(l, (*store.Approval).Fields, err, all...)
 	case store.AskOne:
 		var id string
 		if err := wire.Read(r.fields, &id); err != nil {
 			return err
 		}
-		a, err := l.list.approval(ctx, id)
+		a, err := read(ctx, l.list.file, func() (store.Approval, error) { return l.list.approval(ctx, id) })
 		return send(l, (*store.Approval).Fields, err, a)
 	case store.AskAnswer, store.AskClose:
 		return l.answerOrEnd(ctx, r)

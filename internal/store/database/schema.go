@@ -85,18 +85,20 @@ CREATE INDEX waiting ON approvals (asked) WHERE closed IS NULL;
 
 // migrate brings the store to the present version.
 func (f *file) migrate() error {
-	//nolint:forbidigo // Open has no context; the busy timeout bounds it
-	return f.change(context.Background(), func(tx *sql.Tx) error {
-		var version int
-		if err := tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
-			return err
-		}
-		for i := version; i < len(f.kind.schema); i++ {
-			if _, err := tx.Exec(f.kind.schema[i]); err != nil {
-				return fmt.Errorf("version %d: %w", i+1, err)
-			}
-		}
-		_, err := tx.Exec(fmt.Sprintf("PRAGMA user_version=%d", len(f.kind.schema)))
+	return f.change(context.Background(), f.step) //nolint:forbidigo // Open has no context; patience and the busy timeout bound it
+}
+
+// step makes the steps that are missing.
+func (f *file) step(tx *sql.Tx) error {
+	var version int
+	if err := tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
 		return err
-	})
+	}
+	for i := version; i < len(f.kind.schema); i++ {
+		if _, err := tx.Exec(f.kind.schema[i]); err != nil {
+			return fmt.Errorf("version %d: %w", i+1, err)
+		}
+	}
+	_, err := tx.Exec(fmt.Sprintf("PRAGMA user_version=%d", len(f.kind.schema)))
+	return err
 }
