@@ -3,7 +3,9 @@ package trap_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +67,41 @@ func reply(t testing.TB, from int) (unique uint64, errno unix.Errno, body []byte
 const (
 	lookup, getattr, open, statfs, access = 1, 3, 14, 17, 34
 )
+
+// TestAttendedBound has a touch be followed by more requests than are answered by who
+// answered it: a program cannot keep a processor busy with looking for the next one.
+func TestAttendedBound(t *testing.T) {
+	most := 0
+	for range 10 {
+		b, replies := bare(t, trap.Config{Touch: func(context.Context, trap.Touched) unix.Errno { return unix.ESTALE }})
+		must(b.Serve(message(lookup, 1, 1, []byte("etc\x00"))))
+		_, _, body := reply(t, replies)
+		for i := range trap.MaxAttended + 30 {
+			_, err := unix.Write(replies, message(statfs, uint64(100+i), 1, nil))
+			must(err)
+		}
+		must(b.Serve(message(getattr, 2, binary.NativeEndian.Uint64(body), make([]byte, 16))))
+		if unique, errno, _ := reply(t, replies); unique != 2 || errno != unix.ESTALE {
+			t.Fatalf("request %d: %v, want the touch answered", unique, errno)
+		}
+		b.Wait()
+		answered := 0
+		for {
+			n, err := unix.Read(replies, make([]byte, 1<<10))
+			if errors.Is(err, unix.ECONNRESET) {
+				continue // the other end was closed with requests that nobody took
+			}
+			if n <= 0 || err != nil {
+				break
+			}
+			answered++
+		}
+		most = max(most, answered)
+	}
+	if most > trap.MaxAttended || most == 0 && runtime.NumCPU() > 1 {
+		t.Errorf("%d requests were answered, want some and at most %d", most, trap.MaxAttended)
+	}
+}
 
 // TestWaitingBound has the call that is one too many refused at once, and room
 // again when others return.

@@ -9,6 +9,9 @@ import (
 // MaxWaiting bounds the calls that wait.
 const MaxWaiting = maxWaiting
 
+// MaxAttended bounds the requests that are answered after a touch by who answered that.
+const MaxAttended = maxAttended
+
 // Nodes is how many names the kernel knows.
 func (t *Trap) Nodes() int { return t.table.size() }
 

@@ -147,15 +147,21 @@ func (s *server) finish(h *held) *held {
 // up for each, which takes many times as long as the answer.
 const attended = 100 * time.Microsecond
 
-// attend answers requests for as long as one follows another. It returns the first that has
-// to wait. The device is claimed.
+// maxAttended bounds the requests that are answered so after one touch.
+const maxAttended = 64
+
+// attend answers requests for as long as one follows another, within the bound. It returns
+// the first that has to wait. The device is claimed.
 //
-// Security: like Serve it waits for nobody, so the walks of all other processes go on.
+// Security: like Serve it waits for nobody, so the walks of all other processes go on. A
+// program that asks for one name after the other has a processor busy here for no longer than
+// what it touched is worth.
 func (s *server) attend() *held {
 	if s.after == nil {
 		s.after = make([]byte, fuse.BufferSize)
 	}
-	for begin := time.Now(); time.Since(begin) < attended && s.ctx.Err() == nil; {
+	answered := 0
+	for begin := time.Now(); answered < maxAttended && time.Since(begin) < attended && s.ctx.Err() == nil; {
 		n, err := s.device.Pending(s.after)
 		if err != nil {
 			return nil
@@ -167,6 +173,7 @@ func (s *server) attend() *held {
 		if h != nil || err != nil {
 			return h
 		}
+		answered++
 		begin = time.Now()
 	}
 	return nil
