@@ -79,7 +79,7 @@ func TestAskingTakenBack(t *testing.T) {
 		"from within":              {"", `cd H; ls >/dev/null; exec 3<file; cat M >/dev/null; exec 2>&-; cat <&3; cat H/file || echo gone`, []string{""}, "hidden\ngone\n", "working directory H, descriptor 3 H/file"},
 		"beneath the cover":        {"/sub", `cat deep; cat M >/dev/null; exec 2>&-; cat deep || echo gone; cat H/sub/deep || echo gone`, []string{""}, "deep\ngone\ngone\n", ""},
 		"covered, and stays":       {"", `cat H/file; cat H/sub/deep; cat M >/dev/null; exec 2>&-; cat H/file; ls H/sub || echo gone`, []string{""}, "hidden\ndeep\nhidden\ngone\n", ""},
-		"covered, and goes":        {"", `cat H/file; cat H/sub/deep; cat M >/dev/null; exec 2>&-; cat H/file || echo gone; cat H/sub/deep || echo gone`, []string{"", "/file"}, "hidden\ndeep\ngone\ngone\n", ""},
+		"covered, and goes":        {"", `cat H/file; cat H/sub/deep; cat M >/dev/null; exec 2>&-; cat H/file || echo gone; cat H/sub/deep || echo gone`, []string{"/file", ""}, "hidden\ndeep\ngone\ngone\n", ""},
 		"in what covers it":        {"/sub", `cat ../file; cat deep; cat M >/dev/null; exec 2>&-; cat ../file || echo gone; cat H/file`, []string{"/file"}, "hidden\ndeep\nhidden\nhidden\n", ""},
 		"granted before around it": {"", `cat H/file; cat H/start/f; cat M >/dev/null; exec 2>&-; cat H/file || cat H/start/f`, []string{"/file"}, "hidden\nstart\nstart\n", ""},
 		"granted before the start": {"", `cat H/start/f; cat M >/dev/null; exec 2>&-; cat H/start/f || echo gone`, []string{"/start"}, "start\ngone\n", ""},
