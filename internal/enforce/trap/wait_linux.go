@@ -170,7 +170,11 @@ func (s *server) attend() *held {
 			continue
 		}
 		h, err := s.request(s.after[:n])
-		if h != nil || err != nil {
+		switch {
+		case err != nil:
+			s.device.Stop() // what Serve would have ended with
+			return nil
+		case h != nil:
 			return h
 		}
 		answered++
