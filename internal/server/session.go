@@ -224,20 +224,39 @@ func (s sessions) ListSessions(ctx context.Context, r *connect.Request[pb.ListSe
 	if err != nil {
 		return nil, failure(err)
 	}
-	key := func(m *pb.Session) string {
-		return fmt.Sprintf("%020d %s", m.GetStarted().AsTime().UnixNano(), m.GetId())
-	}
-	some, next, err := page(s.tokens, callerOf(ctx), r.Msg, all, key, true)
+	some, next, err := page(s.tokens, callerOf(ctx), r.Msg, all, listed.key, true)
 	if err != nil {
 		return nil, failure(err)
 	}
-	s.tellPaused(some...)
-	return connect.NewResponse(&pb.ListSessionsResponse{Sessions: some, NextPageToken: next}), nil
+	sessions := make([]*pb.Session, 0, len(some))
+	for _, l := range some {
+		sessions = append(sessions, s.message(l.id, l.row, l.job))
+	}
+	s.tellPaused(sessions...)
+	return connect.NewResponse(&pb.ListSessionsResponse{Sessions: sessions, NextPageToken: next}), nil
+}
+
+// A listed session is one that can be told about, which takes longer than to sort it.
+type listed struct {
+	id  string
+	row *store.Session // nil: it is not on the list
+	job *kept          // nil: it was not asked for here
+}
+
+// key is what sessions are listed by: when they started.
+func (l listed) key() string {
+	var started time.Time
+	if l.row != nil {
+		started = l.row.Started
+	} else {
+		started = time.Unix(l.job.Created, 0)
+	}
+	return fmt.Sprintf("%020d %s", started.UnixNano(), l.id)
 }
 
 // all are the sessions of a principal: those on the list, and those that were
 // asked for here and are not on it.
-func (s *Server) all(ctx context.Context, principal string, ended bool) (all []*pb.Session, err error) {
+func (s *Server) all(ctx context.Context, principal string, ended bool) (all []listed, err error) {
 	jobs, err := s.jobsOf(ctx, principal, ended)
 	if err != nil {
 		return nil, err
@@ -248,13 +267,13 @@ func (s *Server) all(ctx context.Context, principal string, ended bool) (all []*
 	}
 	for _, r := range rows {
 		if ended || r.Status == store.Running {
-			all = append(all, s.message(r.ID, &r, jobs[r.ID]))
+			all = append(all, listed{r.ID, &r, jobs[r.ID]})
 		}
 		delete(jobs, r.ID)
 	}
 	for id, k := range jobs {
 		if ended || k.state == keep.Waiting || k.state == keep.Running {
-			all = append(all, s.message(id, nil, k))
+			all = append(all, listed{id, nil, k})
 		}
 	}
 	return all, nil
