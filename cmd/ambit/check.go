@@ -12,6 +12,7 @@ import (
 
 	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
+	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/enforce"
 )
 
@@ -31,6 +32,7 @@ type checked struct {
 	Capabilities []checkedCapability `json:"capabilities"` // the gravest first
 	Volumes      []checkedVolume     `json:"volumes"`
 	Limits       map[string]string   `json:"limits"`
+	Env          []string            `json:"env,omitempty"` // NAME=VALUE, or NAME of one that is let through
 
 	// Digest is of all that stands before it, and of what would be enforced.
 	Digest string `json:"digest,omitempty"`
@@ -62,7 +64,7 @@ type checkedVolume struct {
 // check says what was decided and compiled.
 func (s *prepared) check(starts bool) (checked, error) {
 	c := checked{Starts: starts, Program: s.program.path, Argv: s.argv, Pack: s.manifest.ID, Version: s.manifest.Version, PackDigest: s.subject.Digest,
-		Tier: s.tier.name, Asks: s.flags.asks(), Capabilities: s.checkedCapabilities(), Volumes: s.checkedVolumes(), Limits: s.limitTexts()}
+		Tier: s.tier.name, Asks: s.flags.asks(), Capabilities: s.checkedCapabilities(), Volumes: s.checkedVolumes(), Limits: s.limitTexts(), Env: s.checkedEnv()}
 	if starts {
 		c.Dir, c.Home = s.spec.Plan.Program.Dir, string(s.input.Home)
 	}
@@ -181,6 +183,11 @@ func (s *prepared) checkedCapabilities() []checkedCapability {
 			rows = append(rows, row{c, r})
 		}
 	}
+	for _, g := range s.given { // what nothing asks for is denied all the same
+		if c := g.Capability; g.Outcome == grant.Deny && !slices.ContainsFunc(rows, func(r row) bool { return r.of == c }) {
+			rows = append(rows, row{c, checkedCapability{Capability: c.Display(), Meaning: c.Describe(), Outcome: decision.Deny.String(), Why: "denied for this session"}})
+		}
+	}
 	slices.SortStableFunc(rows, func(a, b row) int { return gravity(a.of) - gravity(b.of) })
 	all := []checkedCapability{}
 	for _, r := range rows {
@@ -198,6 +205,17 @@ func (s *prepared) limitTexts() map[string]string {
 		all[name] = value
 	}
 	return all
+}
+
+// checkedEnv are the variables that flags set or let through. Of those with one name the
+// last counts.
+func (s *prepared) checkedEnv() []string {
+	last := map[string]string{}
+	for _, text := range s.flags.env {
+		name, _, _ := strings.Cut(text, "=")
+		last[name] = text
+	}
+	return slices.Sorted(maps.Values(last))
 }
 
 // asChecked refuses a launch that would not be what somebody has looked at.
@@ -256,6 +274,9 @@ func (a *app) printCheck(c checked) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Limits)) {
 		line("limit", "%s=%s", name, c.Limits[name])
+	}
+	for _, text := range c.Env {
+		line("env", "%s", text)
 	}
 	line("digest", "%s", c.Digest)
 	return nil

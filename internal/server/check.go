@@ -40,12 +40,13 @@ type checkedRun struct {
 		Files  int64  `json:"files"`
 	} `json:"volumes"`
 	Limits map[string]string `json:"limits"`
+	Env    []string          `json:"env"`
 	Digest string            `json:"digest"`
 }
 
 func (c checkedRun) message() *pb.CheckSessionResponse {
 	m := &pb.CheckSessionResponse{Starts: c.Starts, Program: text(c.Program), Argv: texts(c.Argv), Dir: text(c.Dir), Pack: text(c.Pack), Version: text(c.Version),
-		PackDigest: text(c.PackDigest), Tier: c.Tier, Home: c.Home, Asks: c.Asks, Limits: c.Limits, Digest: c.Digest}
+		PackDigest: text(c.PackDigest), Tier: c.Tier, Home: c.Home, Asks: c.Asks, Limits: c.Limits, Env: texts(c.Env), Digest: c.Digest}
 	for _, r := range c.Capabilities {
 		m.Capabilities = append(m.Capabilities, &pb.CheckedCapability{Capability: text(r.Capability), Meaning: text(r.Meaning), Outcome: r.Outcome, Broad: r.Broad,
 			Stops: r.Stops, Reason: text(r.Reason), Why: text(r.Why)})

@@ -9,6 +9,7 @@ import (
 
 	pb "ambit.dev/ambit/api/ambit/v1"
 	"ambit.dev/ambit/internal/audit"
+	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/keep"
 )
 
@@ -84,7 +85,7 @@ func plainSession(r *pb.CreateSessionRequest) error {
 	}
 	for _, v := range r.GetVolumes() {
 		if !filepath.IsAbs(v) {
-			return invalid("volumes: expected SOURCE:TARGET:ro|rw|append|cow with absolute paths")
+			return invalid("volume " + capability.Printable(v) + ": want SOURCE:TARGET:ro|rw|append|cow with absolute paths")
 		}
 	}
 	return plain(r, r.GetAllow(), r.GetDeny(), r.GetVolumes(), pairs(r.GetLimits()), []string{r.GetPack(), r.GetHome(), r.GetTier(), r.GetAskBy(), r.GetChecked()})

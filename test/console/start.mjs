@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { ambit, bench, call, env, file, pack, patience, signIn, until, url } from './bench.mjs'
 import { check } from './look.mjs'
 
@@ -62,6 +64,75 @@ await bench(async ({ page, browser }) => {
   await look()
   await seen.getByText('It would be denied').waitFor()
   assert.equal(await page.getByRole('button', { name: 'Start it' }).isDisabled(), true)
+
+  // Volumes, variables and denials have a row each. What is wrong with one stands beside it.
+  const add = async (what) => {
+    await page.getByRole('button', { name: new RegExp(`^(Add a|Another) ${what}$`) }).click()
+    await until('the new row is filled in next', () => page.evaluate(() => document.activeElement?.tagName === 'INPUT'))
+  }
+  const folder = dirname(file('shown/in.txt', 'from the volume\n'))
+  const hidden = dirname(file('shown/hidden/key', 'hidden\n'))
+  await fill(['sh', '-c', `cat /data/in.txt; echo "<$WORD>"; cat ${hidden}/key; : > /data/new; echo over`], `fs.read:${folder}`)
+  await page.getByLabel('At a terminal').uncheck()
+  await add('volume')
+  const [source, target] = ['host', 'inside'].map((side) => page.getByLabel(`Volume 1: path ${side === 'host' ? 'of the host' : side}`))
+  assert.equal(await source.evaluate((e) => e === document.activeElement), true)
+  await source.fill('shown')
+  await page.getByText('The path of the host begins with /.').waitFor()
+  assert.equal(await source.getAttribute('aria-invalid'), 'true')
+  await target.fill('/data')
+  await look()
+  assert.equal(await source.evaluate((e) => e === document.activeElement), true, 'what is wrong has no focus')
+  assert.equal(await seen.count(), 0)
+  await check(page, 'rows')
+  const gone = join(folder, 'gone')
+  await source.fill(gone)
+  await look()
+  const said = page.locator('.entry').filter({ has: source }).getByRole('alert')
+  await said.waitFor()
+  assert.match(await said.innerText(), /no such file/)
+  assert.equal(await page.locator('.notice.bad').count(), 0, 'it is said twice')
+  await source.fill(folder)
+  await said.waitFor({ state: 'detached' })
+  await page.getByLabel('Volume 1: how').selectOption('cow')
+  await add('volume')
+  await page.getByRole('button', { name: 'Leave out volume 2' }).click()
+  assert.equal(await page.getByRole('button', { name: 'Another volume' }).evaluate((e) => e === document.activeElement), true, 'the focus is lost with a row')
+  await add('variable')
+  await page.keyboard.insertText(`WORD=${image} $(id)`) // as it is pasted
+  assert.equal(await page.getByLabel('Variable 1: value').inputValue(), `${image} $(id)`)
+  await add('variable')
+  await page.getByLabel('Variable 2: name').fill('WORD')
+  await page.getByText('That name is there already.').waitFor()
+  await page.getByRole('button', { name: 'Leave out variable 2' }).click()
+  await add('denial')
+  await page.keyboard.type('fs.nothing:/')
+  await look()
+  await page.locator('.entry').filter({ has: page.getByLabel('Denial 1', { exact: true }) }).getByRole('alert').waitFor()
+  await page.getByLabel('Denial 1', { exact: true }).fill(`fs.read:${hidden}`)
+  await look()
+  await seen.getByText(`WORD=${image} $(id)`).waitFor()
+  await seen.getByText(`read ${hidden}`).waitFor()
+  await seen.getByText(`${folder} at /data, changes are kept apart`).waitFor()
+  await seen.getByText('denied for this session').waitFor()
+  assert.equal(await page.evaluate(() => document.querySelectorAll('#root img, [onerror]').length), 0, 'elements were made of a text')
+  await check(page, 'beside')
+  await page.setViewportSize({ width: 1200, height: 800 })
+
+  // What was looked at is what is started, of each of them.
+  for (const change of [{ env: { WORD: 'other' } }, { volumes: [`${folder}:/data:rw`] }, { deny: [] }]) {
+    await page.route('**/ambit.v1.SessionService/CreateSession', (route) => route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), ...change }) }), { times: 1 })
+    await page.getByRole('button', { name: 'Start it' }).click()
+    await page.getByText('look at it again').waitFor()
+    await look()
+    await seen.waitFor()
+  }
+  await page.getByRole('button', { name: 'Start it' }).click()
+  await page.locator('.output').getByText('over').waitFor()
+  const wrote = await page.locator('.output').innerText()
+  assert.ok(wrote.includes('from the volume') && wrote.includes(`<${image} $(id)>`), wrote)
+  assert.ok(!wrote.includes('hidden\n'), 'what is denied was read')
+  assert.equal(existsSync(join(folder, 'new')), false, 'a copy is changed on the host')
 
   // An installed pack is chosen by its id.
   ambit('pack', 'install', '--yes', pack('words', { id: 'org.example.words', version: '1.2', entry: ['seq', '3'], capabilities: [{ capability: 'fs.read:/etc/hostname', reason: `${image} for its name` }] }))

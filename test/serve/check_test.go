@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	pb "ambit.dev/ambit/api/ambit/v1"
 )
@@ -153,6 +154,7 @@ func TestServeCheckedKinds(t *testing.T) {
 		"requests":     {Allow: []string{"net.connect:localhost:9/http:GET"}},
 		"a bound":      {Limits: map[string]string{"memory": "100M", "pids": "20", "disk": "10M"}},
 		"a variable":   {Env: map[string]string{"A": "b"}},
+		"a denial":     {Deny: []string{"fs.read:" + h.Home}},
 		"what is kept": {Allow: []string{"storage.write:a"}},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -170,6 +172,40 @@ func TestServeCheckedKinds(t *testing.T) {
 				t.Errorf("what was looked at ends with %v: %s", end, bad)
 			}
 		})
+	}
+}
+
+// Volumes, variables and denials are said, also where nothing asks for what is denied, and
+// with another one of them nothing is started.
+func TestServeCheckedBeside(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	c := newClient(t, h)
+	r := &pb.CreateSessionRequest{Argv: []string{"true"}, Dir: "/", Volumes: []string{h.Home + ":/data:ro"}, Env: map[string]string{"A": "b=c d", "E": ""}, Deny: []string{"fs.read:/nowhere"}}
+	m := c.check(t, r)
+	denied := func(row *pb.CheckedCapability) bool {
+		return row.GetCapability() == "fs.read:/nowhere" && row.GetOutcome() == "deny" && !row.GetStops() && row.GetWhy() != ""
+	}
+	if !m.GetStarts() || !slices.Equal(m.GetEnv(), []string{"A=b=c d", "E="}) || !slices.ContainsFunc(m.GetCapabilities(), denied) || len(m.GetVolumes()) != 1 {
+		t.Fatalf("it is said: %v", m)
+	}
+	r.Checked = m.GetDigest()
+	c.output(t, c.create(t, r).GetId())
+	for what, change := range map[string]func(*pb.CreateSessionRequest){
+		"another value":  func(r *pb.CreateSessionRequest) { r.Env["A"] = "b=c" },
+		"one more":       func(r *pb.CreateSessionRequest) { r.Env["B"] = "" },
+		"a wider volume": func(r *pb.CreateSessionRequest) { r.Volumes = []string{h.Home + ":/data:rw"} },
+		"no volume":      func(r *pb.CreateSessionRequest) { r.Volumes = nil },
+		"no denial":      func(r *pb.CreateSessionRequest) { r.Deny = nil },
+	} {
+		other := proto.Clone(r).(*pb.CreateSessionRequest)
+		change(other)
+		_, err := c.sessions.CreateSession(t.Context(), connect.NewRequest(other))
+		wantCode(t, what, err, connect.CodeFailedPrecondition)
+	}
+	_, err := c.sessions.CheckSession(t.Context(), connect.NewRequest(&pb.CheckSessionRequest{Session: &pb.CreateSessionRequest{Argv: []string{"true"}, Volumes: []string{"home:/data:ro"}}}))
+	if wantCode(t, "a relative volume", err, connect.CodeInvalidArgument); err == nil || !strings.Contains(err.Error(), "volume home:/data:ro: ") {
+		t.Errorf("it says %v, and not which one", err)
 	}
 }
 

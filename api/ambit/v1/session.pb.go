@@ -856,7 +856,9 @@ type CheckSessionResponse struct {
 	Volumes      []*CheckedVolume     `protobuf:"bytes,12,rep,name=volumes,proto3" json:"volumes,omitempty"`
 	Limits       map[string]string    `protobuf:"bytes,13,rep,name=limits,proto3" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Of all this and of what would be enforced: CreateSessionRequest.checked.
-	Digest        string `protobuf:"bytes,14,opt,name=digest,proto3" json:"digest,omitempty"`
+	Digest string `protobuf:"bytes,14,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The variables that the request sets, as NAME=VALUE.
+	Env           []string `protobuf:"bytes,15,rep,name=env,proto3" json:"env,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -987,6 +989,13 @@ func (x *CheckSessionResponse) GetDigest() string {
 		return x.Digest
 	}
 	return ""
+}
+
+func (x *CheckSessionResponse) GetEnv() []string {
+	if x != nil {
+		return x.Env
+	}
+	return nil
 }
 
 // A capability that the request names, the pack wants, or that was granted before.
@@ -1505,7 +1514,7 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"\x15CreateSessionResponse\x12+\n" +
 	"\asession\x18\x01 \x01(\v2\x11.ambit.v1.SessionR\asession\"O\n" +
 	"\x13CheckSessionRequest\x128\n" +
-	"\asession\x18\x01 \x01(\v2\x1e.ambit.v1.CreateSessionRequestR\asession\"\x84\x04\n" +
+	"\asession\x18\x01 \x01(\v2\x1e.ambit.v1.CreateSessionRequestR\asession\"\x96\x04\n" +
 	"\x14CheckSessionResponse\x12\x16\n" +
 	"\x06starts\x18\x01 \x01(\bR\x06starts\x12\x18\n" +
 	"\aprogram\x18\x02 \x01(\tR\aprogram\x12\x12\n" +
@@ -1522,7 +1531,8 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"\fcapabilities\x18\v \x03(\v2\x1b.ambit.v1.CheckedCapabilityR\fcapabilities\x121\n" +
 	"\avolumes\x18\f \x03(\v2\x17.ambit.v1.CheckedVolumeR\avolumes\x12B\n" +
 	"\x06limits\x18\r \x03(\v2*.ambit.v1.CheckSessionResponse.LimitsEntryR\x06limits\x12\x16\n" +
-	"\x06digest\x18\x0e \x01(\tR\x06digest\x1a9\n" +
+	"\x06digest\x18\x0e \x01(\tR\x06digest\x12\x10\n" +
+	"\x03env\x18\x0f \x03(\tR\x03env\x1a9\n" +
 	"\vLimitsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbd\x01\n" +

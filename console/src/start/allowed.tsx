@@ -28,6 +28,7 @@ export function Allowed({ checked: c, children }: { checked: Checked; children: 
           ['Tier', <Text value={c.tier} />],
           ['Home', c.home ? homes[c.home] ?? <Text value={c.home} /> : ''],
           ['Asks', c.asks ? 'at the first touch of what is not allowed' : 'nobody: what is not allowed is not there'],
+          ['Variables', c.env ? <Variables texts={c.env} /> : ''],
           ['Bounds', c.limits ? <Text value={Object.entries(c.limits).map(([name, value]) => `${name} ${value}`).join(', ')} /> : ''],
         ]}
       />
@@ -51,6 +52,18 @@ export function Allowed({ checked: c, children }: { checked: Checked; children: 
       <p className="quiet">Beside that it has the programs and libraries of the system, to read, and a /tmp of its own. Nothing else of this host is there.</p>
       {children}
     </section>
+  )
+}
+
+function Variables({ texts }: { texts: string[] }) {
+  return (
+    <ul>
+      {texts.map((text) => (
+        <li key={text}>
+          <Code value={text} />
+        </li>
+      ))}
+    </ul>
   )
 }
 

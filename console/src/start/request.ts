@@ -19,10 +19,35 @@ export const bounds = [
   ['disk', 'Disk', '1G'],
 ] as const
 
+/** How a volume is shown; the value is the API's. */
+export const modes = [
+  ['ro', 'to be read'],
+  ['rw', 'to be changed'],
+  ['append', 'to be added to'],
+  ['cow', 'as a copy'],
+] as const
+
+export interface Volume {
+  source: string // a path of the host
+  target: string // where the program sees it
+  mode: string
+}
+
+/** As the API has it. */
+export const volumeOf = (v: Volume) => `${v.source}:${v.target}:${v.mode}`
+
+export interface Variable {
+  name: string
+  value: string
+}
+
 export interface Filled {
   pack: string // '': a command
   words: string[]
   allow: string // a capability on each line
+  deny: string[]
+  volumes: Volume[]
+  env: Variable[]
   dir: string
   tier: string
   asking: string
@@ -30,7 +55,7 @@ export interface Filled {
   limits: { [name: string]: string }
 }
 
-export const nothing: Filled = { pack: '', words: [''], allow: '', dir: '', tier: '', asking: 'trap', terminal: true, limits: {} }
+export const nothing: Filled = { pack: '', words: [''], allow: '', deny: [], volumes: [], env: [], dir: '', tier: '', asking: 'trap', terminal: true, limits: {} }
 
 /** The request; each word is a word of its own, whatever is in it. */
 export function requestOf(f: Filled): CreateSession {
@@ -40,6 +65,9 @@ export function requestOf(f: Filled): CreateSession {
     pack: f.pack,
     argv: f.words.length === 1 && f.words[0] === '' ? [] : f.words,
     allow: allow.filter((line) => line !== ''),
+    deny: f.deny,
+    volumes: f.volumes.map(volumeOf),
+    env: Object.fromEntries(f.env.map((v) => [v.name, v.value])),
     dir: f.dir.trim(),
     tier: f.tier,
     ask: f.asking ? 'ASK_QUEUE' : 'ASK_NOBODY',

@@ -7,6 +7,8 @@ import type { Checked, CreateSession, Pack, Session } from '../api/types'
 import { plain } from '../text'
 import { Field, Page, Problem } from '../ui'
 import { Allowed } from './allowed'
+import { Beside } from './beside'
+import { beside, faultsOf, unready } from './fault'
 import { askings, bounds, nothing, requestOf, tiers, type Filled } from './request'
 
 /** Starts a session: what it is, then what it would be allowed, and then the session. */
@@ -37,6 +39,7 @@ function Asked() {
     start.reset()
   }
   const seen = look.data?.of === latest.current ? look.data : undefined
+  const faults = faultsOf(filled, look.error?.message ?? '')
   return (
     <>
       <form
@@ -44,11 +47,13 @@ function Asked() {
         onSubmit={(e) => {
           e.preventDefault()
           start.reset()
-          look.mutate(filled)
+          if (!unready(faults)) look.mutate(filled)
+          else e.currentTarget.querySelector<HTMLElement>('[aria-invalid=true]')?.focus()
         }}
       >
         <What filled={filled} onFill={fill} />
         <How filled={filled} onFill={fill} />
+        <Beside filled={filled} faults={faults} onFill={fill} />
         <div className="actions">
           <button type="submit" className={seen ? '' : 'primary'} disabled={look.isPending || start.isPending}>
             Look at what it would be allowed
@@ -57,7 +62,7 @@ function Asked() {
         </div>
       </form>
       {look.isPending && <p role="status">Deciding…</p>}
-      {look.isError && <Problem error={look.error} />}
+      {look.isError && !beside(faults) && <Problem error={look.error} />}
       {seen && (
         <Allowed checked={seen.checked}>
           {start.isError && <Problem error={start.error} />}

@@ -745,6 +745,8 @@ class CheckSessionResponse(_codec.Message):
     limits: _Dict[str, str] = _dc.field(default_factory=dict)
     #: Of all this and of what would be enforced: CreateSessionRequest.checked.
     digest: str = ""
+    #: The variables that the request sets, as NAME=VALUE.
+    env: _List[str] = _dc.field(default_factory=list)
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "starts", "starts", "bool", "one"),
@@ -761,6 +763,7 @@ class CheckSessionResponse(_codec.Message):
         _codec.Field(12, "volumes", "volumes", "message", "many", lambda: CheckedVolume),
         _codec.Field(13, "limits", "limits", "string", "map"),
         _codec.Field(14, "digest", "digest", "string", "one"),
+        _codec.Field(15, "env", "env", "string", "many"),
     )
 
 

@@ -327,6 +327,8 @@ export interface CheckSessionResponse {
     };
     /** Of all this and of what would be enforced: CreateSessionRequest.checked. */
     digest?: string;
+    /** The variables that the request sets, as NAME=VALUE. */
+    env?: string[];
 }
 /** A capability that the request names, the pack wants, or that was granted before. */
 export interface CheckedCapability {

@@ -219,6 +219,7 @@ export const CheckSessionResponse = message('ambit.v1.CheckSessionResponse', () 
     [12, 'volumes', CheckedVolume, 'many'],
     [13, 'limits', 'string', 'map'],
     [14, 'digest', 'string'],
+    [15, 'env', 'string', 'many'],
 ]);
 export const CheckedCapability = message('ambit.v1.CheckedCapability', () => [
     [1, 'capability', 'string'],

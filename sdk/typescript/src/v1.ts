@@ -577,6 +577,8 @@ export interface CheckSessionResponse {
   limits: { [key: string]: string }
   /** Of all this and of what would be enforced: CreateSessionRequest.checked. */
   digest: string
+  /** The variables that the request sets, as NAME=VALUE. */
+  env: string[]
 }
 export const CheckSessionResponse: Message<CheckSessionResponse> = message('ambit.v1.CheckSessionResponse', () => [
   [1, 'starts', 'bool'],
@@ -593,6 +595,7 @@ export const CheckSessionResponse: Message<CheckSessionResponse> = message('ambi
   [12, 'volumes', CheckedVolume, 'many'],
   [13, 'limits', 'string', 'map'],
   [14, 'digest', 'string'],
+  [15, 'env', 'string', 'many'],
 ])
 
 /** A capability that the request names, the pack wants, or that was granted before. */
