@@ -48,16 +48,21 @@ func (*ours) Execute(context.Context, *flag.FlagSet, ...any) subcommands.ExitSta
 type agent struct {
 	conf *config.Config
 	c    *container.Container
+	asks bool // there is a line on which the sandbox's kernel asks
 
 	mu      sync.Mutex
 	started bool                // guarded by mu
 	entered map[int32]*exec.Cmd // guarded by mu: programs beside the first one that run, and who sits at the terminal of each, if it has one
 }
 
-func (*agent) Name() string           { return "agent" }
-func (*agent) Synopsis() string       { return "keep one sandbox for its launcher" }
-func (*agent) Usage() string          { return "agent SESSION\n" }
-func (*agent) SetFlags(*flag.FlagSet) {}
+func (*agent) Name() string     { return "agent" }
+func (*agent) Synopsis() string { return "keep one sandbox for its launcher" }
+func (*agent) Usage() string    { return "agent [--asks] SESSION\n" }
+
+// SetFlags takes what a launcher says of a session.
+func (a *agent) SetFlags(f *flag.FlagSet) {
+	f.BoolVar(&a.asks, "asks", false, "the sandbox's kernel asks before it changes or starts something")
+}
 
 // FetchSpec answers the spec that the launcher has put into the outer view.
 func (*agent) FetchSpec(conf *config.Config, f *flag.FlagSet) (string, *specs.Spec, error) {
@@ -109,7 +114,14 @@ func (a *agent) create(f *flag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	a.c, err = container.New(a.conf, container.Args{ID: id, Spec: spec, BundleDir: wire.Bundle})
+	made := container.Args{ID: id, Spec: spec, BundleDir: wire.Bundle}
+	if a.asks { // the sandbox's kernel has it, and nobody else
+		unix.CloseOnExec(wire.Asks)
+		file := os.NewFile(wire.Asks, "line on which is asked")
+		made.PassFiles = map[int]*os.File{wire.Asks: file}
+		defer file.Close()
+	}
+	a.c, err = container.New(a.conf, made)
 	return err
 }
 

@@ -220,7 +220,6 @@ func (s *prepared) readManifest() (err error) {
 		if s.tier, err = chooseTier(tiers(s.app), s.manifest.Kind, s.flags.tier); err != nil {
 			return err
 		}
-		s.sayAsked()
 		return nil
 	}
 	m, dir, owned, err := s.app.readPack(s.flags.pack)
@@ -231,7 +230,6 @@ func (s *prepared) readManifest() (err error) {
 	if s.tier, err = chooseTier(tiers(s.app), m.Kind, s.flags.tier); err != nil {
 		return fmt.Errorf("pack %q: %w", s.flags.pack, err)
 	}
-	s.sayAsked()
 	b := capability.Base{Home: s.base.Home, Dir: dir}
 	if s.manifest, err = resolveManifest(m, b); err != nil {
 		return err

@@ -96,10 +96,3 @@ func chooseTier(all []tierRow, k manifest.Kind, named string) (tierRow, error) {
 	}
 	return tierRow{}, errors.Join(reasons...)
 }
-
-// sayAsked says what a tier does not ask about, where somebody said that it should ask.
-func (s *prepared) sayAsked() {
-	if s.flags.asks() && s.flags.ask != askRule && !enforce.AsksChanges(s.tier.name) && !s.flags.askAuto && !s.app.json {
-		printf(s.app.err, "ambit: in the %s tier what is read is asked about, and what is changed or started is not: that is granted before it begins\n", s.tier.name)
-	}
-}

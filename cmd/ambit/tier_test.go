@@ -2,9 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"ambit.dev/ambit/internal/core/manifest"
@@ -43,36 +40,6 @@ func TestChoose(t *testing.T) {
 			r, err := chooseTier(c.rows, c.kind, c.named)
 			if (err == nil) != (c.want != "") || err == nil && r.name != c.want {
 				t.Errorf("got %q %v, want %q", r.name, err, c.want)
-			}
-		})
-	}
-}
-
-// TestSayAsked: who wants to be asked is told what a tier does not ask about.
-func TestSayAsked(t *testing.T) {
-	for name, c := range map[string]struct {
-		tier, ask  string
-		auto, json bool
-		said       bool
-	}{
-		"the process tier":     {tier: enforce.TierProcess, ask: askQueue},
-		"gVisor":               {tier: enforce.TierGVisor, ask: askQueue, said: true},
-		"a machine":            {tier: enforce.TierEmulated, ask: askQueue},
-		"a machine, by itself": {tier: enforce.TierEmulated, ask: askTTY, auto: true},
-		"a machine, nobody":    {tier: enforce.TierEmulated, ask: askNone},
-		"a program":            {tier: enforce.TierEmulated, ask: askQueue, json: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			file, err := os.Create(filepath.Join(t.TempDir(), "err"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer file.Close()
-			s := &prepared{app: &app{json: c.json, err: file}, flags: &runFlags{ask: c.ask, askAuto: c.auto}, tier: tierRow{name: c.tier}}
-			s.sayAsked()
-			text, err := os.ReadFile(file.Name())
-			if got := strings.Contains(string(text), "what is changed or started is not"); err != nil || got != c.said {
-				t.Errorf("said %q %v", text, err)
 			}
 		})
 	}

@@ -22,8 +22,7 @@ const (
 type carries struct {
 	landlock bool // the host's kernel runs the program, so Landlock is required
 	watch    bool // connects and opens that the plan does not have are told of
-	hold     bool // what asks can hold any call: changes, starts of programs and ports are asked about too
-	changes  bool // what is changed or started is asked about
+	hold     bool // what asks can hold any call: second programs, ports and sockets are asked about too
 	appends  bool // what is there can be kept from being changed while more is added
 	counts   bool // what is written to a folder of the host can be counted, and bounded
 	stores   bool // what outlives a session can be read and committed
@@ -41,11 +40,11 @@ type carries struct {
 func carriedBy(tier string) (carries, bool) {
 	switch tier {
 	case TierProcess:
-		return carries{landlock: true, watch: true, hold: true, changes: true, appends: true, counts: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
+		return carries{landlock: true, watch: true, hold: true, appends: true, counts: true, stores: true, some: true, link: true, listen: true, sockets: true, pids: true, weaker: true}, true
 	case TierGVisor:
 		return carries{appends: true, link: true, listen: true}, true
 	case TierMicroVM, TierEmulated:
-		return carries{changes: true, appends: true, copies: true, link: true, pids: true, bounds: true}, true
+		return carries{appends: true, copies: true, link: true, pids: true, bounds: true}, true
 	}
 	return carries{}, false
 }
@@ -58,18 +57,11 @@ func (in Input) promises() string {
 	return in.Tier
 }
 
-// AsksAll reports whether a tier asks about all first touches: about what is changed,
-// and what is started, beside what is read.
+// AsksAll reports whether a tier asks about all first touches: about ports and sockets too,
+// beside files.
 func AsksAll(tier string) bool {
 	c, _ := carriedBy(tier)
 	return c.hold
-}
-
-// AsksChanges reports whether a tier asks about files that are changed or started, beside
-// those that are read.
-func AsksChanges(tier string) bool {
-	c, _ := carriedBy(tier)
-	return c.changes
 }
 
 // Watches reports whether a tier can tell of files that were not there.

@@ -78,13 +78,8 @@ func (a *answers) put(dir string) (all []string) {
 }
 
 // show grants exactly what was touched.
-func show(t enforce.Touch) enforce.Answer {
-	return enforce.Answer{Allow: true, Show: []enforce.Entry{{Op: enforce.OpBind, Path: t.Path, Source: t.Path, Dir: t.Dir,
-		Dev: t.Dev, Ino: t.Ino, Write: t.Kind == enforce.TouchWrite, Exec: t.Kind == enforce.TouchRun}}}
-}
+func show(t enforce.Touch) enforce.Answer { return shows(Wide(t)) }
 
-func allow(_ context.Context, t enforce.Touch) enforce.Answer { return show(t) }
-func refuse(context.Context, enforce.Touch) enforce.Answer    { return enforce.Answer{} }
 func newAnswers(f func(context.Context, enforce.Touch) enforce.Answer) *answers {
 	return &answers{answer: f}
 }
@@ -152,7 +147,7 @@ func (s asking) allowed(t *testing.T) {
 			if err := os.Symlink("file", filepath.Join(p.hidden, "link")); err != nil {
 				t.Fatal(err)
 			}
-			a := newAnswers(allow)
+			a := newAnswers(AsWanted)
 			mustPrint(t, s.run(t, p, a, c.script), c.want)
 			if len(a.put(p.hidden)) == 0 {
 				t.Error("nothing was asked")
@@ -164,7 +159,7 @@ func (s asking) allowed(t *testing.T) {
 // refused: nothing of it is there, and what is absent is not asked about.
 func (s asking) refused(t *testing.T) {
 	p := newHidden(t)
-	a := newAnswers(refuse)
+	a := newAnswers(No)
 	e := s.run(t, p, a, `cat "$HIDDEN/file"; stat "$HIDDEN/file"; ls "$HIDDEN"; cat "$HIDDEN/absent"
 		echo x > "$HIDDEN/file"; echo x > "$HIDDEN/new"; mkdir "$HIDDEN/dir"; mv "$HIDDEN/file" "$WORK/"; chmod 777 "$HIDDEN/file"; cd "$HIDDEN"; true`)
 	mustPrint(t, e, "")
@@ -192,12 +187,12 @@ func (s asking) walked(t *testing.T) {
 			}
 		}
 	}
-	a := newAnswers(allow)
+	a := newAnswers(AsWanted)
 	mustPrint(t, s.run(t, p, a, `cd "$HIDDEN/tree"; find . -type f -size -7k | wc -l; find . -type l -printf x | wc -c; grep -r found . | wc -l; tar -cf - . | tar -tf - | wc -l`), "20\n20\n20\n60\n")
 	if put := a.put(p.hidden); !slices.Equal(put, []string{"read tree"}) {
 		t.Errorf("asked %q, want once about the tree", put)
 	}
-	a = newAnswers(refuse)
+	a = newAnswers(No)
 	e := s.python(t, p, a, `
 d = os.open(os.path.dirname(H), os.O_RDONLY | os.O_DIRECTORY)
 for look in (lambda: os.stat("hidden/file", dir_fd=d, follow_symlinks=False), lambda: os.open("hidden/file", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=d)):
@@ -209,7 +204,7 @@ for look in (lambda: os.stat("hidden/file", dir_fd=d, follow_symlinks=False), la
 // once: what was granted is not asked about again.
 func (s asking) once(t *testing.T) {
 	p := newHidden(t)
-	a := newAnswers(allow)
+	a := newAnswers(AsWanted)
 	mustPrint(t, s.run(t, p, a, `for i in 1 2 3; do cat "$HIDDEN/file" >/dev/null; stat "$HIDDEN/file" >/dev/null; done; echo done`), "done\n")
 	if put := a.put(p.hidden); len(put) != 1 {
 		t.Errorf("asked %q, want one question", put)
@@ -232,7 +227,7 @@ func (s asking) changes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newHidden(t)
-			a := newAnswers(allow)
+			a := newAnswers(AsWanted)
 			mustPrint(t, s.run(t, p, a, c.script), "")
 			if put := a.put(p.hidden); len(put) == 0 || put[len(put)-1] != c.put && put[0] != c.put {
 				t.Errorf("asked %q, want %q", put, c.put)
@@ -273,7 +268,7 @@ func contents(t testing.TB, dir string) string {
 // works in it already.
 func (s asking) widened(t *testing.T) {
 	p := newHidden(t)
-	a := newAnswers(allow)
+	a := newAnswers(AsWanted)
 	mustPrint(t, s.run(t, p, a, `cd "$HIDDEN" && ls && echo new > made && cat made`), "file\nnew\n")
 	if got := contents(t, p.hidden); got != "file=hidden\n made=new\n" {
 		t.Errorf("the host has %q", got)
@@ -410,7 +405,7 @@ func (s asking) quiet(t *testing.T) {
 	for name, watch := range map[string]bool{"as it is": false, "with opens watched": true} {
 		t.Run(name, func(t *testing.T) {
 			p := newHidden(t)
-			a := newAnswers(allow)
+			a := newAnswers(AsWanted)
 			in := s.input(t, p, `cat /etc/shadow /sys/kernel/mm /run/x 2>/dev/null; cat /etc/passwd >/dev/null; ls /etc/passwd; ls /sys 2>/dev/null; true`)
 			in.WatchOpens = watch
 			mustPrint(t, suite{tier: s.make(a), facts: s.facts}.run(t, in, nil), "/etc/passwd\n")
@@ -456,7 +451,7 @@ func (s asking) madeAlready(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newHidden(t)
-			a := newAnswers(refuse)
+			a := newAnswers(No)
 			s.run(t, p, a, script+`; true`)
 			for _, put := range a.put(filepath.Dir(p.hidden)) {
 				if strings.Contains(put, "write ") {
@@ -508,12 +503,12 @@ func (s asking) observed(t *testing.T) {
 	}
 	in := s.input(t, p, `/bin/echo one; cp /bin/echo /tmp/made; /tmp/made two; /bin/absent; cat "$HIDDEN/link"; "$HIDDEN/tool"; exec cat "$READ/file"`)
 	in.AskSpawn, in.WatchOpens = true, true
-	o := &observer{answers: newAnswers(allow)}
+	o := &observer{answers: newAnswers(AsWanted)}
 	o.answer = func(ctx context.Context, touch enforce.Touch) enforce.Answer {
 		if touch.Path == "" {
 			return enforce.Answer{Allow: true}
 		}
-		return allow(ctx, touch)
+		return AsWanted(ctx, touch)
 	}
 	tier := s.make(o)
 	e := suite{tier: tier, facts: s.facts}.run(t, in, nil)
@@ -537,7 +532,7 @@ func (s asking) observed(t *testing.T) {
 
 // report: it says which way first touches are heard of.
 func (s asking) report(t *testing.T) {
-	e := s.run(t, newHidden(t), newAnswers(refuse), `true`)
+	e := s.run(t, newHidden(t), newAnswers(No), `true`)
 	want := map[bool]string{false: "by a trap", true: "by notification"}[s.notify]
 	if !slices.ContainsFunc(e.report.Layers, func(l enforce.Layer) bool {
 		return l.Name == "asking" && l.Promised && l.Holds && !l.Weaker && strings.Contains(l.Detail, want)

@@ -52,7 +52,7 @@ func (s asking) builds(t *testing.T) {
 			if err := os.Mkdir(filepath.Join(p.hidden, "sub"), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			a := newAnswers(allow)
+			a := newAnswers(AsWanted)
 			mustPrint(t, s.run(t, p, a, `cd "$HIDDEN"; mkdir made; `+run+c.script), c.want)
 			asked := 0
 			for _, q := range a.put(p.hidden) {

@@ -69,7 +69,7 @@ func (s asking) hiddenFromStart(t *testing.T) {
 			if err := errors.Join(os.Mkdir(filepath.Join(p.hidden, "dir"), 0o755), os.WriteFile(filepath.Join(p.hidden, "dir/f"), nil, 0o644)); err != nil {
 				t.Fatal(err)
 			}
-			a := newAnswers(refuse)
+			a := newAnswers(No)
 			in := s.input(t, p, `ls "$HIDDEN/`+name+`" >/dev/null; echo > "$WORK/one"; while [ ! -e "$WORK/two" ]; do sleep 0.02; done
 				cat "$HIDDEN/file" || ls "$HIDDEN/dir" || test -e "$HIDDEN/`+name+`" || echo gone`)
 			grant(t, &in, capability.FSRead, path)
@@ -180,7 +180,7 @@ func (p place) say(t testing.TB, name string) {
 // or not at all. Where something is just being mounted there is nothing else.
 func (s asking) often(t *testing.T) {
 	p := newHidden(t)
-	a := newAnswers(allow)
+	a := newAnswers(AsWanted)
 	in := s.input(t, p, "")
 	in.Program.Path, in.Program.Argv = "/usr/bin/python3", []string{"python3", "-c", libc + `
 def work():
@@ -224,7 +224,7 @@ print(sorted(map(str, seen - {errno.ENOENT, errno.EACCES, errno.ESTALE})))`}
 func (s asking) nothingLeft(t *testing.T) {
 	once := func() {
 		p := newHidden(t)
-		s.run(t, p, newAnswers(allow), `cat "$HIDDEN/file"; cd "$HIDDEN" && echo x > new`)
+		s.run(t, p, newAnswers(AsWanted), `cat "$HIDDEN/file"; cd "$HIDDEN" && echo x > new`)
 	}
 	once()
 	before := own(t)

@@ -16,7 +16,7 @@ func Benchmark(b *testing.B, make func(enforce.Asker) enforce.Tier, facts enforc
 	b.Run("start", func(b *testing.B) {
 		p := newPlace(b)
 		in := p.input(b, "/bin/true")
-		s := suite{tier: make(newAnswers(allow)), facts: facts}
+		s := suite{tier: make(newAnswers(AsWanted)), facts: facts}
 		for b.Loop() {
 			s.run(b, in, nil)
 		}
@@ -38,7 +38,7 @@ func (s asking) benchmark(b *testing.B) {
 		p := newPlace(b)
 		in := s.input(b, p, "")
 		in.Program.Path, in.Program.Argv = "/bin/true", []string{"true"}
-		t := suite{tier: s.make(newAnswers(allow)), facts: s.facts}
+		t := suite{tier: s.make(newAnswers(AsWanted)), facts: s.facts}
 		for b.Loop() {
 			t.run(b, in, nil)
 		}
@@ -91,7 +91,7 @@ func timeTouches(b *testing.B, make func(enforce.Asker) enforce.Tier, facts enfo
 	}
 	in := input(p)
 	in.Program.Path, in.Program.Argv = "/usr/bin/python3", []string{"python3", "-c", touchFiles}
-	t := suite{tier: make(newAnswers(allow)), facts: facts}
+	t := suite{tier: make(newAnswers(AsWanted)), facts: facts}
 	units := []string{"µs/first-open", "µs/open", "µs/stat", "µs/absent", "µs/open-by-link", "µs/fstat"}
 	sum, runs := [6]float64{}, 0
 	for b.Loop() {

@@ -70,7 +70,7 @@ print("done")`)
 
 // paths that cannot be read, or are none: the kernel knows what is an error.
 func (s asking) oddPaths(t *testing.T) {
-	a := newAnswers(allow)
+	a := newAnswers(AsWanted)
 	p := newHidden(t)
 	e := s.python(t, p, a, `
 f = os.open(W + "/file", os.O_RDWR)
@@ -98,7 +98,7 @@ sys.stdout.flush(); os._exit(0)`)
 // ownPaths: /proc/self and the like mean the program, and not who reads the path
 // for it.
 func (s asking) ownPaths(t *testing.T) {
-	a := newAnswers(refuse)
+	a := newAnswers(No)
 	p := newHidden(t)
 	e := s.python(t, p, a, `
 f = os.open(W + "/file", os.O_RDWR)
@@ -120,7 +120,7 @@ os.chdir("/proc/self"); print(open("comm").read().strip())`)
 // mask and its flags.
 func (s asking) asIs(t *testing.T) {
 	p := newHidden(t)
-	e := s.python(t, p, newAnswers(allow), `
+	e := s.python(t, p, newAnswers(AsWanted), `
 os.umask(0o077)
 f = os.open(H + "/new", os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_EXCL, 0o666)
 os.write(f, b"one"); os.lseek(f, 0, 0); os.write(f, b"two")
@@ -241,7 +241,7 @@ func (s asking) links(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newHidden(t)
 			p.fill(t)
-			a := newAnswers(allow)
+			a := newAnswers(AsWanted)
 			mustPrint(t, s.run(t, p, a, c.script), c.want)
 			if put := strings.Join(a.put(p.hidden), ", "); !regexp.MustCompile("^" + c.put + "$").MatchString(put) {
 				t.Errorf("asked %q, want %q", put, c.put)
@@ -286,7 +286,7 @@ func (s asking) interpreted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a := newAnswers(allow)
+	a := newAnswers(AsWanted)
 	mustPrint(t, s.run(t, p, a, `"$HIDDEN/run"`), "ran\n")
 	put := a.put(p.hidden)
 	slices.Sort(put)

@@ -36,7 +36,7 @@ func (s late) input(t *testing.T, script string) enforce.Input {
 }
 
 func (s late) suite(n enforce.Networker) suite {
-	return suite{tier: s.make(newAnswers(refuse), n), facts: s.facts}
+	return suite{tier: s.make(newAnswers(No), n), facts: s.facts}
 }
 
 // allAtOnce: whoever is first, by whatever socket, in whatever thread or process,

@@ -172,7 +172,7 @@ print(os.path.exists(H + "/file"), os.path.exists(H + "/absent"))`, n))
 func (s asking) touches(t *testing.T) {
 	const n = 10_000
 	p := newHidden(t)
-	a := newAnswers(refuse)
+	a := newAnswers(No)
 	before := own(t)
 	if err := os.Mkdir(filepath.Join(p.hidden, "sub"), 0o755); err != nil {
 		t.Fatal(err)

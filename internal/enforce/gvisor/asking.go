@@ -5,6 +5,7 @@ package gvisor
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -16,8 +17,10 @@ import (
 
 // asking puts the first touches of one sandbox. The program's kernel has every name
 // looked up and opened by the gofer, whose root is a trap: the gofer waits there in
-// its own call, and with it the program. What was answered is attached in the gofer's
-// mounts, and that very call goes on with it.
+// its own call, and with it the program. Before a call that changes or starts something
+// the program's kernel itself asks, on a line of its own (changes.go): to the gofer it is
+// too late. What was answered is attached in the gofer's mounts, and that very call goes on
+// with it.
 type asking struct {
 	asker enforce.Asker
 	trap  *trap.Trap
@@ -31,10 +34,17 @@ type asking struct {
 	over   sync.Once
 	failed error         // how it ended; valid when over is done
 	served chan struct{} // closed when the trap is no longer served; nil before
+
+	line      *os.File // on which the sandbox's kernel asks
+	questions sync.WaitGroup
+	people    chan struct{} // a place for each question that somebody is to answer
+	mu        sync.Mutex
+	waits     map[uint64]context.CancelFunc // guarded by mu: questions that were not answered
 }
 
-// newAsking is nil for a plan that does not ask.
-func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker) (*asking, error) {
+// newAsking is nil for a plan that does not ask. line is on which the sandbox's kernel
+// asks, and is its own from then on.
+func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker, line *int) (*asking, error) {
 	if !p.Trapped() {
 		return nil, nil
 	}
@@ -45,7 +55,11 @@ func newAsking(ctx context.Context, p enforce.Plan, asker enforce.Asker) (*askin
 	if err != nil {
 		return nil, err
 	}
-	a := &asking{asker: asker, host: host}
+	a := &asking{asker: asker, host: host, waits: map[uint64]context.CancelFunc{}, people: make(chan struct{}, mostQuestions)}
+	if a.line, err = asksOn(*line); err != nil {
+		return nil, errors.Join(err, unix.Close(host))
+	}
+	*line = -1
 	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	a.trap = a.newTrap(p)
 	return a, nil
@@ -90,6 +104,7 @@ func (a *asking) begin(plan enforce.Plan, gofer int) {
 	}
 	a.gofer.Store(int64(gofer))
 	a.attach.Store(newAttacher(plan, gofer, a.trap))
+	a.questions.Go(a.hear)
 }
 
 // end stops asking; the sandbox is gone, or nothing of it was made.
@@ -99,6 +114,8 @@ func (a *asking) end() error {
 	}
 	a.over.Do(func() {
 		a.cancel()
+		a.quiet()
+		a.questions.Wait()
 		if a.served != nil {
 			<-a.served
 		}

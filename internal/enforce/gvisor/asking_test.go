@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,54 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/enforcetest"
 )
 
-// person answers touches by a function, and remembers what was put.
-type person struct {
-	answer func(context.Context, enforce.Touch) enforce.Answer
-
-	mu     sync.Mutex
-	asked  []string // guarded by mu: kind and path
-	failed []error  // guarded by mu
-}
-
-func (p *person) Touched(ctx context.Context, t enforce.Touch) enforce.Answer {
-	p.mu.Lock()
-	p.asked = append(p.asked, string(t.Kind)+" "+t.Path)
-	p.mu.Unlock()
-	return p.answer(ctx, t)
-}
-
-func (p *person) NotShown(_ context.Context, _ enforce.Touch, cause error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.failed = append(p.failed, cause)
-}
-
-func (p *person) put() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.asked)
-}
-
-func (p *person) notShown() []error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.failed)
-}
-
-// bind is a grant of exactly what was touched.
-func bind(t enforce.Touch) enforce.Entry {
-	return enforce.Entry{Op: enforce.OpBind, Path: t.Path, Source: t.Path, Dir: t.Dir, Dev: t.Dev, Ino: t.Ino}
-}
-
-func yes(_ context.Context, t enforce.Touch) enforce.Answer {
-	return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(t)}}
-}
-
-func no(context.Context, enforce.Touch) enforce.Answer { return enforce.Answer{} }
-
-// concealed is a folder of the host that a view which asks has not.
+// concealed is enforcetest.Concealed, where a trap can be had.
 func concealed(t *testing.T) string {
 	t.Helper()
 	if dev, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
@@ -72,30 +27,7 @@ func concealed(t *testing.T) string {
 	} else if err := dev.Close(); err != nil {
 		t.Fatal(err)
 	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.HasPrefix(home+"/", "/tmp/") {
-		t.Skip("requires: a home that does not lie in /tmp, where nothing of the host is hidden")
-	}
-	dir, err := os.MkdirTemp(home, "ambit-asking-") //nolint:usetesting // t.TempDir lies in /tmp, which every view has of its own
-	if err == nil {
-		dir, err = filepath.EvalSymlinks(dir)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	for _, err := range []error{
-		os.WriteFile(dir+"/file", []byte("hidden\n"), 0o644), os.Mkdir(dir+"/sub", 0o755),
-		os.WriteFile(dir+"/sub/deep", []byte("deep\n"), 0o644), os.Symlink("file", dir+"/link"), os.Symlink("/etc/shadow", dir+"/out"),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	return enforcetest.Concealed(t)
 }
 
 // waitedOnce is a session that may be waited for more than once.
@@ -111,7 +43,7 @@ func (w *waitedOnce) Wait() (r enforce.Result, err error) {
 }
 
 // inquiry is a session that asks, before it is released.
-func inquiry(t *testing.T, p *person, script string) (enforce.Session, *os.File) {
+func inquiry(t *testing.T, p *enforcetest.Person, script string) (enforce.Session, *os.File) {
 	t.Helper()
 	plan := box(t, t.TempDir(), script, func(in *enforce.Input) { in.Ask, in.Quiet = true, []string{"/etc", "/run", "/sys"} })
 	out, w, err := os.Pipe()
@@ -141,7 +73,7 @@ func inquiry(t *testing.T, p *person, script string) (enforce.Session, *os.File)
 }
 
 // asks runs a script in a session that asks, and answers what it wrote.
-func asks(t *testing.T, p *person, script string) string {
+func asks(t *testing.T, p *enforcetest.Person, script string) string {
 	t.Helper()
 	s, out := inquiry(t, p, script)
 	if err := s.Release(); err != nil {
@@ -174,7 +106,7 @@ func TestAskingAllowed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := concealed(t)
 			here := strings.NewReplacer("H", dir)
-			p := &person{answer: yes}
+			p := &enforcetest.Person{Answer: enforcetest.Yes}
 			got := asks(t, p, here.Replace(c.script))
 			if want := here.Replace(c.want); want != "" && got != want || got == "" && c.want != "" {
 				t.Errorf("got %q, want %q", got, want)
@@ -183,62 +115,51 @@ func TestAskingAllowed(t *testing.T) {
 			for _, q := range c.put {
 				put = append(put, here.Replace(q))
 			}
-			if !slices.Equal(p.put(), put) || len(p.notShown()) > 0 {
-				t.Errorf("put %q, want %q; %v", p.put(), put, p.notShown())
+			if !slices.Equal(p.Put(), put) || len(p.Failed()) > 0 {
+				t.Errorf("put %q, want %q; %v", p.Put(), put, p.Failed())
 			}
 		})
 	}
 }
 
 // Refused is refused: nothing of it is there, whatever is tried, and nobody is asked
-// about what the view cannot get: pipes, and changes.
+// about what the view cannot get: pipes.
 func TestAskingRefused(t *testing.T) {
 	dir := concealed(t)
 	if err := unix.Mkfifo(dir+"/pipe", 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p := &person{answer: no}
+	p := &enforcetest.Person{Answer: enforcetest.No}
 	got := asks(t, p, `cd `+dir+`; exec 2>&-; cat file; ls; ls .; cat link; cat out; cat pipe; echo x > file; echo x >> file; echo x > new; mkdir dir; mv file /tmp/file; cat /tmp/file; rm file; chmod 777 file; truncate -s 0 file; ln file /tmp/l; cat /tmp/l; cat absent; /bin/sh file; true`)
 	if got != "" {
 		t.Errorf("it got %q", got)
 	}
-	for _, q := range p.put() {
-		if !slices.Contains([]string{"read " + dir, "read " + dir + "/file"}, q) {
+	for _, q := range p.Put() {
+		if !slices.Contains([]string{"read " + dir, "read " + dir + "/file", "write " + dir, "write " + dir + "/file"}, q) {
 			t.Errorf("put %q", q)
 		}
 	}
-	unchanged(t, dir, 5)
-}
-
-// unchanged fails if a program has changed the host's folder.
-func unchanged(t *testing.T, dir string, names int) {
-	t.Helper()
-	text, err := os.ReadFile(dir + "/file")
-	list, e := os.ReadDir(dir)
-	info, x := os.Stat(dir + "/file")
-	if err := errors.Join(err, e, x); err != nil || string(text) != "hidden\n" || len(list) != names || info.Mode() != 0o644 {
-		t.Errorf("the host's folder was changed: %q %v %v %v", text, list, info, err)
-	}
+	enforcetest.Unchanged(t, dir, 5)
 }
 
 // What is read may not be changed: the answer gives no more than it says.
 func TestAskingReadOnly(t *testing.T) {
 	dir := concealed(t)
-	p := &person{answer: yes}
+	p := &enforcetest.Person{Answer: enforcetest.Yes}
 	if got := asks(t, p, `cd `+dir+`; exec 2>&-; ls >&-; echo x > file; echo x >> sub/deep; mkdir dir; mv file file2; rm file; chmod 777 file; truncate -s 0 file; ln file two; touch new; cat file`); got != "hidden\n" {
 		t.Errorf("it got %q", got)
 	}
-	unchanged(t, dir, 4)
+	enforcetest.Unchanged(t, dir, 4)
 }
 
 // The call waits for the answer, and nothing is there before.
 func TestAskingWaits(t *testing.T) {
 	dir := concealed(t)
 	put, answer := make(chan enforce.Touch, 1), make(chan struct{})
-	p := &person{answer: func(_ context.Context, t enforce.Touch) enforce.Answer {
+	p := &enforcetest.Person{Answer: func(_ context.Context, t enforce.Touch) enforce.Answer {
 		put <- t
 		<-answer
-		return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(t)}}
+		return enforce.Answer{Allow: true, Show: []enforce.Entry{enforcetest.Bind(t)}}
 	}}
 	s, out := inquiry(t, p, `cat `+dir+`/file`)
 	select {
@@ -280,17 +201,17 @@ func TestAskingReplaced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := concealed(t)
 			t.Cleanup(func() { _ = os.RemoveAll(dir + "-2") })
-			p := &person{answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
+			p := &enforcetest.Person{Answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
 				if err := other(dir); err != nil {
 					t.Error(err)
 				}
-				return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(touch)}}
+				return enforce.Answer{Allow: true, Show: []enforce.Entry{enforcetest.Bind(touch)}}
 			}}
 			if got := asks(t, p, `cat `+dir+`/file 2>/dev/null; true`); got != "" {
 				t.Errorf("it read %q", got)
 			}
-			if len(p.put()) == 0 || len(p.notShown()) == 0 {
-				t.Errorf("put %q, not shown %v", p.put(), p.notShown())
+			if len(p.Put()) == 0 || len(p.Failed()) == 0 {
+				t.Errorf("put %q, not shown %v", p.Put(), p.Failed())
 			}
 		})
 	}
@@ -300,8 +221,8 @@ func TestAskingReplaced(t *testing.T) {
 // way, and so is what stands on the way to it from being moved.
 func TestAskingMasked(t *testing.T) {
 	dir := concealed(t)
-	p := &person{answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
-		show := []enforce.Entry{bind(touch)}
+	p := &enforcetest.Person{Answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
+		show := []enforce.Entry{enforcetest.Bind(touch)}
 		if touch.Path == dir {
 			show = append(show, enforce.Entry{Op: enforce.OpMask, Path: dir + "/file"}, enforce.Entry{Op: enforce.OpMask, Path: dir + "/sub", Dir: true})
 		}
@@ -316,11 +237,11 @@ func TestAskingMasked(t *testing.T) {
 func TestAskingEnded(t *testing.T) {
 	dir := concealed(t)
 	put, over := make(chan struct{}), make(chan struct{})
-	p := &person{answer: func(ctx context.Context, t enforce.Touch) enforce.Answer {
+	p := &enforcetest.Person{Answer: func(ctx context.Context, t enforce.Touch) enforce.Answer {
 		close(put)
 		<-ctx.Done()
 		close(over)
-		return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(t)}} // too late
+		return enforce.Answer{Allow: true, Show: []enforce.Entry{enforcetest.Bind(t)}} // too late
 	}}
 	s, out := inquiry(t, p, `cat `+dir+`/file`)
 	if err := s.Release(); err != nil {
@@ -357,7 +278,7 @@ func TestAskingFlood(t *testing.T) {
 	now, most := 0, 0
 	answer := make(chan struct{})
 	time.AfterFunc(3*time.Second, func() { close(answer) })
-	p := &person{answer: func(_ context.Context, t enforce.Touch) enforce.Answer {
+	p := &enforcetest.Person{Answer: func(_ context.Context, t enforce.Touch) enforce.Answer {
 		mu.Lock()
 		now++
 		most = max(most, now)
@@ -366,7 +287,7 @@ func TestAskingFlood(t *testing.T) {
 		mu.Lock()
 		now--
 		mu.Unlock()
-		return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(t)}}
+		return enforce.Answer{Allow: true, Show: []enforce.Entry{enforcetest.Bind(t)}}
 	}}
 	if got := asks(t, p, `for f in `+dir+`/f*; do :; done; n=f; i=0; while [ $i -lt 40 ]; do cat `+dir+`/$n & n=${n}x; i=$((i+1)); done; wait`); strings.Count(got, "x\n") != many {
 		t.Errorf("it read %q", got)
@@ -382,7 +303,7 @@ func TestAskingFlood(t *testing.T) {
 // and whoever takes it away ends the session.
 func TestAskingTakenAway(t *testing.T) {
 	dir := concealed(t)
-	p := &person{answer: yes}
+	p := &enforcetest.Person{Answer: enforcetest.Yes}
 	s, out := inquiry(t, p, `cat `+dir+`/file; sleep 60`)
 	if err := s.Release(); err != nil {
 		t.Fatal(err)

@@ -100,8 +100,12 @@ func (a *attacher) attachTree(e enforce.Entry, parts []enforce.Entry) error {
 	if e.Op != enforce.OpBind || !path.IsAbs(e.Path) || path.Clean(e.Path) != e.Path || e.Path == "/" {
 		return fmt.Errorf("internal error: %s at %q cannot be attached", e.Op, e.Path)
 	}
-	if on, ok := a.at(e.Path); ok && on.Includes(e) {
+	on, ok := a.at(e.Path)
+	switch {
+	case ok && on.Includes(e):
 		return nil
+	case ok && a.widens(on, e):
+		return a.widen(e, parts)
 	}
 	kept, err := a.kept(e)
 	if err != nil {
@@ -232,7 +236,7 @@ func (a *attacher) start() error {
 	if a.worker != nil {
 		return nil
 	}
-	b := &builder{plan: a.plan, list: &namespace.List{}, parent: -1}
+	b := &builder{plan: a.plan, list: &namespace.List{}, parent: -1, answers: -1, asks: -1}
 	defer b.close()
 	var user, mounts int
 	for _, f := range []struct {
@@ -295,7 +299,7 @@ type attaching struct{ builder }
 
 // newRow begins a row where each begins: one that failed may have stopped anywhere.
 func (a *attacher) newRow() *attaching {
-	b := &attaching{builder{plan: a.plan, list: &namespace.List{}, parent: -1}}
+	b := &attaching{builder{plan: a.plan, list: &namespace.List{}, parent: -1, answers: -1, asks: -1}}
 	b.home(len(a.below))
 	return b
 }

@@ -107,7 +107,7 @@ func (t Tier) start(ctx context.Context, p enforce.Plan, r *relay) (*session, er
 	if err != nil {
 		return nil, errors.Join(err, removeGroup(group))
 	}
-	asking, err := newAsking(ctx, p, t.Asker)
+	asking, err := newAsking(ctx, p, t.Asker, &b.answers)
 	if err != nil {
 		return nil, errors.Join(err, zones.End(), removeGroup(group))
 	}
@@ -166,7 +166,11 @@ func flags(p enforce.Plan) []string {
 	} else { // the outer namespace is empty
 		all = append(all, "--network=none", "--gofer-network-namespace=host")
 	}
-	return append(all, "agent", p.Session) // people, and tests, find what runs for a session by it
+	all = append(all, "agent")
+	if p.Trapped() {
+		all = append(all, "--asks")
+	}
+	return append(all, p.Session) // people, and tests, find what runs for a session by it
 }
 
 // keep owns the thread to which the kernel binds the life of the sandbox.

@@ -28,6 +28,7 @@ type builder struct {
 	list *namespace.List
 
 	parent, child int   // ends of the line between launcher and agent
+	answers, asks int   // ends of the line on which the sandbox's kernel asks; -1 where nobody is asked
 	stdio         []int // what the program gets: pipes, sockets and terminals only
 	proc          int   // the host's /proc
 	self          int   // pidfd of the launcher
@@ -41,7 +42,7 @@ type builder struct {
 }
 
 func newBuilder(p enforce.Plan, runsc string, stdio [3]*os.File) (b *builder, err error) {
-	b = &builder{plan: p, list: &namespace.List{}, parent: -1}
+	b = &builder{plan: p, list: &namespace.List{}, parent: -1, answers: -1, asks: -1}
 	defer func() {
 		if err != nil {
 			b.close()
@@ -75,21 +76,30 @@ func newBuilder(p enforce.Plan, runsc string, stdio [3]*os.File) (b *builder, er
 	if err != nil {
 		return b, err
 	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return b, fmt.Errorf("make the line to the agent: %w", err)
+	line := func(what string, ours, theirs *int) {
+		pair, e := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+		if e != nil {
+			err = fmt.Errorf("%s: %w", what, e)
+			return
+		}
+		*ours = pair[0]
+		b.open = append(b.open, pair[1])
+		take(theirs, what, func() (int, error) { return row.High(pair[1]) })
 	}
-	b.parent = pair[0]
-	b.open = append(b.open, pair[1])
-	take(&b.child, "make the line to the agent", func() (int, error) { return row.High(pair[1]) })
+	line("make the line to the agent", &b.parent, &b.child)
+	if err == nil && p.Trapped() {
+		line("make the line on which is asked", &b.answers, &b.asks)
+	}
 	return b, err
 }
 
 // close closes what the launcher needs no longer.
 func (b *builder) close() {
-	if b.parent >= 0 {
-		b.open = append(b.open, b.parent)
-		b.parent = -1
+	for _, ours := range []*int{&b.parent, &b.answers} {
+		if *ours >= 0 {
+			b.open = append(b.open, *ours)
+			*ours = -1
+		}
 	}
 	for _, fd := range b.open {
 		_ = unix.Close(fd) // copies and descriptors that were only read
@@ -140,6 +150,9 @@ func (b *builder) build(spec []byte, flags []string) error {
 	}
 	b.limits()
 	l.Call("close other descriptors", unix.SYS_CLOSE_RANGE, num(4), namespace.N(uint64(^uint32(0))), num(unix.CLOSE_RANGE_CLOEXEC))
+	if b.asks >= 0 { // past what closes: the agent leaves it to the sandbox's kernel
+		l.Call("set up the line on which is asked", unix.SYS_DUP3, num(b.asks), num(wire.Asks), num(0))
+	}
 	b.unblockSignals()
 	l.Exec(b.runsc, append([]string{"ambit-runsc"}, flags...), []string{"GOTRACEBACK=none"})
 	return nil
@@ -148,7 +161,11 @@ func (b *builder) build(spec []byte, flags []string) error {
 // closeOthers closes every descriptor of the launcher but those that the row
 // needs: the new process may outlive a lock or a pipe's last writer otherwise.
 func (b *builder) closeOthers() {
-	b.closeAllBut(slices.Concat([]int{2, b.proc, b.self, b.runsc, b.child}, b.stdio, b.procs)...)
+	keep := slices.Concat([]int{2, b.proc, b.self, b.runsc, b.child}, b.stdio, b.procs)
+	if b.asks >= 0 {
+		keep = append(keep, b.asks)
+	}
+	b.closeAllBut(keep...)
 }
 
 // closeAllBut closes every descriptor above the smallest of some but these.

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/enforcetest"
 	"ambit.dev/ambit/internal/enforce/microvm"
 	"ambit.dev/ambit/internal/enforce/microvm/channel"
 	"ambit.dev/ambit/internal/enforce/microvm/image"
@@ -119,7 +120,7 @@ func TestAskingRules(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &person{answer: func(ctx context.Context, _ enforce.Touch) enforce.Answer {
+			p := &enforcetest.Person{Answer: func(ctx context.Context, _ enforce.Touch) enforce.Answer {
 				<-ctx.Done()
 				return enforce.Answer{}
 			}}
@@ -131,7 +132,7 @@ func TestAskingRules(t *testing.T) {
 			if broke := err != nil && (strings.Contains(err.Error(), "the guest's questions") || strings.Contains(err.Error(), "release the program: session shutdown")); broke == c.good {
 				t.Errorf("it ended with %v", err)
 			}
-			if put := p.put(); len(put) > 0 && name != "the same twice" {
+			if put := p.Put(); len(put) > 0 && name != "the same twice" {
 				t.Errorf("put %q", put)
 			}
 		})
@@ -141,11 +142,11 @@ func TestAskingRules(t *testing.T) {
 // TestAskingLearns: what a guest learns of the host's names is what every program
 // learns that asks, and of what the view has of its own it learns nothing.
 func TestAskingLearns(t *testing.T) {
-	dir := concealed(t)
+	dir := enforcetest.Concealed(t)
 	if err := errors.Join(unix.Mkfifo(dir+"/pipe", 0o644), os.Symlink("sub", dir+"/way")); err != nil {
 		t.Fatal(err)
 	}
-	p := &person{answer: no}
+	p := &enforcetest.Person{Answer: enforcetest.No}
 	told := map[string]channel.Told{}
 	ask := func(s *channel.Stream, want channel.Want, paths ...string) {
 		for _, path := range paths {
@@ -159,7 +160,7 @@ func TestAskingLearns(t *testing.T) {
 	err := interrogated(t, p, func(s *channel.Stream, _ net.Conn) {
 		ask(s, channel.WantLook, dir+"/file", dir+"/sub", dir+"/link", dir+"/pipe", dir+"/way/deep", dir+"/absent", "/proc/self", "/proc/1/root", "/dev/null", "/etc/passwd", "/sys/kernel", "/tmp")
 		ask(s, channel.WantRead, dir+"/pipe", dir+"/link", dir+"/way/deep", dir+"/absent", "/proc/1/environ", "/dev/null", "/etc/passwd", "/tmp")
-		if put := p.put(); len(put) > 0 {
+		if put := p.Put(); len(put) > 0 {
 			t.Errorf("put %q", put)
 		}
 		ask(s, channel.WantRead, dir+"/file")
@@ -167,7 +168,7 @@ func TestAskingLearns(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if put := p.put(); len(put) != 1 || put[0] != "read "+dir+"/file" {
+	if put := p.Put(); len(put) != 1 || put[0] != "read "+dir+"/file" {
 		t.Errorf("put %q", put)
 	}
 	for what, want := range map[string]channel.Told{
@@ -191,11 +192,11 @@ func TestAskingLearns(t *testing.T) {
 // TestAskingFlood: a guest has so many people asked at one time and no more, each of
 // its questions is answered, and one that takes no answers ends like any other.
 func TestAskingFlood(t *testing.T) {
-	dir := concealed(t)
+	dir := enforcetest.Concealed(t)
 	const many = 3000
 	var now, most atomic.Int64
 	answer := make(chan struct{})
-	p := &person{answer: func(ctx context.Context, _ enforce.Touch) enforce.Answer {
+	p := &enforcetest.Person{Answer: func(ctx context.Context, _ enforce.Touch) enforce.Answer {
 		if n := now.Add(1); n > most.Load() {
 			most.Store(n)
 		}
@@ -233,7 +234,7 @@ func TestAskingFlood(t *testing.T) {
 	if err != nil || most.Load() == 0 || most.Load() > 256 {
 		t.Errorf("%d questions at one time; %v", most.Load(), err)
 	}
-	err = interrogated(t, &person{answer: no}, func(s *channel.Stream, c net.Conn) {
+	err = interrogated(t, &enforcetest.Person{Answer: enforcetest.No}, func(s *channel.Stream, c net.Conn) {
 		_ = c.SetWriteDeadline(time.Now().Add(2 * time.Second))
 		for i := uint64(0); s.Send(channel.Question{ID: i, Want: channel.WantLook, Path: []byte(dir + "/absent")}) == nil; i++ {
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,81 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/enforcetest"
 )
-
-// person answers touches by a function, and remembers what was put.
-type person struct {
-	answer func(context.Context, enforce.Touch) enforce.Answer
-
-	mu     sync.Mutex
-	asked  []string // guarded by mu: kind and path
-	failed []error  // guarded by mu
-}
-
-func (p *person) Touched(ctx context.Context, t enforce.Touch) enforce.Answer {
-	p.mu.Lock()
-	p.asked = append(p.asked, string(t.Kind)+" "+t.Path)
-	p.mu.Unlock()
-	return p.answer(ctx, t)
-}
-
-func (p *person) NotShown(_ context.Context, _ enforce.Touch, cause error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.failed = append(p.failed, cause)
-}
-
-func (p *person) put() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.asked)
-}
-
-func (p *person) notShown() []error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.failed)
-}
-
-// bind is a grant of exactly what was touched.
-func bind(t enforce.Touch) enforce.Entry {
-	return enforce.Entry{Op: enforce.OpBind, Path: t.Path, Source: t.Path, Dir: t.Dir, Dev: t.Dev, Ino: t.Ino}
-}
-
-func yes(_ context.Context, t enforce.Touch) enforce.Answer {
-	return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(t)}}
-}
-
-func no(context.Context, enforce.Touch) enforce.Answer { return enforce.Answer{} }
-
-// concealed is a folder of the host that a view which asks has not.
-func concealed(t testing.TB) string {
-	t.Helper()
-	home, err := os.UserHomeDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.HasPrefix(home+"/", "/tmp/") {
-		t.Skip("requires: a home that does not lie in /tmp, where nothing of the host is hidden")
-	}
-	dir, err := os.MkdirTemp(home, "ambit-asking-") //nolint:usetesting // t.TempDir lies in /tmp, which every view has of its own
-	if err == nil {
-		dir, err = filepath.EvalSymlinks(dir)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	for _, err := range []error{
-		os.WriteFile(dir+"/file", []byte("hidden\n"), 0o644), os.Mkdir(dir+"/sub", 0o755),
-		os.WriteFile(dir+"/sub/deep", []byte("deep\n"), 0o644), os.Symlink("file", dir+"/link"), os.Symlink("/etc/shadow", dir+"/out"),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
 
 // asking is the plan of a script that asks.
 func asking(t testing.TB, script string) enforce.Plan {
@@ -100,7 +26,7 @@ func asking(t testing.TB, script string) enforce.Plan {
 }
 
 // asks runs a script in a machine that asks, and answers what it wrote.
-func asks(t testing.TB, p *person, script string) string {
+func asks(t testing.TB, p *enforcetest.Person, script string) string {
 	t.Helper()
 	tr := tier(t)
 	tr.Asker = p
@@ -125,9 +51,9 @@ func TestAskingAllowed(t *testing.T) {
 		"from elsewhere":   {`cat H/sub/deep; cd H/sub; cat deep; cat ../file`, "deep\ndeep\nhidden\n", []string{"read H/sub/deep", "read H/file"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := concealed(t)
+			dir := enforcetest.Concealed(t)
 			here := strings.NewReplacer("H", dir)
-			p := &person{answer: yes}
+			p := &enforcetest.Person{Answer: enforcetest.Yes}
 			got := asks(t, p, here.Replace(c.script))
 			if want := here.Replace(c.want); got != want {
 				t.Errorf("got %q, want %q", got, want)
@@ -136,8 +62,8 @@ func TestAskingAllowed(t *testing.T) {
 			for _, q := range c.put {
 				put = append(put, here.Replace(q))
 			}
-			if !slices.Equal(p.put(), put) || len(p.notShown()) > 0 {
-				t.Errorf("put %q, want %q; %v", p.put(), put, p.notShown())
+			if !slices.Equal(p.Put(), put) || len(p.Failed()) > 0 {
+				t.Errorf("put %q, want %q; %v", p.Put(), put, p.Failed())
 			}
 		})
 	}
@@ -147,55 +73,44 @@ func TestAskingAllowed(t *testing.T) {
 // about what the view cannot get: pipes. What an answer that refuses would have shown is
 // not shown either.
 func TestAskingRefused(t *testing.T) {
-	dir := concealed(t)
+	dir := enforcetest.Concealed(t)
 	if err := errors.Join(unix.Mkfifo(dir+"/pipe", 0o644), os.WriteFile(dir+"/run", []byte("#!/bin/sh\necho ran\n"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	p := &person{answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
-		return enforce.Answer{Show: []enforce.Entry{bind(touch)}}
+	p := &enforcetest.Person{Answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
+		return enforce.Answer{Show: []enforce.Entry{enforcetest.Bind(touch)}}
 	}}
 	got := asks(t, p, `cd `+dir+`; exec 2>&-; cat `+dir+`/file; ls `+dir+`; cd `+dir+`; cat link `+dir+`/link `+dir+`/out `+dir+`/pipe; `+dir+`/run; cd /; F=`+dir+`/file; echo x > $F; echo x >> $F; echo x > `+dir+`/new; mkdir `+dir+`/dir; mv $F /tmp/file; cat /tmp/file; rm $F; chmod 777 $F; truncate -s 0 $F; ln $F /tmp/l; cat /tmp/l; cat `+dir+`/absent; true`)
 	if got != "" {
 		t.Errorf("it got %q", got)
 	}
-	for _, q := range p.put() {
+	for _, q := range p.Put() {
 		if !slices.Contains([]string{"read " + dir, "read " + dir + "/file", "write " + dir, "write " + dir + "/file", "run " + dir + "/run"}, q) {
 			t.Errorf("put %q", q)
 		}
 	}
-	unchanged(t, dir, 6)
-}
-
-// unchanged fails if a program has changed the host's folder.
-func unchanged(t *testing.T, dir string, names int) {
-	t.Helper()
-	text, err := os.ReadFile(dir + "/file")
-	list, e := os.ReadDir(dir)
-	info, x := os.Stat(dir + "/file")
-	if err := errors.Join(err, e, x); err != nil || string(text) != "hidden\n" || len(list) != names || info.Mode() != 0o644 {
-		t.Errorf("the host's folder was changed: %q %v %v %v", text, list, info, err)
-	}
+	enforcetest.Unchanged(t, dir, 6)
 }
 
 // What is answered for reading may not be changed, whatever is tried.
 func TestAskingReadOnly(t *testing.T) {
-	dir := concealed(t)
-	p := &person{answer: yes}
+	dir := enforcetest.Concealed(t)
+	p := &enforcetest.Person{Answer: enforcetest.Yes}
 	if got := asks(t, p, `cd `+dir+`; exec 2>&-; ls >&-; echo x > file; echo x >> sub/deep; mkdir dir; mv file file2; rm file; chmod 777 file; truncate -s 0 file; ln file two; touch new; cat file`); got != "hidden\n" {
 		t.Errorf("it got %q", got)
 	}
-	unchanged(t, dir, 4)
+	enforcetest.Unchanged(t, dir, 4)
 }
 
 // The call waits for the answer, and nothing is there before: not in the machine
 // either. A program that is killed waits no more, and its question is taken back.
 func TestAskingWaits(t *testing.T) {
-	dir := concealed(t)
+	dir := enforcetest.Concealed(t)
 	secret := "only-after-the-" + "answer"
 	write(t, dir, "file", secret+"\n")
 	write(t, dir, "last", "last\n")
 	put, answer, over := make(chan enforce.Touch, 1), make(chan struct{}), make(chan struct{})
-	p := &person{answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+	p := &enforcetest.Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
 		if touch.Path == dir+"/sub/deep" {
 			<-ctx.Done()
 			close(over)
@@ -205,7 +120,7 @@ func TestAskingWaits(t *testing.T) {
 		if touch.Path == dir+"/file" {
 			<-answer
 		}
-		return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(touch)}}
+		return enforce.Answer{Allow: true, Show: []enforce.Entry{enforcetest.Bind(touch)}}
 	}}
 	tr := tier(t)
 	tr.Asker = p
@@ -278,21 +193,21 @@ func TestAskingReplaced(t *testing.T) {
 	} {
 		for what, script := range map[string]string{"read": `cat D/file`, "changed": `echo x >> D/file`, "run": `D/file`} {
 			t.Run(name+" "+what, func(t *testing.T) {
-				dir := concealed(t)
+				dir := enforcetest.Concealed(t)
 				t.Cleanup(func() { _ = os.RemoveAll(dir + "-2") })
-				p := &person{answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+				p := &enforcetest.Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
 					if err := other(dir); err != nil {
 						t.Error(err)
 					}
-					return asWanted(ctx, touch)
+					return enforcetest.AsWanted(ctx, touch)
 				}}
 				if got := asks(t, p, strings.ReplaceAll(script, "D", dir)+` 2>/dev/null; true`); got != "" {
 					t.Errorf("it read %q", got)
 				}
-				if len(p.put()) != 1 || len(p.notShown()) != 1 {
-					t.Errorf("put %q, not shown %v", p.put(), p.notShown())
+				if len(p.Put()) != 1 || len(p.Failed()) != 1 {
+					t.Errorf("put %q, not shown %v", p.Put(), p.Failed())
 				}
-				if text := content(t, dir+"/file"); strings.Contains(text, "x") {
+				if text := enforcetest.Content(t, dir+"/file"); strings.Contains(text, "x") {
 					t.Errorf("the host has %q", text)
 				}
 			})
@@ -303,10 +218,10 @@ func TestAskingReplaced(t *testing.T) {
 // A folder that was shown, and is another one when its changes are asked about, is not
 // changed: neither it nor what is there now.
 func TestAskingReplacedSince(t *testing.T) {
-	dir := concealed(t)
+	dir := enforcetest.Concealed(t)
 	t.Cleanup(func() { _ = os.RemoveAll(dir + "-2") })
 	var once sync.Once
-	p := &person{answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+	p := &enforcetest.Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
 		if touch.Kind == enforce.TouchWrite {
 			once.Do(func() {
 				if err := errors.Join(os.Rename(dir, dir+"-2"), os.Mkdir(dir, 0o755)); err != nil {
@@ -314,21 +229,21 @@ func TestAskingReplacedSince(t *testing.T) {
 				}
 			})
 		}
-		return asWanted(ctx, touch)
+		return enforcetest.AsWanted(ctx, touch)
 	}}
 	if got := asks(t, p, `ls `+dir+`; exec 2>&-; mkdir `+dir+`/dir && echo made; rm `+dir+`/link && echo gone; true`); got != "file\nlink\nout\nsub\n" {
 		t.Errorf("it got %q", got)
 	}
-	if len(p.notShown()) != 1 {
-		t.Errorf("not shown %v", p.notShown())
+	if len(p.Failed()) != 1 {
+		t.Errorf("not shown %v", p.Failed())
 	}
-	unchanged(t, dir+"-2", 4)
+	enforcetest.Unchanged(t, dir+"-2", 4)
 }
 
 // A folder that is answered whole is there for whoever is in it already, without what
 // is denied in it, and with what was granted in it before the program began.
 func TestAskingWider(t *testing.T) {
-	dir := concealed(t)
+	dir := enforcetest.Concealed(t)
 	for _, name := range []string{"granted", "secret"} {
 		if err := os.Mkdir(dir+"/"+name, 0o755); err != nil {
 			t.Fatal(err)
@@ -336,7 +251,7 @@ func TestAskingWider(t *testing.T) {
 		write(t, dir+"/"+name, "f", name+"\n")
 	}
 	folder := object(t, dir)
-	p := &person{answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
+	p := &enforcetest.Person{Answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
 		return enforce.Answer{Allow: true, Show: []enforce.Entry{
 			{Op: enforce.OpBind, Path: dir, Source: dir, Dir: true, Dev: folder.Dev, Ino: folder.Ino},
 			{Op: enforce.OpBind, Path: dir + "/secret", Source: dir + "/secret", Dir: true, Pin: true}, // as for what lies on the way to a mask
@@ -350,8 +265,8 @@ func TestAskingWider(t *testing.T) {
 	r := start(t, tr, plan(t, in), "")
 	r.wait(t)
 	// Where it began, names are those that were touched there, and those of the view.
-	if got := r.out.String(); got != "deep\ngranted\ngranted\nsub\ndeep\n" || len(p.notShown()) > 0 {
-		t.Errorf("it got %q %q; not shown %v", got, r.err.String(), p.notShown())
+	if got := r.out.String(); got != "deep\ngranted\ngranted\nsub\ndeep\n" || len(p.Failed()) > 0 {
+		t.Errorf("it got %q %q; not shown %v", got, r.err.String(), p.Failed())
 	}
 	if text, err := os.ReadFile(dir + "/granted/f"); err != nil || string(text) != "new\n" {
 		t.Errorf("what was granted holds %q %v", text, err)
@@ -360,13 +275,13 @@ func TestAskingWider(t *testing.T) {
 
 // Whoever ends the session takes its questions back, and nothing is left of it.
 func TestAskingEnded(t *testing.T) {
-	dir := concealed(t)
+	dir := enforcetest.Concealed(t)
 	put, over := make(chan struct{}), make(chan struct{})
-	p := &person{answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+	p := &enforcetest.Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
 		close(put)
 		<-ctx.Done()
 		close(over)
-		return enforce.Answer{Allow: true, Show: []enforce.Entry{bind(touch)}} // too late
+		return enforce.Answer{Allow: true, Show: []enforce.Entry{enforcetest.Bind(touch)}} // too late
 	}}
 	tr := tier(t)
 	tr.Asker = p
@@ -381,22 +296,22 @@ func TestAskingEnded(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("the question was not taken back")
 	}
-	if r.out.Len() > 0 || len(p.notShown()) > 0 {
-		t.Errorf("it read %q; not shown %v", r.out.String(), p.notShown())
+	if r.out.Len() > 0 || len(p.Failed()) > 0 {
+		t.Errorf("it read %q; not shown %v", r.out.String(), p.Failed())
 	}
 }
 
 // What does not fit into the machine is refused by name, and the session goes on.
 func TestAskingTooMuch(t *testing.T) {
-	dir := concealed(t)
+	dir := enforcetest.Concealed(t)
 	if err := errors.Join(os.WriteFile(dir+"/sub/large", nil, 0o644), os.Truncate(dir+"/sub/large", 1<<30)); err != nil {
 		t.Fatal(err)
 	}
-	p := &person{answer: yes}
+	p := &enforcetest.Person{Answer: enforcetest.Yes}
 	if got := asks(t, p, `cat `+dir+`/sub/large 2>/dev/null || echo no; cat `+dir+`/file`); got != "no\nhidden\n" {
 		t.Errorf("it got %q", got)
 	}
-	if all := p.notShown(); len(all) != 1 || !strings.Contains(all[0].Error(), "too much of it") {
+	if all := p.Failed(); len(all) != 1 || !strings.Contains(all[0].Error(), "too much of it") {
 		t.Errorf("not shown %v", all)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/enforcetest"
 )
 
 // hidden runs a script that reads a mark of another folder (M) after it has had something
@@ -14,10 +15,10 @@ import (
 // no. It answers what the script wrote, and what it has open of the paths.
 func hidden(t *testing.T, dir, from, script string, answer func(context.Context, enforce.Touch) enforce.Answer, paths ...string) (out string, open [][]enforce.Open) {
 	t.Helper()
-	other := concealed(t)
+	other := enforcetest.Concealed(t)
 	var r *running
 	begun, over := make(chan struct{}), false
-	p := &person{answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+	p := &enforcetest.Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
 		if strings.HasPrefix(touch.Path, other) {
 			<-begun
 			var err error
@@ -26,7 +27,7 @@ func hidden(t *testing.T, dir, from, script string, answer func(context.Context,
 				open = make([][]enforce.Open, len(paths))
 			}
 			over = true
-			return yes(ctx, touch)
+			return enforcetest.Yes(ctx, touch)
 		}
 		if over {
 			return enforce.Answer{}
@@ -46,8 +47,8 @@ func hidden(t *testing.T, dir, from, script string, answer func(context.Context,
 	r = start(t, tr, plan(t, in), "")
 	close(begun)
 	r.wait(t)
-	if len(p.notShown()) > 0 {
-		t.Errorf("not shown %v", p.notShown())
+	if len(p.Failed()) > 0 {
+		t.Errorf("not shown %v", p.Failed())
 	}
 	return r.out.String(), open
 }
@@ -55,7 +56,7 @@ func hidden(t *testing.T, dir, from, script string, answer func(context.Context,
 // startable is a folder with one in it that is granted before the program begins.
 func startable(t *testing.T) string {
 	t.Helper()
-	dir := concealed(t)
+	dir := enforcetest.Concealed(t)
 	if err := os.Mkdir(dir+"/start", 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func TestAskingTakenBack(t *testing.T) {
 		"granted before the start": {"", `cat H/start/f; cat M >/dev/null; exec 2>&-; cat H/start/f || echo gone`, []string{"/start"}, "start\ngone\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, from := concealed(t), ""
+			dir, from := enforcetest.Concealed(t), ""
 			if strings.Contains(c.script, "H/start") {
 				dir = startable(t)
 			}
@@ -101,7 +102,7 @@ func TestAskingTakenBack(t *testing.T) {
 					all := object(t, dir)
 					return enforce.Answer{Allow: true, Show: []enforce.Entry{{Op: enforce.OpBind, Path: dir, Source: dir, Dir: true, Dev: all.Dev, Ino: all.Ino}}}
 				}
-				return yes(ctx, touch)
+				return enforcetest.Yes(ctx, touch)
 			}, paths...)
 			if got != c.want {
 				t.Errorf("it got %q, want %q", got, c.want)
@@ -127,11 +128,11 @@ func TestAskingTakenBack(t *testing.T) {
 // after it by who has it open is not.
 func TestAskingTakenBackWritten(t *testing.T) {
 	dir := startable(t)
-	got, open := hidden(t, dir, "", `exec 3>>H/file; echo soon >&3; mkdir H/dir; cat M >/dev/null; exec 2>&-; echo late >&3 && echo written; echo more >> H/file || cat H/file || rmdir H/dir || echo gone`, whole(t), dir, dir)
+	got, open := hidden(t, dir, "", `exec 3>>H/file; echo soon >&3; mkdir H/dir; cat M >/dev/null; exec 2>&-; echo late >&3 && echo written; echo more >> H/file || cat H/file || rmdir H/dir || echo gone`, enforcetest.Whole(t), dir, dir)
 	if got != "written\ngone\n" {
 		t.Errorf("it got %q", got)
 	}
-	if text := content(t, dir+"/file"); text != "hidden\nsoon\n" {
+	if text := enforcetest.Content(t, dir+"/file"); text != "hidden\nsoon\n" {
 		t.Errorf("the host has %q", text)
 	}
 	if _, err := os.Stat(dir + "/dir"); err != nil {

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/enforcetest"
 	"ambit.dev/ambit/internal/enforce/microvm"
 	"ambit.dev/ambit/internal/enforce/microvm/image"
 	"ambit.dev/ambit/internal/enforce/microvm/qemu"
@@ -66,9 +67,9 @@ func launch(store string) error {
 	}
 	asked := make(chan struct{})
 	tr := with(img, program, bin)
-	tr.Asker = &person{answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+	tr.Asker = &enforcetest.Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
 		if changed != "" {
-			return asWanted(ctx, touch)
+			return enforcetest.AsWanted(ctx, touch)
 		}
 		close(asked)
 		select {}
@@ -94,7 +95,7 @@ func launch(store string) error {
 func TestLauncherKilled(t *testing.T) {
 	tr := tier(t)
 	run(t, tr, input(t, "true"), "") // there is a template
-	for name, touches := range map[string]string{"at the threshold": "", "while a question waits": concealed(t) + "/file"} {
+	for name, touches := range map[string]string{"at the threshold": "", "while a question waits": enforcetest.Concealed(t) + "/file"} {
 		t.Run(name, func(t *testing.T) { launcherKilled(t, tr, askingVariable+"="+touches, func() {}) })
 	}
 }
@@ -102,7 +103,7 @@ func TestLauncherKilled(t *testing.T) {
 // TestLauncherKilledBringing: a launcher that is killed while files come back leaves each
 // of them as it was or as it became, and never a part.
 func TestLauncherKilledBringing(t *testing.T) {
-	tr, dir := tier(t), concealed(t)
+	tr, dir := tier(t), enforcetest.Concealed(t)
 	for range 3 {
 		write(t, dir, "big", "")
 		_ = os.Remove(dir + "/new") // alone it would be another question
@@ -113,7 +114,7 @@ func TestLauncherKilledBringing(t *testing.T) {
 				return err == nil && e == nil && fi.Size() > 0 && slices.ContainsFunc(names, func(d os.DirEntry) bool { return strings.HasPrefix(d.Name(), ".ambit-new-") })
 			})
 		})
-		text, half := content(t, dir+"/big"), false
+		text, half := enforcetest.Content(t, dir+"/big"), false
 		if len(text) != 3_000_000 || strings.Trim(text, text[:1]) != "" {
 			t.Errorf("the host has %d bytes, from %q to %q", len(text), text[:1], text[len(text)-1:])
 		}
