@@ -18,8 +18,9 @@ import (
 
 // tree is a folder, or a single file, that the launcher put here.
 type tree struct {
-	at  string
-	was map[string]state // as it was put
+	at     string
+	was    map[string]state // as it was put
+	stands map[uint64]bool  // by inode: what stands for something that was not given
 }
 
 // state tells whether a file was changed since.
@@ -33,9 +34,13 @@ func treePath(n int) string { return filepath.Join(treesDir, strconv.Itoa(n)) }
 
 // put makes the objects that follow.
 func (a *agent) put(s *channel.Stream, n int) error {
-	t := &tree{at: treePath(n), was: map[string]state{}}
+	t := &tree{at: treePath(n), was: map[string]state{}, stands: map[uint64]bool{}}
 	var dirs []channel.Node
+	stands := map[string]bool{}
 	err := s.Files(func(n channel.Node, content io.Reader) error {
+		if n.Stands {
+			stands[n.Path] = true
+		}
 		if n.Kind == channel.NodeDir {
 			dirs = append(dirs, n)
 		}
@@ -49,7 +54,7 @@ func (a *agent) put(s *channel.Stream, n int) error {
 			return err
 		}
 	}
-	if err := t.remember(); err != nil {
+	if err := t.remember(stands); err != nil {
 		return err
 	}
 	a.mu.Lock()
@@ -93,33 +98,56 @@ func finish(at string, n channel.Node) error {
 	return os.Chtimes(at, when, when)
 }
 
-func (t *tree) remember() error {
+func (t *tree) remember(stands map[string]bool) error {
 	return t.walk(func(rel, at string, st *unix.Stat_t) error {
 		t.was[rel] = stateOf(st)
+		if stands[rel] {
+			t.stands[st.Ino] = true
+		}
 		return nil
 	})
 }
 
 func stateOf(st *unix.Stat_t) state { return state{st.Ino, st.Size, st.Ctim, st.Mtim} }
 
+// errWentAway says that there is more than was visited, or less.
+var errWentAway = errors.New("names went away meanwhile")
+
+// walk visits all that there is. Where a name goes away meanwhile it visits all others, and
+// says so in the end: what had it may have another one, which was not visited.
 func (t *tree) walk(visit func(rel, at string, st *unix.Stat_t) error) error {
-	return filepath.WalkDir(t.at, func(at string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(t.at, at)
-		if err != nil {
-			return err
-		}
+	went := false
+	err := filepath.WalkDir(t.at, func(at string, _ fs.DirEntry, err error) error {
 		var st unix.Stat_t
-		if err := unix.Lstat(at, &st); err != nil {
-			return err
+		if err == nil {
+			err = unix.Lstat(at, &st)
 		}
-		return visit(rel, at, &st)
+		if err == nil {
+			var rel string
+			if rel, err = filepath.Rel(t.at, at); err == nil {
+				err = visit(rel, at, &st)
+			}
+		}
+		if errors.Is(err, fs.ErrNotExist) && at != t.at {
+			went = true
+			return nil
+		}
+		return err
 	})
+	if err == nil && went {
+		err = errWentAway
+	}
+	return err
 }
 
-// collect sends what is there now: all names, and the content of what was changed.
+// stray reports whether something stands for what was not given, elsewhere than where that
+// lies: a program has renamed a folder above it. There is nothing to bring back.
+func (t *tree) stray(rel string, st *unix.Stat_t) bool {
+	return t.stands[st.Ino] && t.was[rel].ino != st.Ino && (st.Size == 0 || st.Mode&unix.S_IFMT == unix.S_IFDIR)
+}
+
+// collect sends what is there now: all names, and the content of what was changed. An error
+// says that names may lack.
 func (a *agent) collect(s *channel.Stream, n int) error {
 	a.mu.Lock()
 	t := a.trees[n]
@@ -128,6 +156,12 @@ func (a *agent) collect(s *channel.Stream, n int) error {
 		return fmt.Errorf("there is no folder %d", n)
 	}
 	err := t.walk(func(rel, at string, st *unix.Stat_t) error {
+		if t.stray(rel, st) {
+			if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+				return fs.SkipDir
+			}
+			return nil
+		}
 		n := channel.Node{Path: rel, Mode: st.Mode & 0o7777, Time: unix.TimespecToNsec(st.Mtim)}
 		switch st.Mode & unix.S_IFMT {
 		case unix.S_IFDIR:
@@ -157,8 +191,8 @@ func (a *agent) collect(s *channel.Stream, n int) error {
 		n.Size = st.Size
 		return s.Put(n, f)
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errWentAway) {
 		return err
 	}
-	return s.EndFiles()
+	return errors.Join(s.EndFiles(), err) // then nothing is taken for removed
 }

@@ -3,7 +3,6 @@
 package inside
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"ambit.dev/ambit/internal/aside"
 )
 
 // Files are those of a session.
@@ -301,8 +302,9 @@ func (fs Files) Write(name string, from io.Reader) (n int64, err error) {
 	if fs.grows(dir) {
 		return fs.writeThere(name, from)
 	}
-	aside := ".ambit-new-" + rand.Text()
+	part := aside.Name()
 	err = asSession(func() error {
+		fs.clear(dir)
 		mode := uint32(0o644)
 		var st unix.Stat_t
 		err := unix.Fstatat(int(dir.Fd()), base, &st, unix.AT_SYMLINK_NOFOLLOW)
@@ -314,16 +316,17 @@ func (fs Files) Write(name string, from io.Reader) (n int64, err error) {
 		case err != nil && !errors.Is(err, unix.ENOENT):
 			return err
 		}
-		dst, err := openIn(dir, aside, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, mode)
+		dst, err := openIn(dir, part, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, mode)
 		if err != nil {
 			return err
 		}
+		aside.Hold(dst)
 		n, err = pourMost(dst, from, most)
 		if err == nil {
-			err = fs.putInPlace(dir, aside, base)
+			err = fs.putInPlace(dir, part, base)
 		}
 		if err != nil {
-			_ = unix.Unlinkat(int(dir.Fd()), aside, 0) // it may be under its name
+			_ = unix.Unlinkat(int(dir.Fd()), part, 0) // it may be under its name
 		}
 		return err
 	})
@@ -331,6 +334,15 @@ func (fs Files) Write(name string, from io.Reader) (n int64, err error) {
 		return 0, fmt.Errorf("write %s in the session: %w", quoted(name), err)
 	}
 	return n, nil
+}
+
+// clear removes what was left aside in a folder by one who was killed meanwhile.
+func (fs Files) clear(dir *os.File) {
+	for _, name := range aside.In(int(dir.Fd())) {
+		if fs.unmounted(dir, name) == nil {
+			_ = unix.Unlinkat(int(dir.Fd()), name, 0) // it lies there until the next time
+		}
+	}
 }
 
 // writeThere writes a new file where it is to be: nothing can be renamed there.

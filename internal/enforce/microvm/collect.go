@@ -1,7 +1,6 @@
 package microvm
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -16,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ambit.dev/ambit/internal/aside"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/microvm/channel"
 )
@@ -275,10 +275,6 @@ func (c *collector) link(n channel.Node) error {
 	return c.remember(n.Path, n.Target)
 }
 
-// aside is how a file is named until it is whole, with what nobody has used before: a
-// launcher that was killed may have left one.
-const aside = ".ambit-new-"
-
 // file writes a file aside and puts it in its place: there is the old one or the
 // new one, and a link there is replaced and not followed.
 func (c *collector) file(n channel.Node, content io.Reader) (err error) {
@@ -294,7 +290,7 @@ func (c *collector) file(n channel.Node, content io.Reader) (err error) {
 			return err
 		}
 	}
-	tmp := aside + rand.Text()
+	tmp := aside.Name() // a launcher that was killed may have left one
 	if d := parent(n.Path); d != "." {
 		tmp = d + "/" + tmp
 	}
@@ -303,6 +299,7 @@ func (c *collector) file(n channel.Node, content io.Reader) (err error) {
 	if err != nil {
 		return err
 	}
+	aside.Hold(f)
 	defer func() {
 		if err != nil {
 			_ = c.t.root.Remove(tmp) // err says more

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ambit.dev/ambit/internal/aside"
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/microvm/channel"
 )
@@ -246,7 +247,17 @@ func (p *putter) one(rel string, d fs.DirEntry) error {
 		return err
 	}
 	defer f.Close()
+	if p.leftAside(rel, f) {
+		_ = p.t.root.Remove(rel) // it lies there until the next time
+		return nil
+	}
 	return p.file(rel, f)
+}
+
+// leftAside reports whether a file is one that a launcher which was killed left aside in a
+// folder whose files come back.
+func (p *putter) leftAside(rel string, f *os.File) bool {
+	return p.t.entry.Op == enforce.OpBind && p.t.entry.Write && aside.Is(path.Base(rel)) && aside.Left(f)
 }
 
 func skip(d fs.DirEntry) error {
@@ -260,7 +271,7 @@ func skip(d fs.DirEntry) error {
 // for what is closed is closed.
 func (p *putter) standIn(rel string, k place, d fs.DirEntry) error {
 	if rel == k.path {
-		n := channel.Node{Path: rel, Kind: channel.NodeFile, Mode: 0o444}
+		n := channel.Node{Path: rel, Kind: channel.NodeFile, Mode: 0o444, Stands: true}
 		if k.dir {
 			n.Kind, n.Mode = channel.NodeDir, 0o555
 		}
@@ -276,7 +287,7 @@ func (p *putter) standIn(rel string, k place, d fs.DirEntry) error {
 
 // closed puts a file that this user cannot read.
 func (p *putter) closed(rel string, fi fs.FileInfo) error {
-	n := channel.Node{Path: rel, Kind: channel.NodeClosed}
+	n := channel.Node{Path: rel, Kind: channel.NodeClosed, Stands: true}
 	if fi != nil {
 		was, o := node(rel, fi)
 		n.UID, n.GID = was.UID, was.GID

@@ -34,6 +34,7 @@ type Node struct {
 	GID    int      `json:"gid,omitempty"`
 	Target string   `json:"target,omitempty"`
 	Same   bool     `json:"same,omitempty"`
+	Stands bool     `json:"stands,omitempty"` // it is empty, and stands for what is not given
 }
 
 // Bounds of what one folder may have.
