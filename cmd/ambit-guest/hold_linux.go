@@ -60,9 +60,9 @@ func (a *asker) hold(fd int) error {
 	return nil
 }
 
-// held answers a call, in a goroutine of its own.
+// held answers a call: at once, or in a goroutine of its own.
 func (h *holder) held(n seccomp.Notification) seccomp.Verdict {
-	if n.PID <= 0 || n.PID == h.asker.process {
+	if n.PID <= 0 || n.PID == h.asker.process || h.quick(n) {
 		return seccomp.Go()
 	}
 	select {
@@ -142,7 +142,8 @@ func (h *holder) wishes(n seccomp.Notification) (all []channel.Question) {
 	return all
 }
 
-// named is the path that a caller names, in the view; links and ".." are in it.
+// named is the path that a caller names, in the view; links and ".." are in it. A path from
+// a directory that is in the view no more, or was covered there, names nothing of it.
 func (h *holder) named(n seccomp.Notification, arg [2]int) (string, bool) {
 	name, err := seccomp.ReadPath(n.PID, n.Args[arg[1]])
 	if err != nil || len(name) == 0 {
@@ -151,12 +152,41 @@ func (h *holder) named(n seccomp.Notification, arg [2]int) (string, bool) {
 	if name[0] == '/' {
 		return string(name), true
 	}
-	from := "cwd"
-	if arg[0] != seccomp.CWD && int32(n.Args[arg[0]]) != unix.AT_FDCWD {
-		from = fmt.Sprintf("fd/%d", int32(n.Args[arg[0]]))
+	from := begins(n, arg)
+	dir, err := os.Readlink(from)
+	if err != nil || dir[0] != '/' {
+		return "", false
 	}
-	dir, err := os.Readlink(fmt.Sprintf("/proc/%d/%s", n.PID, from))
-	return dir + "/" + string(name), err == nil && dir[0] == '/'
+	there, err := unix.Open(from, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", false
+	}
+	defer unix.Close(there) //nolint:errcheck // it only stands for an object
+	s, err := h.find(dir, true)
+	if err != nil {
+		return "", false
+	}
+	defer s.close()
+	return dir + "/" + string(name), same(there, s.fd)
+}
+
+// begins is the link to the directory from which a call walks.
+func begins(n seccomp.Notification, arg [2]int) string {
+	if arg[0] == seccomp.CWD || int32(n.Args[arg[0]]) == unix.AT_FDCWD {
+		return fmt.Sprintf("/proc/%d/cwd", n.PID)
+	}
+	return fmt.Sprintf("/proc/%d/fd/%d", n.PID, int32(n.Args[arg[0]]))
+}
+
+// same reports whether two descriptors are of one object in one mount, touching neither.
+func same(a, b int) bool {
+	var is, other unix.Statx_t
+	for fd, st := range map[int]*unix.Statx_t{a: &is, b: &other} {
+		if unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_INO|unix.STATX_MNT_ID, st) != nil {
+			return false
+		}
+	}
+	return is.Mnt_id == other.Mnt_id && is.Ino == other.Ino
 }
 
 // change is what has to be asked about a path of a call, if anything.
@@ -176,8 +206,11 @@ func (h *holder) change(n seccomp.Notification, call seccomp.Named, p string) (q
 		return q, false
 	}
 	defer s.close()
-	if s.mode&unix.S_IFMT == unix.S_IFLNK {
+	switch {
+	case s.mode&unix.S_IFMT == unix.S_IFLNK:
 		return h.changeIn(p) // it is an entry of its directory
+	case !s.hidden && call.Flags > 0 && special(s.mode):
+		return q, false
 	}
 	return channel.Question{Want: channel.WantWrite, Path: []byte(s.path)}, s.hidden || s.readOnly
 }
@@ -200,11 +233,7 @@ func (h *holder) changeIn(p string) (q channel.Question, ask bool) {
 // run is what has to be asked about an execution: of a program that was shown, and not to
 // be executed.
 func (h *holder) run(n seccomp.Notification) []channel.Question {
-	arg := [2]int{seccomp.CWD, 0}
-	if n.Call == unix.SYS_EXECVEAT {
-		arg = [2]int{0, 1}
-	}
-	p, ok := h.named(n, arg)
+	p, ok := h.named(n, programPath(n))
 	if !ok {
 		return nil
 	}
@@ -217,6 +246,14 @@ func (h *holder) run(n seccomp.Notification) []channel.Question {
 		return nil
 	}
 	return []channel.Question{{Want: channel.WantRun, Path: []byte(s.path)}}
+}
+
+// programPath are the arguments by which an execution names its program.
+func programPath(n seccomp.Notification) [2]int {
+	if n.Call == unix.SYS_EXECVEAT {
+		return [2]int{0, 1}
+	}
+	return [2]int{seccomp.CWD, 0}
 }
 
 // spot is what lies at a path of the view.
