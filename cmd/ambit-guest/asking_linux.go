@@ -32,7 +32,7 @@ type asker struct {
 
 // newAsker makes and serves the trap of a view whose root is one: the entries that are
 // left are mounts. It is nil for any other view.
-func newAsker(r *channel.Prepare, process int) (*asker, error) {
+func newAsker(r *channel.Prepare, process int, exchange func(into int, rel string, n int) error) (*asker, error) {
 	if len(r.Entries) == 0 || r.Entries[0].Op != string(enforce.OpTrap) {
 		return nil, nil
 	}
@@ -59,7 +59,7 @@ func newAsker(r *channel.Prepare, process int) (*asker, error) {
 	a := &asker{process: process, waiting: map[uint64]chan channel.Told{}}
 	a.trap = trap.New(trap.Config{Host: host, Look: a.look, UID: uint32(r.UID), GID: uint32(r.GID), Names: trap.Names(names), Quiet: r.Quiet, Touch: a.touched})
 	a.trap.ShowMounted(mounted)
-	a.view.init(a.trap)
+	a.view.init(a.trap, exchange)
 	return a, a.serve()
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -12,11 +13,15 @@ import (
 	"ambit.dev/ambit/internal/enforce/microvm/channel"
 )
 
-// hide takes what was shown at paths out of the view, wherever it is mounted there: what
+// hide takes what was shown at paths out of the view, wherever it is mounted by now: what
 // lies behind it is hidden by the trap again, or shown by a wider grant. It says who holds
 // what of it.
 func (v *view) hide(process int, paths []string) ([]channel.Held, error) {
-	search, err := holders.Look(process, paths)
+	ids, err := v.ids()
+	if err != nil {
+		return nil, err
+	}
+	search, err := holders.Look(process, paths, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -28,6 +33,12 @@ func (v *view) hide(process int, paths []string) ([]channel.Held, error) {
 	for _, p := range paths {
 		delete(v.shown, p)
 		v.trap.Hidden(p)
+		for was, fds := range v.parted {
+			if strings.HasPrefix(was, p+"/") {
+				closeAll(fds)
+				delete(v.parted, was)
+			}
+		}
 	}
 	open, err := search.Gone()
 	return told(open), err
@@ -36,6 +47,12 @@ func (v *view) hide(process int, paths []string) ([]channel.Held, error) {
 // unmount takes mounts away, on top and beneath what covers them. v.mu is held.
 func (v *view) unmount(paths []string) error {
 	for _, p := range paths {
+		if err := v.unmountEach(v.mounts[p]); err != nil {
+			return err
+		}
+		closeAll(v.mounts[p])
+		delete(v.mounts, p)
+		// What was there at the start is found by its path.
 		if err := unmountAll(p); err != nil {
 			return err
 		}
@@ -47,15 +64,31 @@ func (v *view) unmount(paths []string) error {
 				return err
 			}
 		}
-		for b, over := range v.beneath {
+		for b, fd := range v.beneath {
 			if b != p && !strings.HasPrefix(b, p+"/") {
 				continue
 			}
-			if err := v.unmountIn(v.covered[over], b[len(over)+1:]); err != nil {
+			if err := v.unmountEach([]int{fd}); err != nil {
 				return err
 			}
+			closeAll([]int{fd})
 			delete(v.beneath, b)
 			v.trap.Hidden(b)
+		}
+	}
+	return nil
+}
+
+// unmountEach takes mounts away by descriptors of theirs, wherever they are: a program may
+// have renamed a folder that one of them lies in.
+func (v *view) unmountEach(fds []int) error {
+	if err := unix.Fchdir(v.fds); err != nil {
+		return err
+	}
+	defer unix.Chdir("/") //nolint:errcheck // it is there
+	for _, fd := range fds {
+		if err := unix.Unmount(strconv.Itoa(fd), unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL: it went with what it lay on
+			return fmt.Errorf("take a mount away: %w", err)
 		}
 	}
 	return nil

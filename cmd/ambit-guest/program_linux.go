@@ -85,7 +85,7 @@ func (a *agent) prepare(r *channel.Prepare) (err error) {
 			return fmt.Errorf("make the link: %w", err)
 		}
 	}
-	if p.asker, err = newAsker(r, p.cmd.Process.Pid); err != nil {
+	if p.asker, err = newAsker(r, p.cmd.Process.Pid, a.exchange); err != nil {
 		return err
 	}
 	if err := p.order(r); err != nil {

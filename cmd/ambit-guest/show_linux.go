@@ -22,22 +22,25 @@ const mostShown = 1000
 // So such directories are kept open, and what is touched beneath the cover is shown
 // there too.
 type view struct {
-	trap   *trap.Trap
-	orders chan func() // done by a thread that is in the sandbox's mounts
-	fds    int         // /proc/self/fd, which the sandbox has not
+	trap     *trap.Trap
+	exchange func(into int, rel string, n int) error // agent.exchange
+	orders   chan func()                             // done by a thread that is in the sandbox's mounts
+	fds      int                                     // /proc/self/fd, which the sandbox has not
 
 	mu      sync.Mutex
 	shown   map[string]rights // guarded by mu; by path
+	mounts  map[string][]int  // guarded by mu; by path: what was mounted there, wherever it is by now
 	covered map[string]int    // guarded by mu; by path: the trap's directory
-	beneath map[string]string // guarded by mu; what is shown beneath a cover, and which
+	beneath map[string]int    // guarded by mu; by path: what is mounted beneath a cover
+	parted  map[string][]int  // guarded by mu; by path: what was mounted there, and became a part of something
 }
 
 // rights are what may be done with what was shown, beside reading it.
 type rights struct{ write, exec bool }
 
-func (v *view) init(t *trap.Trap) {
-	v.trap, v.orders = t, make(chan func())
-	v.shown, v.covered, v.beneath = map[string]rights{}, map[string]int{}, map[string]string{}
+func (v *view) init(t *trap.Trap, exchange func(into int, rel string, n int) error) {
+	v.trap, v.exchange, v.orders = t, exchange, make(chan func())
+	v.shown, v.mounts, v.covered, v.beneath, v.parted = map[string]rights{}, map[string][]int{}, map[string]int{}, map[string]int{}, map[string][]int{}
 }
 
 // enter has a thread go where a process's mounts are, for ever.
@@ -48,6 +51,10 @@ func (v *view) enter(process int) error {
 	}
 	if v.fds, err = unix.Open("/proc/self/fd", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return err
+	}
+	const most = 1 << 16 // each mount that is shown takes one
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: most, Max: most}); err != nil {
+		return fmt.Errorf("raise the bound on descriptors: %w", err)
 	}
 	entered := make(chan error)
 	go func() {
@@ -87,18 +94,34 @@ func (v *view) gives(p string, want channel.Want) bool {
 }
 
 // show shows a tree that was put here.
-func (v *view) show(n int, s *channel.Shown) error {
+func (v *view) show(n int, s *channel.Shown) (err error) {
 	if s == nil {
 		return errors.New("nothing is said of what to show")
 	}
-	if s.Wider {
-		return v.widen(s)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	parts, err := v.join(n, s)
+	if err != nil {
+		return err
 	}
+	if s.Wider {
+		err = v.widen(s)
+	} else {
+		err = v.place(n, s)
+	}
+	if err != nil {
+		return errors.Join(err, v.undo(n, s, len(parts), parts))
+	}
+	v.shown[s.Path] = rights{s.Write, s.Exec}
+	return v.part(s, parts)
+}
+
+// place mounts a tree where it is shown. v.mu is held.
+func (v *view) place(n int, s *channel.Shown) error {
 	tree, err := copyTree(treePath(n), 0)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(tree) //nolint:errcheck // it is a mount's
 	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV}
 	if !s.Exec {
 		attr.Attr_set |= unix.MOUNT_ATTR_NOEXEC
@@ -107,20 +130,19 @@ func (v *view) show(n int, s *channel.Shown) error {
 		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
 	}
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &attr); err != nil {
-		return fmt.Errorf("limit what may be done with it: %w", err)
+		return errors.Join(fmt.Errorf("limit what may be done with it: %w", err), unix.Close(tree))
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.trap.Shown(s.Path, s.Dir)
 	if err := v.inside(func() error { return v.cover(tree, s) }); err != nil {
 		v.trap.Hidden(s.Path)
-		return err
+		return errors.Join(err, unix.Close(tree))
 	}
-	v.shown[s.Path] = rights{s.Write, s.Exec}
+	v.mounts[s.Path] = append(v.mounts[s.Path], tree)
 	return nil
 }
 
 // widen gives what is shown wider rights, in its place: whoever works there goes on in it.
+// v.mu is held.
 func (v *view) widen(s *channel.Shown) error {
 	attr := unix.MountAttr{}
 	if s.Write {
@@ -129,12 +151,9 @@ func (v *view) widen(s *channel.Shown) error {
 	if s.Exec {
 		attr.Attr_clr |= unix.MOUNT_ATTR_NOEXEC
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	if err := v.inside(func() error { return unix.MountSetattr(unix.AT_FDCWD, s.Path, unix.AT_SYMLINK_NOFOLLOW, &attr) }); err != nil {
 		return fmt.Errorf("widen %s: %w", s.Path, err)
 	}
-	v.shown[s.Path] = rights{s.Write, s.Exec}
 	return nil
 }
 
@@ -142,8 +161,8 @@ func (v *view) widen(s *channel.Shown) error {
 func (v *view) cover(tree int, s *channel.Shown) (err error) {
 	var kept []int
 	defer func() {
-		for _, fd := range kept {
-			_ = unix.Close(fd) // it is a mount's
+		if err != nil {
+			closeAll(kept)
 		}
 	}()
 	for _, k := range s.Kept {
@@ -168,7 +187,17 @@ func (v *view) cover(tree int, s *channel.Shown) (err error) {
 			return errors.Join(fmt.Errorf("keep %s: %w", s.Kept[i], err), unix.Unmount(s.Path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
 		}
 	}
+	for i, fd := range kept {
+		v.mounts[s.Kept[i]] = append(v.mounts[s.Kept[i]], fd)
+	}
 	return nil
+}
+
+// closeAll closes descriptors that only stand for mounts.
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		_ = unix.Close(fd)
+	}
 }
 
 // below shows what a cover has at p beneath the cover too, for whoever came there by
@@ -182,30 +211,29 @@ func (v *view) below(p string) error {
 			over = c
 		}
 	}
+	_, again := v.beneath[p]
 	switch {
-	case over == "" || v.beneath[p] != "":
+	case over == "" || again:
 		return nil
 	case len(v.beneath) >= mostShown:
 		return errors.New("too much is shown beneath what covers it")
 	}
-	err := v.inside(func() error {
+	return v.inside(func() error {
 		tree, err := copyTree(p, 0)
 		if err != nil {
 			return err
 		}
-		defer unix.Close(tree) //nolint:errcheck // it is a mount's
 		var st unix.Stat_t
-		if err := unix.Fstat(tree, &st); err != nil {
-			return err
+		if err = unix.Fstat(tree, &st); err == nil {
+			v.trap.Shown(p, st.Mode&unix.S_IFMT == unix.S_IFDIR)
+			err = unix.MoveMount(tree, "", v.covered[over], p[len(over)+1:], unix.MOVE_MOUNT_F_EMPTY_PATH)
 		}
-		v.trap.Shown(p, st.Mode&unix.S_IFMT == unix.S_IFDIR)
-		return unix.MoveMount(tree, "", v.covered[over], p[len(over)+1:], unix.MOVE_MOUNT_F_EMPTY_PATH)
+		if err != nil {
+			return errors.Join(err, unix.Close(tree))
+		}
+		v.beneath[p] = tree
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	v.beneath[p] = over
-	return nil
 }
 
 // copyTree makes a mount of what is at a path, not yet placed.

@@ -20,20 +20,29 @@ import (
 
 // A Search is what is found out about mounts that are taken away.
 type Search struct {
-	init  int
-	paths []string
-	at    map[string]int // by path, where in paths
-	ids   map[string]int // by id of a mount, where in paths
-	open  [][]enforce.Open
+	init int
+	at   map[string]int   // by path, where in paths
+	ids  map[string]mount // by id
+	open [][]enforce.Open
+}
+
+// mount is one that is taken away.
+type mount struct {
+	of   int    // where in paths
+	path string // at which it is, or was
 }
 
 // Look finds the mounts at paths, which are different ones, and beneath, with the working
 // directories and mappings of processes there, while they are still there: the kernel tells
 // both by path. init is the first process of the sandbox's pid namespace, which is left out.
-func Look(init int, paths []string) (*Search, error) {
-	s := &Search{init: init, paths: paths, at: map[string]int{}, ids: map[string]int{}, open: make([][]enforce.Open, len(paths))}
+// also are ids and paths of mounts that were in the view, and that no other mount has since.
+func Look(init int, paths []string, also map[string]string) (*Search, error) {
+	s := &Search{init: init, at: map[string]int{}, ids: map[string]mount{}, open: make([][]enforce.Open, len(paths))}
 	for i, p := range paths {
 		s.at[p] = i
+	}
+	for id, p := range also {
+		s.mount(id, p)
 	}
 	if err := s.mounts(); err != nil {
 		return nil, err
@@ -62,11 +71,16 @@ func (s *Search) mounts() error {
 		if len(f) <= 4 {
 			continue
 		}
-		if i, ok := around(s.at, enforce.Unescape(f[4])); ok {
-			s.ids[f[0]] = i
-		}
+		s.mount(f[0], enforce.Unescape(f[4]))
 	}
 	return nil
+}
+
+// mount notes a mount, if it is at one of the paths or beneath.
+func (s *Search) mount(id, p string) {
+	if i, ok := around(s.at, p); ok {
+		s.ids[id] = mount{i, p}
+	}
 }
 
 // around finds the outermost of the paths that p is or lies in.
@@ -121,19 +135,18 @@ func (s *Search) Gone() ([][]enforce.Open, error) {
 				continue
 			}
 			_, id, ok := bytes.Cut(info, []byte("mnt_id:"))
-			i, ours := s.ids[firstField(id)]
+			m, ours := s.ids[firstField(id)]
 			if !ok || !ours {
 				continue
 			}
-			p := s.paths[i]
-			o.What, o.Path = "descriptor "+fd.Name(), p
+			o.What, o.Path = "descriptor "+fd.Name(), m.path
 			if at, err := os.Readlink(dir + "/fd/" + fd.Name()); err == nil && at != "/" {
 				o.Path = at
-				if !inside(at, p) { // of a mount that is taken away it is told from the mount's root
-					o.Path = p + at
+				if !inside(at, m.path) { // of a mount that is taken away it is told from the mount's root
+					o.Path = m.path + at
 				}
 			}
-			s.open[i] = append(s.open[i], o)
+			s.open[m.of] = append(s.open[m.of], o)
 		}
 	})
 }

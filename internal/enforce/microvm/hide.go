@@ -23,13 +23,18 @@ func (s *session) Hide(paths ...string) ([][]enforce.Open, error) {
 	return s.asking.shows.hide(paths)
 }
 
+var errOver = errors.New("the session has ended")
+
 var errHasCopy = errors.New("a machine has a copy of it, which cannot be taken away")
 
 func (w *shows) hide(paths []string) ([][]enforce.Open, error) {
-	w.one.Lock()
-	defer w.one.Unlock()
 	w.s.bringing.Lock() // a machine that is paused takes nothing
 	defer w.s.bringing.Unlock()
+	w.one.Lock()
+	defer w.one.Unlock()
+	if w.over {
+		return nil, errOver
+	}
 	open := make([][]enforce.Open, len(paths))
 	taken, err := w.taken(paths)
 	if len(taken) == 0 || err != nil {
@@ -102,9 +107,5 @@ func (w *shows) forget(p string) {
 		t.close()
 		delete(w.trees, p)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.mounted, p)
-	delete(w.came, p)
-	delete(w.turn, p)
+	w.unmounted(p)
 }

@@ -30,6 +30,9 @@ func hidden(t *testing.T, dir, from, script string, answer func(context.Context,
 			return enforcetest.Yes(ctx, touch)
 		}
 		if over {
+			if !strings.HasPrefix(touch.Path, dir) {
+				t.Errorf("asked about %s %s", touch.Kind, touch.Path)
+			}
 			return enforce.Answer{}
 		}
 		return answer(ctx, touch)

@@ -142,7 +142,7 @@ func within(e enforce.Entry, view []enforce.Entry) (kept []place) {
 		}
 		switch o.Op {
 		case enforce.OpBind, enforce.OpMask, enforce.OpTmpfs, enforce.OpAppend, enforce.OpOverlay:
-			kept = append(kept, place{path: strings.TrimPrefix(o.Path[len(e.Path):], "/"), dir: o.Dir})
+			kept = append(kept, place{path: relative(e.Path, o.Path), dir: o.Dir})
 		case enforce.OpDir, enforce.OpFile, enforce.OpLink, enforce.OpProc, enforce.OpDevpts, enforce.OpTrap, enforce.OpStored, enforce.OpBounded:
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 
 	"ambit.dev/ambit/internal/enforce"
@@ -25,6 +24,7 @@ type shows struct {
 	turn    map[string]int           // guarded by mu; of mounted, the number of the copy that was mounted since the start
 	trees   map[string]*tree         // guarded by one; copies that are not brought back yet, by path
 	left    error                    // guarded by one; what of what was taken away was not brought back
+	over    bool                     // guarded by one; nothing more is shown or taken away
 }
 
 func newShows(s *session, image func(string) bool) *shows {
@@ -76,10 +76,13 @@ func (w *shows) at(p string) (enforce.Entry, bool) {
 // opened without following links, without what is masked in it. On an error the view
 // is as it was, but for entries that stand before the one that failed.
 func (w *shows) show(entries []enforce.Entry) error {
-	w.one.Lock()
-	defer w.one.Unlock()
 	w.s.bringing.Lock() // a machine that is paused takes nothing
 	defer w.s.bringing.Unlock()
+	w.one.Lock()
+	defer w.one.Unlock()
+	if w.over {
+		return errOver
+	}
 	return enforce.ShowTrees(entries, w.showTree)
 }
 
@@ -95,13 +98,16 @@ func (w *shows) showTree(e enforce.Entry, parts []enforce.Entry) (err error) {
 	if done, err := w.widen(e, parts); done || err != nil {
 		return err
 	}
-	kept := w.kept(e)
 	places, err := closed(e, parts)
 	if err != nil {
 		return err
 	}
+	kept, moved := w.kept(e, places)
 	for _, k := range kept {
-		places = append(places, place{path: strings.TrimPrefix(k.Path[len(e.Path):], "/"), dir: k.Dir || k.Op != enforce.OpBind})
+		places = append(places, place{path: relative(e.Path, k.Path), dir: k.Dir || k.Op != enforce.OpBind})
+	}
+	for _, m := range moved {
+		places = append(places, place{path: relative(e.Path, m.entry.Path), dir: m.entry.Dir})
 	}
 	t, err := openTree(w.s.next, e, places)
 	if err != nil {
@@ -116,13 +122,14 @@ func (w *shows) showTree(e enforce.Entry, parts []enforce.Entry) (err error) {
 	if err := w.s.send(t); err != nil {
 		return err
 	}
-	order := &channel.Shown{Path: e.Path, Dir: e.Dir, Write: e.Write, Exec: e.Exec}
+	order := &channel.Shown{Path: e.Path, Dir: e.Dir, Write: e.Write, Exec: e.Exec, Moved: orders(moved)}
 	for _, k := range kept {
 		order.Kept = append(order.Kept, k.Path)
 	}
 	if _, err := w.s.channel.Ask(channel.Request{Op: channel.OpShow, Tree: t.n, Show: order}, soon(answerIn)); err != nil {
 		return err
 	}
+	w.join(t, moved)
 	w.hold(t)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -178,11 +185,13 @@ func (w *shows) widen(e enforce.Entry, parts []enforce.Entry) (done bool, err er
 			return false, nil
 		}
 	}
-	order := &channel.Shown{Path: e.Path, Dir: e.Dir, Write: e.Write, Exec: e.Exec, Wider: true}
+	_, moved := w.kept(e, places)
+	order := &channel.Shown{Path: e.Path, Dir: e.Dir, Write: e.Write, Exec: e.Exec, Wider: true, Moved: orders(moved)}
 	if _, err := w.s.channel.Ask(channel.Request{Op: channel.OpShow, Tree: t.n, Show: order}, soon(answerIn)); err != nil {
 		return false, err
 	}
 	t.entry = e
+	w.join(t, moved)
 	if e.Write {
 		delete(w.trees, e.Path)
 		w.s.trees = append(w.s.trees, t)
@@ -196,6 +205,9 @@ func (w *shows) widen(e enforce.Entry, parts []enforce.Entry) (done bool, err er
 // close lets go of the copies that are held. Nothing more is shown. It says what of what
 // was taken away was not brought back.
 func (w *shows) close() error {
+	w.one.Lock()
+	defer w.one.Unlock()
+	w.over = true
 	for _, t := range w.trees {
 		t.close()
 	}
@@ -208,27 +220,10 @@ func closed(e enforce.Entry, parts []enforce.Entry) (places []place, err error) 
 		switch {
 		case p.Pin: // it keeps a mask in its place, and there is nothing behind one here
 		case p.Op == enforce.OpMask:
-			places = append(places, place{path: strings.TrimPrefix(p.Path[len(e.Path):], "/"), dir: p.Dir, closed: true})
+			places = append(places, place{path: relative(e.Path, p.Path), dir: p.Dir, closed: true})
 		default:
 			return nil, fmt.Errorf("internal error: %s at %q cannot be shown in %q", p.Op, p.Path, e.Path)
 		}
 	}
 	return places, nil
-}
-
-// kept are the outermost things of the view beneath e that have a right or an object
-// which e has not, or are changed in the machine: they stay visible.
-func (w *shows) kept(e enforce.Entry) (all []enforce.Entry) {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	var paths []string
-	for p, on := range w.mounted {
-		if p != e.Path && beneath(p, e.Path) && (on.Write || !e.Includes(on)) {
-			paths = append(paths, p)
-		}
-	}
-	for _, p := range enforce.Outermost(paths) {
-		all = append(all, w.mounted[p])
-	}
-	return all
 }

@@ -51,7 +51,7 @@ func (s *session) Hide(paths ...string) (open [][]enforce.Open, err error) {
 	if len(taken) == 0 {
 		return open, nil
 	}
-	search, err := holders.Look(s.pid, taken)
+	search, err := holders.Look(s.pid, taken, nil)
 	if err != nil {
 		return nil, err
 	}

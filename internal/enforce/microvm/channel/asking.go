@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -50,6 +51,14 @@ type Shown struct {
 	Exec  bool     `json:"exec,omitempty"`
 	Wider bool     `json:"wider,omitempty"` // it is there
 	Kept  []string `json:"kept,omitempty"`  // what the view has beneath, and keeps
+	Moved []Moved  `json:"moved,omitempty"` // what it has beneath, and becomes a part of this
+}
+
+// Moved is something that was put by itself, and becomes a part of the folder that it lies
+// in: whoever has it open goes on with it.
+type Moved struct {
+	Tree int    `json:"tree"`
+	Path string `json:"path"` // of the view
 }
 
 // Held is something that a process of the guest has open of what was taken away. What it
@@ -58,8 +67,22 @@ type Held struct {
 	Of      int    `json:"of"` // which of the paths, from 0
 	PID     int    `json:"pid,omitempty"`
 	Program string `json:"program,omitempty"`
-	What    string `json:"what,omitempty"`
+	What    string `json:"what,omitempty"` // "working directory", "mapping", or "descriptor" and its number
 	Path    string `json:"path,omitempty"`
+}
+
+// check refuses what no guest of ours would say: a name that is too long, and words in the
+// place of those that there are, which people would read.
+func (h Held) check() error {
+	number, descriptor := strings.CutPrefix(h.What, "descriptor ")
+	if descriptor {
+		_, err := strconv.ParseUint(number, 10, 31)
+		descriptor = err == nil
+	}
+	if h.PID < 0 || len(h.Program) > LongestName || len(h.Path) > longestPath || !descriptor && h.What != "working directory" && h.What != "mapping" {
+		return fmt.Errorf("%w: %s, held by %q", errMessage, clip(h.What), clip(h.Program))
+	}
+	return nil
 }
 
 // MostHeld bounds what is told of one order to hide. Of more it is told that there is more.

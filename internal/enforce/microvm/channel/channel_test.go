@@ -82,8 +82,10 @@ func TestContent(t *testing.T) {
 
 // TestAnswers: what no guest of ours says is refused.
 func TestAnswers(t *testing.T) {
-	for _, bad := range []string{`{"exit":256}`, `{"exit":-1}`, `{"signal":65}`, `{"errno":-2}`, `{"limit":"all"}`, `{"error":"no"}`, `x`, `{"held":[{}` + strings.Repeat(",{}", 100) + `]}`} {
-		if _, err := stream(message('m', bad), 1<<10).Answer(time.Time{}); err == nil {
+	for _, bad := range []string{`{"exit":256}`, `{"exit":-1}`, `{"signal":65}`, `{"errno":-2}`, `{"limit":"all"}`, `{"error":"no"}`, `x`,
+		held(`{"what":"mapping"}` + strings.Repeat(`,{"what":"mapping"}`, channel.MostHeld)), held(`{}`), held(`{"what":"descriptor"}`), held(`{"what":"descriptor 3 of sshd"}`), held(`{"what":"descriptor -1"}`),
+		held(`{"what":"mapping","pid":-1}`), held(`{"what":"mapping","program":"` + strings.Repeat("x", 65) + `"}`), held(`{"what":"mapping","path":"` + strings.Repeat("x", 4097) + `"}`)} {
+		if _, err := stream(message('m', bad), 1<<14).Answer(time.Time{}); err == nil {
 			t.Errorf("%s was taken", bad)
 		}
 	}
@@ -91,11 +93,18 @@ func TestAnswers(t *testing.T) {
 	if err != nil || a.Exit != 3 || a.Limit != "memory" {
 		t.Errorf("got %+v %v", a, err)
 	}
+	a, err = stream(message('m', held(`{"pid":2,"program":"sh","what":"descriptor 3","path":"/a"},{"of":1,"what":"working directory"}`)), 1<<10).Answer(time.Time{})
+	if err != nil || len(a.Held) != 2 || a.Held[0].What != "descriptor 3" || a.Held[1].Of != 1 {
+		t.Errorf("got %+v %v", a, err)
+	}
 	// A length without bytes costs no memory.
 	if _, err := stream([]byte{'m', 0xff, 0xff, 0xff, 0xff}, 1<<10).Answer(time.Time{}); err == nil {
 		t.Error("a message of 4 GiB was taken")
 	}
 }
+
+// held is an answer that tells of what is held.
+func held(all string) string { return `{"held":[` + all + `]}` }
 
 // TestGreeting: a guest that answers otherwise than with the nonce is none.
 func TestGreeting(t *testing.T) {
@@ -161,7 +170,6 @@ func TestBothSides(t *testing.T) {
 	}
 }
 
-// FuzzFiles reads what a guest might send: it ends, and every name stays beneath.
 // TestRefusedFiles: who cannot send files says why, which is not lost; an answer that
 // says nothing is no end of them.
 func TestRefusedFiles(t *testing.T) {
@@ -173,6 +181,7 @@ func TestRefusedFiles(t *testing.T) {
 	}
 }
 
+// FuzzFiles reads what a guest might send: it ends, and every name stays beneath.
 func FuzzFiles(f *testing.F) {
 	f.Add(append(message('n', `{"path":"a","kind":"file","size":2}`), message('p', "xx")...))
 	f.Add(message('n', `{"path":"a","kind":"link","target":"/"}`))

@@ -251,6 +251,11 @@ func (a Answer) check() error {
 	case len(a.Held) > MostHeld:
 		return fmt.Errorf("%w: %d things that are held", errMessage, len(a.Held))
 	}
+	for _, h := range a.Held {
+		if err := h.check(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
