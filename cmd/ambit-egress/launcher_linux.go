@@ -127,7 +127,16 @@ func (l *launcher) question(ctx context.Context, m wire.Message) (wire.Message, 
 
 // Check has the launcher decide.
 func (l *launcher) Check(ctx context.Context, r decision.Request) decision.Decision {
-	answer, err := l.question(ctx, wire.Message{Check: &r})
+	return l.decide(ctx, r, wire.Message{Check: &r})
+}
+
+// leads has the launcher decide about an address that an allowed name leads to.
+func (l *launcher) leads(ctx context.Context, r decision.Request) decision.Decision {
+	return l.decide(ctx, r, wire.Message{Leads: &r})
+}
+
+func (l *launcher) decide(ctx context.Context, r decision.Request, m wire.Message) decision.Decision {
+	answer, err := l.question(ctx, m)
 	if err != nil {
 		return decision.Failed(r, err)
 	}
@@ -221,7 +230,7 @@ func (l *launcher) list(all []egress.Flow, id uint64) {
 
 // setRules says which rules for requests stand.
 func (l *launcher) setRules(r wire.Rules) {
-	l.rule.Store(&egress.Rules{Permit: r.Permit, Deny: r.Deny})
+	l.rule.Store(&egress.Rules{Permit: r.Permit, Deny: r.Deny, Addresses: r.Addresses})
 }
 
 func (l *launcher) rules() egress.Rules { return *l.rule.Load() }

@@ -118,7 +118,7 @@ func (l *launcher) plane(ctx context.Context, h wire.Hello, fds []int) (*egress.
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg := egress.Config{Link: frames, Subject: h.Subject, Checker: l, Known: l.known, Lookups: l.lookups, Recorder: l, Rules: l.rules, Told: l.made}
+	cfg := egress.Config{Link: frames, Subject: h.Subject, Checker: l, Leads: l.leads, Known: l.known, Lookups: l.lookups, Recorder: l, Rules: l.rules, Told: l.made}
 	if err := l.look(&cfg, h, fds[1:]); err != nil {
 		return nil, nil, err
 	}

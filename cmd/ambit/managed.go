@@ -23,6 +23,10 @@ const policyProgram = "ambit-policy"
 // a launch has asked just before.
 const remembered = 500 * time.Millisecond
 
+// longestAnswer is how long what evaluates may take: one that stands still would have
+// everything wait, and a session never end.
+const longestAnswer = 10 * time.Second
+
 // managed asks the policies that an administrator keeps in wire.Dir about every
 // request. Where there are none nothing is started. It is safe for concurrent use.
 //
@@ -135,7 +139,10 @@ func (m *managed) ask(requests []wire.Request) (set string, err error) {
 	if err != nil {
 		return "", err
 	}
+	line := m.process.Line
+	patience := time.AfterFunc(longestAnswer, func() { _ = line.Close() }) // which ends the wait
 	a, err := c.Ask(wire.Question{Requests: requests})
+	patience.Stop()
 	if err != nil {
 		if fault, ok := errors.AsType[*wire.Fault](err); ok {
 			return "", fmt.Errorf("managed policy: %w", fault)
@@ -200,7 +207,10 @@ func (m *managed) prefetch(all []decision.Request) error {
 func (m *managed) request(r decision.Request) wire.Request {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	w := wire.Request{Capability: r.Capability, Single: single(r.Capability), Context: m.about}
+	w := wire.Request{Capability: r.Capability, Single: single(r.Capability), AnyPath: r.AnyPath, Context: m.about}
+	if !r.Name.IsZero() {
+		w.Capability, w.Leads = r.Name, r.Capability
+	}
 	w.Context.Pack, w.Context.Digest, w.Context.Session = r.Subject.Pack, r.Subject.Digest, r.Subject.Session
 	if k := r.Capability.Kind(); !isFile(k) && k != capability.ProcessSpawn { // what is shown is shown to every program
 		w.Context.Program, w.Context.Asked = r.Subject.Program, r.CanAsk
@@ -224,12 +234,21 @@ func single(c capability.Capability) bool {
 	return st.Mode&unix.S_IFMT != unix.S_IFDIR && st.Mode&unix.S_IFMT != unix.S_IFLNK
 }
 
-// Rules reports whether there are policies.
-func (m *managed) Rules() bool { return m.rules.Load() }
+// Rules reports whether there are policies. Where there were none it looks: one that
+// comes counts for the next decision, which may be the yes to a question that waited.
+func (m *managed) Rules() bool {
+	if m.rules.Load() {
+		return true
+	}
+	if _, there, err := policyStamp(); err != nil || there {
+		m.rules.Store(true)
+	}
+	return m.rules.Load()
+}
 
 // Forbids answers with the policy that forbids a request.
 func (m *managed) Forbids(r decision.Request) (*decision.Reason, error) {
-	if !m.rules.Load() {
+	if !m.Rules() {
 		return nil, nil //nolint:nilnil // nothing forbids it
 	}
 	t, err := m.verdict(m.request(r))

@@ -14,34 +14,45 @@ import (
 // mayGrant refuses grants that managed policy forbids: they would do nothing, and
 // whoever makes them would believe otherwise. The denial is recorded.
 func (a *app) mayGrant(ctx context.Context, made []grant.Grant, signer string) error {
+	_, err := a.permitted(ctx, made, signer, func(g grant.Grant, why *decision.Reason) error {
+		return fmt.Errorf("%s cannot be granted: %s", g.Capability.Display(), why.Text)
+	})
+	return err
+}
+
+// permitted are those of some grants that managed policy does not forbid. Of each
+// other one the denial is recorded and forbidden is told, whose error is the answer.
+func (a *app) permitted(ctx context.Context, made []grant.Grant, signer string, forbidden func(grant.Grant, *decision.Reason) error) (may []grant.Grant, err error) {
 	m := a.manage()
 	defer m.close()
 	if !m.Rules() {
-		return nil
+		return made, nil
 	}
 	m.of(signer, "")
 	if err := m.ready(); err != nil {
-		return err
+		return nil, err
 	}
 	for _, g := range made {
-		if g.Outcome != grant.Allow {
-			continue
-		}
 		r := decision.Request{Capability: g.Capability, Why: "to be granted",
 			Subject: decision.Subject{Principal: g.Principal, Session: g.Lifespan.Session, Pack: g.Pack, Digest: g.Digest}}
-		why, err := m.Forbids(r)
-		if err != nil {
-			return err
+		var why *decision.Reason
+		if g.Outcome == grant.Allow {
+			if why, err = m.Forbids(r); err != nil {
+				return nil, err
+			}
 		}
 		if why == nil {
+			may = append(may, g)
 			continue
 		}
 		if err := a.recordForbidden(ctx, m, r); err != nil {
-			return err
+			return nil, err
 		}
-		return fmt.Errorf("%s cannot be granted: %s", g.Capability.Display(), why.Text)
+		if err := forbidden(g, why); err != nil {
+			return nil, err
+		}
 	}
-	return nil
+	return may, nil
 }
 
 // recordForbidden has the gate put down that a grant is forbidden.

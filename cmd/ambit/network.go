@@ -98,9 +98,11 @@ type network struct {
 	s     *prepared
 	gate  *gate.Gate
 	trail *trail
-	asks  *toucher // nil: nobody can be asked
-	tally *session.Tally
-	say   func(func())
+	// grants are those that stand now.
+	grants func(context.Context) ([]grant.Grant, error)
+	asks   *toucher // nil: nobody can be asked
+	tally  *session.Tally
+	say    func(func())
 
 	*egress // nil before there is one
 	ready   chan error
@@ -131,11 +133,11 @@ func (s *prepared) startNetwork(ctx context.Context, t *toucher, tally *session.
 	n := &network{s: s, asks: t, tally: tally, say: say, ready: make(chan error, 1), ended: make(chan struct{}),
 		waiting: map[uint64]context.CancelFunc{}, told: map[string]bool{}, ports: ports{all: map[uint16]port{}}}
 	n.trail = &trail{log: s, ctx: context.WithoutCancel(ctx), fail: n.unrecorded}
-	standing := s.standing
+	n.grants = s.standing
 	if t != nil {
-		standing = t.grants
+		n.grants = t.grants
 	}
-	n.gate = s.gateOver(s.manifest, standing, n.trail)
+	n.gate = s.gateOver(s.manifest, n.grants, n.trail)
 	n.live = &live{n: n}
 	begin := func() (err error) {
 		if n.egress, err = s.takeEgress(); err == nil {

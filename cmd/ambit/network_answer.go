@@ -97,6 +97,8 @@ func (n *network) listen(ctx context.Context, work *workers.Pool) error {
 			}
 		case m.Check != nil:
 			answer(func() wire.Message { return n.check(ctx, m.ID, *m.Check) })
+		case m.Leads != nil:
+			answer(func() wire.Message { return n.leads(ctx, m.ID, *m.Leads) })
 		case m.Ask != nil:
 			asked := n.await(ctx, m.ID)
 			answer(func() wire.Message { return n.ask(asked, m.ID, *m.Ask) })

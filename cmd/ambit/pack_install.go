@@ -113,7 +113,7 @@ func (a *app) installPack(ctx context.Context, f *installFlags, source string) e
 	if err != nil {
 		return err
 	}
-	if err := a.mayGrant(ctx, wanted, in.draft.Signer); err != nil {
+	if err := in.mayGrant(ctx, wanted); err != nil {
 		return fmt.Errorf("%w; --lazy installs it and allows nothing of it yet", err)
 	}
 	if err := in.commit(ctx, allowed, nil); err != nil {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"slices"
 
 	"ambit.dev/ambit/internal/audit"
 	"ambit.dev/ambit/internal/core/capability"
+	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/core/grant"
 	"ambit.dev/ambit/internal/core/manifest"
 )
@@ -34,6 +36,19 @@ func (in *installation) narrow(standing []grant.Grant) {
 			in.narrowed = append(in.narrowed, g)
 		}
 	}
+}
+
+// mayGrant refuses to grant what managed policy forbids, and keeps nothing of wider
+// grants that it forbids.
+func (in *installation) mayGrant(ctx context.Context, wanted []grant.Grant) (err error) {
+	if err := in.app.mayGrant(ctx, wanted, in.draft.Signer); err != nil || len(in.narrowed) == 0 {
+		return err
+	}
+	in.narrowed, err = in.app.permitted(ctx, in.narrowed, in.draft.Signer, func(g grant.Grant, why *decision.Reason) error {
+		printf(in.app.err, "%s is not kept: %s\n", g.Capability.Display(), why.Text)
+		return nil
+	})
+	return err
 }
 
 // stays are the capabilities that the pack keeps of wider ones, each once.

@@ -263,7 +263,7 @@ func (a *app) installPrepared(ctx context.Context, f *installFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := a.mayGrant(ctx, wanted, draft.Signer); err != nil {
+	if err := in.mayGrant(ctx, wanted); err != nil {
 		return fmt.Errorf("%w; leave it out to install it without", err)
 	}
 	if err := offers.Take(p.id, p.caller, a.now()); err != nil {

@@ -56,7 +56,8 @@ func (s *prepared) rules(grants []grant.Grant) (r wire.Rules) {
 		}
 	}
 	other := func(c capability.Capability) bool { return !c.Requests() }
-	return wire.Rules{Permit: slices.DeleteFunc(permit, other), Deny: slices.DeleteFunc(deny, other)}
+	addresses := s.deniesAddresses(deny)
+	return wire.Rules{Permit: slices.DeleteFunc(permit, other), Deny: slices.DeleteFunc(deny, other), Addresses: addresses}
 }
 
 // opens reports whether this sandbox has connections that are opened.

@@ -40,7 +40,9 @@ func refuse(end End, format string, a ...any) *refusal {
 // A permission is what was allowed for a flow, to be asked for again.
 type permission struct {
 	capability capability.Capability
-	addr       bool // it is for an address that has to be granted by itself
+	addr       bool                  // it is for an address that has to be granted by itself
+	anyPath    bool                  // it is for one request, whose path may be any
+	name       capability.Capability // set: it is for an address that this leads to, which must not be denied
 }
 
 // locate finds what a destination of the sandbox stands for. release is called

@@ -98,6 +98,10 @@ type Config struct {
 	Subject decision.Subject
 	Checker decision.Checker // nil denies
 	Asker   Asker            // nil: nobody can be asked
+	// Leads answers about an address that an allowed name leads to: Deny where that is
+	// denied, by whatever says so, and not because nothing grants it. It is asked
+	// where the rules are about addresses. nil denies.
+	Leads func(ctx context.Context, r decision.Request) decision.Decision
 	// Known reports, quickly, whether the sandbox may know that a name exists: one
 	// that is granted, or that may be asked for. nil knows none.
 	Known func(name string) bool

@@ -26,6 +26,9 @@ import (
 // one of them leads is opened, and each of its requests decided.
 type Rules struct {
 	Permit, Deny []capability.Capability
+	// Addresses: something may deny addresses, so each that an allowed name leads to
+	// is asked about (Config.Leads).
+	Addresses bool
 }
 
 // A Request is one request over an opened connection, as it is told to the log.
@@ -181,7 +184,7 @@ func (o *openFlow) Decide(ctx context.Context, a request.Ask) request.Answer {
 		return request.Answer{Capability: c.Display(), Reason: string(NotGranted),
 			Why: "its path is written in a way that servers read differently, and may be one that " + by.Display() + " denies"}
 	}
-	d, use, release, no := o.permit(ctx, c)
+	d, use, release, no := o.permit(ctx, c, odd)
 	answer := request.Answer{Allowed: no == nil, Decision: d.Request, Use: use, Release: release}
 	if no == nil {
 		if use != 0 {
@@ -229,10 +232,11 @@ func (o *openFlow) capability(a request.Ask) (c capability.Capability, odd bool,
 //
 // Security: grants that change after the decision and before the flow rests on it
 // are seen here; those that change later end the flow.
-func (o *openFlow) permit(ctx context.Context, c capability.Capability) (d decision.Decision, use uint64, release func(), no *refusal) {
+func (o *openFlow) permit(ctx context.Context, c capability.Capability, odd bool) (d decision.Decision, use uint64, release func(), no *refusal) {
 	p, f := o.plane, o.flow
 	seen := p.rechecks.Load()
 	must := p.must(c, o.target)
+	must.anyPath = odd
 	d, use, no = p.judgeRequest(ctx, f, o.target, must)
 	if no != nil {
 		return d, 0, nil, no
@@ -247,7 +251,7 @@ func (o *openFlow) permit(ctx context.Context, c capability.Capability) (d decis
 
 // judgeRequest puts the request, asks where that is the answer, and puts it again.
 func (p *Plane) judgeRequest(ctx context.Context, f *flow, t target, must permission) (decision.Decision, uint64, *refusal) {
-	r := decision.Request{Subject: p.subject(f), Capability: must.capability, CanAsk: p.cfg.Asker != nil}
+	r := decision.Request{Subject: p.subject(f), Capability: must.capability, CanAsk: p.cfg.Asker != nil, AnyPath: must.anyPath}
 	d, use, ok := p.judge(ctx, r, must, t.name)
 	if ok || d.Outcome != decision.Ask {
 		return d, use, unless(ok, NotGranted, d)

@@ -4,10 +4,10 @@ package egress
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
-	"ambit.dev/ambit/internal/core/capability"
 	"ambit.dev/ambit/internal/core/decision"
 	"ambit.dev/ambit/internal/egress/address"
 )
@@ -21,13 +21,13 @@ const maxAddresses = 16
 // Security: this is the one time that the name is resolved; what is returned is
 // dialled and nothing else, so a resolver that changes its mind changes nothing.
 // Each address that is not public needs a grant of its own, whatever name led to
-// it, and in whatever form it came.
+// it, and in whatever form it came; and none may be one that is denied.
 func (p *Plane) resolve(ctx context.Context, f *flow, t target) ([]netip.Addr, *refusal) {
 	if t.name == "" {
 		return []netip.Addr{t.addr}, nil // its class was part of the decision
 	}
 	if t.name == HostName {
-		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, nil
+		return p.undenied(ctx, f, t, []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()})
 	}
 	// With its last dot, or the host's list of search domains would be tried.
 	all, err := p.cfg.Resolver.LookupNetIP(ctx, "ip", t.name+".")
@@ -52,7 +52,73 @@ func (p *Plane) resolve(ctx context.Context, f *flow, t target) ([]netip.Addr, *
 	if len(may) == 0 {
 		return nil, none
 	}
-	return may, nil
+	return p.undenied(ctx, f, t, may)
+}
+
+// undenied leaves out the addresses of a name that are denied.
+//
+// Security: who denies an address denies what is there, under whatever name somebody
+// else has it. An IPv4 address inside an IPv6 one is asked about too.
+func (p *Plane) undenied(ctx context.Context, f *flow, t target, all []netip.Addr) (may []netip.Addr, no *refusal) {
+	if !p.asksAddresses() {
+		return all, nil
+	}
+	f.mu.Lock()
+	opened := f.opened
+	f.mu.Unlock()
+	for _, a := range all {
+		d := decision.Decision{Outcome: decision.Ask}
+		for _, m := range t.leadsTo(a, opened) {
+			if d = p.leads(ctx, p.subject(f), m); d.Outcome == decision.Deny {
+				break
+			}
+		}
+		if d.Outcome == decision.Deny {
+			no = refuse(NotGranted, "%s resolves to %s: %s", t.name, a, reason(d))
+		} else {
+			may = append(may, a)
+		}
+	}
+	if len(may) > 0 {
+		return may, nil
+	}
+	return nil, no
+}
+
+// asksAddresses reports whether something may deny addresses.
+func (p *Plane) asksAddresses() bool { return p.cfg.Rules != nil && p.cfg.Rules().Addresses }
+
+// leads asks about an address that a name leads to.
+func (p *Plane) leads(ctx context.Context, s decision.Subject, m permission) decision.Decision {
+	r := decision.Request{Subject: s, Capability: m.capability, Name: m.name, Why: hostOf(m.name) + " resolves to it"}
+	if p.cfg.Leads == nil {
+		return decision.Failed(r, errors.New("there is nobody to decide"))
+	}
+	return p.cfg.Leads(ctx, r)
+}
+
+// leadsTo is what is asked about an address to which the target's name leads, and about
+// the IPv4 address in it. Of a connection that is opened, each request is decided by itself.
+func (t target) leadsTo(a netip.Addr, opened bool) (all []permission) {
+	forms := []netip.Addr{address.Plain(a)}
+	if inner, ok := address.Carried(a); ok {
+		forms = append(forms, inner)
+	}
+	for _, a := range forms {
+		var m permission // where it stays zero, whoever is asked about it denies
+		to := target{addr: a, port: t.port, udp: t.udp}
+		c, err := to.capability()
+		name, bad := t.capability()
+		if opened && err == nil && bad == nil {
+			c, err = c.Narrow(nil, nil)
+			name, bad = name.Narrow(nil, nil)
+		}
+		if err == nil && bad == nil {
+			m.capability, m.name = c, name
+		}
+		all = append(all, m)
+	}
+	return all
 }
 
 // granted reports whether an address that a name led to is granted itself.
@@ -61,11 +127,7 @@ func (p *Plane) granted(ctx context.Context, f *flow, t target, a netip.Addr, cl
 	if class == "" || class == address.Multicast || class == address.Unspecified {
 		return false
 	}
-	text := fmt.Sprintf("net.connect:%s:%d", addressText(a), t.port)
-	if t.udp {
-		text += "/udp"
-	}
-	c, err := capability.Parse(text)
+	c, err := target{addr: a, port: t.port, udp: t.udp}.capability()
 	if err != nil {
 		return false
 	}

@@ -168,8 +168,8 @@ func (p *Plane) reach(ctx context.Context, f *flow, t target, at inside.Flow) (n
 	defer cancel()
 	c, no := p.dialTarget(ctx, f, t, nil)
 	if no != nil {
-		if no.end == Class {
-			p.keepClass(t, no)
+		if no.end == Class || no.end == NotGranted {
+			p.keepPlace(t, no)
 		}
 		return nil, no
 	}
@@ -238,8 +238,8 @@ func (p *Plane) identify(f *flow, at inside.Flow, always bool) {
 	f.told.Program = program
 }
 
-// keepClass remembers that a name leads nowhere that is granted.
-func (p *Plane) keepClass(t target, no *refusal) {
+// keepPlace remembers that a name leads nowhere that is granted, and not denied.
+func (p *Plane) keepPlace(t target, no *refusal) {
 	if c, err := t.capability(); err == nil {
 		p.refused.keep(c, no)
 	}

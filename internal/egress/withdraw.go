@@ -25,9 +25,7 @@ func (p *Plane) Recheck() {
 		}
 	})
 	p.flows.each(func(f *flow) {
-		f.mu.Lock()
-		rests, passed := slices.Clone(f.rests), !f.opened
-		f.mu.Unlock()
+		rests, passed := p.restsOf(f)
 		if passed && p.nowOpens(f) {
 			f.end(Withdrawn, "its requests are decided one by one now")
 			return
@@ -57,14 +55,25 @@ func (p *Plane) permissions() map[permission]decision.Subject {
 	all := map[permission]decision.Subject{}
 	p.flows.each(func(f *flow) {
 		s := p.subject(f)
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		for _, m := range f.rests {
+		rests, _ := p.restsOf(f)
+		for _, m := range rests {
 			all[m] = s
 		}
 	})
 	p.published.each(func(u *Published) { all[u.must] = p.cfg.Subject })
 	return all
+}
+
+// restsOf is what a flow rests on: what was allowed, and that the address to which its
+// name led is not denied. passed says that its requests are not decided one by one.
+func (p *Plane) restsOf(f *flow) (rests []permission, passed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	rests = slices.Clone(f.rests)
+	if to := f.told.Dialled; f.told.Name != "" && to.IsValid() && p.asksAddresses() {
+		rests = append(rests, target{name: f.told.Name, port: to.Port(), udp: f.told.UDP}.leadsTo(to.Addr(), f.opened)...)
+	}
+	return rests, !f.opened
 }
 
 // putAgain puts each permission once, some at a time.
@@ -90,7 +99,10 @@ func (p *Plane) putAgain(all map[permission]decision.Subject) map[permission]boo
 }
 
 func (p *Plane) permitted(m permission, s decision.Subject) bool {
-	d := p.cfg.Checker.Check(p.ctx, decision.Request{Subject: s, Capability: m.capability, Why: "grants have changed"})
+	if !m.name.IsZero() {
+		return p.leads(p.ctx, s, m).Outcome != decision.Deny
+	}
+	d := p.cfg.Checker.Check(p.ctx, decision.Request{Subject: s, Capability: m.capability, Why: "grants have changed", AnyPath: m.anyPath})
 	by := covering(d)
 	if d.Outcome != decision.Allow || m.addr && anyHost(by) {
 		return false
@@ -101,9 +113,7 @@ func (p *Plane) permitted(m permission, s decision.Subject) bool {
 // stands puts again what one flow rests on.
 func (p *Plane) stands(f *flow) bool {
 	s := p.subject(f)
-	f.mu.Lock()
-	rests := slices.Clone(f.rests)
-	f.mu.Unlock()
+	rests, _ := p.restsOf(f)
 	for _, m := range rests {
 		if !p.permitted(m, s) {
 			return false

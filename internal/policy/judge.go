@@ -12,7 +12,8 @@ import (
 	"ambit.dev/ambit/internal/policy/wire"
 )
 
-// Judge says what the policies forbid of a request.
+// Judge says what the policies forbid of a request. A policy that names an address
+// holds for it under every name that leads there.
 func (s *Set) Judge(r wire.Request, u wire.User) (v wire.Verdict) {
 	if r.As != nil {
 		u = *r.As
@@ -24,7 +25,10 @@ func (s *Set) Judge(r wire.Request, u wire.User) (v wire.Verdict) {
 			if rule.tree.Effect == ast.EffectPermit {
 				continue
 			}
-			if s.apply(rule, sub, &v); v.Forbidden {
+			if s.apply(rule, sub, &v); !v.Forbidden && sub.leads.IsValid() && slices.Contains(rule.hosts, sub.leads.String()) {
+				s.apply(rule, s.subjectOf(wire.Request{Context: r.Context}, r.Leads, u), &v)
+			}
+			if v.Forbidden {
 				v.Holes = nil
 				return v
 			}
@@ -43,6 +47,8 @@ func (s *Set) apply(rule *rule, sub *subject, v *wire.Verdict) {
 		forbids("")
 	case sub.each:
 		// It is about some of it, each of which is a request of its own.
+	case sub.anyPath:
+		forbids("its path is written in a way that servers read differently, and may be one that it speaks of")
 	case len(sub.unseen) > 0:
 		forbids("it speaks of requests, and over this connection nobody sees them; grant requests to it (net.connect:HOST/http:…)")
 	case at.vague || sub.path == "":

@@ -173,6 +173,58 @@ func TestOthers(t *testing.T) {
 	}
 }
 
+// TestLeads holds what is said of an address to which a name leads, which was allowed
+// itself: what is about addresses, by range or by name, and no more than that.
+func TestLeads(t *testing.T) {
+	const forbid = `forbid (principal, action in Ambit::Action::"net", resource is Ambit::Host)`
+	inner := forbid + ` when { resource has ip && resource.ip.isInRange(ip("192.0.2.0/24")) };`
+	exact := `forbid (principal, action in Ambit::Action::"net", resource == Ambit::Host::"192.0.2.1");`
+	listed := forbid + ` when { ["192.0.2.9", "192.0.2.1"].contains(resource.host) };`
+	ours := forbid + ` unless { resource in Ambit::Domain::"corp.example" };`
+	but := forbid + ` unless { resource in Ambit::Domain::"corp.example" && resource != Ambit::Host::"192.0.2.1" };`
+	deletes := forbid + ` when { resource has method && resource.method == "DELETE" };`
+	for _, tc := range []struct{ policy, name, leads, want string }{
+		{inner, "net.connect:a.corp.example:80", "net.connect:192.0.2.1:80", "forbidden"},
+		{inner, "net.connect:a.corp.example:80", "net.connect:198.51.100.1:80", "open"},
+		{inner, "net.connect:a.corp.example:80/http", "net.connect:192.0.2.1:80/http", "forbidden"},
+		{exact, "net.connect:a.corp.example:80", "net.connect:192.0.2.1:80", "forbidden"},
+		{exact, "net.connect:a.corp.example:80", "net.connect:192.0.2.2:80", "open"},
+		{exact, "net.connect:a.corp.example:80/udp", "net.connect:192.0.2.1:80/udp", "forbidden"},
+		{listed, "net.connect:a.corp.example:80", "net.connect:192.0.2.1:80", "forbidden"},
+		{ours, "net.connect:a.corp.example:80", "net.connect:192.0.2.1:80", "open"},
+		{but, "net.connect:a.corp.example:80", "net.connect:192.0.2.1:80", "forbidden"},
+		{but, "net.connect:a.corp.example:80", "net.connect:192.0.2.2:80", "open"},
+		{deletes, "net.connect:a.corp.example:80/http", "net.connect:192.0.2.1:80/http", "open"}, // each request is decided
+	} {
+		r := request(t, tc.name)
+		r.Leads = request(t, tc.leads).Capability
+		if got := said(setOf(t, tc.policy).Judge(r, ana)); got != tc.want {
+			t.Errorf("%s\n%s, which leads to %s: got %q, want %q", tc.policy, tc.name, tc.leads, got, tc.want)
+		}
+	}
+}
+
+// TestAnyPath holds what is said of one request whose path may be any.
+func TestAnyPath(t *testing.T) {
+	const forbid = `forbid (principal, action in Ambit::Action::"net", resource is Ambit::Host) when { `
+	for _, tc := range []struct{ condition, ask, want string }{
+		{`resource has target && resource.target like "/secret*"`, "net.connect:a.example:80/http:GET", "forbidden"},
+		{`resource has target && resource has method && resource.target == "/secret" && resource.method == "PUT"`, "net.connect:a.example:80/http:GET", "open"},
+		{`resource has method && resource.method == "PUT"`, "net.connect:a.example:80/http:PUT", "forbidden"},
+		{`resource has method && resource.method == "PUT"`, "net.connect:a.example:80/http:GET", "open"},
+	} {
+		r := request(t, tc.ask)
+		set := setOf(t, forbid+tc.condition+" };")
+		if got := said(set.Judge(r, ana)); got == "forbidden" && strings.Contains(tc.condition, "target") {
+			t.Errorf("%s\n%s: a grant is %q", tc.condition, tc.ask, got)
+		}
+		r.AnyPath = true
+		if got := said(set.Judge(r, ana)); got != tc.want {
+			t.Errorf("%s\n%s: got %q, want %q", tc.condition, tc.ask, got, tc.want)
+		}
+	}
+}
+
 // TestEveryKind: each kind of capability is an action of the schema.
 func TestEveryKind(t *testing.T) {
 	for _, k := range capability.Kinds() {

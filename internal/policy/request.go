@@ -39,17 +39,22 @@ type subject struct {
 	context  types.Record
 	user     types.EntityUID
 
-	path    string   // of paths: the one, or the folder
-	single  bool     // it is one path, with nothing beneath
-	several bool     // it is several hosts
-	each    bool     // each use of it is a request of its own, later
-	unseen  []string // attributes that are not known
+	path    string     // of paths: the one, or the folder
+	single  bool       // it is one path, with nothing beneath
+	several bool       // it is several hosts
+	each    bool       // each use of it is a request of its own, later
+	anyPath bool       // it is one request, whose path may be any
+	unseen  []string   // attributes that are not known
+	leads   netip.Addr // to which the host leads; not valid: not known
 }
 
 // subjectOf makes of a request what is decided about. c is what it asks for, or a
 // part of that.
 func (s *Set) subjectOf(r wire.Request, c capability.Capability, u wire.User) *subject {
-	sub := &subject{part: c, single: r.Single, user: types.NewEntityUID(typeUser, types.String(fmt.Sprintf("%d/%s", u.UID, u.Name)))}
+	sub := &subject{part: c, single: r.Single, anyPath: r.AnyPath, user: types.NewEntityUID(typeUser, types.String(fmt.Sprintf("%d/%s", u.UID, u.Name)))}
+	if _, _, to, _, ok := r.Leads.Hosts(); ok {
+		sub.leads = to.Addr()
+	}
 	sub.entities = types.EntityMap{}
 	var groups []types.EntityUID
 	for _, g := range u.Groups {
@@ -150,11 +155,15 @@ func (sub *subject) host(scope string, flows bool) types.Entity {
 	}
 	if ip, err := netip.ParseAddr(name); err == nil {
 		m["ip"] = types.IPAddr(netip.PrefixFrom(ip, ip.BitLen()))
+	} else if sub.leads.IsValid() {
+		m["ip"] = types.IPAddr(netip.PrefixFrom(sub.leads, sub.leads.BitLen()))
 	}
 	method, target, whole := strings.Cut(strings.TrimPrefix(rule, ":"), ":")
 	switch {
 	case seen && whole && !strings.ContainsAny(method+target, "*?[,"):
 		m["method"], m["target"] = types.String(method), types.String(target)
+	case seen && sub.anyPath:
+		m["method"], sub.unseen = types.String(method), append(sub.unseen, "target")
 	case seen:
 		sub.unseen, sub.each = append(sub.unseen, "method", "target"), true
 	case flows: // what goes over it nobody looks at

@@ -40,7 +40,8 @@ var validator = sync.OnceValues(func() (*validate.Validator, error) {
 // A rule is a policy that was read.
 type rule struct {
 	wire.Policy
-	tree *ast.Policy
+	tree  *ast.Policy
+	hosts []string // that it names
 }
 
 // A Set is what the files of a folder say together.
@@ -104,7 +105,13 @@ func (s *Set) add(r *rule) error {
 				r.Warning = "in like a * stands for slashes too: grants of folders in which such a path could come to be are refused; resource in Ambit::Glob::\"…\" is exact"
 			}
 		case ast.NodeValue:
+			if text, ok := n.Value.(types.String); ok {
+				r.hosts = append(r.hosts, string(text))
+			}
 			for _, id := range entities(n.Value) {
+				if id.Type == typeHost {
+					r.hosts = append(r.hosts, string(id.ID))
+				}
 				if e := s.name(id); e != nil {
 					err = e
 				}

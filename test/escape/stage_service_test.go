@@ -8,12 +8,14 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"path"
 	"strings"
 	"time"
@@ -49,6 +51,8 @@ func (s stage) serve(v service) error {
 	case "hidden":
 		go s.hidden(v, l)
 		return nil
+	case "vouched":
+		return s.vouched(v, l)
 	case "http":
 		go func() {
 			_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -95,6 +99,28 @@ func (s stage) guarded(v service, w http.ResponseWriter, r *http.Request) {
 	}
 	s.note(v.Name)
 	fmt.Fprintln(w, s.Token)
+}
+
+// secretValue is the secret whose arrival a vouched server answers with the token.
+const secretValue = "value-of-the-secret"
+
+// vouched is a server whose certificate is the only root in a file beside Reached.
+func (s stage) vouched(v service, l net.Listener) error {
+	cert, err := certificateOf("forbidden.test", "other.test")
+	if err != nil {
+		return err
+	}
+	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
+	if err := os.WriteFile(s.Reached+"-root.pem", root, 0o644); err != nil {
+		return err
+	}
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.note(v.Name); strings.Contains(r.Header.Get("Authorization"), secretValue) {
+			fmt.Fprintln(w, s.Token)
+		}
+	})
+	go func() { _ = http.Serve(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}}), h) }()
+	return nil
 }
 
 // tell gives a client the token. With TLS it counts who has said what he wants.
@@ -182,12 +208,15 @@ func withTLS(l net.Listener) (net.Listener, error) {
 }
 
 // anyCertificate is one that nobody should believe.
-func anyCertificate() (tls.Certificate, error) {
+func anyCertificate() (tls.Certificate, error) { return certificateOf() }
+
+// certificateOf is one for some names, signed by itself.
+func certificateOf(names ...string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: names}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }

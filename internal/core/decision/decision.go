@@ -63,6 +63,12 @@ type Request struct {
 	Capability capability.Capability `json:"capability"`
 	Why        string                `json:"why,omitempty"` // what the program was doing, for people
 	CanAsk     bool                  `json:"can_ask,omitempty"`
+	// AnyPath says that it is one request over a connection, whose path servers read in
+	// different ways: it may be any, and the capability names none.
+	AnyPath bool `json:"any_path,omitempty"`
+	// Name is that of a host, and its port, which was allowed and leads to the address
+	// that the capability is about; zero: the address was named itself.
+	Name capability.Capability `json:"name,omitzero"`
 }
 
 // Rule names the step that decided.

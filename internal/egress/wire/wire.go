@@ -75,6 +75,8 @@ func (h Hello) Descriptors() int {
 type Rules struct {
 	Permit []capability.Capability `json:",omitempty"`
 	Deny   []capability.Capability `json:",omitempty"`
+	// Addresses: something may deny addresses, so each that a name leads to is asked about.
+	Addresses bool `json:",omitempty"`
 }
 
 // Message is any other message; exactly one field but ID and Any is set.
@@ -86,6 +88,7 @@ type Message struct {
 	Ready bool              `json:"ready,omitempty"` // packets are answered
 	Fault string            `json:"fault,omitempty"` // it cannot go on
 	Check *decision.Request `json:"check,omitempty"`
+	Leads *decision.Request `json:"leads,omitempty"` // an allowed name leads to that address: is it denied?
 	Ask   *Ask              `json:"ask,omitempty"`
 	Give  bool              `json:"give_up,omitempty"` // nobody waits for the answer with this ID
 	Flow  *Flow             `json:"flow,omitempty"`

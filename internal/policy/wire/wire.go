@@ -35,8 +35,13 @@ type Hello struct {
 type Request struct {
 	Capability capability.Capability `json:"capability"` // resolved
 	// Single says that a path is that of one object, with nothing beneath it.
-	Single  bool    `json:"single,omitempty"`
-	Context Context `json:"context,omitzero"`
+	Single bool `json:"single,omitempty"`
+	// AnyPath says that it is one request over a connection, whose path may be any.
+	AnyPath bool `json:"any_path,omitempty"`
+	// Leads is of an address to which the host of the capability leads; zero: that is
+	// not known, or there is none.
+	Leads   capability.Capability `json:"leads,omitzero"`
+	Context Context               `json:"context,omitzero"`
 	// As is somebody else than who asks, for tests of policies.
 	As *User `json:"as,omitempty"`
 }
