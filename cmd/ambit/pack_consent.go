@@ -46,12 +46,14 @@ func (in *installation) consent(ctx context.Context, f *installFlags) (allowed [
 		}
 	}
 	switch {
-	case len(in.wants) == 0 || f.lazy:
+	case f.lazy, len(in.wants) == 0 && (f.yes || !in.handed):
 		return nil, nil
 	case f.yes && f.broad:
 		return append(plain, serious...), nil
 	case f.yes:
 		return plain, nil
+	case !term.IsTerminal(int(in.app.in.Fd())) && len(in.wants) == 0:
+		return nil, fmt.Errorf("%s is signed by another key, and there is no terminal to ask at whether that is to be: use --yes or --lazy", in.manifest.ID)
 	case !term.IsTerminal(int(in.app.in.Fd())):
 		return nil, fmt.Errorf("%s asks for %d capabilities that nobody has allowed, and there is no terminal to ask at: use --yes, or --lazy to allow nothing yet; `ambit pack check` lists them", in.manifest.ID, len(in.wants))
 	}
@@ -72,7 +74,9 @@ func (in *installation) show() {
 		printf(say, "  now     %s is installed\n", capability.Printable(auditOr(in.before.Version, in.before.Digest)))
 		verb = "It asks for more than was allowed, to"
 	}
-	printf(say, "\n%s\n", verb)
+	if len(in.wants) > 0 {
+		printf(say, "\n%s\n", verb)
+	}
 	title := ""
 	for _, w := range graver(in.wants) {
 		if risk := riskOf(w.Capability); risk != title {
@@ -116,6 +120,12 @@ func wantWords(m manifest.Manifest, w manifest.Want) string {
 // question asks at the terminal. Anything but a clear yes is none.
 func (in *installation) question(ctx context.Context, plain, serious []capability.Capability) (allowed []capability.Capability, err error) {
 	lines := in.app.lines(ctx)
+	if in.handed {
+		printf(in.app.err, "Take the new key? [y]es, [N]o: ")
+		if text, err := lines(); err != nil || text != "y" && text != "yes" {
+			return nil, errors.Join(err, errors.New("nothing was installed"))
+		}
+	}
 	if len(plain) > 0 {
 		what := "Allow this?"
 		if len(serious) > 0 {

@@ -17,7 +17,7 @@ import (
 // installFlags are the flags of ambit pack install.
 type installFlags struct {
 	yes, broad, lazy bool
-	signer           string
+	trust            trustFlags
 	prepared         preparedFlags
 }
 
@@ -37,7 +37,8 @@ A version that asks for no more than was allowed is installed without a question
 One that asks for more shows that, and asks for that alone. What a version does
 not ask for any more is taken back, but for the part of it that it still asks for. A
 pack that was signed is updated only by what
-the same key signed.
+the same key signed, and every pack by no version that is older than the one
+installed last, also after ambit pack rm; --allow-older does.
 
 For programs that ask a person themselves there are two steps: ambit pack prepare
 says what a pack asks for, and --prepared installs exactly that, once, with what
@@ -70,7 +71,19 @@ func (f *installFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.yes, "yes", false, "allow what it asks for without a question, but for what is broad")
 	fl.BoolVar(&f.broad, "broad", false, "with --yes, also what is broad, such as a whole home")
 	fl.BoolVar(&f.lazy, "lazy", false, "allow nothing now")
-	fl.StringVar(&f.signer, "signer", "", "install only what this `KEY` signed, and let it take over from another key")
+	f.trust.add(cmd)
+}
+
+// trustFlags say what is taken that would be refused otherwise.
+type trustFlags struct {
+	signer string
+	older  bool
+}
+
+func (f *trustFlags) add(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.signer, "signer", "", "only what this `KEY` signed, and let it take over from another key")
+	fl.BoolVar(&f.older, "allow-older", false, "also a version that is older than the one installed last")
 }
 
 // an installation is a pack that is being installed.
@@ -85,6 +98,8 @@ type installation struct {
 	manifest manifest.Manifest // resolved there
 	to       grantee
 	wants    []manifest.Want // neither granted nor denied yet
+	same     bool            // its version is the one installed last, and its content is not
+	handed   bool            // another key signed it, to which the one before has handed on
 	denied   []manifest.Want // denied until further notice
 	dropped  []grant.Grant   // what it does not ask for any more
 	narrowed []grant.Grant   // what stays of that, in its place
@@ -99,8 +114,14 @@ func (a *app) installPack(ctx context.Context, f *installFlags, source string) e
 		return err
 	}
 	defer in.draft.Close() //nolint:errcheck // a folder that stays is swept later
-	if err := in.mayTake(f.signer); err != nil {
+	if err := in.mayTake(f.trust); err != nil {
 		return err
+	}
+	if in.same {
+		printf(a.err, "%s\n", in.sameWords())
+	}
+	if in.handed {
+		printf(a.err, "%s\n", in.handedWords())
 	}
 	if err := in.compare(ctx); err != nil {
 		return err
@@ -162,25 +183,6 @@ func (a *app) installation(draft *pack.Draft, source string) (in *installation, 
 	}
 	in.to = grantee{manifest: in.manifest, dir: in.folder, digest: draft.Manifest.Digest()}
 	return in, nil
-}
-
-// mayTake refuses a pack whose id is another's.
-//
-// Security: an update has what was granted to the version before. Whoever signed
-// that has to have signed this.
-func (in *installation) mayTake(signer string) error {
-	id, b, d := in.draft.Manifest.ID, in.before, in.draft
-	switch {
-	case signer != "" && d.Signer != signer:
-		return fmt.Errorf("%s is %s, and not by the key that --signer names", id, signedBy(d.Signer))
-	case !in.known:
-		return nil
-	case b.Digest == "" && b.Folder != in.source:
-		return fmt.Errorf("the id %s belongs to the pack in %q, with what was granted to it; to install this one, first give that up: ambit pack rm %s", id, b.Folder, id)
-	case b.Signer != "" && d.Signer != b.Signer && signer == "":
-		return fmt.Errorf("%s is %s, and what is installed is %s: this is no update of it. If the signer has a new key, name it with --signer", id, signedBy(d.Signer), signedBy(b.Signer))
-	}
-	return nil
 }
 
 // compare finds what the pack wants and nobody has answered, what of it was denied,

@@ -36,7 +36,8 @@ func (a *app) offers() (pack.Offers, error) {
 
 // prepareFlags are the flags of ambit pack prepare.
 type prepareFlags struct {
-	signer, caller   string
+	trust            trustFlags
+	caller           string
 	update, uploaded bool
 }
 
@@ -56,7 +57,7 @@ granted. What is printed has an id, which is good for one ambit pack install
 		RunE: func(cmd *cobra.Command, args []string) error { return a.preparePack(cmd.Context(), f, args[0]) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.signer, "signer", "", "only what this `KEY` signed, and let it take over from another key")
+	f.trust.add(cmd)
 	fl.StringVar(&f.caller, "for", "", "for `WHO`: it is installed only with the same --for")
 	fl.BoolVar(&f.update, "update", false, "what the source of an installed pack has now")
 	fl.BoolVar(&f.uploaded, "uploaded", false, "do not remember where the archive lies: it was uploaded")
@@ -75,9 +76,11 @@ type readyPack struct {
 	Kind        manifest.Kind           `json:"kind"`
 	Description string                  `json:"description,omitempty"`
 	Entry       []string                `json:"entry"`
-	Signer      string                  `json:"signer_state"` // unsigned, first, same or takes-over
+	Signer      string                  `json:"signer_state"` // unsigned, first, same, handed-on or takes-over
 	Wants       []readyWant             `json:"wants"`
 	Dropped     []capability.Capability `json:"dropped"`
+	Same        bool                    `json:"same_version,omitempty"` // as was installed last, with other content
+	Older       *olderError             `json:"older,omitempty"`        // why nothing lies ready
 }
 
 // readyWant is one capability that a pack declares.
@@ -110,7 +113,10 @@ func (a *app) preparePack(ctx context.Context, f *prepareFlags, source string) e
 	if f.update && in.manifest.ID != id {
 		return fmt.Errorf("the source of %s has another pack now, %s", id, packName(in.draft.Manifest))
 	}
-	if err := in.mayTake(f.signer); err != nil {
+	if err := in.mayTake(f.trust); err != nil {
+		if older, ok := errors.AsType[*olderError](err); ok && a.json {
+			return errors.Join(a.printJSON(readyPack{Older: older}), err)
+		}
 		return err
 	}
 	if err := in.compare(ctx); err != nil {
@@ -124,6 +130,12 @@ func (a *app) preparePack(ctx context.Context, f *prepareFlags, source string) e
 		return a.printJSON(r)
 	}
 	in.show()
+	if in.same {
+		printf(a.err, "%s\n", in.sameWords())
+	}
+	if in.handed {
+		printf(a.err, "%s\n", in.handedWords())
+	}
 	if r.Unchanged {
 		printf(a.out, "%s is what is installed.\n", packName(in.draft.Manifest))
 		return nil
@@ -137,7 +149,7 @@ func (in *installation) offer(f *prepareFlags) (r readyPack, err error) {
 	d := in.draft
 	r = readyPack{Name: d.Manifest.Name, Kind: d.Manifest.Kind, Description: d.Manifest.Description, Entry: d.Manifest.Entry, Signer: in.signerState(),
 		Pack:  pack.Owner{ID: d.Manifest.ID, Folder: in.folder, Digest: d.Digest, Version: d.Manifest.Version, Signer: d.Signer, Source: in.source},
-		Wants: []readyWant{}, Dropped: []capability.Capability{}}
+		Wants: []readyWant{}, Dropped: []capability.Capability{}, Same: in.same}
 	installed := in.known && in.before.Digest != ""
 	if installed {
 		r.Before = &in.before
@@ -148,7 +160,7 @@ func (in *installation) offer(f *prepareFlags) (r readyPack, err error) {
 	for _, g := range in.dropped {
 		r.Dropped = append(r.Dropped, g.Capability)
 	}
-	r.Quiet = installed && len(in.wants) == 0
+	r.Quiet = installed && len(in.wants) == 0 && !in.handed
 	r.Unchanged = f.update && in.before.Digest == d.Digest && in.before.Signer == d.Signer
 	if r.Unchanged {
 		return r, nil
@@ -164,7 +176,7 @@ func (in *installation) offer(f *prepareFlags) (r readyPack, err error) {
 	if err != nil {
 		return r, err
 	}
-	o, err := offers.Put(pack.Offer{For: f.caller, Pack: d.Manifest.ID, Digest: d.Digest, Signer: d.Signer, Named: f.signer != "", Source: in.source, Shown: shown}, d, in.app.now())
+	o, err := offers.Put(pack.Offer{For: f.caller, Pack: d.Manifest.ID, Digest: d.Digest, Signer: d.Signer, Named: f.trust.signer != "", Older: f.trust.older, Source: in.source, Shown: shown}, d, in.app.now())
 	r.ID, r.Until = o.ID, o.Until.Format("2006-01-02T15:04:05Z07:00")
 	return r, err
 }
@@ -178,6 +190,8 @@ func (in *installation) signerState() string {
 		return "first"
 	case in.before.Signer == signer:
 		return "same"
+	case in.handed:
+		return "handed-on"
 	}
 	return "takes-over"
 }
@@ -237,7 +251,7 @@ func (f *preparedFlags) add(cmd *cobra.Command) {
 // is installed. The offer is used up before anything is.
 func (a *app) installPrepared(ctx context.Context, f *installFlags) error {
 	p := f.prepared
-	if f.yes || f.lazy || f.broad || f.signer != "" {
+	if f.yes || f.lazy || f.broad || f.trust != (trustFlags{}) {
 		return errors.New("--prepared goes with --digest, --allow, --deny, --typed and --for alone")
 	}
 	offers, err := a.offers()
@@ -282,11 +296,11 @@ func (in *installation) asShown(ctx context.Context, o pack.Offer, digest string
 	if digest != in.draft.Digest {
 		return errors.New("--digest is not that of what was prepared: nothing was installed")
 	}
-	signer := ""
+	trust := trustFlags{older: o.Older}
 	if o.Named {
-		signer = o.Signer
+		trust.signer = o.Signer
 	}
-	if err := in.mayTake(signer); err != nil {
+	if err := in.mayTake(trust); err != nil {
 		return err
 	}
 	if err := in.compare(ctx); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,18 +36,26 @@ those who are to install what you sign.`,
 }
 
 func (a *app) packSign() *cobra.Command {
-	var key string
+	var key, to, until string
 	cmd := &cobra.Command{
 		Use:   "sign --key FILE FOLDER",
 		Short: "Sign a pack",
 		Long: `Sign everything that is in a pack's folder (but for .git), with its id and version.
 The signature goes into the folder, as ambit.sig. Whoever has installed the pack
-updates it only by what the same key signed.`,
-		Example: "  ambit pack sign --key ~/.config/ambit-signer ./words\n  ambit pack sign --key ~/.config/ambit-signer --json .",
+updates it only by what the same key signed, or one to which that key has handed on:
+with --hand-on the pack is not signed, and the key says in it (in ambit.keys) that
+another one signs this pack from now on. Sign it with that one then.`,
+		Example: "  ambit pack sign --key ~/.config/ambit-signer ./words\n  ambit pack sign --key ~/.config/ambit-signer --json .\n  ambit pack sign --key ~/.config/ambit-signer --hand-on \"$(cat new.pub)\" ./words",
 		Args:    exactly(1, "the folder of a pack"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if key == "" {
 				return errors.New("a signature needs a key: --key FILE; `ambit pack key` makes one")
+			}
+			if to != "" {
+				return a.handOn(args[0], key, to, until)
+			}
+			if until != "" {
+				return errors.New("--until goes with --hand-on: a signature has no end")
 			}
 			p, err := pack.Sign(args[0], key)
 			if err != nil {
@@ -60,5 +69,28 @@ updates it only by what the same key signed.`,
 		},
 	}
 	cmd.Flags().StringVar(&key, "key", "", "the private key is in this `FILE`")
+	cmd.Flags().StringVar(&to, "hand-on", "", "do not sign: say that this `KEY` signs the pack from now on")
+	cmd.Flags().StringVar(&until, "until", "", "with --hand-on: that counts for so long, or until then: `TIME`, as in 90d or 2027-12-01")
 	return cmd
+}
+
+// handOn has a key say that another one signs a pack from now on.
+func (a *app) handOn(dir, key, to, until string) error {
+	var end time.Time
+	if until != "" {
+		var err error
+		if end, err = a.until("--until", until); err != nil {
+			return err
+		}
+	}
+	if err := pack.HandOn(dir, key, to, end); err != nil {
+		return fmt.Errorf("hand %s on: %w", shellWord(dir), err)
+	}
+	if a.json {
+		return a.printJSON(struct {
+			Key string `json:"key"`
+		}{to})
+	}
+	printf(a.out, "%s says that the pack is %s from now on. It has no signature now: sign it with that key.\n", pack.HandoverFile, signedBy(to))
+	return nil
 }

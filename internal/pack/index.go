@@ -2,11 +2,13 @@ package pack
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"ambit.dev/ambit/internal/statefile"
@@ -31,24 +33,77 @@ type Index struct{ path string }
 // In is the index in a file, which need not be there.
 func In(path string) Index { return Index{path} }
 
+// Taken is the version of a pack that was installed last of what one key signed, or
+// nobody. It is remembered when the pack is removed, so that nobody brings back an older
+// one unseen.
+type Taken struct {
+	ID      string `json:"id"`
+	Signer  string `json:"signer,omitempty"`
+	Version string `json:"version,omitempty"`
+	Digest  string `json:"digest"`
+}
+
 // document is what the file has.
 type document struct {
 	Version int     `json:"version"`
 	Packs   []Owner `json:"packs"`
+	Taken   []Taken `json:"taken,omitempty"` // since version 2; in the order of ids and signers
 }
 
-const documentVersion = 1
+const documentVersion = 2
 
 // All are the owners, in the order of their ids.
 func (x Index) All() ([]Owner, error) {
+	d, err := x.read()
+	return d.Packs, err
+}
+
+func (x Index) read() (document, error) {
 	text, err := statefile.Read(x.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return document{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the packs in %q: %w", x.path, err)
+		return document{}, fmt.Errorf("read the packs in %q: %w", x.path, err)
 	}
 	return parse(x.path, text)
+}
+
+// Taken are the versions of a pack that were installed last: of what a key signed, and
+// of what is installed now, whoever signed that.
+func (x Index) Taken(id, signer string) (all []Taken, err error) {
+	d, err := x.read()
+	for _, o := range d.Packs {
+		if o.ID == id && o.Digest != "" {
+			all = append(all, o.taken())
+		}
+	}
+	for _, t := range d.Taken {
+		if t.ID == id && t.Signer == signer && !slices.Contains(all, t) {
+			all = append(all, t)
+		}
+	}
+	return all, err
+}
+
+func (o Owner) taken() Taken { return Taken{o.ID, o.Signer, o.Version, o.Digest} }
+
+// take remembers what is installed, in the place of what was before.
+func (d *document) take(o Owner) {
+	if o.Digest == "" {
+		return
+	}
+	t := o.taken()
+	i, known := slices.BinarySearchFunc(d.Taken, t, Taken.compare)
+	if known {
+		d.Taken[i] = t
+		return
+	}
+	d.Taken = slices.Insert(d.Taken, i, t)
+}
+
+func (t Taken) compare(o Taken) int {
+	return cmp.Or(strings.Compare(t.ID, o.ID), strings.Compare(t.Signer, o.Signer))
 }
 
 // Owner is whom an id belongs to.
@@ -68,10 +123,11 @@ func (x Index) Change(id string, do func(before Owner, known bool) (Owner, error
 		return fmt.Errorf("lock the packs in %q: %w", x.path, err)
 	}
 	defer unlock()
-	all, err := x.All()
+	d, err := x.read()
 	if err != nil {
 		return err
 	}
+	all := d.Packs
 	i, known := slices.BinarySearchFunc(all, id, func(o Owner, id string) int { return bytes.Compare([]byte(o.ID), []byte(id)) })
 	var before Owner
 	if known {
@@ -88,7 +144,10 @@ func (x Index) Change(id string, do func(before Owner, known bool) (Owner, error
 	default:
 		all = slices.Insert(all, i, after)
 	}
-	if err := statefile.Replace(x.path, document{documentVersion, all}); err != nil {
+	d.take(before) // an index of version 1 has not
+	d.take(after)
+	d.Version, d.Packs = documentVersion, all
+	if err := statefile.Replace(x.path, d); err != nil {
 		return fmt.Errorf("write the packs in %q: %w", x.path, err)
 	}
 	return nil
@@ -96,20 +155,23 @@ func (x Index) Change(id string, do func(before Owner, known bool) (Owner, error
 
 // parse reads the file strictly: an owner that went missing would let anybody have
 // its id.
-func parse(path string, text []byte) ([]Owner, error) {
-	var d document
-	err := statefile.Decode(text, &d)
+func parse(path string, text []byte) (d document, err error) {
+	err = statefile.Decode(text, &d)
 	switch sorted := func(a, b Owner) int { return bytes.Compare([]byte(a.ID), []byte(b.ID)) }; {
 	case err != nil:
-	case d.Version != documentVersion:
+	case d.Version != documentVersion && d.Version != 1:
 		err = fmt.Errorf("it has version %d, this ambit knows %d", d.Version, documentVersion)
 	case !slices.IsSortedFunc(d.Packs, sorted) || len(slices.CompactFunc(slices.Clone(d.Packs), func(a, b Owner) bool { return a.ID == b.ID })) != len(d.Packs):
 		err = errors.New("its ids are not in order, or one stands there twice")
 	case slices.ContainsFunc(d.Packs, func(o Owner) bool { return o.ID == "" || !filepath.IsAbs(o.Folder) }):
 		err = errors.New("one has no id or no folder")
+	case !slices.IsSortedFunc(d.Taken, Taken.compare) || len(slices.CompactFunc(slices.Clone(d.Taken), func(a, b Taken) bool { return a.compare(b) == 0 })) != len(d.Taken):
+		err = errors.New("the versions that were installed are not in order, or one stands there twice")
+	case slices.ContainsFunc(d.Taken, func(t Taken) bool { return t.ID == "" || t.Digest == "" }):
+		err = errors.New("a version that was installed has no id or no digest")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the packs in %q: %w", path, err)
+		return document{}, fmt.Errorf("the packs in %q: %w", path, err)
 	}
-	return d.Packs, nil
+	return d, nil
 }

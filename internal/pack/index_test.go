@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,6 +66,44 @@ func TestIndex(t *testing.T) {
 	}
 }
 
+// TestTaken: what was installed last of what each key signed is remembered, also when it
+// is removed, and of what an index of the first version has.
+func TestTaken(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "packs.json", `{"version": 1, "packs": [{"id": "a", "folder": "/a", "digest": "sha256:1", "version": "1.0", "signer": "k"}, {"id": "b", "folder": "/b"}]}`, 0o600)
+	x := pack.In(filepath.Join(dir, "packs.json"))
+	want := func(when, id, signer string, want ...string) {
+		t.Helper()
+		taken, err := x.Taken(id, signer)
+		var got []string
+		for _, t := range taken {
+			got = append(got, t.Signer+" "+t.Version)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %s of %q has %q, %v; want %q", when, id, signer, got, err, want)
+		}
+	}
+	change := func(id string, o pack.Owner) {
+		t.Helper()
+		if err := x.Change(id, func(pack.Owner, bool) (pack.Owner, error) { return o, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("before", "a", "k", "k 1.0")
+	want("before", "a", "other", "k 1.0")
+	want("before", "b", "")
+	change("a", pack.Owner{})
+	want("removed", "a", "k", "k 1.0")
+	want("removed", "a", "other")
+	change("a", pack.Owner{ID: "a", Folder: "/c", Digest: "sha256:2", Version: "2.0", Signer: "other"})
+	want("by another key", "a", "k", "other 2.0", "k 1.0")
+	change("a", pack.Owner{ID: "a", Folder: "/d", Digest: "sha256:3", Version: "1.5", Signer: "other"})
+	want("an older one", "a", "other", "other 1.5")
+	change("b", pack.Owner{ID: "b", Folder: "/e"})
+	want("a folder", "b", "")
+	want("of nobody", "c", "")
+}
+
 // An index that cannot be understood, or that others may have written, answers
 // nothing, and least of all that an id is free.
 func TestIndexRefuses(t *testing.T) {
@@ -75,11 +114,13 @@ func TestIndexRefuses(t *testing.T) {
 		"empty":          {"", 0o600},
 		"cut":            {`{"version": 1, "packs": [`, 0o600},
 		"two":            {`{"version": 1, "packs": []} {}`, 0o600},
-		"newer":          {`{"version": 2, "packs": []}`, 0o600},
+		"newer":          {`{"version": 3, "packs": []}`, 0o600},
 		"an unknown key": {`{"version": 1, "packs": [], "more": 1}`, 0o600},
 		"one id twice":   {`{"version": 1, "packs": [{"id": "a", "folder": "/a"}, {"id": "a", "folder": "/b"}]}`, 0o600},
 		"not in order":   {`{"version": 1, "packs": [{"id": "b", "folder": "/a"}, {"id": "a", "folder": "/b"}]}`, 0o600},
 		"no folder":      {`{"version": 1, "packs": [{"id": "a", "folder": "a"}]}`, 0o600},
+		"taken, nothing": {`{"version": 2, "packs": [], "taken": [{"id": "a", "digest": ""}]}`, 0o600},
+		"taken twice":    {`{"version": 2, "packs": [], "taken": [{"id": "a", "digest": "d"}, {"id": "a", "digest": "e"}]}`, 0o600},
 		"of others":      {`{"version": 1, "packs": []}`, 0o666},
 	} {
 		t.Run(name, func(t *testing.T) {

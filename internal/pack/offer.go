@@ -24,6 +24,7 @@ type Offer struct {
 	Digest string    `json:"digest"`
 	Signer string    `json:"signer,omitempty"`
 	Named  bool      `json:"named,omitempty"` // whoever had it prepared named that signer
+	Older  bool      `json:"older,omitempty"` // and allowed a version that is older
 	Source string    `json:"source"`
 	Shown  string    `json:"shown"` // digest of what was asked
 	Until  time.Time `json:"until"`

@@ -40,6 +40,8 @@ type Pack struct {
 	Digest   string            // of the content: "sha256:" and hexadecimal digits
 	Signer   string            // key of who signed it; "" if nobody did
 	Tree     []Entry
+	// Handovers are what keys have said of who signs it after them.
+	Handovers []Handover
 }
 
 // Read reads a pack, all of it. A signature that is there and does not hold is an
@@ -61,6 +63,13 @@ func read(root *os.Root) (p Pack, err error) {
 		return p, err
 	}
 	p.Digest = digest(p.Tree)
+	statements, err := readHandoverFile(root)
+	if err == nil {
+		p.Handovers, err = parseHandovers(statements, p.Manifest.ID)
+	}
+	if err != nil {
+		return p, fmt.Errorf("%s: %w", HandoverFile, err)
+	}
 	text, err := readBounded(root, SignatureFile, maxSignature)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -47,12 +48,19 @@ type readyPack struct {
 		State      string                `json:"state"`
 	} `json:"wants"`
 	Dropped []capability.Capability `json:"dropped"`
+	Same    bool                    `json:"same_version"`
+	Older   *struct {
+		ID      string `json:"id"`
+		Version string `json:"version"`
+		Taken   string `json:"taken"`
+	} `json:"older"`
 }
 
 func (r readyPack) message() *pb.Prepared {
-	m := &pb.Prepared{Id: r.ID, Expires: moment(r.Until), Pack: r.Pack.message(), Name: text(r.Name), Kind: r.Kind, Description: text(r.Description), Entry: texts(r.Entry),
+	m := &pb.Prepared{Id: r.ID, Expires: moment(r.Until), Pack: r.Pack.message(), Name: text(r.Name), Kind: r.Kind, Description: text(r.Description), Entry: texts(r.Entry), SameVersion: r.Same,
 		SignerState: map[string]pb.SignerState{"unsigned": pb.SignerState_SIGNER_STATE_UNSIGNED, "first": pb.SignerState_SIGNER_STATE_FIRST,
-			"same": pb.SignerState_SIGNER_STATE_SAME, "takes-over": pb.SignerState_SIGNER_STATE_TAKES_OVER}[r.Signer]}
+			"same": pb.SignerState_SIGNER_STATE_SAME, "takes-over": pb.SignerState_SIGNER_STATE_TAKES_OVER,
+			"handed-on": pb.SignerState_SIGNER_STATE_HANDED_ON}[r.Signer]}
 	if r.Before != nil {
 		m.Before = r.Before.message()
 	}
@@ -81,15 +89,21 @@ func (s packs) PreparePack(ctx context.Context, r *connect.Request[pb.PreparePac
 	} else if _, registry := strings.CutPrefix(source, "oci://"); !registry && !filepath.IsAbs(source) {
 		return nil, invalid("source: expected an absolute path on the host, or oci:// and a registry's reference")
 	}
-	p, err := s.prepare(ctx, caller, r.Msg.GetSigner(), append(args, "--", source)...)
+	p, err := s.prepare(ctx, caller, r.Msg, append(args, "--", source)...)
 	if err != nil {
 		return nil, failure(err)
 	}
 	return connect.NewResponse(&pb.PreparePackResponse{Prepared: p.message()}), nil
 }
 
+// taking is what a request says about which packs are taken.
+type taking interface {
+	GetSigner() string
+	GetAllowOlder() bool
+}
+
 // prepare has a pack prepared for a caller.
-func (s packs) prepare(ctx context.Context, caller Caller, signer string, args ...string) (p readyPack, err error) {
+func (s packs) prepare(ctx context.Context, caller Caller, t taking, args ...string) (p readyPack, err error) {
 	select {
 	case s.preparing <- struct{}{}:
 		defer func() { <-s.preparing }()
@@ -97,10 +111,23 @@ func (s packs) prepare(ctx context.Context, caller Caller, signer string, args .
 		return p, ctx.Err()
 	}
 	flags := []string{"pack", "prepare", "--for=" + whose(caller)}
-	if signer != "" {
-		flags = append(flags, "--signer="+signer)
+	if t.GetSigner() != "" {
+		flags = append(flags, "--signer="+t.GetSigner())
 	}
-	return p, s.commandWithin(ctx, preparePatience, &p, append(flags, args...)...)
+	if t.GetAllowOlder() {
+		flags = append(flags, "--allow-older")
+	}
+	err = s.commandWithin(ctx, preparePatience, &p, append(flags, args...)...)
+	if p.Older == nil || err == nil {
+		return p, err
+	}
+	refused := connect.NewError(connect.CodeFailedPrecondition, errors.New(text(err.Error())))
+	detail, err := connect.NewErrorDetail(&pb.OlderVersion{Id: text(p.Older.ID), Version: text(p.Older.Version), Taken: text(p.Older.Taken)})
+	if err != nil {
+		return p, err
+	}
+	refused.AddDetail(detail)
+	return p, refused
 }
 
 // An installed is what `ambit pack install --json` prints.
@@ -165,7 +192,7 @@ func (s packs) UpdatePack(ctx context.Context, r *connect.Request[pb.UpdatePackR
 	if _, err := s.known(ctx, r.Msg.GetId()); err != nil {
 		return nil, failure(err)
 	}
-	p, err := s.prepare(ctx, caller, r.Msg.GetSigner(), "--update", "--", r.Msg.GetId())
+	p, err := s.prepare(ctx, caller, r.Msg, "--update", "--", r.Msg.GetId())
 	if err != nil {
 		return nil, failure(err)
 	}

@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -174,6 +175,57 @@ func TestConsent(t *testing.T) {
 	}
 }
 
+// An older version is refused with why, when a pack is installed and when it is updated,
+// and taken where the request says so.
+func TestConsentOlder(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	c := newClient(t, h)
+	folder := putPack(t, h, "words", "2")
+	if _, err := c.install(t, yes(c.prepare(t, folder))); err != nil || c.installed(t) != "2" {
+		t.Fatal(err)
+	}
+	refused := func(what string, err error) {
+		t.Helper()
+		wantCode(t, what, err, connect.CodeFailedPrecondition)
+		failed, _ := errors.AsType[*connect.Error](err)
+		for _, d := range failed.Details() {
+			if m, err := d.Value(); err == nil {
+				if older, ok := m.(*pb.OlderVersion); ok && older.GetId() == words && older.GetVersion() == "1" && older.GetTaken() == "2" {
+					return
+				}
+			}
+		}
+		t.Errorf("%s: it does not say why: %v", what, err)
+	}
+	putPack(t, h, "words", "1")
+	update := &pb.UpdatePackRequest{Id: words}
+	_, err := c.packs.UpdatePack(t.Context(), connect.NewRequest(update))
+	refused("an update", err)
+	_, err = c.packs.PreparePack(t.Context(), from(folder))
+	refused("an installation", err)
+	if c.installed(t) != "2" {
+		t.Errorf("version %s is installed", c.installed(t))
+	}
+	r := from(folder)
+	r.Msg.AllowOlder = true
+	m, err := c.packs.PreparePack(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.install(t, yes(m.Msg.GetPrepared())); err != nil || c.installed(t) != "1" {
+		t.Errorf("version %s is installed: %v", c.installed(t), err)
+	}
+	if p := c.prepare(t, putPack(t, h, "words", "1", `"fs.read:/etc/hostname"`)); !p.GetSameVersion() {
+		t.Error("it is not said that the version was another one")
+	}
+	putPack(t, h, "words", "0")
+	update.AllowOlder = true
+	if m, err := c.packs.UpdatePack(t.Context(), connect.NewRequest(update)); err != nil || m.Msg.GetInstalled() == nil || c.installed(t) != "0" {
+		t.Errorf("an older version is not taken: %v, %v", m, err)
+	}
+}
+
 // What was shown is installed, once, or nothing is.
 func TestConsentExactly(t *testing.T) {
 	t.Parallel()
@@ -278,7 +330,13 @@ func TestConsentStale(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	stale("another version was installed since", p, "fs.read:/etc/hostname")
-	p = c.prepare(t, first)
+	older := from(first)
+	older.Msg.AllowOlder = true
+	m, err := c.packs.PreparePack(t.Context(), older)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = m.Msg.GetPrepared()
 	if out, err := h.Command("grants", "add", "--pack", words, "fs.read:/etc/hostname").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

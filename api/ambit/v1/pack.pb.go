@@ -35,6 +35,8 @@ const (
 	SignerState_SIGNER_STATE_SAME SignerState = 3
 	// Another key, which the request named.
 	SignerState_SIGNER_STATE_TAKES_OVER SignerState = 4
+	// Another key, to which the one before has handed on by a statement that it signed.
+	SignerState_SIGNER_STATE_HANDED_ON SignerState = 5
 )
 
 // Enum value maps for SignerState.
@@ -45,6 +47,7 @@ var (
 		2: "SIGNER_STATE_FIRST",
 		3: "SIGNER_STATE_SAME",
 		4: "SIGNER_STATE_TAKES_OVER",
+		5: "SIGNER_STATE_HANDED_ON",
 	}
 	SignerState_value = map[string]int32{
 		"SIGNER_STATE_UNSPECIFIED": 0,
@@ -52,6 +55,7 @@ var (
 		"SIGNER_STATE_FIRST":       2,
 		"SIGNER_STATE_SAME":        3,
 		"SIGNER_STATE_TAKES_OVER":  4,
+		"SIGNER_STATE_HANDED_ON":   5,
 	}
 )
 
@@ -767,7 +771,9 @@ type PreparePackRequest struct {
 	//	*PreparePackRequest_Upload
 	From isPreparePackRequest_From `protobuf_oneof:"from"`
 	// Only what this key signed, which may take over from another key.
-	Signer        string `protobuf:"bytes,3,opt,name=signer,proto3" json:"signer,omitempty"`
+	Signer string `protobuf:"bytes,3,opt,name=signer,proto3" json:"signer,omitempty"`
+	// Also a version that is older than the one installed last.
+	AllowOlder    bool `protobuf:"varint,4,opt,name=allow_older,json=allowOlder,proto3" json:"allow_older,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -834,6 +840,13 @@ func (x *PreparePackRequest) GetSigner() string {
 	return ""
 }
 
+func (x *PreparePackRequest) GetAllowOlder() bool {
+	if x != nil {
+		return x.AllowOlder
+	}
+	return false
+}
+
 type isPreparePackRequest_From interface {
 	isPreparePackRequest_From()
 }
@@ -853,6 +866,70 @@ func (*PreparePackRequest_Source) isPreparePackRequest_From() {}
 
 func (*PreparePackRequest_Upload) isPreparePackRequest_From() {}
 
+// The detail of a refusal (FAILED_PRECONDITION): nothing says that a version is as new
+// as the one installed last. The same request with allow_older takes it.
+type OlderVersion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// That the pack has.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// That was installed last.
+	Taken         string `protobuf:"bytes,3,opt,name=taken,proto3" json:"taken,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OlderVersion) Reset() {
+	*x = OlderVersion{}
+	mi := &file_ambit_v1_pack_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OlderVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OlderVersion) ProtoMessage() {}
+
+func (x *OlderVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_pack_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OlderVersion.ProtoReflect.Descriptor instead.
+func (*OlderVersion) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *OlderVersion) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *OlderVersion) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *OlderVersion) GetTaken() string {
+	if x != nil {
+		return x.Taken
+	}
+	return ""
+}
+
 type PreparePackResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Prepared      *Prepared              `protobuf:"bytes,1,opt,name=prepared,proto3" json:"prepared,omitempty"`
@@ -862,7 +939,7 @@ type PreparePackResponse struct {
 
 func (x *PreparePackResponse) Reset() {
 	*x = PreparePackResponse{}
-	mi := &file_ambit_v1_pack_proto_msgTypes[9]
+	mi := &file_ambit_v1_pack_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +951,7 @@ func (x *PreparePackResponse) String() string {
 func (*PreparePackResponse) ProtoMessage() {}
 
 func (x *PreparePackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_pack_proto_msgTypes[9]
+	mi := &file_ambit_v1_pack_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +964,7 @@ func (x *PreparePackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreparePackResponse.ProtoReflect.Descriptor instead.
 func (*PreparePackResponse) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{9}
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PreparePackResponse) GetPrepared() *Prepared {
@@ -916,14 +993,16 @@ type Prepared struct {
 	// All that it declares, the gravest first.
 	Wants []*PreparedWant `protobuf:"bytes,10,rep,name=wants,proto3" json:"wants,omitempty"`
 	// What was granted, it does not ask for any more, and is taken back.
-	Dropped       []*Dropped `protobuf:"bytes,11,rep,name=dropped,proto3" json:"dropped,omitempty"`
+	Dropped []*Dropped `protobuf:"bytes,11,rep,name=dropped,proto3" json:"dropped,omitempty"`
+	// Its version was installed before, with other content.
+	SameVersion   bool `protobuf:"varint,12,opt,name=same_version,json=sameVersion,proto3" json:"same_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Prepared) Reset() {
 	*x = Prepared{}
-	mi := &file_ambit_v1_pack_proto_msgTypes[10]
+	mi := &file_ambit_v1_pack_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -935,7 +1014,7 @@ func (x *Prepared) String() string {
 func (*Prepared) ProtoMessage() {}
 
 func (x *Prepared) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_pack_proto_msgTypes[10]
+	mi := &file_ambit_v1_pack_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,7 +1027,7 @@ func (x *Prepared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prepared.ProtoReflect.Descriptor instead.
 func (*Prepared) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{10}
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Prepared) GetId() string {
@@ -1028,6 +1107,13 @@ func (x *Prepared) GetDropped() []*Dropped {
 	return nil
 }
 
+func (x *Prepared) GetSameVersion() bool {
+	if x != nil {
+		return x.SameVersion
+	}
+	return false
+}
+
 type PreparedWant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// To be named in a choice, as it stands here.
@@ -1047,7 +1133,7 @@ type PreparedWant struct {
 
 func (x *PreparedWant) Reset() {
 	*x = PreparedWant{}
-	mi := &file_ambit_v1_pack_proto_msgTypes[11]
+	mi := &file_ambit_v1_pack_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1059,7 +1145,7 @@ func (x *PreparedWant) String() string {
 func (*PreparedWant) ProtoMessage() {}
 
 func (x *PreparedWant) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_pack_proto_msgTypes[11]
+	mi := &file_ambit_v1_pack_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1072,7 +1158,7 @@ func (x *PreparedWant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreparedWant.ProtoReflect.Descriptor instead.
 func (*PreparedWant) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{11}
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PreparedWant) GetCapability() string {
@@ -1134,7 +1220,7 @@ type Dropped struct {
 
 func (x *Dropped) Reset() {
 	*x = Dropped{}
-	mi := &file_ambit_v1_pack_proto_msgTypes[12]
+	mi := &file_ambit_v1_pack_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1232,7 @@ func (x *Dropped) String() string {
 func (*Dropped) ProtoMessage() {}
 
 func (x *Dropped) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_pack_proto_msgTypes[12]
+	mi := &file_ambit_v1_pack_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1159,7 +1245,7 @@ func (x *Dropped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dropped.ProtoReflect.Descriptor instead.
 func (*Dropped) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{12}
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Dropped) GetCapability() string {
@@ -1187,7 +1273,7 @@ type Choice struct {
 
 func (x *Choice) Reset() {
 	*x = Choice{}
-	mi := &file_ambit_v1_pack_proto_msgTypes[13]
+	mi := &file_ambit_v1_pack_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1199,7 +1285,7 @@ func (x *Choice) String() string {
 func (*Choice) ProtoMessage() {}
 
 func (x *Choice) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_pack_proto_msgTypes[13]
+	mi := &file_ambit_v1_pack_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1212,7 +1298,7 @@ func (x *Choice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Choice.ProtoReflect.Descriptor instead.
 func (*Choice) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{13}
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Choice) GetCapability() string {
@@ -1243,7 +1329,7 @@ type InstallPackRequest struct {
 
 func (x *InstallPackRequest) Reset() {
 	*x = InstallPackRequest{}
-	mi := &file_ambit_v1_pack_proto_msgTypes[14]
+	mi := &file_ambit_v1_pack_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1255,7 +1341,7 @@ func (x *InstallPackRequest) String() string {
 func (*InstallPackRequest) ProtoMessage() {}
 
 func (x *InstallPackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_pack_proto_msgTypes[14]
+	mi := &file_ambit_v1_pack_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1268,7 +1354,7 @@ func (x *InstallPackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstallPackRequest.ProtoReflect.Descriptor instead.
 func (*InstallPackRequest) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{14}
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *InstallPackRequest) GetId() string {
@@ -1308,7 +1394,7 @@ type InstallPackResponse struct {
 
 func (x *InstallPackResponse) Reset() {
 	*x = InstallPackResponse{}
-	mi := &file_ambit_v1_pack_proto_msgTypes[15]
+	mi := &file_ambit_v1_pack_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1406,7 @@ func (x *InstallPackResponse) String() string {
 func (*InstallPackResponse) ProtoMessage() {}
 
 func (x *InstallPackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_pack_proto_msgTypes[15]
+	mi := &file_ambit_v1_pack_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1419,7 @@ func (x *InstallPackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstallPackResponse.ProtoReflect.Descriptor instead.
 func (*InstallPackResponse) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{15}
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *InstallPackResponse) GetInstalled() *Installed {
@@ -1357,7 +1443,7 @@ type Installed struct {
 
 func (x *Installed) Reset() {
 	*x = Installed{}
-	mi := &file_ambit_v1_pack_proto_msgTypes[16]
+	mi := &file_ambit_v1_pack_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1369,7 +1455,7 @@ func (x *Installed) String() string {
 func (*Installed) ProtoMessage() {}
 
 func (x *Installed) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_pack_proto_msgTypes[16]
+	mi := &file_ambit_v1_pack_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1382,7 +1468,7 @@ func (x *Installed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Installed.ProtoReflect.Descriptor instead.
 func (*Installed) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{16}
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Installed) GetPack() *Pack {
@@ -1421,16 +1507,18 @@ func (x *Installed) GetRevoked() []string {
 }
 
 type UpdatePackRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Signer        string                 `protobuf:"bytes,2,opt,name=signer,proto3" json:"signer,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Id     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Signer string                 `protobuf:"bytes,2,opt,name=signer,proto3" json:"signer,omitempty"`
+	// Also a version that is older than the one installed last.
+	AllowOlder    bool `protobuf:"varint,3,opt,name=allow_older,json=allowOlder,proto3" json:"allow_older,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdatePackRequest) Reset() {
 	*x = UpdatePackRequest{}
-	mi := &file_ambit_v1_pack_proto_msgTypes[17]
+	mi := &file_ambit_v1_pack_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1442,7 +1530,7 @@ func (x *UpdatePackRequest) String() string {
 func (*UpdatePackRequest) ProtoMessage() {}
 
 func (x *UpdatePackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_pack_proto_msgTypes[17]
+	mi := &file_ambit_v1_pack_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1455,7 +1543,7 @@ func (x *UpdatePackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePackRequest.ProtoReflect.Descriptor instead.
 func (*UpdatePackRequest) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{17}
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *UpdatePackRequest) GetId() string {
@@ -1472,6 +1560,13 @@ func (x *UpdatePackRequest) GetSigner() string {
 	return ""
 }
 
+func (x *UpdatePackRequest) GetAllowOlder() bool {
+	if x != nil {
+		return x.AllowOlder
+	}
+	return false
+}
+
 type UpdatePackResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Outcome:
@@ -1486,7 +1581,7 @@ type UpdatePackResponse struct {
 
 func (x *UpdatePackResponse) Reset() {
 	*x = UpdatePackResponse{}
-	mi := &file_ambit_v1_pack_proto_msgTypes[18]
+	mi := &file_ambit_v1_pack_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1498,7 +1593,7 @@ func (x *UpdatePackResponse) String() string {
 func (*UpdatePackResponse) ProtoMessage() {}
 
 func (x *UpdatePackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_pack_proto_msgTypes[18]
+	mi := &file_ambit_v1_pack_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1511,7 +1606,7 @@ func (x *UpdatePackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePackResponse.ProtoReflect.Descriptor instead.
 func (*UpdatePackResponse) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{18}
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UpdatePackResponse) GetOutcome() isUpdatePackResponse_Outcome {
@@ -1581,7 +1676,7 @@ type RemovePackRequest struct {
 
 func (x *RemovePackRequest) Reset() {
 	*x = RemovePackRequest{}
-	mi := &file_ambit_v1_pack_proto_msgTypes[19]
+	mi := &file_ambit_v1_pack_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1593,7 +1688,7 @@ func (x *RemovePackRequest) String() string {
 func (*RemovePackRequest) ProtoMessage() {}
 
 func (x *RemovePackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_pack_proto_msgTypes[19]
+	mi := &file_ambit_v1_pack_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1606,7 +1701,7 @@ func (x *RemovePackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovePackRequest.ProtoReflect.Descriptor instead.
 func (*RemovePackRequest) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{19}
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RemovePackRequest) GetId() string {
@@ -1627,7 +1722,7 @@ type RemovePackResponse struct {
 
 func (x *RemovePackResponse) Reset() {
 	*x = RemovePackResponse{}
-	mi := &file_ambit_v1_pack_proto_msgTypes[20]
+	mi := &file_ambit_v1_pack_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1639,7 +1734,7 @@ func (x *RemovePackResponse) String() string {
 func (*RemovePackResponse) ProtoMessage() {}
 
 func (x *RemovePackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_pack_proto_msgTypes[20]
+	mi := &file_ambit_v1_pack_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1652,7 +1747,7 @@ func (x *RemovePackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovePackResponse.ProtoReflect.Descriptor instead.
 func (*RemovePackResponse) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{20}
+	return file_ambit_v1_pack_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RemovePackResponse) GetPack() *Pack {
@@ -1719,14 +1814,20 @@ const file_ambit_v1_pack_proto_rawDesc = "" +
 	"\x04data\x18\x03 \x01(\fR\x04data\"@\n" +
 	"\x12UploadPackResponse\x12\x16\n" +
 	"\x06upload\x18\x01 \x01(\tR\x06upload\x12\x12\n" +
-	"\x04size\x18\x02 \x01(\x03R\x04size\"h\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\"\x89\x01\n" +
 	"\x12PreparePackRequest\x12\x18\n" +
 	"\x06source\x18\x01 \x01(\tH\x00R\x06source\x12\x18\n" +
 	"\x06upload\x18\x02 \x01(\tH\x00R\x06upload\x12\x16\n" +
-	"\x06signer\x18\x03 \x01(\tR\x06signerB\x06\n" +
-	"\x04from\"E\n" +
+	"\x06signer\x18\x03 \x01(\tR\x06signer\x12\x1f\n" +
+	"\vallow_older\x18\x04 \x01(\bR\n" +
+	"allowOlderB\x06\n" +
+	"\x04from\"N\n" +
+	"\fOlderVersion\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
+	"\x05taken\x18\x03 \x01(\tR\x05taken\"E\n" +
 	"\x13PreparePackResponse\x12.\n" +
-	"\bprepared\x18\x01 \x01(\v2\x12.ambit.v1.PreparedR\bprepared\"\x91\x03\n" +
+	"\bprepared\x18\x01 \x01(\v2\x12.ambit.v1.PreparedR\bprepared\"\xb4\x03\n" +
 	"\bPrepared\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
 	"\aexpires\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\"\n" +
@@ -1739,7 +1840,8 @@ const file_ambit_v1_pack_proto_rawDesc = "" +
 	"\x06before\x18\t \x01(\v2\x0e.ambit.v1.PackR\x06before\x12,\n" +
 	"\x05wants\x18\n" +
 	" \x03(\v2\x16.ambit.v1.PreparedWantR\x05wants\x12+\n" +
-	"\adropped\x18\v \x03(\v2\x11.ambit.v1.DroppedR\adropped\"\xd1\x01\n" +
+	"\adropped\x18\v \x03(\v2\x11.ambit.v1.DroppedR\adropped\x12!\n" +
+	"\fsame_version\x18\f \x01(\bR\vsameVersion\"\xd1\x01\n" +
 	"\fPreparedWant\x12\x1e\n" +
 	"\n" +
 	"capability\x18\x01 \x01(\tR\n" +
@@ -1772,10 +1874,12 @@ const file_ambit_v1_pack_proto_rawDesc = "" +
 	"\agranted\x18\x02 \x03(\tR\agranted\x12\x16\n" +
 	"\x06denied\x18\x03 \x03(\tR\x06denied\x12\x12\n" +
 	"\x04left\x18\x04 \x03(\tR\x04left\x12\x18\n" +
-	"\arevoked\x18\x05 \x03(\tR\arevoked\";\n" +
+	"\arevoked\x18\x05 \x03(\tR\arevoked\"\\\n" +
 	"\x11UpdatePackRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
-	"\x06signer\x18\x02 \x01(\tR\x06signer\"\xb6\x01\n" +
+	"\x06signer\x18\x02 \x01(\tR\x06signer\x12\x1f\n" +
+	"\vallow_older\x18\x03 \x01(\bR\n" +
+	"allowOlder\"\xb6\x01\n" +
 	"\x12UpdatePackResponse\x123\n" +
 	"\tinstalled\x18\x01 \x01(\v2\x13.ambit.v1.InstalledH\x00R\tinstalled\x120\n" +
 	"\bprepared\x18\x02 \x01(\v2\x12.ambit.v1.PreparedH\x00R\bprepared\x12.\n" +
@@ -1785,13 +1889,14 @@ const file_ambit_v1_pack_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"R\n" +
 	"\x12RemovePackResponse\x12\"\n" +
 	"\x04pack\x18\x01 \x01(\v2\x0e.ambit.v1.PackR\x04pack\x12\x18\n" +
-	"\arevoked\x18\x02 \x01(\x05R\arevoked*\x92\x01\n" +
+	"\arevoked\x18\x02 \x01(\x05R\arevoked*\xae\x01\n" +
 	"\vSignerState\x12\x1c\n" +
 	"\x18SIGNER_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15SIGNER_STATE_UNSIGNED\x10\x01\x12\x16\n" +
 	"\x12SIGNER_STATE_FIRST\x10\x02\x12\x15\n" +
 	"\x11SIGNER_STATE_SAME\x10\x03\x12\x1b\n" +
-	"\x17SIGNER_STATE_TAKES_OVER\x10\x04*l\n" +
+	"\x17SIGNER_STATE_TAKES_OVER\x10\x04\x12\x1a\n" +
+	"\x16SIGNER_STATE_HANDED_ON\x10\x05*l\n" +
 	"\tWantState\x12\x1a\n" +
 	"\x16WANT_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10WANT_STATE_ASKED\x10\x01\x12\x16\n" +
@@ -1827,7 +1932,7 @@ func file_ambit_v1_pack_proto_rawDescGZIP() []byte {
 }
 
 var file_ambit_v1_pack_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_ambit_v1_pack_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_ambit_v1_pack_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_ambit_v1_pack_proto_goTypes = []any{
 	(SignerState)(0),              // 0: ambit.v1.SignerState
 	(WantState)(0),                // 1: ambit.v1.WantState
@@ -1841,54 +1946,55 @@ var file_ambit_v1_pack_proto_goTypes = []any{
 	(*UploadPackRequest)(nil),     // 9: ambit.v1.UploadPackRequest
 	(*UploadPackResponse)(nil),    // 10: ambit.v1.UploadPackResponse
 	(*PreparePackRequest)(nil),    // 11: ambit.v1.PreparePackRequest
-	(*PreparePackResponse)(nil),   // 12: ambit.v1.PreparePackResponse
-	(*Prepared)(nil),              // 13: ambit.v1.Prepared
-	(*PreparedWant)(nil),          // 14: ambit.v1.PreparedWant
-	(*Dropped)(nil),               // 15: ambit.v1.Dropped
-	(*Choice)(nil),                // 16: ambit.v1.Choice
-	(*InstallPackRequest)(nil),    // 17: ambit.v1.InstallPackRequest
-	(*InstallPackResponse)(nil),   // 18: ambit.v1.InstallPackResponse
-	(*Installed)(nil),             // 19: ambit.v1.Installed
-	(*UpdatePackRequest)(nil),     // 20: ambit.v1.UpdatePackRequest
-	(*UpdatePackResponse)(nil),    // 21: ambit.v1.UpdatePackResponse
-	(*RemovePackRequest)(nil),     // 22: ambit.v1.RemovePackRequest
-	(*RemovePackResponse)(nil),    // 23: ambit.v1.RemovePackResponse
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*OlderVersion)(nil),          // 12: ambit.v1.OlderVersion
+	(*PreparePackResponse)(nil),   // 13: ambit.v1.PreparePackResponse
+	(*Prepared)(nil),              // 14: ambit.v1.Prepared
+	(*PreparedWant)(nil),          // 15: ambit.v1.PreparedWant
+	(*Dropped)(nil),               // 16: ambit.v1.Dropped
+	(*Choice)(nil),                // 17: ambit.v1.Choice
+	(*InstallPackRequest)(nil),    // 18: ambit.v1.InstallPackRequest
+	(*InstallPackResponse)(nil),   // 19: ambit.v1.InstallPackResponse
+	(*Installed)(nil),             // 20: ambit.v1.Installed
+	(*UpdatePackRequest)(nil),     // 21: ambit.v1.UpdatePackRequest
+	(*UpdatePackResponse)(nil),    // 22: ambit.v1.UpdatePackResponse
+	(*RemovePackRequest)(nil),     // 23: ambit.v1.RemovePackRequest
+	(*RemovePackResponse)(nil),    // 24: ambit.v1.RemovePackResponse
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
 }
 var file_ambit_v1_pack_proto_depIdxs = []int32{
 	3,  // 0: ambit.v1.ListPacksResponse.packs:type_name -> ambit.v1.Pack
 	3,  // 1: ambit.v1.GetPackResponse.pack:type_name -> ambit.v1.Pack
 	8,  // 2: ambit.v1.GetPackResponse.wants:type_name -> ambit.v1.Want
-	13, // 3: ambit.v1.PreparePackResponse.prepared:type_name -> ambit.v1.Prepared
-	24, // 4: ambit.v1.Prepared.expires:type_name -> google.protobuf.Timestamp
+	14, // 3: ambit.v1.PreparePackResponse.prepared:type_name -> ambit.v1.Prepared
+	25, // 4: ambit.v1.Prepared.expires:type_name -> google.protobuf.Timestamp
 	3,  // 5: ambit.v1.Prepared.pack:type_name -> ambit.v1.Pack
 	0,  // 6: ambit.v1.Prepared.signer_state:type_name -> ambit.v1.SignerState
 	3,  // 7: ambit.v1.Prepared.before:type_name -> ambit.v1.Pack
-	14, // 8: ambit.v1.Prepared.wants:type_name -> ambit.v1.PreparedWant
-	15, // 9: ambit.v1.Prepared.dropped:type_name -> ambit.v1.Dropped
+	15, // 8: ambit.v1.Prepared.wants:type_name -> ambit.v1.PreparedWant
+	16, // 9: ambit.v1.Prepared.dropped:type_name -> ambit.v1.Dropped
 	1,  // 10: ambit.v1.PreparedWant.state:type_name -> ambit.v1.WantState
 	2,  // 11: ambit.v1.Choice.choosing:type_name -> ambit.v1.Choosing
-	16, // 12: ambit.v1.InstallPackRequest.choices:type_name -> ambit.v1.Choice
-	19, // 13: ambit.v1.InstallPackResponse.installed:type_name -> ambit.v1.Installed
+	17, // 12: ambit.v1.InstallPackRequest.choices:type_name -> ambit.v1.Choice
+	20, // 13: ambit.v1.InstallPackResponse.installed:type_name -> ambit.v1.Installed
 	3,  // 14: ambit.v1.Installed.pack:type_name -> ambit.v1.Pack
-	19, // 15: ambit.v1.UpdatePackResponse.installed:type_name -> ambit.v1.Installed
-	13, // 16: ambit.v1.UpdatePackResponse.prepared:type_name -> ambit.v1.Prepared
+	20, // 15: ambit.v1.UpdatePackResponse.installed:type_name -> ambit.v1.Installed
+	14, // 16: ambit.v1.UpdatePackResponse.prepared:type_name -> ambit.v1.Prepared
 	3,  // 17: ambit.v1.UpdatePackResponse.unchanged:type_name -> ambit.v1.Pack
 	3,  // 18: ambit.v1.RemovePackResponse.pack:type_name -> ambit.v1.Pack
 	4,  // 19: ambit.v1.PackService.ListPacks:input_type -> ambit.v1.ListPacksRequest
 	6,  // 20: ambit.v1.PackService.GetPack:input_type -> ambit.v1.GetPackRequest
 	9,  // 21: ambit.v1.PackService.UploadPack:input_type -> ambit.v1.UploadPackRequest
 	11, // 22: ambit.v1.PackService.PreparePack:input_type -> ambit.v1.PreparePackRequest
-	17, // 23: ambit.v1.PackService.InstallPack:input_type -> ambit.v1.InstallPackRequest
-	20, // 24: ambit.v1.PackService.UpdatePack:input_type -> ambit.v1.UpdatePackRequest
-	22, // 25: ambit.v1.PackService.RemovePack:input_type -> ambit.v1.RemovePackRequest
+	18, // 23: ambit.v1.PackService.InstallPack:input_type -> ambit.v1.InstallPackRequest
+	21, // 24: ambit.v1.PackService.UpdatePack:input_type -> ambit.v1.UpdatePackRequest
+	23, // 25: ambit.v1.PackService.RemovePack:input_type -> ambit.v1.RemovePackRequest
 	5,  // 26: ambit.v1.PackService.ListPacks:output_type -> ambit.v1.ListPacksResponse
 	7,  // 27: ambit.v1.PackService.GetPack:output_type -> ambit.v1.GetPackResponse
 	10, // 28: ambit.v1.PackService.UploadPack:output_type -> ambit.v1.UploadPackResponse
-	12, // 29: ambit.v1.PackService.PreparePack:output_type -> ambit.v1.PreparePackResponse
-	18, // 30: ambit.v1.PackService.InstallPack:output_type -> ambit.v1.InstallPackResponse
-	21, // 31: ambit.v1.PackService.UpdatePack:output_type -> ambit.v1.UpdatePackResponse
-	23, // 32: ambit.v1.PackService.RemovePack:output_type -> ambit.v1.RemovePackResponse
+	13, // 29: ambit.v1.PackService.PreparePack:output_type -> ambit.v1.PreparePackResponse
+	19, // 30: ambit.v1.PackService.InstallPack:output_type -> ambit.v1.InstallPackResponse
+	22, // 31: ambit.v1.PackService.UpdatePack:output_type -> ambit.v1.UpdatePackResponse
+	24, // 32: ambit.v1.PackService.RemovePack:output_type -> ambit.v1.RemovePackResponse
 	26, // [26:33] is the sub-list for method output_type
 	19, // [19:26] is the sub-list for method input_type
 	19, // [19:19] is the sub-list for extension type_name
@@ -1905,7 +2011,7 @@ func file_ambit_v1_pack_proto_init() {
 		(*PreparePackRequest_Source)(nil),
 		(*PreparePackRequest_Upload)(nil),
 	}
-	file_ambit_v1_pack_proto_msgTypes[18].OneofWrappers = []any{
+	file_ambit_v1_pack_proto_msgTypes[19].OneofWrappers = []any{
 		(*UpdatePackResponse_Installed)(nil),
 		(*UpdatePackResponse_Prepared)(nil),
 		(*UpdatePackResponse_Unchanged)(nil),
@@ -1916,7 +2022,7 @@ func file_ambit_v1_pack_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ambit_v1_pack_proto_rawDesc), len(file_ambit_v1_pack_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -3,9 +3,12 @@
 /** An error that the host answered with, or that it could not be reached. */
 export class Failure extends Error {
   readonly code: string
-  constructor(code: string, message: string) {
+  /** The name of the message that says more, as in ambit.v1.OlderVersion. */
+  readonly detail: string
+  constructor(code: string, message: string, detail = '') {
     super(message)
     this.code = code
+    this.detail = detail
   }
 }
 
@@ -24,8 +27,8 @@ export async function failureOf(r: Response): Promise<Failure> {
   const text = (await r.text().catch(() => '')).trim()
   const says = text || `the host answered with status ${r.status}`
   if (!r.headers.get('Content-Type')?.startsWith('application/json')) return new Failure(String(r.status), says)
-  const body = JSON.parse(text || '{}') as { code?: string; message?: string }
-  return new Failure(body.code ?? String(r.status), body.message ?? says)
+  const body = JSON.parse(text || '{}') as { code?: string; message?: string; details?: { type?: string }[] }
+  return new Failure(body.code ?? String(r.status), body.message ?? says, body.details?.[0]?.type)
 }
 
 /** Sends something, and throws a Failure where no answer comes. */

@@ -7,7 +7,7 @@ export const mostUpload = 64 << 20
 const part = 1 << 20
 
 /** Sends an archive in parts, and has it prepared. */
-export async function prepareFile(file: File, sent: (bytes: number) => void): Promise<Prepared> {
+export async function prepareFile(file: File, sent: (bytes: number) => void, allowOlder: boolean): Promise<Prepared> {
   let upload = ''
   for (let offset = 0; offset < file.size; offset += part) {
     const data = await base64(file.slice(offset, offset + part))
@@ -15,7 +15,7 @@ export async function prepareFile(file: File, sent: (bytes: number) => void): Pr
     upload = answer.upload
     sent(Math.min(offset + part, file.size))
   }
-  return (await call<{ prepared: Prepared }>('PackService/PreparePack', { upload })).prepared
+  return (await call<{ prepared: Prepared }>('PackService/PreparePack', { upload, allowOlder })).prepared
 }
 
 function base64(blob: Blob): Promise<string> {

@@ -108,6 +108,7 @@ function Who({ prepared: p }: { prepared: Prepared }) {
           ['From', <Text value={p.pack.source} />],
           ['Digest', <Code value={p.pack.digest} />],
           ['Signed by', <Signer prepared={p} />],
+          ['Version', p.sameVersion && <Badge tone="warn">installed before, with other content</Badge>],
           ['Now', p.before ? <Text value={`${p.before.version || p.before.digest} is installed`} /> : 'nothing of that id is installed'],
         ]}
       />
@@ -133,6 +134,12 @@ function Signer({ prepared: p }: { prepared: Prepared }) {
       return (
         <>
           <Code value={p.pack.signer} /> <Badge tone="bad">takes over from another key</Badge>
+        </>
+      )
+    case 'SIGNER_STATE_HANDED_ON':
+      return (
+        <>
+          <Code value={p.pack.signer} /> <Badge tone="warn">a new key: the one before has signed that this one follows it</Badge>
         </>
       )
     default:

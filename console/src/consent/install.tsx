@@ -7,6 +7,7 @@ import { useMay } from '../api/me'
 import type { Prepared } from '../api/types'
 import { Field, Page, Problem } from '../ui'
 import { Consent } from './consent'
+import { isOlder, Older } from './older'
 
 /** Installs a pack: where it comes from, and then what it asks for. */
 export function Install() {
@@ -28,16 +29,16 @@ function Source({ onPrepared }: { onPrepared: (p: Prepared) => void }) {
   const [file, setFile] = useState<File | null>(null)
   const [sent, setSent] = useState(0)
   const look = useMutation({
-    mutationFn: async (f: File | null) => {
-      if (f) return prepareFile(f, setSent)
-      return (await call<{ prepared: Prepared }>('PackService/PreparePack', { source: source.trim(), signer: signer.trim() })).prepared
+    mutationFn: async ({ f, allowOlder }: { f: File | null; allowOlder: boolean }) => {
+      if (f) return prepareFile(f, setSent, allowOlder)
+      return (await call<{ prepared: Prepared }>('PackService/PreparePack', { source: source.trim(), signer: signer.trim(), allowOlder })).prepared
     },
     onSuccess: onPrepared,
   })
   const submit = (f: File | null) => (e: FormEvent) => {
     e.preventDefault()
     setSent(0)
-    look.mutate(f)
+    look.mutate({ f, allowOlder: false })
   }
   const long = (file?.size ?? 0) > mostUpload
   return (
@@ -69,6 +70,7 @@ function Source({ onPrepared }: { onPrepared: (p: Prepared) => void }) {
       </form>
       {look.isPending && <p role="status">{sent > 0 ? `Sent ${(sent / 1024).toFixed(0)} KiB…` : 'Unpacking and checking…'}</p>}
       {look.isError && <Problem error={look.error} />}
+      {isOlder(look.error) && <Older busy={look.isPending} onTake={() => look.variables && look.mutate({ f: look.variables.f, allowOlder: true })} />}
     </>
   )
 }

@@ -5,6 +5,7 @@ import { all, call } from '../api/call'
 import { useMay } from '../api/me'
 import type { Installed, Pack as PackMessage, PackDetail, Prepared, Updated, Want } from '../api/types'
 import { Consent } from '../consent/consent'
+import { isOlder, Older } from '../consent/older'
 import { Code, plain, Text } from '../text'
 import { Badge, Confirm, Empty, Facts, Page, Problem, State } from '../ui'
 
@@ -64,7 +65,7 @@ export function Pack() {
   const [said, setSaid] = useState('')
   const query = useQuery({ queryKey: ['pack', id], queryFn: ({ signal }) => call<PackDetail>('PackService/GetPack', { id }, signal) })
   const update = useMutation({
-    mutationFn: () => call<Updated>('PackService/UpdatePack', { id }),
+    mutationFn: (allowOlder: boolean) => call<Updated>('PackService/UpdatePack', { id, allowOlder }),
     onMutate: () => setSaid(''),
     onSuccess: async (u) => {
       setPrepared(u.prepared ?? null)
@@ -94,7 +95,7 @@ export function Pack() {
             All packs
           </Link>
           {may && d?.pack.installed && (
-            <button type="button" disabled={update.isPending} onClick={() => update.mutate()}>
+            <button type="button" disabled={update.isPending} onClick={() => update.mutate(false)}>
               Update
             </button>
           )}
@@ -112,6 +113,7 @@ export function Pack() {
         </p>
       )}
       {update.isError && <Problem error={update.error} />}
+      {isOlder(update.error) && <Older busy={update.isPending} onTake={() => update.mutate(true)} />}
       <State query={query} what="the pack" />
       {d && (
         <>

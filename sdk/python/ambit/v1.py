@@ -96,9 +96,10 @@ class SignerState(str, _enum.Enum):
     FIRST = "SIGNER_STATE_FIRST"
     SAME = "SIGNER_STATE_SAME"
     TAKES_OVER = "SIGNER_STATE_TAKES_OVER"
+    HANDED_ON = "SIGNER_STATE_HANDED_ON"
 
 
-_codec.enumeration(SignerState, {0: SignerState.UNSPECIFIED, 1: SignerState.UNSIGNED, 2: SignerState.FIRST, 3: SignerState.SAME, 4: SignerState.TAKES_OVER})
+_codec.enumeration(SignerState, {0: SignerState.UNSPECIFIED, 1: SignerState.UNSIGNED, 2: SignerState.FIRST, 3: SignerState.SAME, 4: SignerState.TAKES_OVER, 5: SignerState.HANDED_ON})
 
 
 class WantState(str, _enum.Enum):
@@ -1742,11 +1743,33 @@ class PreparePackRequest(_codec.Message):
     upload: _Optional[str] = None
     #: Only what this key signed, which may take over from another key.
     signer: str = ""
+    #: Also a version that is older than the one installed last.
+    allow_older: bool = False
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "source", "source", "string", "optional"),
         _codec.Field(2, "upload", "upload", "string", "optional"),
         _codec.Field(3, "signer", "signer", "string", "one"),
+        _codec.Field(4, "allow_older", "allowOlder", "bool", "one"),
+    )
+
+
+@_dc.dataclass
+class OlderVersion(_codec.Message):
+    """The detail of a refusal (FAILED_PRECONDITION): nothing says that a version is as new
+    as the one installed last. The same request with allow_older takes it.
+    """
+
+    id: str = ""
+    #: That the pack has.
+    version: str = ""
+    #: That was installed last.
+    taken: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "id", "id", "string", "one"),
+        _codec.Field(2, "version", "version", "string", "one"),
+        _codec.Field(3, "taken", "taken", "string", "one"),
     )
 
 
@@ -1782,6 +1805,8 @@ class Prepared(_codec.Message):
     wants: _List[PreparedWant] = _dc.field(default_factory=list)
     #: What was granted, it does not ask for any more, and is taken back.
     dropped: _List[Dropped] = _dc.field(default_factory=list)
+    #: Its version was installed before, with other content.
+    same_version: bool = False
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "id", "id", "string", "one"),
@@ -1795,6 +1820,7 @@ class Prepared(_codec.Message):
         _codec.Field(9, "before", "before", "message", "optional", lambda: Pack),
         _codec.Field(10, "wants", "wants", "message", "many", lambda: PreparedWant),
         _codec.Field(11, "dropped", "dropped", "message", "many", lambda: Dropped),
+        _codec.Field(12, "same_version", "sameVersion", "bool", "one"),
     )
 
 
@@ -1901,10 +1927,13 @@ class UpdatePackRequest(_codec.Message):
 
     id: str = ""
     signer: str = ""
+    #: Also a version that is older than the one installed last.
+    allow_older: bool = False
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "id", "id", "string", "one"),
         _codec.Field(2, "signer", "signer", "string", "one"),
+        _codec.Field(3, "allow_older", "allowOlder", "bool", "one"),
     )
 
 

@@ -12,7 +12,7 @@ export type Verdict = 'VERDICT_UNSPECIFIED' | 'VERDICT_DENY' | 'VERDICT_ALLOW';
 /** How long an answer or a grant holds. */
 export type Span = 'SPAN_UNSPECIFIED' | 'SPAN_ONCE' | 'SPAN_SESSION' | 'SPAN_ALWAYS' | 'SPAN_UNTIL';
 /** Who signed a pack, beside who signed what is installed. */
-export type SignerState = 'SIGNER_STATE_UNSPECIFIED' | 'SIGNER_STATE_UNSIGNED' | 'SIGNER_STATE_FIRST' | 'SIGNER_STATE_SAME' | 'SIGNER_STATE_TAKES_OVER';
+export type SignerState = 'SIGNER_STATE_UNSPECIFIED' | 'SIGNER_STATE_UNSIGNED' | 'SIGNER_STATE_FIRST' | 'SIGNER_STATE_SAME' | 'SIGNER_STATE_TAKES_OVER' | 'SIGNER_STATE_HANDED_ON';
 /** What was answered to a capability before. */
 export type WantState = 'WANT_STATE_UNSPECIFIED' | 'WANT_STATE_ASKED' | 'WANT_STATE_ALLOWED' | 'WANT_STATE_DENIED';
 export type Choosing = 'CHOOSING_UNSPECIFIED' | 'CHOOSING_LATER' | 'CHOOSING_ALLOW' | 'CHOOSING_DENY';
@@ -871,8 +871,22 @@ export interface PreparePackRequest {
     upload?: string;
     /** Only what this key signed, which may take over from another key. */
     signer: string;
+    /** Also a version that is older than the one installed last. */
+    allowOlder: boolean;
 }
 export declare const PreparePackRequest: Message<PreparePackRequest>;
+/**
+ * The detail of a refusal (FAILED_PRECONDITION): nothing says that a version is as new
+ * as the one installed last. The same request with allow_older takes it.
+ */
+export interface OlderVersion {
+    id: string;
+    /** That the pack has. */
+    version: string;
+    /** That was installed last. */
+    taken: string;
+}
+export declare const OlderVersion: Message<OlderVersion>;
 export interface PreparePackResponse {
     prepared?: Prepared;
 }
@@ -898,6 +912,8 @@ export interface Prepared {
     wants: PreparedWant[];
     /** What was granted, it does not ask for any more, and is taken back. */
     dropped: Dropped[];
+    /** Its version was installed before, with other content. */
+    sameVersion: boolean;
 }
 export declare const Prepared: Message<Prepared>;
 export interface PreparedWant {
@@ -950,6 +966,8 @@ export declare const Installed: Message<Installed>;
 export interface UpdatePackRequest {
     id: string;
     signer: string;
+    /** Also a version that is older than the one installed last. */
+    allowOlder: boolean;
 }
 export declare const UpdatePackRequest: Message<UpdatePackRequest>;
 export interface UpdatePackResponse {

@@ -8,7 +8,7 @@ const outputStreamNames = enumeration([[0, 'OUTPUT_STREAM_UNSPECIFIED'], [1, 'OU
 const fileKindNames = enumeration([[0, 'FILE_KIND_UNSPECIFIED'], [1, 'FILE_KIND_FILE'], [2, 'FILE_KIND_FOLDER'], [3, 'FILE_KIND_LINK'], [4, 'FILE_KIND_PIPE'], [5, 'FILE_KIND_SOCKET'], [6, 'FILE_KIND_DEVICE']]);
 const verdictNames = enumeration([[0, 'VERDICT_UNSPECIFIED'], [1, 'VERDICT_DENY'], [2, 'VERDICT_ALLOW']]);
 const spanNames = enumeration([[0, 'SPAN_UNSPECIFIED'], [1, 'SPAN_ONCE'], [2, 'SPAN_SESSION'], [3, 'SPAN_ALWAYS'], [4, 'SPAN_UNTIL']]);
-const signerStateNames = enumeration([[0, 'SIGNER_STATE_UNSPECIFIED'], [1, 'SIGNER_STATE_UNSIGNED'], [2, 'SIGNER_STATE_FIRST'], [3, 'SIGNER_STATE_SAME'], [4, 'SIGNER_STATE_TAKES_OVER']]);
+const signerStateNames = enumeration([[0, 'SIGNER_STATE_UNSPECIFIED'], [1, 'SIGNER_STATE_UNSIGNED'], [2, 'SIGNER_STATE_FIRST'], [3, 'SIGNER_STATE_SAME'], [4, 'SIGNER_STATE_TAKES_OVER'], [5, 'SIGNER_STATE_HANDED_ON']]);
 const wantStateNames = enumeration([[0, 'WANT_STATE_UNSPECIFIED'], [1, 'WANT_STATE_ASKED'], [2, 'WANT_STATE_ALLOWED'], [3, 'WANT_STATE_DENIED']]);
 const choosingNames = enumeration([[0, 'CHOOSING_UNSPECIFIED'], [1, 'CHOOSING_LATER'], [2, 'CHOOSING_ALLOW'], [3, 'CHOOSING_DENY']]);
 export const Record = message('ambit.v1.Record', () => [
@@ -543,6 +543,12 @@ export const PreparePackRequest = message('ambit.v1.PreparePackRequest', () => [
     [1, 'source', 'string', 'optional'],
     [2, 'upload', 'string', 'optional'],
     [3, 'signer', 'string'],
+    [4, 'allowOlder', 'bool'],
+]);
+export const OlderVersion = message('ambit.v1.OlderVersion', () => [
+    [1, 'id', 'string'],
+    [2, 'version', 'string'],
+    [3, 'taken', 'string'],
 ]);
 export const PreparePackResponse = message('ambit.v1.PreparePackResponse', () => [
     [1, 'prepared', Prepared, 'optional'],
@@ -559,6 +565,7 @@ export const Prepared = message('ambit.v1.Prepared', () => [
     [9, 'before', Pack, 'optional'],
     [10, 'wants', PreparedWant, 'many'],
     [11, 'dropped', Dropped, 'many'],
+    [12, 'sameVersion', 'bool'],
 ]);
 export const PreparedWant = message('ambit.v1.PreparedWant', () => [
     [1, 'capability', 'string'],
@@ -596,6 +603,7 @@ export const Installed = message('ambit.v1.Installed', () => [
 export const UpdatePackRequest = message('ambit.v1.UpdatePackRequest', () => [
     [1, 'id', 'string'],
     [2, 'signer', 'string'],
+    [3, 'allowOlder', 'bool'],
 ]);
 export const UpdatePackResponse = message('ambit.v1.UpdatePackResponse', () => [
     [1, 'installed', Installed, 'optional'],

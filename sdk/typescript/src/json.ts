@@ -23,7 +23,7 @@ export type Verdict = 'VERDICT_UNSPECIFIED' | 'VERDICT_DENY' | 'VERDICT_ALLOW'
 export type Span = 'SPAN_UNSPECIFIED' | 'SPAN_ONCE' | 'SPAN_SESSION' | 'SPAN_ALWAYS' | 'SPAN_UNTIL'
 
 /** Who signed a pack, beside who signed what is installed. */
-export type SignerState = 'SIGNER_STATE_UNSPECIFIED' | 'SIGNER_STATE_UNSIGNED' | 'SIGNER_STATE_FIRST' | 'SIGNER_STATE_SAME' | 'SIGNER_STATE_TAKES_OVER'
+export type SignerState = 'SIGNER_STATE_UNSPECIFIED' | 'SIGNER_STATE_UNSIGNED' | 'SIGNER_STATE_FIRST' | 'SIGNER_STATE_SAME' | 'SIGNER_STATE_TAKES_OVER' | 'SIGNER_STATE_HANDED_ON'
 
 /** What was answered to a capability before. */
 export type WantState = 'WANT_STATE_UNSPECIFIED' | 'WANT_STATE_ASKED' | 'WANT_STATE_ALLOWED' | 'WANT_STATE_DENIED'
@@ -868,6 +868,20 @@ export interface PreparePackRequest {
   upload?: string
   /** Only what this key signed, which may take over from another key. */
   signer?: string
+  /** Also a version that is older than the one installed last. */
+  allowOlder?: boolean
+}
+
+/**
+ * The detail of a refusal (FAILED_PRECONDITION): nothing says that a version is as new
+ * as the one installed last. The same request with allow_older takes it.
+ */
+export interface OlderVersion {
+  id?: string
+  /** That the pack has. */
+  version?: string
+  /** That was installed last. */
+  taken?: string
 }
 
 export interface PreparePackResponse {
@@ -895,6 +909,8 @@ export interface Prepared {
   wants?: PreparedWant[]
   /** What was granted, it does not ask for any more, and is taken back. */
   dropped?: Dropped[]
+  /** Its version was installed before, with other content. */
+  sameVersion?: boolean
 }
 
 export interface PreparedWant {
@@ -947,6 +963,8 @@ export interface Installed {
 export interface UpdatePackRequest {
   id?: string
   signer?: string
+  /** Also a version that is older than the one installed last. */
+  allowOlder?: boolean
 }
 
 export interface UpdatePackResponse {

@@ -29,8 +29,8 @@ export type Span = 'SPAN_UNSPECIFIED' | 'SPAN_ONCE' | 'SPAN_SESSION' | 'SPAN_ALW
 const spanNames = enumeration<Span>([[0, 'SPAN_UNSPECIFIED'], [1, 'SPAN_ONCE'], [2, 'SPAN_SESSION'], [3, 'SPAN_ALWAYS'], [4, 'SPAN_UNTIL']])
 
 /** Who signed a pack, beside who signed what is installed. */
-export type SignerState = 'SIGNER_STATE_UNSPECIFIED' | 'SIGNER_STATE_UNSIGNED' | 'SIGNER_STATE_FIRST' | 'SIGNER_STATE_SAME' | 'SIGNER_STATE_TAKES_OVER'
-const signerStateNames = enumeration<SignerState>([[0, 'SIGNER_STATE_UNSPECIFIED'], [1, 'SIGNER_STATE_UNSIGNED'], [2, 'SIGNER_STATE_FIRST'], [3, 'SIGNER_STATE_SAME'], [4, 'SIGNER_STATE_TAKES_OVER']])
+export type SignerState = 'SIGNER_STATE_UNSPECIFIED' | 'SIGNER_STATE_UNSIGNED' | 'SIGNER_STATE_FIRST' | 'SIGNER_STATE_SAME' | 'SIGNER_STATE_TAKES_OVER' | 'SIGNER_STATE_HANDED_ON'
+const signerStateNames = enumeration<SignerState>([[0, 'SIGNER_STATE_UNSPECIFIED'], [1, 'SIGNER_STATE_UNSIGNED'], [2, 'SIGNER_STATE_FIRST'], [3, 'SIGNER_STATE_SAME'], [4, 'SIGNER_STATE_TAKES_OVER'], [5, 'SIGNER_STATE_HANDED_ON']])
 
 /** What was answered to a capability before. */
 export type WantState = 'WANT_STATE_UNSPECIFIED' | 'WANT_STATE_ASKED' | 'WANT_STATE_ALLOWED' | 'WANT_STATE_DENIED'
@@ -1414,11 +1414,31 @@ export interface PreparePackRequest {
   upload?: string
   /** Only what this key signed, which may take over from another key. */
   signer: string
+  /** Also a version that is older than the one installed last. */
+  allowOlder: boolean
 }
 export const PreparePackRequest: Message<PreparePackRequest> = message('ambit.v1.PreparePackRequest', () => [
   [1, 'source', 'string', 'optional'],
   [2, 'upload', 'string', 'optional'],
   [3, 'signer', 'string'],
+  [4, 'allowOlder', 'bool'],
+])
+
+/**
+ * The detail of a refusal (FAILED_PRECONDITION): nothing says that a version is as new
+ * as the one installed last. The same request with allow_older takes it.
+ */
+export interface OlderVersion {
+  id: string
+  /** That the pack has. */
+  version: string
+  /** That was installed last. */
+  taken: string
+}
+export const OlderVersion: Message<OlderVersion> = message('ambit.v1.OlderVersion', () => [
+  [1, 'id', 'string'],
+  [2, 'version', 'string'],
+  [3, 'taken', 'string'],
 ])
 
 export interface PreparePackResponse {
@@ -1449,6 +1469,8 @@ export interface Prepared {
   wants: PreparedWant[]
   /** What was granted, it does not ask for any more, and is taken back. */
   dropped: Dropped[]
+  /** Its version was installed before, with other content. */
+  sameVersion: boolean
 }
 export const Prepared: Message<Prepared> = message('ambit.v1.Prepared', () => [
   [1, 'id', 'string'],
@@ -1462,6 +1484,7 @@ export const Prepared: Message<Prepared> = message('ambit.v1.Prepared', () => [
   [9, 'before', Pack, 'optional'],
   [10, 'wants', PreparedWant, 'many'],
   [11, 'dropped', Dropped, 'many'],
+  [12, 'sameVersion', 'bool'],
 ])
 
 export interface PreparedWant {
@@ -1547,10 +1570,13 @@ export const Installed: Message<Installed> = message('ambit.v1.Installed', () =>
 export interface UpdatePackRequest {
   id: string
   signer: string
+  /** Also a version that is older than the one installed last. */
+  allowOlder: boolean
 }
 export const UpdatePackRequest: Message<UpdatePackRequest> = message('ambit.v1.UpdatePackRequest', () => [
   [1, 'id', 'string'],
   [2, 'signer', 'string'],
+  [3, 'allowOlder', 'bool'],
 ])
 
 export interface UpdatePackResponse {
