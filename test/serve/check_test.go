@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -138,6 +139,24 @@ func TestServeCheckedPack(t *testing.T) {
 			t.Errorf("%s: it is said: %s, want %s", step.what, said, step.says)
 		}
 	}
+
+	// What a pattern of the pack has come to match since is in its plan alone: neither in its
+	// digest nor in a word.
+	files := filepath.Join(h.Home, "files")
+	put := func(name string) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(files, 0o755), os.WriteFile(filepath.Join(files, name), []byte("content"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("one")
+	install(`, "capabilities": ["fs.read:` + files + `/*"]`)
+	r := &pb.CreateSessionRequest{Pack: "org.example.checked"}
+	r.Checked = c.check(t, r).GetDigest()
+	c.output(t, c.create(t, r).GetId()) // as it was looked at it is started
+	put("two")
+	_, err := c.sessions.CreateSession(t.Context(), connect.NewRequest(r))
+	wantCode(t, "one more file", err, connect.CodeFailedPrecondition)
 }
 
 // A digest is the same each time as long as nothing changes, whatever a session has, so
