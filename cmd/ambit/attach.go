@@ -231,6 +231,9 @@ func (k *keptAttachment) show() error {
 			return err
 		}
 		k.at = f.Next
+		if f.Lost > 0 {
+			fmt.Fprintf(k.app.err, "ambit: some %d bytes before this are not kept any more\r\n", f.Lost)
+		}
 		if err := p.print(f.Data); err != nil {
 			return err
 		}

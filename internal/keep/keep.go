@@ -6,6 +6,7 @@
 //	job.json    what is to be run; written before the folder has its name
 //	begun       made by the keeper, once; locked (flock(2)) while it lives
 //	output      frames: stream (1 byte), length (4 bytes, big endian), data
+//	oldest      where the oldest frame begins that is kept, behind what was it before
 //	input       a socket, by which a terminal is typed into, and what enters a session stopped
 //	end.json    how it ended; made aside and renamed
 //
@@ -13,8 +14,10 @@
 //
 //   - A job is begun once at most, however many keepers are started for it
 //     (TestOnce).
-//   - Output is bounded, and what is beyond is counted; a program is never held up
-//     by a full disk, or by nobody who reads (TestBound).
+//   - Of output the newest is kept, up to a bound (TestBound); a reader that comes too
+//     late is told so, and never reads a hole (TestRing). Where the file system makes no
+//     holes, what is beyond the bound is counted (TestNoHoles). A program is never held
+//     up by a full disk, or by nobody who reads.
 //   - What is typed is typed once, and bounded (TestTyped, TestTerminal).
 //   - A frame is read whole or not at all (TestFrames).
 //

@@ -63,7 +63,7 @@ func (s *Server) sendOutput(id string, at int64, out *connect.ServerStream[pb.St
 			return at, err
 		}
 		at = f.Next
-		m := &pb.StreamOutputResponse{Stream: pb.OutputStream_OUTPUT_STREAM_STDOUT, Data: f.Data, Next: at}
+		m := &pb.StreamOutputResponse{Stream: pb.OutputStream_OUTPUT_STREAM_STDOUT, Data: f.Data, Next: at, Lost: f.Lost}
 		if f.Stream == keep.Stderr {
 			m.Stream = pb.OutputStream_OUTPUT_STREAM_STDERR
 		}

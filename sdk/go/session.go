@@ -111,11 +111,13 @@ func (s *Session) Wait(ctx context.Context, stdout, stderr io.Writer) (exit int,
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	to := map[pb.OutputStream]io.Writer{pb.OutputStream_OUTPUT_STREAM_STDOUT: stdout, pb.OutputStream_OUTPUT_STREAM_STDERR: stderr}
+	var missing int64
 	for out.Receive() {
 		m := out.Msg()
+		missing += m.GetLost() + m.GetEnd().GetDropped()
 		if end := m.GetEnd(); end != nil {
-			if end.GetDropped() > 0 {
-				return int(end.GetExit()), fmt.Errorf("%d bytes of output are missing: %w", end.GetDropped(), io.ErrShortWrite)
+			if missing > 0 {
+				return int(end.GetExit()), fmt.Errorf("%d bytes of output are missing: %w", missing, io.ErrShortWrite)
 			}
 			return int(end.GetExit()), nil
 		}

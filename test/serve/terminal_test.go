@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	pb "ambit.dev/ambit/api/ambit/v1"
 	"ambit.dev/ambit/api/ambit/v1/ambitv1connect"
+	"ambit.dev/ambit/internal/keep"
 	"ambit.dev/ambit/internal/server/servertest"
 )
 
@@ -107,6 +109,54 @@ func TestTerminal(t *testing.T) {
 	wantCode(t, "input after the end", err, connect.CodeFailedPrecondition)
 	_, err = c.terminals.ResizeTerminal(t.Context(), connect.NewRequest(&pb.ResizeTerminalRequest{Id: s.GetId(), Rows: 40, Columns: 132}))
 	wantCode(t, "a size after the end", err, connect.CodeFailedPrecondition)
+}
+
+// heard is what a reader has of a long output.
+type heard struct {
+	lost, kept int
+	tail       string
+	end        *pb.SessionEnd
+}
+
+func (c client) hear(t *testing.T, id string) (h heard) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	out, err := c.sessions.StreamOutput(ctx, connect.NewRequest(&pb.StreamOutputRequest{Id: id}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	for out.Receive() {
+		m := out.Msg()
+		h.lost, h.kept, h.end = h.lost+int(m.GetLost()), h.kept+len(m.GetData()), m.GetEnd()
+		h.tail += string(m.GetData())
+		h.tail = h.tail[max(0, len(h.tail)-100):]
+	}
+	if out.Err() != nil {
+		t.Fatal(out.Err())
+	}
+	return h
+}
+
+// A terminal that much was written to is not silent afterwards: the newest is kept, and who
+// comes late is told what is not.
+func TestTerminalLong(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, newHost(t))
+	const much = 17 << 20
+	script := fmt.Sprintf("head -c %d /dev/zero | tr '\\0' x; echo; read line; echo got=$line", much)
+	s := c.create(t, &pb.CreateSessionRequest{Argv: []string{"sh", "-c", script}, Terminal: eighty})
+	c.typist(t, s.GetId()).types("word\r")
+	for _, when := range []string{"meanwhile", "afterwards"} {
+		h := c.hear(t, s.GetId())
+		if !strings.HasSuffix(h.tail, "got=word\r\n") || h.end.GetExit() != 0 || h.end.GetDropped() != 0 || h.lost+h.kept < much {
+			t.Errorf("%s: %d are lost, %d kept, it ends with %q and %v", when, h.lost, h.kept, h.tail, h.end)
+		}
+		if when == "afterwards" && (h.lost < much-keep.MaxOutput || h.kept < keep.MaxOutput*3/4 || h.kept > keep.MaxOutput) {
+			t.Errorf("%d are lost, %d kept", h.lost, h.kept)
+		}
+	}
 }
 
 // Control-C reaches the program that is in front, as at any terminal.

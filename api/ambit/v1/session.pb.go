@@ -1333,7 +1333,11 @@ type StreamOutputResponse struct {
 	// The offset to go on from.
 	Next int64 `protobuf:"varint,3,opt,name=next,proto3" json:"next,omitempty"`
 	// In the last message alone: how the session ended.
-	End           *SessionEnd `protobuf:"bytes,4,opt,name=end,proto3" json:"end,omitempty"`
+	End *SessionEnd `protobuf:"bytes,4,opt,name=end,proto3" json:"end,omitempty"`
+	// What was to come before this is not kept any more, since more was written than is:
+	// so far apart are the offset that was wanted and that of this, which count what was
+	// written and five bytes for each piece.
+	Lost          int64 `protobuf:"varint,5,opt,name=lost,proto3" json:"lost,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1396,10 +1400,18 @@ func (x *StreamOutputResponse) GetEnd() *SessionEnd {
 	return nil
 }
 
+func (x *StreamOutputResponse) GetLost() int64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
 type SessionEnd struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Exit  int32                  `protobuf:"varint,1,opt,name=exit,proto3" json:"exit,omitempty"`
-	// More was written than is kept; so many bytes are missing.
+	// Where the newest output cannot be kept in the place of the oldest (`lost`): so many
+	// bytes are missing behind what was sent.
 	Dropped       int64 `protobuf:"varint,2,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1559,12 +1571,13 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"\x13StopSessionResponse\"=\n" +
 	"\x13StreamOutputRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x03R\x06offset\"\x96\x01\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\"\xaa\x01\n" +
 	"\x14StreamOutputResponse\x12.\n" +
 	"\x06stream\x18\x01 \x01(\x0e2\x16.ambit.v1.OutputStreamR\x06stream\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12\x12\n" +
 	"\x04next\x18\x03 \x01(\x03R\x04next\x12&\n" +
-	"\x03end\x18\x04 \x01(\v2\x14.ambit.v1.SessionEndR\x03end\":\n" +
+	"\x03end\x18\x04 \x01(\v2\x14.ambit.v1.SessionEndR\x03end\x12\x12\n" +
+	"\x04lost\x18\x05 \x01(\x03R\x04lost\":\n" +
 	"\n" +
 	"SessionEnd\x12\x12\n" +
 	"\x04exit\x18\x01 \x01(\x05R\x04exit\x12\x18\n" +

@@ -6,6 +6,7 @@ import { Keyboard } from './keyboard'
 
 export interface Screen {
   draw: (bytes: Uint8Array) => Promise<void>
+  reset: () => void // what stands there was drawn for what came before
   end: () => void
   selected: () => string
   read: (on: boolean) => void
@@ -77,6 +78,7 @@ export async function open(box: HTMLElement, asked: Asked, signal: AbortSignal):
   }
   return {
     draw: (bytes) => new Promise((drawn) => term.write(bytes, drawn)), // no more is read until it is drawn
+    reset: () => term.reset(),
     end,
     selected: () => term.getSelection(),
     read: (on) => (term.options.screenReaderMode = on),

@@ -1,5 +1,5 @@
 import { useEffect, useId, useRef, useState } from 'react'
-import { follow, type End } from '../view/follow'
+import { follow, gone, type End } from '../view/follow'
 import { Problem } from '../ui'
 import { open, type Screen } from './screen'
 
@@ -18,16 +18,18 @@ export function TerminalOf({ id, runs: now, label }: { id: string; runs: boolean
   const [end, setEnd] = useState<End | null>(null)
   const [reader, setReader] = useState(false)
   const [said, setSaid] = useState('')
+  const [lost, setLost] = useState(0)
   useEffect(() => {
     const abort = new AbortController()
     const host = box.current
     if (!host) return
     setEnd(null)
+    setLost(0)
     void open(host, { id, runs, label, help, failed: setError, leave: () => leave.current?.focus() }, abort.signal)
       .then((s) => {
         if (abort.signal.aborted) return
         screen.current = s
-        return follow(id, abort.signal, { data: (_, bytes) => s.draw(bytes), end: (e) => (s.end(), setEnd(e)), error: setError })
+        return follow(id, abort.signal, { data: (_, bytes) => s.draw(bytes), lost: (bytes) => (s.reset(), setLost((n) => n + bytes)), end: (e) => (s.end(), setEnd(e)), error: setError })
       })
       .catch((e: unknown) => abort.signal.aborted || setError(e))
     return () => {
@@ -47,6 +49,7 @@ export function TerminalOf({ id, runs: now, label }: { id: string; runs: boolean
   return (
     <div className="terminal">
       {error !== null && <Problem error={error} />}
+      {lost > 0 && <p className="quiet">{gone(lost)}</p>}
       <div className="screen" ref={box} />
       <p className="quiet" id={help}>
         Every key goes to the program, Tab too. <kbd>Ctrl</kbd> <kbd>Shift</kbd> <kbd>L</kbd> leaves the terminal.

@@ -8,9 +8,12 @@ export interface End {
 
 export interface Reader {
   data: (bad: boolean, bytes: Uint8Array<ArrayBuffer>) => void | Promise<void>
+  lost: (bytes: number) => void // before what comes next, and not kept any more
   end: (end: End) => void
   error: (e: unknown) => void // null: it goes on
 }
+
+export const gone = (bytes: number) => `About ${bytes} bytes that were written before this are not kept any more.`
 
 /** Reads what is written by a session, or by a program that was started in one, to its end. */
 export async function follow(id: string, signal: AbortSignal, reader: Reader) {
@@ -19,6 +22,7 @@ export async function follow(id: string, signal: AbortSignal, reader: Reader) {
     for await (const chunk of stream<OutputChunk>('SessionService/StreamOutput', { id, offset }, signal)) {
       fine()
       if (chunk.end) return reader.end({ exit: chunk.end.exit ?? 0, dropped: Number(chunk.end.dropped ?? 0) })
+      if (chunk.lost) reader.lost(Number(chunk.lost))
       await reader.data(chunk.stream === 'OUTPUT_STREAM_STDERR', Uint8Array.from(atob(chunk.data ?? ''), (c) => c.charCodeAt(0)))
       offset = chunk.next ?? offset
     }

@@ -1,13 +1,14 @@
 import { useEffect, useRef, useState } from 'react'
 import { Text } from '../text'
 import { Problem } from '../ui'
-import { follow } from './follow'
+import { follow, gone } from './follow'
 
 const mostShown = 256 * 1024 // characters
 
 interface Piece {
   bad: boolean // of standard error
   text: string
+  gone?: boolean // it stands for what is not kept
 }
 
 interface Output {
@@ -39,7 +40,7 @@ export function OutputOf({ session }: { session: string }) {
         onScroll={(e) => (follows.current = e.currentTarget.scrollTop + e.currentTarget.clientHeight > e.currentTarget.scrollHeight - 24)}
       >
         {out.pieces.map((p, i) => (
-          <span key={i} className={p.bad ? 'err' : undefined}>
+          <span key={i} className={p.gone ? 'gone' : p.bad ? 'err' : undefined}>
             <Text value={p.text} layout />
           </span>
         ))}
@@ -68,6 +69,7 @@ function read(id: string, signal: AbortSignal, setOut: (f: (o: Output) => Output
       const text = (bad ? decoders.bad : decoders.good).decode(bytes, { stream: true })
       setOut((o) => added(o, { bad, text }))
     },
+    lost: (bytes) => setOut((o) => added(o, { bad: false, gone: true, text: `\n${gone(bytes)}\n` })),
     end: ({ exit, dropped }) =>
       setOut((o) => ({ ...o, error: null, end: `It ended with status ${exit}.${dropped ? ` ${dropped} bytes more were written than are kept.` : ''}` })),
     error: (error) => setOut((o) => ({ ...o, error })),
@@ -77,15 +79,15 @@ function read(id: string, signal: AbortSignal, setOut: (f: (o: Output) => Output
 function added(o: Output, p: Piece): Output {
   const pieces = [...o.pieces]
   const last = pieces.at(-1)
-  if (last && last.bad === p.bad) pieces[pieces.length - 1] = { bad: p.bad, text: last.text + p.text }
+  if (last && last.bad === p.bad && !last.gone && !p.gone) pieces[pieces.length - 1] = { bad: p.bad, text: last.text + p.text }
   else pieces.push(p)
   let over = pieces.reduce((n, q) => n + q.text.length, 0) - mostShown
   const cut = o.cut || over > 0
   while (over > 0 && pieces[0]) {
-    const gone = Math.min(over, pieces[0].text.length)
-    pieces[0] = { bad: pieces[0].bad, text: pieces[0].text.slice(gone) }
+    const cutOff = Math.min(over, pieces[0].text.length)
+    pieces[0] = { ...pieces[0], text: pieces[0].text.slice(cutOff) }
     if (pieces[0].text === '') pieces.shift()
-    over -= gone
+    over -= cutOff
   }
   return { ...o, pieces, cut, error: null }
 }

@@ -166,10 +166,12 @@ class Session:
         """
         to = {v1.OutputStream.STDOUT: stdout, v1.OutputStream.STDERR: stderr}
         with self._client.sessions.stream_output(v1.StreamOutputRequest(id=self.id)) as output:
+            missing = 0
             for chunk in output:
+                missing += chunk.lost
                 if chunk.end is not None:
-                    if chunk.end.dropped:
-                        raise Failure("data_loss", f"{chunk.end.dropped} bytes of output are missing")
+                    if missing + chunk.end.dropped:
+                        raise Failure("data_loss", f"{missing + chunk.end.dropped} bytes of output are missing")
                     return chunk.end.exit
                 file = to.get(chunk.stream)
                 if file is not None:

@@ -861,12 +861,17 @@ class StreamOutputResponse(_codec.Message):
     next: int = 0
     #: In the last message alone: how the session ended.
     end: _Optional[SessionEnd] = None
+    #: What was to come before this is not kept any more, since more was written than is:
+    #: so far apart are the offset that was wanted and that of this, which count what was
+    #: written and five bytes for each piece.
+    lost: int = 0
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "stream", "stream", "enum", "one", lambda: OutputStream),
         _codec.Field(2, "data", "data", "bytes", "one"),
         _codec.Field(3, "next", "next", "long", "one"),
         _codec.Field(4, "end", "end", "message", "optional", lambda: SessionEnd),
+        _codec.Field(5, "lost", "lost", "long", "one"),
     )
 
 
@@ -874,7 +879,8 @@ class StreamOutputResponse(_codec.Message):
 class SessionEnd(_codec.Message):
 
     exit: int = 0
-    #: More was written than is kept; so many bytes are missing.
+    #: Where the newest output cannot be kept in the place of the oldest (`lost`): so many
+    #: bytes are missing behind what was sent.
     dropped: int = 0
 
     FIELDS: _ClassVar[_codec.Fields] = (

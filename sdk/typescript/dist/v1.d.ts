@@ -422,11 +422,20 @@ export interface StreamOutputResponse {
     next: bigint;
     /** In the last message alone: how the session ended. */
     end?: SessionEnd;
+    /**
+     * What was to come before this is not kept any more, since more was written than is:
+     * so far apart are the offset that was wanted and that of this, which count what was
+     * written and five bytes for each piece.
+     */
+    lost: bigint;
 }
 export declare const StreamOutputResponse: Message<StreamOutputResponse>;
 export interface SessionEnd {
     exit: number;
-    /** More was written than is kept; so many bytes are missing. */
+    /**
+     * Where the newest output cannot be kept in the place of the oldest (`lost`): so many
+     * bytes are missing behind what was sent.
+     */
     dropped: bigint;
 }
 export declare const SessionEnd: Message<SessionEnd>;

@@ -252,6 +252,7 @@ export const StreamOutputResponse = message('ambit.v1.StreamOutputResponse', () 
     [2, 'data', 'bytes'],
     [3, 'next', 'long'],
     [4, 'end', SessionEnd, 'optional'],
+    [5, 'lost', 'long'],
 ]);
 export const SessionEnd = message('ambit.v1.SessionEnd', () => [
     [1, 'exit', 'int'],

@@ -124,9 +124,11 @@ export class Session {
    * API has started.
    */
   async wait(to: Output = {}, options?: CallOptions): Promise<number> {
-    for await (const { stream, data, end } of this.#client.sessions.streamOutput({ id: this.id }, options)) {
+    let missing = 0n
+    for await (const { stream, data, end, lost } of this.#client.sessions.streamOutput({ id: this.id }, options)) {
+      missing += lost + (end?.dropped ?? 0n)
       if (end) {
-        if (end.dropped > 0n) throw new Failure('data_loss', `${end.dropped} bytes of output are missing`)
+        if (missing > 0n) throw new Failure('data_loss', `${missing} bytes of output are missing`)
         return end.exit
       }
       if (stream === 'OUTPUT_STREAM_STDOUT') to.stdout?.(data)
