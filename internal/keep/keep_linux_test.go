@@ -134,7 +134,7 @@ func TestBound(t *testing.T) {
 	}
 	how := wantState(t, dir, keep.Ended)
 	out, bad := all(t, dir)
-	if how.Exit != 0 || how.Dropped != 0 || len(out) < bound*3/4 || len(out)+len(bad) > bound || bad != "bad\n" || !strings.HasSuffix(out, "\x00\nthe end\n") {
+	if how.Exit != 0 || how.Dropped != 0 || len(out) < bound/2 || len(out)+len(bad) > bound || bad != "bad\n" || !strings.HasSuffix(out, "\x00\nthe end\n") {
 		t.Errorf("%d bytes are kept, %+v; it ends with %q, and %q", len(out), how, out[max(0, len(out)-20):], bad)
 	}
 }

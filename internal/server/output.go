@@ -27,7 +27,7 @@ func (s sessions) StreamOutput(ctx context.Context, r *connect.Request[pb.Stream
 	}
 	tick := time.NewTicker(outputEvery)
 	defer tick.Stop()
-	for {
+	for caughtUp := false; ; caughtUp = true {
 		state, end, err := keep.Look(s.job(id)) // before the output is read: there is no more then
 		if err != nil {
 			return failure(err)
@@ -41,6 +41,11 @@ func (s sessions) StreamOutput(ctx context.Context, r *connect.Request[pb.Stream
 		case keep.Lost:
 			return connect.NewError(connect.CodeDataLoss, errors.New("what kept the output is gone, and nobody said how the session ended"))
 		default:
+		}
+		if !caughtUp {
+			if err := out.Send(&pb.StreamOutputResponse{Next: at, CaughtUp: true}); err != nil {
+				return failure(err)
+			}
 		}
 		select {
 		case <-ctx.Done():

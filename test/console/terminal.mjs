@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { bench, call, signIn, until, url } from './bench.mjs'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { ambit, bench, call, file, patience, signIn, until, url } from './bench.mjs'
 
 const image = '<img src=x onerror=alert(1)>'
 const esc = '\u001b'
@@ -15,7 +17,7 @@ const hostile = [
   ` ${esc}[38;2;120;200;90mcoloured${esc}[0m`,
 ].join('')
 
-await bench(async ({ page, context }) => {
+await bench(async ({ page, context, browser }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: url })
   await signIn(page)
   const rows = page.locator('.xterm-rows').first()
@@ -65,11 +67,31 @@ await bench(async ({ page, context }) => {
 
   // Another program in the same session, at its own terminal.
   await page.getByRole('button', { name: 'Start it at a terminal' }).click()
-  const other = page.getByLabel('Terminal of the other program')
+  const other = page.getByLabel('Terminal of sh')
   await other.focus()
   await page.keyboard.type('echo an$((40+2))other\n')
   await shows('an42other', page.locator('.xterm-rows').nth(1))
-  await page.getByRole('button', { name: 'End it, and close' }).click()
+
+  // It goes on without the page, and is found again with what it wrote, when that is loaded anew.
+  await page.reload()
+  await page.getByRole('button', { name: 'Show sh' }).click()
+  await shows('an42other', page.locator('.xterm-rows').nth(1))
+  await other.focus()
+  await page.keyboard.type('echo go$((40+3))on\n')
+  await shows('go43on', page.locator('.xterm-rows').nth(1))
+  const programs = page.getByRole('region', { name: 'Other programs in it' })
+  const { token } = JSON.parse(ambit('token', 'add', 'seer', '--role', 'approver', '--json'))
+  const seer = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage()
+  seer.setDefaultTimeout(patience)
+  await signIn(seer, `/sessions/${id}`, token)
+  await seer.getByText('That takes an operator.').waitFor()
+  assert.equal(await seer.getByRole('region', { name: 'Other programs in it' }).count(), 0)
+  await seer.close()
+  await page.getByRole('button', { name: 'End sh' }).click()
+  await programs.getByText('It ended with status').waitFor()
+  assert.equal(await programs.getByRole('button', { name: 'End sh' }).count(), 0)
+  await page.getByRole('button', { name: 'Hide sh' }).click()
+  await page.getByRole('button', { name: 'Hide sh' }).waitFor({ state: 'detached' })
   await until('its end is in the log', async () => (await call(page, 'AuditService/ListRecords', { filter: { session: id, kind: 'session.leave' } })).records?.length === 1)
 
   await keys.focus()
@@ -97,4 +119,47 @@ await bench(async ({ page, context }) => {
   const colour = await rows.getByText('coloured').first().evaluate((e) => getComputedStyle(e).color)
   assert.equal(colour, 'rgb(120, 200, 90)')
   await call(page, 'SessionService/StopSession', { id: bad })
+
+  // Who asks is answered: by the page that has started it, from the beginning on.
+  const folder = dirname(file('answers/none'))
+  const answers = (name) => (existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'latin1') : '')
+  const report = (osc, part) => `${esc}]${osc};rgb:${part}${st}`
+  const expected = `${esc}[0n${esc}[1;3R${esc}[?1;3R${esc}[?1;2c${esc}[>0;276;0c${report(10, 'e6e6/e7e7/e9e9')}${report(11, '1616/1818/1b1b')}`
+  const asks = `ab${esc}[5n${esc}[6n${esc}[?6n${esc}[c${esc}[>c${esc}]10;?${st}${esc}]11;?\u0007`
+  await page.goto(`${url}/sessions/new`)
+  const words = ['sh', '-c', `stty raw -echo; printf %s "$1"; dd bs=1 count=${expected.length} of=${folder}/first 2>/dev/null; echo over; read end`, 'sh', asks]
+  for (const [i, word] of words.entries()) {
+    if (i > 0) await page.getByRole('button', { name: 'Another word' }).click()
+    await page.getByLabel(`Word ${i + 1}`, { exact: true }).fill(word)
+  }
+  await page.getByLabel('Allow for this session').fill(`fs.write:${folder}`)
+  await page.getByLabel('at its first touch').selectOption('')
+  await page.getByRole('button', { name: 'Look at what it would be allowed' }).click()
+  await page.getByRole('button', { name: 'Start it', exact: true }).click()
+  await shows('over')
+  assert.equal(answers('first'), expected)
+
+  // A hostile program has no more of it than numbers, and not many, where somebody is at its
+  // terminal; what it wrote before is not answered when it is drawn again.
+  const lines = `${esc}]2;x\ry\n${st}${esc}]11;x\r;?${st}${esc}]11;#000000${st}${esc}]11;?;?\r${st}${esc}[6;13n${esc}P$q\r"p${st}${esc}[999999;999999H`
+  const flood = 'q=$(printf "\\033[6n"); for i in 1 2 3 4 5 6 7 8 9 10 11 12; do q=$q$q; done; printf %s "$q"'
+  const attack = `stty raw -echo; printf begin; dd bs=1 count=1 2>/dev/null >&2; printf %s "$1" "$2"; ${flood}; stty min 0 time 30; dd bs=1 of=${folder}/second 2>/dev/null
+    stty min 1; printf "\\r\\ndone\\r\\n"; dd bs=1 count=1 of=${folder}/key 2>/dev/null; printf "more\\r\\n"; sleep 3600`
+  const { session } = await call(page, 'SessionService/CreateSession', { argv: ['sh', '-c', attack, 'sh', hostile, lines], dir: '/', terminal: { rows: 24, columns: 80 }, allow: [`fs.write:${folder}`] })
+  await page.goto(`${url}/sessions/${session.id}`)
+  await shows('begin')
+  await keys.focus()
+  await page.keyboard.type('g')
+  await shows('done')
+  const got = answers('second')
+  assert.match(got, /^(\x1b\[0n|\x1b\[\??\d{1,3};\d{1,3}R|\x1b\[\?1;2c|\x1b\[>0;276;0c|\x1b\]1[012];rgb:[0-9a-f]{4}\/[0-9a-f]{4}\/[0-9a-f]{4}\x1b\\)+$/, 'it is more than numbers')
+  assert.ok(got.length < 2048, `${got.length} bytes were typed for it`)
+  assert.doesNotMatch(got, /rgb:0000/, 'it has set a colour')
+  await page.reload()
+  await shows('done')
+  await keys.focus()
+  await page.keyboard.type('z')
+  await shows('more')
+  assert.equal(answers('key'), 'z', 'what it asked before is answered again')
+  await call(page, 'SessionService/StopSession', { id: session.id })
 })

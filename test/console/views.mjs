@@ -23,12 +23,14 @@ await bench(async ({ page, run }) => {
   const { session } = await call(page, 'SessionService/CreateSession', { argv: ['seq', '3'], dir: '/' })
   const words = 'printf "$ ls\\nnotes  \\033[34mreports\\033[0m\\n$ "; read line'
   const terminal = (await call(page, 'SessionService/CreateSession', { argv: ['sh', '-c', words], dir: '/', terminal: { rows: 24, columns: 80 } })).session
+  await call(page, 'ExecService/CreateExec', { session: terminal.id, argv: ['sleep', '3600'], terminal: { rows: 24, columns: 80 } })
   const { records } = await call(page, 'AuditService/ListRecords', { filter: { kind: 'decision', outcome: 'allow', capability: `fs.read:${path}` } })
 
   const views = {
     inbox: ['/', '.question.open .choices', 'january'],
     sessions: ['/sessions', '.rows tbody tr'],
     session: [`/sessions/${session.id}`, '.layers li'],
+    programs: [`/sessions/${terminal.id}`, '.program'],
     terminal: [`/sessions/${terminal.id}`, '.xterm-rows', 'reports'],
     grants: ['/grants', '.rows tbody tr'],
     log: ['/log', '.rows tbody tr'],

@@ -1337,7 +1337,10 @@ type StreamOutputResponse struct {
 	// What was to come before this is not kept any more, since more was written than is:
 	// so far apart are the offset that was wanted and that of this, which count what was
 	// written and five bytes for each piece.
-	Lost          int64 `protobuf:"varint,5,opt,name=lost,proto3" json:"lost,omitempty"`
+	Lost int64 `protobuf:"varint,5,opt,name=lost,proto3" json:"lost,omitempty"`
+	// In a message of its own, once: all that was written before this call was made, or a
+	// moment later, has been sent. There is none where it has ended.
+	CaughtUp      bool `protobuf:"varint,6,opt,name=caught_up,json=caughtUp,proto3" json:"caught_up,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1405,6 +1408,13 @@ func (x *StreamOutputResponse) GetLost() int64 {
 		return x.Lost
 	}
 	return 0
+}
+
+func (x *StreamOutputResponse) GetCaughtUp() bool {
+	if x != nil {
+		return x.CaughtUp
+	}
+	return false
 }
 
 type SessionEnd struct {
@@ -1571,13 +1581,14 @@ const file_ambit_v1_session_proto_rawDesc = "" +
 	"\x13StopSessionResponse\"=\n" +
 	"\x13StreamOutputRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x03R\x06offset\"\xaa\x01\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\"\xc7\x01\n" +
 	"\x14StreamOutputResponse\x12.\n" +
 	"\x06stream\x18\x01 \x01(\x0e2\x16.ambit.v1.OutputStreamR\x06stream\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12\x12\n" +
 	"\x04next\x18\x03 \x01(\x03R\x04next\x12&\n" +
 	"\x03end\x18\x04 \x01(\v2\x14.ambit.v1.SessionEndR\x03end\x12\x12\n" +
-	"\x04lost\x18\x05 \x01(\x03R\x04lost\":\n" +
+	"\x04lost\x18\x05 \x01(\x03R\x04lost\x12\x1b\n" +
+	"\tcaught_up\x18\x06 \x01(\bR\bcaughtUp\":\n" +
 	"\n" +
 	"SessionEnd\x12\x12\n" +
 	"\x04exit\x18\x01 \x01(\x05R\x04exit\x12\x18\n" +

@@ -4,6 +4,7 @@ import { useId, useRef, useState } from 'react'
 import { all, call } from '../api/call'
 import { useMay } from '../api/me'
 import type { Checked, CreateSession, Pack, Session } from '../api/types'
+import { started } from '../terminal/own'
 import { plain } from '../text'
 import { Field, Page, Problem } from '../ui'
 import { Allowed } from './allowed'
@@ -30,7 +31,10 @@ function Asked() {
   })
   const start = useMutation({
     mutationFn: (request: CreateSession) => call<{ session: Session }>('SessionService/CreateSession', request),
-    onSuccess: ({ session }) => navigate({ to: '/sessions/$id', params: { id: session.id } }),
+    onSuccess: ({ session }) => {
+      started(session.id)
+      return navigate({ to: '/sessions/$id', params: { id: session.id } })
+    },
   })
   const fill = (f: Filled) => {
     latest.current = f

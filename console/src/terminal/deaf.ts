@@ -4,8 +4,8 @@ import type { Terminal } from '@xterm/xterm'
  * Has a terminal do nothing for a program but draw characters.
  *
  * What a program writes is hostile. None of it sets a title, an address, a clipboard or a
- * colour of the page, makes a link, or has the terminal type an answer: that would be read
- * by whatever reads next, a shell for example. What xterm.js has no handler for (OSC 52,
+ * colour of the page, makes a link, or has xterm.js type an answer: that would be read
+ * by whatever reads next, a shell for example. What is answered all the same, answering does. What xterm.js has no handler for (OSC 52,
  * other device control strings) it leaves out by itself.
  */
 export function deafen(term: Terminal) {

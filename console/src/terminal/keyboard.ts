@@ -3,6 +3,8 @@ import { call, Failure, unreachable } from '../api/call'
 const mostAtOnce = 8 * 1024
 /** What is typed, or pasted, and not sent yet. */
 const mostWaiting = 1024 * 1024
+/** As much may wait before nothing is answered any more: what somebody types comes behind it. */
+const mostAnswers = 512
 const again = 500
 
 /**
@@ -30,6 +32,11 @@ export class Keyboard {
     }
     for (const b of bytes) this.waiting.push(b)
     if (!this.busy) void this.send()
+  }
+
+  /** Types what a terminal says by itself, in ASCII. */
+  answer(text: string) {
+    if (this.waiting.length + text.length <= mostAnswers) this.type(Uint8Array.from(text, (c) => c.charCodeAt(0)))
   }
 
   stop() {

@@ -1,5 +1,6 @@
 import '@xterm/xterm/css/xterm.css'
 import { call } from '../api/call'
+import { answering } from './answer'
 import { deafen } from './deaf'
 import { documentOf, withoutAttributes } from './document'
 import { Keyboard } from './keyboard'
@@ -20,7 +21,10 @@ interface Asked {
   help: string // the element that says how to leave
   failed: (e: unknown) => void
   leave: () => void
+  answers: () => boolean // whether a program that asks its terminal something is answered now
 }
+
+const colours = { background: '#16181b', foreground: '#e6e7e9', cursor: '#e6e7e9' }
 
 const settled = 150 // ms without another size
 
@@ -37,7 +41,7 @@ export async function open(box: HTMLElement, asked: Asked, signal: AbortSignal):
     minimumContrastRatio: 4.5, // a program may not write what cannot be read
     disableStdin: !asked.runs,
     cursorBlink: false,
-    theme: { background: '#16181b', foreground: '#e6e7e9', cursor: '#e6e7e9' },
+    theme: colours,
   })
   deafen(term)
   const fit = new FitAddon()
@@ -54,6 +58,7 @@ export async function open(box: HTMLElement, asked: Asked, signal: AbortSignal):
     return false
   })
   const keyboard = new Keyboard(asked.id, asked.failed)
+  answering(term, colours, () => asked.runs && asked.answers(), (text) => keyboard.answer(text))
   const utf8 = new TextEncoder()
   term.onData((text) => asked.runs && keyboard.type(utf8.encode(text)))
   term.onBinary((text) => asked.runs && keyboard.type(Uint8Array.from(text, (c) => c.charCodeAt(0))))

@@ -1,14 +1,18 @@
 import { useEffect, useId, useRef, useState } from 'react'
 import { follow, gone, type End } from '../view/follow'
 import { Problem } from '../ui'
+import { firstLook, owns } from './own'
 import { open, type Screen } from './screen'
 
 /**
  * The terminal of a program that runs, or ran: what it writes, and a keyboard.
  *
  * A terminal takes every key, Tab too. Ctrl-Shift-L leaves it, for the button behind it.
+ *
+ * What a program asks its terminal is answered by the page that started it, or where somebody
+ * is at it, and not again by whoever sees later what it wrote: that is drawn alone.
  */
-export function TerminalOf({ id, runs: now, label }: { id: string; runs: boolean; label: string }) {
+export function TerminalOf({ id, runs: now, label, onEnd }: { id: string; runs: boolean; label: string; onEnd?: () => void }) {
   const [runs] = useState(now) // its end comes with what it writes
   const box = useRef<HTMLDivElement>(null)
   const leave = useRef<HTMLButtonElement>(null)
@@ -25,11 +29,13 @@ export function TerminalOf({ id, runs: now, label }: { id: string; runs: boolean
     if (!host) return
     setEnd(null)
     setLost(0)
-    void open(host, { id, runs, label, help, failed: setError, leave: () => leave.current?.focus() }, abort.signal)
+    let current = firstLook(id)
+    const answers = () => current && (owns(id) || (document.hasFocus() && host.contains(document.activeElement)))
+    void open(host, { id, runs, label, help, failed: setError, leave: () => leave.current?.focus(), answers }, abort.signal)
       .then((s) => {
         if (abort.signal.aborted) return
         screen.current = s
-        return follow(id, abort.signal, { data: (_, bytes) => s.draw(bytes), lost: (bytes) => (s.reset(), setLost((n) => n + bytes)), end: (e) => (s.end(), setEnd(e)), error: setError })
+        return follow(id, abort.signal, { data: (_, bytes) => s.draw(bytes), lost: (bytes) => (s.reset(), setLost((n) => n + bytes)), live: (on) => (current = on), end: (e) => (s.end(), setEnd(e)), error: setError })
       })
       .catch((e: unknown) => abort.signal.aborted || setError(e))
     return () => {
@@ -38,6 +44,9 @@ export function TerminalOf({ id, runs: now, label }: { id: string; runs: boolean
       screen.current = null
     }
   }, [id, runs, label, help])
+  useEffect(() => {
+    if (end) onEnd?.()
+  }, [end]) // once
   const copy = () => {
     const text = screen.current?.selected() ?? ''
     if (text === '') return setSaid('Nothing is selected.')

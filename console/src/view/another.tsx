@@ -1,56 +1,121 @@
-import { useMutation } from '@tanstack/react-query'
-import { useEffect, useState } from 'react'
-import { call } from '../api/call'
-import type { Exec } from '../api/types'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useRef, useState } from 'react'
+import { call, Failure } from '../api/call'
+import type { Exec, Records } from '../api/types'
+import { command } from '../inbox/words'
+import { started } from '../terminal/own'
 import { TerminalOf } from '../terminal/terminal'
-import { Text } from '../text'
+import { Code, plain } from '../text'
+import { Ago } from '../time'
 import { Field, Problem } from '../ui'
+import { OutputOf } from './output'
 
-/** Another program in a session that runs, at a terminal of its own. */
+/** Of so many, the newest, it is looked whether they run. */
+const most = 100
+
+/**
+ * The programs that were started in a session beside its own, and run. The log has their
+ * ids, also of those that the command line started, which the host keeps no output of.
+ */
+async function running(session: string, over: Set<string>, signal: AbortSignal): Promise<Exec[]> {
+  const { records } = await call<Records>('AuditService/ListRecords', { pageSize: most, filter: { session, kind: 'session.exec' } }, signal)
+  const look = async (id: string): Promise<Exec[]> => {
+    try {
+      const { exec } = await call<{ exec: Exec }>('ExecService/GetExec', { id }, signal)
+      if (exec.state === 'SESSION_STATE_RUNNING') return [exec]
+    } catch (e) {
+      if (!(e instanceof Failure && e.code === 'not_found')) throw e
+    }
+    over.add(id)
+    return []
+  }
+  const ids = (records ?? []).map((r) => r.id).filter((id) => !over.has(id))
+  return (await Promise.all(ids.map(look))).flat()
+}
+
+/** Other programs in a session that runs: those that are there, and another one. */
 export function Another({ session }: { session: string }) {
-  const [command, setCommand] = useState('sh')
-  const [started, setStarted] = useState<Exec | null>(null)
+  const client = useQueryClient()
+  const over = useRef(new Set<string>())
+  const [words, setWords] = useState('sh')
+  const [open, setOpen] = useState<Exec[]>([])
+  const list = useQuery({ queryKey: ['execs', session], queryFn: ({ signal }) => running(session, over.current, signal) })
+  const again = () => client.invalidateQueries({ queryKey: ['execs', session] })
   const start = useMutation({
-    mutationFn: () => call<{ exec: Exec }>('ExecService/CreateExec', { session, argv: command.trim().split(/\s+/), terminal: { rows: 24, columns: 80 } }),
-    onSuccess: ({ exec }) => setStarted(exec),
+    mutationFn: () => call<{ exec: Exec }>('ExecService/CreateExec', { session, argv: words.trim().split(/\s+/), terminal: { rows: 24, columns: 80 } }),
+    onSuccess: ({ exec }) => {
+      started(exec.id)
+      setOpen((o) => [...o, exec])
+      return again()
+    },
   })
-  const id = started?.id
-  useEffect(() => {
-    if (!id) return
-    return () => void call('ExecService/StopExec', { id }).catch(() => {}) // it has ended, or ends with the session
-  }, [id])
+  // What has ended stays as long as it is looked at.
+  const rows = [...open, ...(list.data ?? []).filter((e) => open.every((o) => o.id !== e.id))]
   return (
-    <section className="card">
-      <h2>Another program in it</h2>
-      {!started && (
-        <form
-          className="filters"
-          onSubmit={(e) => {
-            e.preventDefault()
-            start.mutate()
-          }}
-        >
-          <Field label="Command, words apart by spaces">{(field) => <input id={field} value={command} onChange={(e) => setCommand(e.target.value)} required />}</Field>
-          <button type="submit" disabled={start.isPending}>
-            Start it at a terminal
-          </button>
-        </form>
-      )}
+    <section className="card" aria-label="Other programs in it">
+      <h2>Other programs in it</h2>
+      {list.error && <Problem error={list.error} retry={() => void list.refetch()} />}
+      {rows.map((e) => {
+        const shown = open.some((o) => o.id === e.id)
+        return (
+          <Program
+            key={e.id}
+            exec={e}
+            open={shown}
+            runs={!!list.data?.some((r) => r.id === e.id)}
+            onOpen={() => setOpen(shown ? open.filter((o) => o.id !== e.id) : [...open, e])}
+            onEnd={again}
+          />
+        )
+      })}
+      <form
+        className="filters"
+        onSubmit={(e) => {
+          e.preventDefault()
+          start.mutate()
+        }}
+      >
+        <Field label="Command, words apart by spaces">{(field) => <input id={field} value={words} onChange={(e) => setWords(e.target.value)} required />}</Field>
+        <button type="submit" disabled={start.isPending}>
+          Start it at a terminal
+        </button>
+      </form>
       {start.error && <Problem error={start.error} />}
-      {started && (
-        <>
-          <div className="actions">
-            <code>
-              <Text value={(started.argv ?? []).join(' ')} />
-            </code>
-            <button type="button" onClick={() => setStarted(null)}>
-              End it, and close
-            </button>
-          </div>
-          <TerminalOf id={started.id} runs label="Terminal of the other program" />
-          <p className="quiet">It ends when you leave this view.</p>
-        </>
-      )}
+      <p className="quiet">They go on when you leave this view, and are found here again.</p>
     </section>
+  )
+}
+
+interface Props {
+  exec: Exec
+  open: boolean
+  runs: boolean
+  onOpen: () => void
+  onEnd: () => void
+}
+
+function Program({ exec: e, open, runs, onOpen, onEnd }: Props) {
+  const name = plain(command(e.argv))
+  const stop = useMutation({ mutationFn: () => call('ExecService/StopExec', { id: e.id }), onSettled: onEnd })
+  return (
+    <div className="program">
+      <div className="actions">
+        <Code value={command(e.argv)} />
+        <span className="quiet">
+          <Ago time={e.started} />
+        </span>
+        <button type="button" aria-expanded={open} aria-label={`${open ? 'Hide' : 'Show'} ${name}`} onClick={onOpen}>
+          {open ? 'Hide' : 'Show'}
+        </button>
+        {runs && (
+          <button type="button" className="danger" aria-label={`End ${name}`} disabled={stop.isPending} onClick={() => stop.mutate()}>
+            End
+          </button>
+        )}
+      </div>
+      {stop.error && <Problem error={stop.error} />}
+      {open && e.terminal && <TerminalOf id={e.id} runs label={`Terminal of ${name}`} onEnd={onEnd} />}
+      {open && !e.terminal && <OutputOf session={e.id} />}
+    </div>
   )
 }

@@ -865,6 +865,9 @@ class StreamOutputResponse(_codec.Message):
     #: so far apart are the offset that was wanted and that of this, which count what was
     #: written and five bytes for each piece.
     lost: int = 0
+    #: In a message of its own, once: all that was written before this call was made, or a
+    #: moment later, has been sent. There is none where it has ended.
+    caught_up: bool = False
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "stream", "stream", "enum", "one", lambda: OutputStream),
@@ -872,6 +875,7 @@ class StreamOutputResponse(_codec.Message):
         _codec.Field(3, "next", "next", "long", "one"),
         _codec.Field(4, "end", "end", "message", "optional", lambda: SessionEnd),
         _codec.Field(5, "lost", "lost", "long", "one"),
+        _codec.Field(6, "caught_up", "caughtUp", "bool", "one"),
     )
 
 

@@ -428,6 +428,11 @@ export interface StreamOutputResponse {
      * written and five bytes for each piece.
      */
     lost: bigint;
+    /**
+     * In a message of its own, once: all that was written before this call was made, or a
+     * moment later, has been sent. There is none where it has ended.
+     */
+    caughtUp: boolean;
 }
 export declare const StreamOutputResponse: Message<StreamOutputResponse>;
 export interface SessionEnd {

@@ -253,6 +253,7 @@ export const StreamOutputResponse = message('ambit.v1.StreamOutputResponse', () 
     [3, 'next', 'long'],
     [4, 'end', SessionEnd, 'optional'],
     [5, 'lost', 'long'],
+    [6, 'caughtUp', 'bool'],
 ]);
 export const SessionEnd = message('ambit.v1.SessionEnd', () => [
     [1, 'exit', 'int'],

@@ -433,6 +433,11 @@ export interface StreamOutputResponse {
    * written and five bytes for each piece.
    */
   lost?: string
+  /**
+   * In a message of its own, once: all that was written before this call was made, or a
+   * moment later, has been sent. There is none where it has ended.
+   */
+  caughtUp?: boolean
 }
 
 export interface SessionEnd {

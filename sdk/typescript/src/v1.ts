@@ -681,6 +681,11 @@ export interface StreamOutputResponse {
    * written and five bytes for each piece.
    */
   lost: bigint
+  /**
+   * In a message of its own, once: all that was written before this call was made, or a
+   * moment later, has been sent. There is none where it has ended.
+   */
+  caughtUp: boolean
 }
 export const StreamOutputResponse: Message<StreamOutputResponse> = message('ambit.v1.StreamOutputResponse', () => [
   [1, 'stream', outputStreamNames],
@@ -688,6 +693,7 @@ export const StreamOutputResponse: Message<StreamOutputResponse> = message('ambi
   [3, 'next', 'long'],
   [4, 'end', SessionEnd, 'optional'],
   [5, 'lost', 'long'],
+  [6, 'caughtUp', 'bool'],
 ])
 
 export interface SessionEnd {
