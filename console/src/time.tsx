@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react'
+import { useSyncExternalStore } from 'react'
 
 const format = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
 
@@ -20,33 +20,48 @@ function span(seconds: number): string {
   return `${Math.floor(seconds / 86400)} d`
 }
 
+// One clock for the whole page: hundreds of rows may show how long is left.
+const told = new Set<() => void>()
+let clock = 0
+
+function subscribe(tell: () => void) {
+  told.add(tell)
+  clock ||= window.setInterval(() => told.forEach((f) => f()), 1000)
+  return () => {
+    told.delete(tell)
+    if (told.size > 0) return
+    clearInterval(clock)
+    clock = 0
+  }
+}
+
+/** What is said of the time as it passes, in milliseconds: drawn again where that is another. */
+function usePassing<T extends string | number>(say: (now: number) => T): T {
+  return useSyncExternalStore(subscribe, () => say(Date.now()))
+}
+
 /** The time as it passes, in milliseconds, by the second. */
 export function useNow(): number {
-  const [now, setNow] = useState(Date.now)
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1000)
-    return () => clearInterval(timer)
-  }, [])
-  return now
+  return usePassing((now) => Math.floor(now / 1000) * 1000)
 }
 
 /** How long ago something was; the time itself is its title. */
 export function Ago({ time }: { time: string | undefined }) {
-  const now = useNow()
+  const ago = usePassing((now) => (time ? span(Math.max(0, Math.floor((now - Date.parse(time)) / 1000))) : ''))
   if (!time) return null
   return (
     <time dateTime={time} title={moment(time)}>
-      {span(Math.max(0, Math.floor((now - Date.parse(time)) / 1000)))} ago
+      {ago} ago
     </time>
   )
 }
 
 /** How long is left. */
 export function Left({ until }: { until: string }) {
-  const left = Math.max(0, Math.ceil((Date.parse(until) - useNow()) / 1000))
+  const left = usePassing((now) => span(Math.max(0, Math.ceil((Date.parse(until) - now) / 1000))))
   return (
     <time dateTime={until} title={`It waits until ${moment(until)}`}>
-      {span(left)} left
+      {left} left
     </time>
   )
 }

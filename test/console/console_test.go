@@ -118,6 +118,10 @@ func TestTerminal(t *testing.T) { run(t, "terminal.mjs") }
 // looked at.
 func TestConnection(t *testing.T) { run(t, "connection.mjs") }
 
+// Where hundreds of questions wait, no more rows are made than somebody looks at, and an
+// answer draws few of them again. The keyboard reaches all.
+func TestMany(t *testing.T) { run(t, "many.mjs") }
+
 // Every view is one that axe finds nothing wrong with, light and dark, and is not
 // wider than a phone.
 func TestViews(t *testing.T) { run(t, "views.mjs") }

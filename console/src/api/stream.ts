@@ -56,13 +56,14 @@ export async function held(signal: AbortSignal, once: (fine: () => void) => Prom
 
 async function* messages<T>(reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>): AsyncGenerator<T> {
   let held: Uint8Array<ArrayBuffer> = new Uint8Array()
+  const text = new TextDecoder()
   for (;;) {
     while (held.length >= prefix) {
       const length = new DataView(held.buffer, held.byteOffset).getUint32(1)
       if (held.length < prefix + length) break
-      const value = JSON.parse(new TextDecoder().decode(held.subarray(prefix, prefix + length))) as T
+      const value = JSON.parse(text.decode(held.subarray(prefix, prefix + length))) as T
       const last = ((held[0] ?? 0) & endFlag) !== 0
-      held = held.slice(prefix + length)
+      held = held.subarray(prefix + length)
       if (!last) {
         yield value
         continue

@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query'
-import { useEffect, useId, useImperativeHandle, useState, type FormEvent, type Ref } from 'react'
+import { memo, useEffect, useId, useImperativeHandle, useState, type FormEvent, type Ref } from 'react'
 import { call } from '../api/call'
 import type { Answered, Offer, Question } from '../api/types'
 import { Code, plain, Text } from '../text'
@@ -17,16 +17,16 @@ interface Props {
   question: Question
   open: boolean
   may: boolean
-  onOpen: () => void
+  onOpen: (id: string) => void // the same each time, as all that is here: others are not drawn again
   ref: Ref<CardHandle> | null
 }
 
-export function Card({ question: q, open, may, onOpen, ref }: Props) {
+export const Card = memo(function Card({ question: q, open, may, onOpen, ref }: Props) {
   const body = useId()
   return (
-    <li className={open ? 'question open' : 'question'}>
+    <>
       <h2>
-        <button type="button" id={`question-${q.id}`} className="line" aria-expanded={open} aria-controls={open ? body : undefined} onClick={onOpen}>
+        <button type="button" id={`question-${q.id}`} className="line" aria-expanded={open} aria-controls={open ? body : undefined} onClick={() => onOpen(q.id)}>
           <span className="wants">
             <Text value={q.meaning || q.capability} />
           </span>
@@ -49,9 +49,9 @@ export function Card({ question: q, open, may, onOpen, ref }: Props) {
           <Body question={q} may={may} handle={ref} />
         </div>
       )}
-    </li>
+    </>
   )
-}
+})
 
 function Body({ question: q, may, handle }: { question: Question; may: boolean; handle: Ref<CardHandle> | null }) {
   const offers: Offer[] = q.offers?.length ? q.offers : [{ capability: q.capability, scope: '', words: 'exactly this' }]

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
+import { flushSync } from 'react-dom'
 import { useMay } from '../api/me'
 import type { Question } from '../api/types'
 import { Empty, Loading, Page } from '../ui'
@@ -9,6 +10,11 @@ import { choices } from './words'
 // A key that was meant for one question must not answer another one that has taken
 // its place: so long nothing is answered by keys after the place has changed by itself.
 const quiet = 700
+
+// So many rows are made at once, of the oldest: hundreds may wait, and nobody reads them all.
+const page = 50
+
+const focusOn = (q: Question | undefined) => q && document.getElementById(`question-${q.id}`)?.focus()
 
 export function Inbox() {
   const inbox = useInbox()
@@ -26,6 +32,12 @@ export function Inbox() {
     if (choice) open.current?.choose(choice)
   })
   const n = inbox.questions.length
+  const [pages, setPages] = useState(1)
+  const shown = Math.max(pages, Math.ceil((chosen.at + 1) / page)) * page
+  const more = () => {
+    flushSync(() => setPages(shown / page + 1))
+    focusOn(inbox.questions[shown])
+  }
   return (
     <Page
       title="Inbox"
@@ -49,10 +61,22 @@ export function Inbox() {
         </Empty>
       )}
       <ul className="questions">
-        {inbox.questions.map((q) => (
-          <Card key={q.id} question={q} open={q.id === chosen.id} may={may} ref={q.id === chosen.id ? open : null} onOpen={() => chosen.take(q.id)} />
+        {inbox.questions.slice(0, shown).map((q) => (
+          <li key={q.id} className={q.id === chosen.id ? 'question open' : 'question'} aria-setsize={n > shown ? n : undefined}>
+            <Card question={q} open={q.id === chosen.id} may={may} ref={q.id === chosen.id ? open : null} onOpen={chosen.take} />
+          </li>
         ))}
       </ul>
+      {n > shown && (
+        <div className="actions more">
+          <span className="quiet">
+            The oldest {shown} of {n} are shown.
+          </span>
+          <button type="button" onClick={more}>
+            Show {Math.min(page, n - shown)} more
+          </button>
+        </div>
+      )}
     </Page>
   )
 }
@@ -78,12 +102,13 @@ function useChosen(questions: Question[]) {
   }, [])
   return {
     id,
+    at,
     take,
     move: (by: number) => {
       const to = questions[Math.max(0, Math.min(questions.length - 1, at + by))]
       if (!to) return
-      take(to.id)
-      document.getElementById(`question-${to.id}`)?.focus()
+      flushSync(() => take(to.id)) // it may not have been shown
+      focusOn(to)
     },
     settled: () => performance.now() - since.current > quiet,
   }

@@ -21,6 +21,7 @@ function set(next: Partial<Inbox>) {
   for (const tell of listeners) tell()
 }
 
+const drawEvery = 100 // ms at least, while questions come and go
 const soonest = 500
 const latest = 5000
 
@@ -69,9 +70,11 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 async function once(signal: AbortSignal, connected: () => void) {
   const waiting = new Map<string, Question>()
   let caughtUp = false
-  let drawn = false
+  let timer = 0 // of the next time that it is drawn; 0: nothing is new
+  let drawn = -drawEvery
   const draw = () => {
-    drawn = false
+    timer = 0
+    drawn = performance.now()
     if (!signal.aborted) set({ questions: [...waiting.values()], state: 'live', error: null })
   }
   const line = watched(signal)
@@ -83,14 +86,14 @@ async function once(signal: AbortSignal, connected: () => void) {
         caughtUp = true
         connected()
       }
-      if (!caughtUp || drawn) continue
-      drawn = true // hundreds that come at once are drawn once
-      queueMicrotask(draw)
+      if (!caughtUp || timer) continue
+      timer = window.setTimeout(draw, Math.max(0, drawn + drawEvery - performance.now())) // hundreds that come at once are drawn once
     }
   } catch (e) {
     if (line.signal.aborted && !signal.aborted) throw new Failure(unreachable, 'The connection to the host was lost.')
     throw e
   } finally {
+    clearTimeout(timer)
     line.done()
   }
 }
