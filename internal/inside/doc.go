@@ -6,5 +6,5 @@
 // Whoever hears such a program trusts nothing that it says: it runs beside the
 // session's programs, with no right more than they have.
 //
-// Layer: it imports nothing of ours; cmd/ambit and cmd/ambit-guest use it.
+// Layer: it imports internal/aside alone; cmd/ambit and cmd/ambit-guest use it.
 package inside

@@ -81,6 +81,7 @@ func TestAskingTakenBack(t *testing.T) {
 		"a folder":                 {"", `ls H >/dev/null; cat H/sub/deep; cat M >/dev/null; exec 2>&-; cat H/sub/deep || ls H || echo gone`, []string{""}, "deep\ngone\n", ""},
 		"of a folder that stays":   {"", `ls H >/dev/null; cat H/file; cat M >/dev/null; cat H/file`, []string{"/file"}, "hidden\nhidden\n", ""},
 		"from within":              {"", `cd H; ls >/dev/null; exec 3<file; cat M >/dev/null; exec 2>&-; cat <&3; cat H/file || echo gone`, []string{""}, "hidden\ngone\n", "working directory H, descriptor 3 H/file"},
+		"changed from within":      {"", `cd H; ls >/dev/null; cat M >/dev/null; exec 2>&-; (echo x > late) || echo no`, []string{""}, "no\n", ""},
 		"beneath the cover":        {"/sub", `cat deep; cat M >/dev/null; exec 2>&-; cat deep || echo gone; cat H/sub/deep || echo gone`, []string{""}, "deep\ngone\ngone\n", ""},
 		"covered, and stays":       {"", `cat H/file; cat H/sub/deep; cat M >/dev/null; exec 2>&-; cat H/file; ls H/sub || echo gone`, []string{""}, "hidden\ndeep\nhidden\ngone\n", ""},
 		"covered, and goes":        {"", `cat H/file; cat H/sub/deep; cat M >/dev/null; exec 2>&-; cat H/file || echo gone; cat H/sub/deep || echo gone`, []string{"/file", ""}, "hidden\ndeep\ngone\ngone\n", ""},

@@ -2,6 +2,7 @@ package microvm_test
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,6 +57,21 @@ func markRead(t *testing.T, answer func(context.Context, enforce.Touch) enforce.
 		}
 		return answer(ctx, touch)
 	}
+}
+
+// What nobody wrote to is left as it is on the host.
+func TestAskingJoinedUntouched(t *testing.T) {
+	dir := enforcetest.Concealed(t)
+	was, err := os.Stat(dir + "/file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks(t, &enforcetest.Person{Answer: enforcetest.AsWanted}, strings.ReplaceAll(`exec 3>>H/file; : > H/new`, "H", dir))
+	is, err := os.Stat(dir + "/file")
+	if err != nil || !os.SameFile(was, is) || !is.ModTime().Equal(was.ModTime()) {
+		t.Errorf("the host has another file, %v", err)
+	}
+	has(t, dir, map[string]string{"file": "hidden\n", "new": ""})
 }
 
 // A file that may be changed stays so in a folder that is only read, and is neither renamed
