@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/abi"
 	"gvisor.dev/gvisor/pkg/abi/linux"
+	"gvisor.dev/gvisor/pkg/errors/linuxerr"
 	"gvisor.dev/gvisor/pkg/sentry/arch"
 	"gvisor.dev/gvisor/pkg/sentry/kernel"
 	"gvisor.dev/gvisor/pkg/sentry/vfs"
@@ -50,7 +51,11 @@ func hold(line int) error {
 			if err := ask(c); err != nil {
 				return 0, nil, err
 			}
-			return carryOut(t, sysno, c.args)
+			result, control, err := carryOut(t, sysno, c.args)
+			if linuxerr.Equals(linuxerr.ESTALE, err) { // as the host's kernel does: what was covered meanwhile is found by another walk
+				return carryOut(t, sysno, c.args)
+			}
+			return result, control, err
 		}
 		table.Table[uintptr(n)] = call
 	}

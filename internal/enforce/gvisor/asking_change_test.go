@@ -98,6 +98,7 @@ func TestAskingChangedWithin(t *testing.T) {
 		gone   string
 	}{
 		"by descriptors":     {`rm -r H/sub`, []string{"read H/sub", "write H/sub", "write H"}, "sub"},
+		"by a search":        {`find H -name deep -delete`, []string{"read H", "write H/sub"}, "sub/deep"},
 		"a file in a folder": {`ls H >/dev/null; cat H/file >/dev/null; : > H/file; echo x >> H/file`, []string{"read H", "write H/file"}, ""},
 		"then its folder":    {`ls H >/dev/null; echo x >> H/file; rm H/file; mkdir H/new`, []string{"read H", "write H/file", "write H"}, "file"},
 		"a folder in one":    {`ls H >/dev/null; mkdir H/sub/new; rm H/sub/deep`, []string{"read H", "write H/sub"}, "sub/deep"},
@@ -362,4 +363,26 @@ func TestAskingChangeEnded(t *testing.T) {
 		t.Errorf("it wrote %q", got)
 	}
 	enforcetest.Unchanged(t, dir, 4)
+}
+
+// What is answered to be changed within a folder that was answered to be read is changed
+// alone, also where it had been answered to be read before the folder.
+func TestAskingChangedAlone(t *testing.T) {
+	dir := concealed(t)
+	p := &enforcetest.Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+		switch {
+		case touch.Kind == enforce.TouchWrite && touch.Path != dir+"/sub/deep":
+			return enforce.Answer{}
+		case touch.Path == dir+"/file":
+			return enforcetest.Whole(t)(ctx, touch)
+		}
+		return enforcetest.AsWanted(ctx, touch)
+	}}
+	if got := asks(t, p, `D=`+dir+`; exec 2>&-; cat $D/sub/deep $D/file; echo x >> $D/sub/deep; cat $D/sub/deep; echo y >> $D/file; mkdir $D/new $D/sub/new; true`); got != "deep\nhidden\ndeep\nx\n" || len(p.Failed()) > 0 {
+		t.Errorf("it got %q, not shown %v", got, p.Failed())
+	}
+	enforcetest.Unchanged(t, dir, 4)
+	if _, err := os.Lstat(dir + "/sub/new"); err == nil {
+		t.Error("the folder beside was changed")
+	}
 }

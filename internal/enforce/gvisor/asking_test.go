@@ -3,6 +3,7 @@
 package gvisor_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -299,29 +301,76 @@ func TestAskingFlood(t *testing.T) {
 	}
 }
 
-// What was answered cannot be taken away apart from all else: it is refused by name,
-// and whoever takes it away ends the session.
+// What was answered and is taken away is hidden again, with what was answered in it; the
+// session goes on, and the next touch asks anew. What is open is told. What a wider answer
+// shows stays, and a session that asks has no snapshot.
 func TestAskingTakenAway(t *testing.T) {
 	dir := concealed(t)
-	p := &enforcetest.Person{Answer: enforcetest.Yes}
-	s, out := inquiry(t, p, `cat `+dir+`/file; sleep 60`)
+	var refuse atomic.Bool
+	p := &enforcetest.Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+		if refuse.Load() {
+			return enforce.Answer{}
+		}
+		if touch.Path == dir+"/file" { // and all that lies beside it
+			return enforcetest.Whole(t)(ctx, touch)
+		}
+		return enforcetest.AsWanted(ctx, touch)
+	}}
+	s, out := inquiry(t, p, `exec 2>&1; D=`+dir+`
+		cat $D/sub/deep; cat $D/file; cd $D; cat link; echo x >> sub/deep; exec 9<file
+		echo one; while [ ! -e /tmp/go ]; do sleep 0.05; done
+		cat $D/file; cat $D/sub/deep; ls $D; echo y >> $D/file; mkdir $D/new
+		cat <&9; exec 9<&-; cd /; cat $D/file; echo two; while [ ! -e /tmp/on ]; do sleep 0.05; done
+		cat $D/file; echo z >> $D/file; cat $D/file`)
 	if err := s.Release(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadFull(out, make([]byte, 7)); err != nil {
-		t.Fatal(err)
+	lines := bufio.NewReader(out)
+	until := func(last string) (text string) {
+		for !strings.HasSuffix(text, last+"\n") {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatalf("%q: %v", text+line, err)
+			}
+			text += line
+		}
+		return text
 	}
-	inner := s.(*waitedOnce).Session
-	h, ok := inner.(interface {
-		Hide(...string) ([][]enforce.Open, error)
-	})
-	if !ok {
-		t.Fatal("it hides nothing")
+	goOn := func(name string) {
+		e, err := s.(*waitedOnce).Session.(enforce.Enterer).Enter(enforce.Command{Args: []string{"/bin/sh", "-c", ": > /tmp/" + name}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: "/", Files: [3]*os.File{null(t), null(t), null(t)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := e.Wait(); err != nil || r.Exit != 0 {
+			t.Fatalf("%+v %v", r, err)
+		}
 	}
-	if _, err := h.Hide(dir + "/file"); err == nil || !strings.Contains(err.Error(), "end the session") {
-		t.Errorf("got %v", err)
+	if got := until("one"); got != "deep\nhidden\nhidden\none\n" {
+		t.Errorf("it got %q", got)
 	}
-	if _, err := enforce.Snapshot(inner, enforce.TierGVisor); err == nil {
+	refuse.Store(true)
+	open, err := s.Hide(dir+"/link", dir, dir+"/absent")
+	if err != nil || len(open) != 3 || len(open[0]) > 0 || len(open[1]) == 0 || !slices.ContainsFunc(open[1], func(o enforce.Open) bool { return o.What == "descriptor 9" && o.Path == dir+"/file" }) {
+		t.Errorf("open: %+v %v", open, err)
+	}
+	before := len(p.Put())
+	goOn("go")
+	got := until("two")
+	for _, no := range []string{"deep\n", "link\n", "sub\n"} {
+		if strings.Contains(got, no) {
+			t.Errorf("it has %q still: %q", no, got)
+		}
+	}
+	if strings.Count(got, "hidden\n") > 1 || len(p.Put()) < before+4 { // by its descriptor
+		t.Errorf("it got %q, put %q", got, p.Put()[before:])
+	}
+	enforcetest.Unchanged(t, dir, 4)
+	refuse.Store(false)
+	goOn("on")
+	if rest, err := io.ReadAll(lines); err != nil || string(rest) != "hidden\nhidden\nz\n" {
+		t.Errorf("then it got %q %v", rest, err)
+	}
+	if _, err := enforce.Snapshot(s.(*waitedOnce).Session, enforce.TierGVisor); err == nil {
 		t.Error("a snapshot was made of it")
 	}
 }

@@ -5,6 +5,7 @@ package gvisor
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -49,16 +50,16 @@ type attacher struct {
 	mu      sync.Mutex // one change at a time; guards worker, closed, below and beneath
 	worker  *namespace.Worker
 	closed  bool
-	below   []string        // directories of the trap that were covered, and are kept open
-	beneath map[string]bool // what is shown beneath a cover
+	below   []string       // directories of the trap that were covered, and are kept open
+	beneath map[string]int // what is shown beneath a cover, by its number in below
 
 	table sync.RWMutex             // never held while something is mounted
 	shown map[string]enforce.Entry // by path: what is mounted; guarded by table
-	came  map[string]bool          // of shown, what was attached since the start; guarded by table
+	came  map[string]int           // of shown, what was attached since the start, and how often; guarded by table
 }
 
 func newAttacher(p enforce.Plan, gofer int, t *trap.Trap) *attacher {
-	a := &attacher{plan: p, gofer: gofer, trap: t, beneath: map[string]bool{}, shown: map[string]enforce.Entry{}, came: map[string]bool{}}
+	a := &attacher{plan: p, gofer: gofer, trap: t, beneath: map[string]int{}, shown: map[string]enforce.Entry{}, came: map[string]int{}}
 	for _, e := range p.View {
 		if !e.IsName() && e.Op != enforce.OpTrap {
 			a.shown[e.Path] = e
@@ -73,7 +74,7 @@ func (a *attacher) grants(p string) bool {
 	on, ok := a.at(p)
 	a.table.RLock()
 	defer a.table.RUnlock()
-	return ok && a.came[on.Path] && on.Op == enforce.OpBind
+	return ok && a.came[on.Path] > 0 && on.Op == enforce.OpBind
 }
 
 // at is the mount that a path of the view lies on; false: it lies on the trap.
@@ -137,10 +138,20 @@ func (a *attacher) attachTree(e enforce.Entry, parts []enforce.Entry) error {
 	}
 	a.table.Lock()
 	defer a.table.Unlock()
+	a.cover(e.Path, kept)
 	for _, e := range all {
-		a.shown[e.Path], a.came[e.Path] = e, true
+		a.shown[e.Path] = e
+		a.came[e.Path]++
 	}
 	return nil
+}
+
+// cover forgets what is shown beneath p, which lies beneath a mount now, but for what was
+// kept. It is mounted still, and hide takes it away. a.table is held.
+func (a *attacher) cover(p string, kept []string) {
+	maps.DeleteFunc(a.shown, func(q string, _ enforce.Entry) bool {
+		return q != p && within(q, p) && a.came[q] > 0 && !slices.ContainsFunc(kept, func(k string) bool { return within(q, k) })
+	})
 }
 
 // renounce tells the trap of what was not mounted.
@@ -201,8 +212,9 @@ func (a *attacher) attachBelow(p string, dir bool) error {
 			i = j
 		}
 	}
+	_, is := a.beneath[p]
 	switch {
-	case i < 0 || a.beneath[p]:
+	case i < 0 || is:
 		return nil
 	case len(a.beneath) >= mostShown:
 		return errors.New("too much is shown beneath what covers it")
@@ -220,7 +232,7 @@ func (a *attacher) attachBelow(p string, dir bool) error {
 		a.renounce([]enforce.Entry{{Path: p}})
 		return err
 	}
-	a.beneath[p] = true
+	a.beneath[p] = i
 	return nil
 }
 

@@ -190,7 +190,7 @@ func (a *attacher) own(p string) bool {
 	on, ok := a.at(p)
 	a.table.RLock()
 	defer a.table.RUnlock()
-	return ok && !a.came[on.Path] || !ok && slices.ContainsFunc(a.plan.Quiet, func(q string) bool { return within(p, q) })
+	return ok && a.came[on.Path] == 0 || !ok && slices.ContainsFunc(a.plan.Quiet, func(q string) bool { return within(p, q) })
 }
 
 // gives reports whether what was touched lies in what was attached since the start, with
@@ -199,7 +199,7 @@ func (a *attacher) gives(t enforce.Touch) bool {
 	on, ok := a.at(t.Path)
 	a.table.RLock()
 	defer a.table.RUnlock()
-	return ok && a.came[on.Path] && on.Op == enforce.OpBind && (t.Kind != enforce.TouchWrite || on.Write) && (t.Kind != enforce.TouchRun || on.Exec)
+	return ok && a.came[on.Path] > 0 && on.Op == enforce.OpBind && (t.Kind != enforce.TouchWrite || on.Write) && (t.Kind != enforce.TouchRun || on.Exec)
 }
 
 // asksOn is the launcher's end of the line on which the sandbox's kernel asks: reads and

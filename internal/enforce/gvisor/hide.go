@@ -22,17 +22,19 @@ const cutWithin = 10 * time.Second
 
 // Hide takes what was granted away. Whatever is a mount of its own in the sentry has
 // a line of its own to the gofer, by which every look, open and change goes: it is
-// cut. What lies in another mount cannot be taken away apart from it, and is refused.
+// cut. What was attached since the start is unmounted in the gofer's namespace (taken.go). What
+// lies in another mount cannot be taken away apart from it, and is refused.
 //
 // Security: when it returns without an error the gofer, which alone can open files
-// of the host, has let go of every object that it held for that mount, directories
+// of the host, has let go of every object that it held for such a line, directories
 // that programs are in included; the sentry can ask for no new one. What programs
 // have open they keep, and it is listed.
 func (s *session) Hide(paths ...string) ([][]enforce.Open, error) {
 	s.hiding.Lock()
 	defer s.hiding.Unlock()
 	open := make([][]enforce.Open, len(paths))
-	lines, err := s.goferLines(paths)
+	attached, served := s.asking.split(paths)
+	lines, err := s.goferLines(served)
 	if err != nil && s.over() {
 		return open, nil
 	}
@@ -44,8 +46,13 @@ func (s *session) Hide(paths ...string) ([][]enforce.Open, error) {
 			return nil, fmt.Errorf("take %q away: %w", paths, err)
 		}
 	}
+	if len(attached) > 0 {
+		if err := s.asking.attach.Load().hide(attached); err != nil && !s.over() {
+			return nil, fmt.Errorf("take %q away: %w", attached, err)
+		}
+	}
 	var seen []wire.Open
-	if len(lines) > 0 {
+	if len(lines)+len(attached) > 0 {
 		r, err := s.ask(wire.Request{Op: wire.OpOpen, Paths: paths})
 		if err != nil && !errors.Is(err, wire.ErrGone) { // the session has ended
 			return nil, fmt.Errorf("look at what is open: %w", err)
@@ -59,7 +66,10 @@ func (s *session) Hide(paths ...string) ([][]enforce.Open, error) {
 		if s.hidden == nil {
 			s.hidden = map[string]bool{}
 		}
-		s.hidden[p] = true
+		if !slices.Contains(served, p) && !slices.Contains(attached, p) {
+			continue
+		}
+		s.hidden[p] = slices.Contains(served, p) // for ever; what was attached may come again
 		for _, o := range seen {
 			if within(o.Path, p) {
 				open[i] = append(open[i], enforce.Open{Program: o.Program, What: o.What, Path: o.Path})

@@ -17,7 +17,7 @@ import (
 func (a *attacher) widens(on, e enforce.Entry) bool {
 	a.table.RLock()
 	defer a.table.RUnlock()
-	return a.came[on.Path] && e.Includes(on) && on.Path == e.Path && on.Dev == e.Dev && on.Ino == e.Ino
+	return a.came[on.Path] > 0 && e.Includes(on) && on.Path == e.Path && on.Dev == e.Dev && on.Ino == e.Ino
 }
 
 // widen gives a mount the rights of e where it is: the gofer keeps what it has open, and
@@ -47,7 +47,9 @@ func (a *attacher) widen(e enforce.Entry, parts []enforce.Entry) error {
 	}
 	b.rights(e)
 	for _, p := range opens {
-		b.list.Call("uncover "+p, unix.SYS_UMOUNT2, b.list.Str(goferRoot+p), num(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+		for range a.layers(p) {
+			b.detach(goferRoot + p)
+		}
 	}
 	b.home(len(a.below))
 	if err := a.worker.Do(b.list); err != nil {
@@ -60,9 +62,11 @@ func (a *attacher) widen(e enforce.Entry, parts []enforce.Entry) error {
 		delete(a.shown, p)
 		delete(a.came, p)
 	}
-	for _, e := range append(closes, e) {
-		a.shown[e.Path], a.came[e.Path] = e, true
+	for _, p := range closes {
+		a.shown[p.Path] = p
+		a.came[p.Path]++
 	}
+	a.shown[e.Path] = e
 	return nil
 }
 
@@ -77,7 +81,7 @@ func (a *attacher) inside(e enforce.Entry, parts []enforce.Entry) (closes []enfo
 		}
 	}
 	for _, p := range slices.Sorted(maps.Keys(a.shown)) {
-		if p != e.Path && within(p, e.Path) && a.came[p] && e.Includes(a.shown[p]) {
+		if p != e.Path && within(p, e.Path) && a.came[p] > 0 && e.Includes(a.shown[p]) {
 			opens = append(opens, p)
 		}
 	}
