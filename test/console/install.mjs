@@ -59,9 +59,18 @@ await bench(async ({ page }) => {
   await page.getByText('The update is installed.').waitFor()
   assert.deepEqual(await state(), [['2.0'], [`VERDICT_ALLOW ${a}`, `VERDICT_DENY ${c}`]])
 
+  // An older version is refused, and taken where a person says so.
+  pack('source', { id, version: '1.9', capabilities: [a] })
+  await update.click()
+  await page.getByText('1.9 is older than 2.0, which was installed last').waitFor()
+  assert.deepEqual((await state())[0], ['2.0'])
+  await page.getByRole('button', { name: 'Take the older version' }).click()
+  await page.getByText('1.9', { exact: true }).waitFor()
+  assert.deepEqual((await state())[0], ['1.9'])
+
   await page.getByRole('button', { name: 'Remove' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
-  assert.deepEqual((await state())[0], ['2.0'])
+  assert.deepEqual((await state())[0], ['1.9'])
   await page.getByRole('button', { name: 'Remove' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Remove it' }).click()
   await page.getByText('No pack is installed.').waitFor()

@@ -155,7 +155,7 @@ func TestStorageForgetAdopt(t *testing.T) {
 	ambit("pack", "rm", id)
 	wantCode(t, "no such pack", adopt(id), connect.CodeFailedPrecondition)
 	wantCode(t, "none", adopt(""), connect.CodeInvalidArgument)
-	wantCode(t, "a flag", adopt("--org=other"), connect.CodeFailedPrecondition)
+	wantCode(t, "a flag", adopt("--help"), connect.CodeFailedPrecondition)
 	ambit("pack", "install", "--yes", dir)
 	read := func() (string, error) {
 		m, err := c.GetContent(t.Context(), connect.NewRequest(&pb.GetContentRequest{Pack: id, Key: "b"}))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"ambit.dev/ambit/internal/enforce"
 )
@@ -58,11 +59,24 @@ func TestSingleWhole(t *testing.T) {
 		}
 		is(text)
 	}
-	if err := os.WriteFile(name, []byte("the host's\n"), 0o640); err != nil {
+	left, err := os.Stat(name)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.single(strings.NewReader("the guest's\n")); err != nil || c.err() == nil {
-		t.Errorf("changed on both sides: %v %v", err, c.err())
+	for what, host := range map[string]struct {
+		text string
+		when time.Time
+	}{
+		"its time": {strings.Repeat("h", int(left.Size())), left.ModTime().Add(time.Second)},
+		"its size": {"the host's\n", left.ModTime()},
+	} {
+		if err := errors.Join(os.WriteFile(name, []byte(host.text), 0o640), os.Chtimes(name, host.when, host.when)); err != nil {
+			t.Fatal(err)
+		}
+		c := &collector{tally: newTally(1 << 20), t: tree}
+		if err := c.single(strings.NewReader("the guest's\n")); err != nil || c.err() == nil {
+			t.Errorf("changed on both sides, %s: %v %v", what, err, c.err())
+		}
+		is(host.text)
 	}
-	is("the host's\n")
 }
