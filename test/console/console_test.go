@@ -119,7 +119,8 @@ func TestTerminal(t *testing.T) { run(t, "terminal.mjs") }
 func TestConnection(t *testing.T) { run(t, "connection.mjs") }
 
 // Where hundreds of questions wait, no more rows are made than somebody looks at, and an
-// answer draws few of them again. The keyboard reaches all.
+// answer draws few of them again. The keyboard reaches all. CONSOLE_MEASURE names a file for
+// what a browser takes instead, with CONSOLE_MANY questions.
 func TestMany(t *testing.T) { run(t, "many.mjs") }
 
 // Every view is one that axe finds nothing wrong with, light and dark, and is not
@@ -177,7 +178,8 @@ func runOn(t *testing.T, script, name string, args ...string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, node, filepath.Join(".", script))
 	cmd.Env = append(h.Environ(), "CONSOLE_URL=https://"+at[1], "CONSOLE_NAMED=https://"+name, "CONSOLE_RESOLVE=MAP "+name+":443 "+at[1], "CONSOLE_TOKEN="+tokenOf(t, h), "CONSOLE_CHROMIUM="+chromium,
-		"CONSOLE_MODULES="+modules, "CONSOLE_AMBIT="+h.Ambit, "CONSOLE_HOME="+h.Home, "CONSOLE_PICTURES="+os.Getenv("CONSOLE_PICTURES"))
+		"CONSOLE_MODULES="+modules, "CONSOLE_AMBIT="+h.Ambit, "CONSOLE_HOME="+h.Home, "CONSOLE_PICTURES="+os.Getenv("CONSOLE_PICTURES"),
+		"CONSOLE_MANY="+os.Getenv("CONSOLE_MANY"), "CONSOLE_MEASURE="+os.Getenv("CONSOLE_MEASURE"))
 	cmd.WaitDelay = 10 * time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s: %v\n%s\nthe host: %s", script, err, out, h.Said())

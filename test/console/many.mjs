@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { appendFileSync } from 'node:fs'
 import { bench, call, env, file, patience, signIn, until, url } from './bench.mjs'
 
 const each = 16 // calls of one session that wait at once
@@ -14,7 +15,7 @@ await bench(async ({ page, context }) => {
   }
   const waiting = async () => (await call(page, 'QuestionService/ListQuestions', { pageSize: 1000 })).questions?.length ?? 0
   for (const end = Date.now() + 4 * patience; (await waiting()) < questions && Date.now() < end; ) await new Promise((r) => setTimeout(r, 200))
-  if (env.CONSOLE_MEASURE) return measure(page, context, await waiting())
+  if (env.CONSOLE_MEASURE) return measure(context, await waiting())
 
   // There are no more rows than somebody looks at, and it is said of how many.
   const count = page.locator('.head .count')
@@ -66,34 +67,41 @@ await bench(async ({ page, context }) => {
   assert.equal(await page.getByText('are shown.').count(), 0)
 })
 
-/** Says how long a browser takes: on a clock, by its main thread's work, and by tasks that are long. */
-async function measure(page, context, waiting) {
-  const cdp = await context.newCDPSession(page)
-  await cdp.send('Performance.enable')
-  const work = async () => {
-    const { metrics } = await cdp.send('Performance.getMetrics')
-    return Object.fromEntries(metrics.map((m) => [m.name, m.value]))
+function note(line) {
+  appendFileSync(env.CONSOLE_MEASURE, `${line}\n`)
+}
+
+/** Notes how long a browser takes: on a clock, and of its main thread's processor's time. */
+async function measure(context, waiting) {
+  const opened = async () => {
+    const page = await context.newPage()
+    const cdp = await context.newCDPSession(page)
+    await cdp.send('Performance.setTimeDomain', { timeDomain: 'threadTicks' })
+    await cdp.send('Performance.enable')
+    const work = async () => Object.fromEntries((await cdp.send('Performance.getMetrics')).metrics.map((m) => [m.name, m.value]))
+    const took = async (what, f) => {
+      const before = await work()
+      const ms = await f()
+      const after = await work()
+      const since = after.TaskDuration < before.TaskDuration || what === first ? {} : before // a page has another process
+      const part = (name) => Math.round((after[name] - (since[name] ?? 0)) * 1000)
+      note(`${what}: ${Math.round(ms)} ms; of the main thread ${part('TaskDuration')} (script ${part('ScriptDuration')}, style ${part('RecalcStyleDuration')}, layout ${part('LayoutDuration')}); ${after.Nodes} nodes`)
+    }
+    return { page, took }
   }
-  const took = async (what, f) => {
-    const before = await work()
-    const ms = await f()
-    const after = await work()
-    const part = (name) => Math.round((after[name] - before[name]) * 1000)
-    console.log(`${what}: ${Math.round(ms)} ms, of the main thread ${part('TaskDuration')} (script ${part('ScriptDuration')}, style ${part('RecalcStyleDuration')}, layout ${part('LayoutDuration')}), nodes ${after.Nodes}`)
-  }
-  await page.addInitScript(() => {
-    window.long = []
-    new PerformanceObserver((l) => l.getEntries().forEach((e) => window.long.push(Math.round(e.duration)))).observe({ type: 'longtask', buffered: true })
-  })
-  console.log(`${waiting} questions wait`)
+  const first = 'the list is there'
+  note(`${waiting} questions wait`)
+  let at
   for (let i = 0; i < 5; i++) {
-    await took('the list is there', async () => {
-      await page.goto(url)
-      await page.waitForFunction((n) => document.querySelector('.head .count')?.textContent === String(n) && document.querySelector('.question.open .choices'), waiting)
-      return page.evaluate(() => performance.now())
+    await at?.page.close()
+    at = await opened()
+    await at.took(first, async () => {
+      await at.page.goto(url)
+      await at.page.waitForFunction((n) => document.querySelector('.head .count')?.textContent === String(n) && document.querySelector('.question.open .choices'), waiting)
+      return at.page.evaluate(() => performance.now())
     })
-    console.log(`long tasks: ${await page.evaluate(() => window.long.join(' '))}`)
   }
+  const { page, took } = at
   for (let i = 0; i < 10; i++) {
     await page.waitForTimeout(800)
     await took('an answer shows', () =>
@@ -111,5 +119,4 @@ async function measure(page, context, waiting) {
     for (let i = 0; i < 20; i++) await page.keyboard.press('j')
     return Date.now() - begun
   })
-  console.log(`long tasks: ${await page.evaluate(() => window.long.join(' '))}`)
 }

@@ -107,7 +107,8 @@ function useChosen(questions: Question[]) {
     move: (by: number) => {
       const to = questions[Math.max(0, Math.min(questions.length - 1, at + by))]
       if (!to) return
-      flushSync(() => take(to.id)) // it may not have been shown
+      if (document.getElementById(`question-${to.id}`)) take(to.id)
+      else flushSync(() => take(to.id)) // its row is made first
       focusOn(to)
     },
     settled: () => performance.now() - since.current > quiet,
