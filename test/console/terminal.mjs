@@ -127,7 +127,7 @@ await bench(async ({ page, context, browser }) => {
   const expected = `${esc}[0n${esc}[1;3R${esc}[?1;3R${esc}[?1;2c${esc}[>0;276;0c${report(10, 'e6e6/e7e7/e9e9')}${report(11, '1616/1818/1b1b')}`
   const asks = `ab${esc}[5n${esc}[6n${esc}[?6n${esc}[c${esc}[>c${esc}]10;?${st}${esc}]11;?\u0007`
   await page.goto(`${url}/sessions/new`)
-  const words = ['sh', '-c', `stty raw -echo; printf %s "$1"; dd bs=1 count=${expected.length} of=${folder}/first 2>/dev/null; echo over; read end`, 'sh', asks]
+  const words = ['sh', '-c', `stty raw -echo; printf %s "$1"; dd bs=1 count=${expected.length} of=${folder}/first 2>/dev/null; echo over; dd bs=1 count=1 of=${folder}/again 2>/dev/null; echo seen; sleep 3600`, 'sh', asks]
   for (const [i, word] of words.entries()) {
     if (i > 0) await page.getByRole('button', { name: 'Another word' }).click()
     await page.getByLabel(`Word ${i + 1}`, { exact: true }).fill(word)
@@ -138,6 +138,16 @@ await bench(async ({ page, context, browser }) => {
   await page.getByRole('button', { name: 'Start it', exact: true }).click()
   await shows('over')
   assert.equal(answers('first'), expected)
+
+  // What was answered is not answered again, when it is drawn again.
+  await page.getByRole('link', { name: 'Sessions', exact: true }).click()
+  await page.getByRole('link', { name: 'Start a session' }).waitFor()
+  await page.goBack()
+  await shows('over')
+  await keys.focus()
+  await page.keyboard.type('z')
+  await shows('seen')
+  assert.equal(answers('again'), 'z', 'it is answered twice')
 
   // A hostile program has no more of it than numbers, and not many, where somebody is at its
   // terminal; what it wrote before is not answered when it is drawn again.
