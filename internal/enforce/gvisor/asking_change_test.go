@@ -21,13 +21,14 @@ import (
 
 // Each change of a name waits, and is made in that very call.
 func TestAskingChanged(t *testing.T) {
-	concealed(t)
+	trapped(t)
 	enforcetest.AskChanged(t, asks)
 }
 
 // What is changed of a file that is there waits too, by each call, and is asked about once.
 // Nothing more is changed than the answer says.
 func TestAskingWritten(t *testing.T) {
+	trapped(t)
 	for name, c := range map[string]struct{ script, want string }{
 		"append":   {`echo more >> F; cat F`, "hidden\nmore\n"},
 		"truncate": {`: > F; cat F`, ""},
@@ -92,6 +93,7 @@ func TestAskingStarted(t *testing.T) {
 // A folder is removed by descriptors that were opened before somebody answered about it, and
 // one that was answered within a folder that was, is changed too.
 func TestAskingChangedWithin(t *testing.T) {
+	trapped(t)
 	for name, c := range map[string]struct {
 		script string
 		put    []string
@@ -161,6 +163,7 @@ func rest(t *testing.T, out io.Reader) string {
 // The call waits for the answer, and the host has nothing of it before. A signal that is
 // handled and a pause meanwhile do not make it fail, and ask nobody anew.
 func TestAskingChangeWaits(t *testing.T) {
+	trapped(t)
 	for name, c := range map[string]struct {
 		script string
 		pause  bool
@@ -195,6 +198,7 @@ func TestAskingChangeWaits(t *testing.T) {
 // What was shown to the person is what is changed: another object at its name, put there
 // while the question waits, is not, and neither is what a link at it leads to.
 func TestAskingChangeReplaced(t *testing.T) {
+	trapped(t)
 	for name, c := range map[string]struct {
 		script string
 		other  func(dir string) error
@@ -290,7 +294,7 @@ func TestAskingChangeFlood(t *testing.T) {
 
 // The line on which is asked is the sentry's alone, and no session has one that does not ask.
 func TestAskingLine(t *testing.T) {
-	concealed(t)
+	trapped(t)
 	p := &enforcetest.Person{Answer: enforcetest.No}
 	s, _ := inquiry(t, p, `sleep 60`)
 	if got := withLine(t, s.PID()); !slices.Equal(got, []string{"runsc-sandbox"}) {
@@ -384,5 +388,25 @@ func TestAskingChangedAlone(t *testing.T) {
 	enforcetest.Unchanged(t, dir, 4)
 	if _, err := os.Lstat(dir + "/sub/new"); err == nil {
 		t.Error("the folder beside was changed")
+	}
+}
+
+// What is denied in a folder is closed when the folder, which was answered to be read, may be
+// changed: by every way, and it cannot be moved from where it is closed.
+func TestAskingChangedMasked(t *testing.T) {
+	dir := concealed(t)
+	p := &enforcetest.Person{Answer: func(_ context.Context, touch enforce.Touch) enforce.Answer {
+		show := []enforce.Entry{enforcetest.Wide(touch)}
+		if touch.Kind == enforce.TouchWrite {
+			show = append(show, enforce.Entry{Op: enforce.OpMask, Path: dir + "/file"}, enforce.Entry{Op: enforce.OpMask, Path: dir + "/sub", Dir: true})
+		}
+		return enforce.Answer{Allow: touch.Path == dir, Show: show}
+	}}
+	if got := asks(t, p, `cd `+dir+`; exec 2>&-; ls >&-; mkdir new; cat file link sub/deep; ls sub; echo x >> file; echo x > link; mkdir sub/new; mv sub other; mv file new/file; rm file; ls new; true`); got != "" || len(p.Failed()) > 0 {
+		t.Errorf("it got %q, not shown %v", got, p.Failed())
+	}
+	enforcetest.Unchanged(t, dir, 5)
+	if list, err := os.ReadDir(dir + "/sub"); err != nil || len(list) != 1 {
+		t.Errorf("what is denied has %v, %v", list, err)
 	}
 }

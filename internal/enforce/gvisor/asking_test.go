@@ -21,14 +21,20 @@ import (
 	"ambit.dev/ambit/internal/enforce/enforcetest"
 )
 
-// concealed is enforcetest.Concealed, where a trap can be had.
-func concealed(t *testing.T) string {
+// trapped skips where no trap can be had.
+func trapped(t *testing.T) {
 	t.Helper()
 	if dev, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
 		t.Skip("requires: /dev/fuse that this user can open")
 	} else if err := dev.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// concealed is enforcetest.Concealed, where a trap can be had.
+func concealed(t *testing.T) string {
+	t.Helper()
+	trapped(t)
 	return enforcetest.Concealed(t)
 }
 
