@@ -85,6 +85,9 @@ func (a *agent) prepare(r *channel.Prepare) (err error) {
 			return fmt.Errorf("make the link: %w", err)
 		}
 	}
+	if err := a.watch(); err != nil {
+		return err
+	}
 	if p.asker, err = newAsker(r, p.cmd.Process.Pid, a.exchange); err != nil {
 		return err
 	}

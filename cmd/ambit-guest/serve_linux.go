@@ -17,6 +17,7 @@ import (
 type agent struct {
 	mu      sync.Mutex
 	trees   map[int]*tree // guarded by mu
+	written *written      // guarded by mu; nil before a program was prepared
 	program *program      // guarded by mu; nil before it was prepared
 	waiting *program      // to be prepared
 }

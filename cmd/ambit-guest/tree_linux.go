@@ -150,10 +150,13 @@ func (t *tree) stray(rel string, st *unix.Stat_t) bool {
 // says that names may lack.
 func (a *agent) collect(s *channel.Stream, n int) error {
 	a.mu.Lock()
-	t := a.trees[n]
+	t, w := a.trees[n], a.written
 	a.mu.Unlock()
 	if t == nil {
 		return fmt.Errorf("there is no folder %d", n)
+	}
+	if err := w.look(); err != nil {
+		return err
 	}
 	err := t.walk(func(rel, at string, st *unix.Stat_t) error {
 		if t.stray(rel, st) {
@@ -180,8 +183,10 @@ func (a *agent) collect(s *channel.Stream, n int) error {
 			return nil // a socket or a pipe: it ends with the machine
 		}
 		if was, ok := t.was[rel]; ok && was == stateOf(st) {
-			n.Same = true
-			return s.Put(n, nil)
+			if n.Opened = w.has(st.Ino); !n.Opened {
+				n.Same = true
+				return s.Put(n, nil)
+			}
 		}
 		f, err := os.Open(at)
 		if err != nil {

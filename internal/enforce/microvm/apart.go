@@ -100,8 +100,13 @@ func (p *parter) make(n channel.Node, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, content)
-	return errors.Join(err, f.Chmod(fs.FileMode(n.Mode&0o777)), f.Close())
+	came := newHashed(content)
+	_, err = io.Copy(f, came)
+	err = errors.Join(err, f.Chmod(fs.FileMode(n.Mode&0o777)), f.Close())
+	if err == nil && n.Opened && p.t.hasContent(n.Path, came.taken()) {
+		return p.made.Remove(n.Path)
+	}
+	return err
 }
 
 // lead makes a folder, and those that lead there, with the modes that the guest's have.

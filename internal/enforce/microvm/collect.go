@@ -305,7 +305,8 @@ func (c *collector) file(n channel.Node, content io.Reader) (err error) {
 			_ = c.t.root.Remove(tmp) // err says more
 		}
 	}()
-	_, err = io.Copy(f, content)
+	came := newHashed(content)
+	_, err = io.Copy(f, came)
 	if fi != nil {
 		if st, ok := sys(fi); ok && os.Geteuid() == 0 {
 			err = errors.Join(err, f.Chown(int(st.Uid), int(st.Gid)))
@@ -316,6 +317,12 @@ func (c *collector) file(n channel.Node, content io.Reader) (err error) {
 		return err
 	}
 	when := time.Unix(0, n.Time)
+	if n.Opened {
+		if c.t.hasContent(n.Path, came.taken()) {
+			return c.t.root.Remove(tmp)
+		}
+		when = time.Now() // the guest has none for it
+	}
 	if err := c.t.root.Chtimes(tmp, when, when); err != nil {
 		return err
 	}
@@ -323,6 +330,21 @@ func (c *collector) file(n channel.Node, content io.Reader) (err error) {
 		return err
 	}
 	return c.remember(n.Path, "")
+}
+
+// hasContent reports whether the host has a file at rel with some content.
+func (t *tree) hasContent(rel string, want taken) bool {
+	f, err := t.root.OpenFile(rel, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() || fi.Size() != want.size {
+		return false
+	}
+	there := newHashed(f)
+	_, err = io.Copy(io.Discard, there)
+	return err == nil && there.taken() == want
 }
 
 // remove removes what the guest has no longer, deepest first, where the host has

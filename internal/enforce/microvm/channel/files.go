@@ -35,6 +35,7 @@ type Node struct {
 	Target string   `json:"target,omitempty"`
 	Same   bool     `json:"same,omitempty"`
 	Stands bool     `json:"stands,omitempty"` // it is empty, and stands for what is not given
+	Opened bool     `json:"opened,omitempty"` // nothing but that it was open for writing tells that it may have changed
 }
 
 // Bounds of what one folder may have.
