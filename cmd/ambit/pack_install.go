@@ -117,12 +117,7 @@ func (a *app) installPack(ctx context.Context, f *installFlags, source string) e
 	if err := in.mayTake(f.trust); err != nil {
 		return err
 	}
-	if in.same {
-		printf(a.err, "%s\n", in.sameWords())
-	}
-	if in.handed {
-		printf(a.err, "%s\n", in.handedWords())
-	}
+	in.tellTaken()
 	if err := in.compare(ctx); err != nil {
 		return err
 	}

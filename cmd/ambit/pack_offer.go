@@ -130,12 +130,7 @@ func (a *app) preparePack(ctx context.Context, f *prepareFlags, source string) e
 		return a.printJSON(r)
 	}
 	in.show()
-	if in.same {
-		printf(a.err, "%s\n", in.sameWords())
-	}
-	if in.handed {
-		printf(a.err, "%s\n", in.handedWords())
-	}
+	in.tellTaken()
 	if r.Unchanged {
 		printf(a.out, "%s is what is installed.\n", packName(in.draft.Manifest))
 		return nil

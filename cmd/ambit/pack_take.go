@@ -74,12 +74,13 @@ func (in *installation) mayFollow(t pack.Taken) error {
 	return nil
 }
 
-// handedWords tell of a key that takes over by a statement of the one before.
-func (in *installation) handedWords() string {
-	return fmt.Sprintf("What is installed is %s. That key has said that this pack is signed by another one from now on: it is %s.", signedBy(in.before.Signer), signedBy(in.draft.Signer))
-}
-
-// sameWords tell of a version that has become another one.
-func (in *installation) sameWords() string {
-	return fmt.Sprintf("%s has other content than what was installed as that version.", packName(in.draft.Manifest))
+// tellTaken tells of a key that takes over by a statement of the one before, and of a version
+// that has become another one.
+func (in *installation) tellTaken() {
+	if in.same {
+		printf(in.app.err, "%s has other content than what was installed as that version.\n", packName(in.draft.Manifest))
+	}
+	if in.handed {
+		printf(in.app.err, "What is installed is %s. That key has said that this pack is signed by another one from now on: it is %s.\n", signedBy(in.before.Signer), signedBy(in.draft.Signer))
+	}
 }

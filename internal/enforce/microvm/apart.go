@@ -100,10 +100,9 @@ func (p *parter) make(n channel.Node, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	came := newHashed(content)
-	_, err = io.Copy(f, came)
+	unchanged, err := p.t.receive(f, n, content)
 	err = errors.Join(err, f.Chmod(fs.FileMode(n.Mode&0o777)), f.Close())
-	if err == nil && n.Opened && p.t.hasContent(n.Path, came.taken()) {
+	if err == nil && unchanged {
 		return p.made.Remove(n.Path)
 	}
 	return err

@@ -305,8 +305,7 @@ func (c *collector) file(n channel.Node, content io.Reader) (err error) {
 			_ = c.t.root.Remove(tmp) // err says more
 		}
 	}()
-	came := newHashed(content)
-	_, err = io.Copy(f, came)
+	unchanged, err := c.t.receive(f, n, content)
 	if fi != nil {
 		if st, ok := sys(fi); ok && os.Geteuid() == 0 {
 			err = errors.Join(err, f.Chown(int(st.Uid), int(st.Gid)))
@@ -316,11 +315,11 @@ func (c *collector) file(n channel.Node, content io.Reader) (err error) {
 	if err != nil {
 		return err
 	}
+	if unchanged {
+		return c.t.root.Remove(tmp)
+	}
 	when := time.Unix(0, n.Time)
 	if n.Opened {
-		if c.t.hasContent(n.Path, came.taken()) {
-			return c.t.root.Remove(tmp)
-		}
 		when = time.Now() // the guest has none for it
 	}
 	if err := c.t.root.Chtimes(tmp, when, when); err != nil {
@@ -330,6 +329,18 @@ func (c *collector) file(n channel.Node, content io.Reader) (err error) {
 		return err
 	}
 	return c.remember(n.Path, "")
+}
+
+// receive writes the content of a file to f. unchanged says that the host has a file with
+// that already, of one that may not have changed.
+func (t *tree) receive(f io.Writer, n channel.Node, content io.Reader) (unchanged bool, err error) {
+	if !n.Opened {
+		_, err = io.Copy(f, content)
+		return false, err
+	}
+	came := newHashed(content)
+	_, err = io.Copy(f, came)
+	return err == nil && t.hasContent(n.Path, came.taken()), err
 }
 
 // hasContent reports whether the host has a file at rel with some content.
