@@ -1,9 +1,13 @@
 package enforcetest
 
 import (
+	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"ambit.dev/ambit/internal/enforce"
 )
 
 // AskChanged tries each change of a name in a tier that asks: it waits, is made in that very
@@ -52,6 +56,40 @@ func AskChanged(t *testing.T, run func(t *testing.T, p *Person, script string) s
 					t.Errorf("the host has %q", Content(t, dir+"/"+c.has))
 				}
 			})
+		}
+	}
+}
+
+// AskStarted tries programs that are started in a tier that asks: each waits, starts in that
+// very call, and says who asked: a shell that was run by that name, with the words behind it
+// in the tier. One that was answered
+// to be read alone does not start, and one that nobody can run is not asked about.
+func AskStarted(t *testing.T, run func(t *testing.T, p *Person, script string) string, shell, says string) {
+	t.Helper()
+	dir := Concealed(t)
+	Program(t, dir+"/run", "#!/bin/sh\necho ran $1\n")
+	Program(t, dir+"/tool", "#!/bin/sh\necho tool\n")
+	if err := os.WriteFile(dir+"/plain", []byte("#!/bin/sh\necho ran\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var asked enforce.Touch
+	p := &Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+		asked = touch
+		return AsWanted(ctx, touch)
+	}}
+	if got := run(t, p, dir+`/run it; `+dir+`/run again; stat -c %a `+dir+`/run; cat `+dir+`/plain >/dev/null; `+dir+`/plain 2>&-; cat `+dir+`/tool >/dev/null; `+dir+`/tool`); got != "ran it\nran again\n755\ntool\n" {
+		t.Errorf("it got %q", got)
+	}
+	if want := []string{"run " + dir + "/run", "read " + dir + "/plain", "read " + dir + "/tool", "run " + dir + "/tool"}; !slices.Equal(p.Put(), want) {
+		t.Errorf("put %q, want %q", p.Put(), want)
+	}
+	if !strings.HasPrefix(asked.Program, "sh (process ") || !strings.HasSuffix(asked.Program, says) || len(asked.Argv) != 3 || !slices.Equal(asked.Argv[:2], []string{shell, "-c"}) || asked.PID != 0 {
+		t.Errorf("asked by %q %q, process %d", asked.Program, asked.Argv, asked.PID)
+	}
+	for name, answer := range map[string]func(context.Context, enforce.Touch) enforce.Answer{"read": Yes, "no": No} {
+		p = &Person{Answer: answer}
+		if got := run(t, p, `exec 2>&-; `+dir+`/run; `+dir+`/run; true`); got != "" {
+			t.Errorf("answered with %s, it ran: %q", name, got)
 		}
 	}
 }

@@ -62,32 +62,8 @@ func TestAskingWritten(t *testing.T) {
 // A program that is started waits, starts in that very call, and says who asked. One that
 // was answered to be read alone does not start, and one that nobody can run is not asked about.
 func TestAskingStarted(t *testing.T) {
-	dir := concealed(t)
-	enforcetest.Program(t, dir+"/run", "#!/bin/sh\necho ran $1\n")
-	enforcetest.Program(t, dir+"/tool", "#!/bin/sh\necho tool\n")
-	if err := os.WriteFile(dir+"/plain", []byte("#!/bin/sh\necho ran\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	var asked enforce.Touch
-	p := &enforcetest.Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
-		asked = touch
-		return enforcetest.AsWanted(ctx, touch)
-	}}
-	if got := asks(t, p, dir+`/run it; `+dir+`/run again; stat -c %a `+dir+`/run; cat `+dir+`/plain >/dev/null; `+dir+`/plain 2>&-; cat `+dir+`/tool >/dev/null; `+dir+`/tool`); got != "ran it\nran again\n755\ntool\n" {
-		t.Errorf("it got %q", got)
-	}
-	if want := []string{"run " + dir + "/run", "read " + dir + "/plain", "read " + dir + "/tool", "run " + dir + "/tool"}; !slices.Equal(p.Put(), want) {
-		t.Errorf("put %q, want %q", p.Put(), want)
-	}
-	if !strings.HasPrefix(asked.Program, "sh (process ") || !strings.HasSuffix(asked.Program, " in the sandbox, whose kernel says so)") || len(asked.Argv) != 3 || asked.PID != 0 {
-		t.Errorf("asked by %q %q, process %d", asked.Program, asked.Argv, asked.PID)
-	}
-	for name, answer := range map[string]func(context.Context, enforce.Touch) enforce.Answer{"read": enforcetest.Yes, "no": enforcetest.No} {
-		p = &enforcetest.Person{Answer: answer}
-		if got := asks(t, p, `exec 2>&-; `+dir+`/run; `+dir+`/run; true`); got != "" {
-			t.Errorf("answered with %s, it ran: %q", name, got)
-		}
-	}
+	trapped(t)
+	enforcetest.AskStarted(t, asks, "/bin/sh", " in the sandbox, whose kernel says so)")
 }
 
 // A folder is removed by descriptors that were opened before somebody answered about it, and

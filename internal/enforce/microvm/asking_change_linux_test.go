@@ -15,30 +15,7 @@ import (
 // was hidden, and where it was answered for reading before. One that was answered for
 // reading alone does not start, and one that cannot be executed on the host neither.
 func TestAskingStarted(t *testing.T) {
-	dir := enforcetest.Concealed(t)
-	enforcetest.Program(t, dir+"/run", "#!/bin/sh\necho ran $1\n")
-	enforcetest.Program(t, dir+"/tool", "#!/bin/sh\necho tool\n")
-	write(t, dir, "plain", "#!/bin/sh\necho ran\n")
-	var asked enforce.Touch
-	p := &enforcetest.Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
-		asked = touch
-		return enforcetest.AsWanted(ctx, touch)
-	}}
-	if got := asks(t, p, dir+`/run it; `+dir+`/run again; stat -c %a `+dir+`/run; cat `+dir+`/plain >/dev/null; `+dir+`/plain 2>&-; cat `+dir+`/tool >/dev/null; `+dir+`/tool`); got != "ran it\nran again\n755\ntool\n" {
-		t.Errorf("it got %q", got)
-	}
-	if want := []string{"run " + dir + "/run", "read " + dir + "/plain", "read " + dir + "/tool", "run " + dir + "/tool"}; !slices.Equal(p.Put(), want) {
-		t.Errorf("put %q, want %q", p.Put(), want)
-	}
-	if !strings.HasPrefix(asked.Program, "sh (process ") || !strings.HasSuffix(asked.Program, " in the machine, which says so)") || len(asked.Argv) != 3 || !slices.Equal(asked.Argv[:2], []string{"sh", "-c"}) || asked.PID != 0 {
-		t.Errorf("asked by %q %q, process %d", asked.Program, asked.Argv, asked.PID)
-	}
-	for name, answer := range map[string]func(context.Context, enforce.Touch) enforce.Answer{"read": enforcetest.Yes, "no": enforcetest.No} {
-		p = &enforcetest.Person{Answer: answer}
-		if got := asks(t, p, `exec 2>&-; `+dir+`/run; `+dir+`/run; true`); got != "" {
-			t.Errorf("answered with %s, it ran: %q", name, got)
-		}
-	}
+	enforcetest.AskStarted(t, func(t *testing.T, p *enforcetest.Person, script string) string { return asks(t, p, script) }, "sh", " in the machine, which says so)")
 }
 
 // A hidden file that is opened to be changed waits, is changed in that very call, and
