@@ -42,28 +42,8 @@ type asking struct {
 	notify bool
 }
 
-// answers is an asker that answers by a function and remembers what it was
-// asked.
-type answers struct {
-	answer func(ctx context.Context, t enforce.Touch) enforce.Answer
-
-	mu     sync.Mutex
-	asked  []enforce.Touch // guarded by mu
-	failed []error         // guarded by mu; what could not be attached
-}
-
-func (a *answers) Touched(ctx context.Context, t enforce.Touch) enforce.Answer {
-	a.mu.Lock()
-	a.asked = append(a.asked, t)
-	a.mu.Unlock()
-	return a.answer(ctx, t)
-}
-
-func (a *answers) NotShown(_ context.Context, t enforce.Touch, cause error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.failed = append(a.failed, cause)
-}
+// answers is a Person of whom is told what was put beneath a folder.
+type answers struct{ Person }
 
 // put are the kinds and paths of the touches beneath dir, in order.
 func (a *answers) put(dir string) (all []string) {
@@ -81,7 +61,7 @@ func (a *answers) put(dir string) (all []string) {
 func show(t enforce.Touch) enforce.Answer { return shows(Wide(t)) }
 
 func newAnswers(f func(context.Context, enforce.Touch) enforce.Answer) *answers {
-	return &answers{answer: f}
+	return &answers{Person{Answer: f}}
 }
 
 // asked runs a shell script in a view that asks. What it has without asking is
@@ -504,7 +484,7 @@ func (s asking) observed(t *testing.T) {
 	in := s.input(t, p, `/bin/echo one; cp /bin/echo /tmp/made; /tmp/made two; /bin/absent; cat "$HIDDEN/link"; "$HIDDEN/tool"; exec cat "$READ/file"`)
 	in.AskSpawn, in.WatchOpens = true, true
 	o := &observer{answers: newAnswers(AsWanted)}
-	o.answer = func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+	o.Answer = func(ctx context.Context, touch enforce.Touch) enforce.Answer {
 		if touch.Path == "" {
 			return enforce.Answer{Allow: true}
 		}

@@ -83,7 +83,7 @@ func AskStarted(t *testing.T, run func(t *testing.T, p *Person, script string) s
 	if want := []string{"run " + dir + "/run", "read " + dir + "/plain", "read " + dir + "/tool", "run " + dir + "/tool"}; !slices.Equal(p.Put(), want) {
 		t.Errorf("put %q, want %q", p.Put(), want)
 	}
-	if !strings.HasPrefix(asked.Program, "sh (process ") || !strings.HasSuffix(asked.Program, says) || len(asked.Argv) != 3 || !slices.Equal(asked.Argv[:2], []string{shell, "-c"}) || asked.PID != 0 {
+	if who, ok := strings.CutPrefix(asked.Program, "sh (process "); !ok || !strings.HasSuffix(who, says) || len(asked.Argv) != 3 || !slices.Equal(asked.Argv[:2], []string{shell, "-c"}) || asked.PID != 0 {
 		t.Errorf("asked by %q %q, process %d", asked.Program, asked.Argv, asked.PID)
 	}
 	for name, answer := range map[string]func(context.Context, enforce.Touch) enforce.Answer{"read": Yes, "no": No} {

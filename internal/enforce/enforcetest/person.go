@@ -17,8 +17,8 @@ type Person struct {
 	Answer func(context.Context, enforce.Touch) enforce.Answer
 
 	mu     sync.Mutex
-	put    []string // guarded by mu
-	failed []error  // guarded by mu
+	asked  []enforce.Touch // guarded by mu
+	failed []error         // guarded by mu
 }
 
 var _ enforce.Asker = (*Person)(nil)
@@ -26,7 +26,7 @@ var _ enforce.Asker = (*Person)(nil)
 // Touched answers one touch.
 func (p *Person) Touched(ctx context.Context, t enforce.Touch) enforce.Answer {
 	p.mu.Lock()
-	p.put = append(p.put, string(t.Kind)+" "+t.Path)
+	p.asked = append(p.asked, t)
 	p.mu.Unlock()
 	return p.Answer(ctx, t)
 }
@@ -39,10 +39,13 @@ func (p *Person) NotShown(_ context.Context, _ enforce.Touch, cause error) {
 }
 
 // Put are kind and path of what was put, in order.
-func (p *Person) Put() []string {
+func (p *Person) Put() (all []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.put)
+	for _, t := range p.asked {
+		all = append(all, string(t.Kind)+" "+t.Path)
+	}
+	return all
 }
 
 // Failed are the causes of what was not shown.
