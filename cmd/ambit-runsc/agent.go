@@ -202,7 +202,7 @@ func (a *agent) begun() {
 func (a *agent) wait() {
 	const program = 1 // of its own kernel's processes
 	ws, asked := a.c.WaitPID(program)
-	gofer := killed(int(a.c.GoferPid.Load()))
+	gofer := (asked != nil || ws.Signal() == unix.SIGKILL) && killed(int(a.c.GoferPid.Load()))
 	stopped, err := a.c.Wait() // until the sentry has ended: if nobody could say how the program did, how the sentry did
 	if asked != nil {
 		ws = stopped
@@ -230,9 +230,18 @@ func lost(gofer bool, asked error, stopped unix.WaitStatus) string {
 	return ""
 }
 
-// killed reports whether a signal has ended a child, and leaves it to who waits for it.
+// killed reports whether a signal ended a child that ends now, and leaves it to who
+// waits for it. A child's sockets are closed before it can be waited for, so who was
+// at their other end may know of its end before the kernel says how.
 func killed(pid int) bool {
-	const exited = 1 // CLD_EXITED (asm-generic/siginfo.h)
+	const (
+		exited  = 1    // CLD_EXITED (asm-generic/siginfo.h)
+		patient = 2000 // milliseconds
+	)
+	if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, patient) // what it is by then is asked below
+		_ = unix.Close(fd)
+	}
 	var how unix.Siginfo
 	err := unix.Waitid(unix.P_PID, pid, &how, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
 	return err == nil && how.Signo != 0 && how.Code != exited

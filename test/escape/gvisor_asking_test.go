@@ -92,3 +92,73 @@ func TestGVisorAsksKilled(t *testing.T) {
 		t.Errorf("it can still be answered: %d %s", status, out)
 	}
 }
+
+// In the gVisor tier a change and a start wait, too: with a yes they are made, with a no nothing
+// is, and of what was put at the name while the question waited nothing is either.
+func TestGVisorAsksChange(t *testing.T) {
+	t.Parallel()
+	const change, start = `sh -c 'echo changed >> "$ASKED"'`, `"$ASKED" >/dev/null && echo ran >> "$ASKED"`
+	for name, c := range map[string]struct {
+		attempt, answer string
+		replace         bool
+		made            bool
+	}{
+		"changed":           {change, "approve", false, true},
+		"denied":            {change, "deny", false, false},
+		"replaced":          {change, "approve", true, false},
+		"start, denied":     {start, "deny", false, false},
+		"start of another":  {start, "approve", true, false},
+		"removed":           {`rm "$ASKED"`, "approve", false, true},
+		"removed, denied":   {`rm "$ASKED"`, "deny", false, false},
+		"truncated, denied": {`sh -c ': > "$ASKED"'`, "deny", false, false},
+		"renamed, denied":   {`mv "$ASKED" "$ASKED.new"`, "deny", false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := gvisorAsks(t)
+			asked, other, text := f.Outside+"/asked", f.Outside+"/other", "#!/bin/sh\necho asked\n"
+			for _, p := range []string{asked, other} {
+				f.put(t, p, text)
+				if err := os.Chmod(p, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f.flags = append(f.flags, "--env", "ASKED="+asked)
+			s := f.begin(t, "echo ready; "+c.attempt+"; echo went on")
+			q := f.asked(t)
+			if c.replace {
+				if err := firstError(os.Rename(asked, f.Outside+"/was"), os.Symlink(other, asked)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if out, status := f.person(t, c.answer, q.ID); status != 0 {
+				t.Errorf("%s: %d %s", c.answer, status, out)
+			}
+			rest := c.answer
+			if c.replace {
+				rest = "deny" // is about what was put there
+			}
+			over := func() bool {
+				for _, q := range f.questions(t) {
+					f.person(t, rest, q.ID)
+				}
+				return strings.Contains(s.out.String(), "went on\n")
+			}
+			if !f.within(longest, over) {
+				t.Errorf("it did not go on: %s", s.out)
+			}
+			_ = s.cmd.Wait() // what it tried may have failed
+			at := asked
+			if c.replace {
+				at = f.Outside + "/was"
+			}
+			is, err := os.ReadFile(at)
+			if made := err != nil || string(is) != text; made != c.made {
+				t.Errorf("changed is %v: %q %v; %s", made, is, err, s.out)
+			}
+			if is, err := os.ReadFile(other); err != nil || string(is) != text {
+				t.Errorf("another one was changed: %q %v", is, err)
+			}
+			f.nothingLeft(t)
+		})
+	}
+}

@@ -41,6 +41,13 @@ func server(t *testing.T) (port string, came *atomic.Int32) {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), came
 }
 
+// refused reports whether curl ended with a status of its own, and not because it
+// waited too long. Its words may have a line of Ambit's in the middle.
+func refused(status int) bool {
+	const timedOut, ambits = 28, 125
+	return status > 0 && status != timedOut && status < ambits
+}
+
 // TestNetwork: a program reaches what it was granted, by name, and nothing else.
 func TestNetwork(t *testing.T) {
 	b := newBench(t)
@@ -55,10 +62,9 @@ func TestNetwork(t *testing.T) {
 	if r.out != "hello from the host\n" || came.Load() != 1 {
 		t.Errorf("got %q, %d came", r.out, came.Load())
 	}
-	const timedOut = 28
 	for _, url := range []string{"http://host.ambit.internal:" + other, "http://127.0.0.1:" + port, "http://198.19.255.2:" + port,
 		"http://[::ffff:127.0.0.1]:" + port, "http://0.0.0.0:" + port, "http://169.254.169.254/", "http://secret-bytes.evil.test/"} {
-		if r := run("curl", "-sS", "-m", "60", url); r.status == 0 || r.status == timedOut || !strings.Contains(r.err, "curl:") {
+		if r := run("curl", "-sS", "-m", "60", url); !refused(r.status) {
 			t.Errorf("%s: status %d, %q %q", url, r.status, r.out, r.err)
 		}
 	}
@@ -101,8 +107,8 @@ func TestNetworkAsked(t *testing.T) {
 	a = b.ask([]string{"--home", "ephemeral", "--allow", "fs.read:" + b.dir}, "curl", "-sS", "http://host.ambit.internal:"+port)
 	q = b.question(a)
 	b.run("deny", q.Question.ID).want(t, 0)
-	if err := a.Wait(); err == nil || !strings.Contains(a.err.String(), "curl:") {
-		t.Errorf("after a no: %v, %q %q", err, a.out.String(), a.err.String())
+	if _ = a.Wait(); !refused(a.ProcessState.ExitCode()) {
+		t.Errorf("after a no: %v, %q %q", a.ProcessState, a.out.String(), a.err.String())
 	}
 }
 
