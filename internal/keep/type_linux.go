@@ -26,6 +26,7 @@ type act struct {
 	Writer string `json:"writer,omitempty"`
 	Offset int64  `json:"offset,omitempty"`
 	Data   []byte `json:"data,omitempty"`
+	Asked  int64  `json:"asked,omitempty"`
 }
 
 type acted struct {
@@ -108,7 +109,7 @@ func (d *door) do(a act) (r acted) {
 	case a.Size != nil:
 		err = d.terminal.resize(*a.Size)
 	default:
-		r.Next, err = d.terminal.input.put(a.Writer, a.Offset, a.Data)
+		r.Next, err = d.terminal.input.put(stroke{a.Writer, a.Offset, a.Data, a.Asked}, time.Now())
 	}
 	for i, known := range refusals {
 		if errors.Is(err, known) {
@@ -197,10 +198,17 @@ func tell(dir string, a act) (next int64, err error) {
 // before is left out. ErrOver, ErrTerminal, ErrGap; os.ErrNotExist where the keeper
 // does not listen yet.
 func Type(dir, writer string, offset int64, data []byte) (next int64, err error) {
+	return Answer(dir, writer, offset, data, 0)
+}
+
+// Answer is Type for what a terminal says by itself, since a program asked it something:
+// in the frame whose Next is asked. Where another answers, nothing is typed, and it is
+// taken all the same; less than all is taken as long as it is waited for the other.
+func Answer(dir, writer string, offset int64, data []byte, asked int64) (next int64, err error) {
 	if err := typable(dir); err != nil {
 		return 0, err
 	}
-	return tell(dir, act{Writer: writer, Offset: offset, Data: data})
+	return tell(dir, act{Writer: writer, Offset: offset, Data: data, Asked: asked})
 }
 
 // Resize gives the terminal of a job a size. Errors as of Type.

@@ -44,6 +44,9 @@ func (s terminals) WriteInput(ctx context.Context, r *connect.Request[pb.WriteIn
 	if len(m.GetData()) > keep.MaxPiece {
 		return nil, failure(invalid(fmt.Sprintf("data: at most %d bytes at once", keep.MaxPiece)))
 	}
+	if m.GetAsked() < 0 {
+		return nil, failure(invalid("asked: expected what StreamOutput calls next, or 0"))
+	}
 	caller := callerOf(ctx)
 	dir, err := s.terminal(caller.Principal, m.GetId())
 	if err != nil {
@@ -55,7 +58,7 @@ func (s terminals) WriteInput(ctx context.Context, r *connect.Request[pb.WriteIn
 	writer := sha256.Sum256([]byte(caller.By + "\x00" + m.GetWriter())) // one caller's is not another's
 	var next int64
 	err = untilTyped(ctx, func() (done bool, err error) {
-		next, err = keep.Type(dir, hex.EncodeToString(writer[:]), m.GetOffset(), m.GetData())
+		next, err = keep.Answer(dir, hex.EncodeToString(writer[:]), m.GetOffset(), m.GetData(), m.GetAsked())
 		return next > m.GetOffset() || len(m.GetData()) == 0, err
 	})
 	if err != nil {

@@ -113,6 +113,10 @@ func TestHostile(t *testing.T) { run(t, "hostile.mjs") }
 // link, no clipboard, and no answer that a shell would read.
 func TestTerminal(t *testing.T) { run(t, "terminal.mjs") }
 
+// Several pages are at one terminal: a program that asks it something is answered by one
+// of them, also when that is closed or loses its connection. The keys of all are typed.
+func TestAnswers(t *testing.T) { run(t, "answers.mjs") }
+
 // A question that is put while the browser has no connection is there when it has one
 // again, what is over meanwhile is gone, and an answer goes to the question that was
 // looked at.

@@ -94,7 +94,12 @@ type WriteInputRequest struct {
 	// How much this writer has typed before: `next` of an earlier answer.
 	Offset int64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
 	// At most 32 KiB.
-	Data          []byte `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	Data []byte `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	// Nobody pressed these keys: a program asked its terminal something, and this is the
+	// answer. It is `next` of the message of StreamOutput in which it asked. Of several
+	// writers that answer one alone is typed: who did it last, as long as that one does so
+	// within 0.3 s. What the others say is taken, and not typed. 0: somebody types.
+	Asked         int64 `protobuf:"varint,5,opt,name=asked,proto3" json:"asked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -155,6 +160,13 @@ func (x *WriteInputRequest) GetData() []byte {
 		return x.Data
 	}
 	return nil
+}
+
+func (x *WriteInputRequest) GetAsked() int64 {
+	if x != nil {
+		return x.Asked
+	}
+	return 0
 }
 
 type WriteInputResponse struct {
@@ -307,12 +319,13 @@ const file_ambit_v1_terminal_proto_rawDesc = "" +
 	"\bTerminal\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\rR\x04rows\x12\x18\n" +
 	"\acolumns\x18\x02 \x01(\rR\acolumns\x12\x12\n" +
-	"\x04term\x18\x03 \x01(\tR\x04term\"g\n" +
+	"\x04term\x18\x03 \x01(\tR\x04term\"}\n" +
 	"\x11WriteInputRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06writer\x18\x02 \x01(\tR\x06writer\x12\x16\n" +
 	"\x06offset\x18\x03 \x01(\x03R\x06offset\x12\x12\n" +
-	"\x04data\x18\x04 \x01(\fR\x04data\"(\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\x12\x14\n" +
+	"\x05asked\x18\x05 \x01(\x03R\x05asked\"(\n" +
 	"\x12WriteInputResponse\x12\x12\n" +
 	"\x04next\x18\x01 \x01(\x03R\x04next\"U\n" +
 	"\x15ResizeTerminalRequest\x12\x0e\n" +

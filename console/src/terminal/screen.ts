@@ -6,7 +6,7 @@ import { documentOf, withoutAttributes } from './document'
 import { Keyboard } from './keyboard'
 
 export interface Screen {
-  draw: (bytes: Uint8Array) => Promise<void>
+  draw: (bytes: Uint8Array, next: string) => Promise<void> // what ends at that offset of what is written
   reset: () => void // what stands there was drawn for what came before
   end: () => void
   selected: () => string
@@ -58,7 +58,8 @@ export async function open(box: HTMLElement, asked: Asked, signal: AbortSignal):
     return false
   })
   const keyboard = new Keyboard(asked.id, asked.failed)
-  answering(term, colours, () => asked.runs && asked.answers(), (text) => keyboard.answer(text))
+  let drawn = '0' // the end of what is being drawn
+  answering(term, colours, () => asked.runs && asked.answers(), (text) => keyboard.answer(text, drawn))
   const utf8 = new TextEncoder()
   term.onData((text) => asked.runs && keyboard.type(utf8.encode(text)))
   term.onBinary((text) => asked.runs && keyboard.type(Uint8Array.from(text, (c) => c.charCodeAt(0))))
@@ -82,7 +83,10 @@ export async function open(box: HTMLElement, asked: Asked, signal: AbortSignal):
     term.options.disableStdin = true
   }
   return {
-    draw: (bytes) => new Promise((drawn) => term.write(bytes, drawn)), // no more is read until it is drawn
+    draw: (bytes, next) => {
+      drawn = next
+      return new Promise((done) => term.write(bytes, done)) // no more is read until it is drawn
+    },
     reset: () => term.reset(),
     end,
     selected: () => term.getSelection(),

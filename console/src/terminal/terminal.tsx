@@ -10,7 +10,8 @@ import { open, type Screen } from './screen'
  * A terminal takes every key, Tab too. Ctrl-Shift-L leaves it, for the button behind it.
  *
  * What a program asks its terminal is answered by the page that started it, or where somebody
- * is at it, and not again by whoever sees later what it wrote: that is drawn alone.
+ * is at it, and not again by whoever sees later what it wrote: that is drawn alone. Where
+ * several pages do so, the host types what one of them says.
  */
 export function TerminalOf({ id, runs: now, label, onEnd }: { id: string; runs: boolean; label: string; onEnd?: () => void }) {
   const [runs] = useState(now) // its end comes with what it writes
@@ -35,7 +36,7 @@ export function TerminalOf({ id, runs: now, label, onEnd }: { id: string; runs: 
       .then((s) => {
         if (abort.signal.aborted) return
         screen.current = s
-        return follow(id, abort.signal, { data: (_, bytes) => s.draw(bytes), lost: (bytes) => (s.reset(), setLost((n) => n + bytes)), live: (on) => (current = on), end: (e) => (s.end(), setEnd(e)), error: setError })
+        return follow(id, abort.signal, { data: (_, bytes, next) => s.draw(bytes, next), lost: (bytes) => (s.reset(), setLost((n) => n + bytes)), live: (on) => (current = on), end: (e) => (s.end(), setEnd(e)), error: setError })
       })
       .catch((e: unknown) => abort.signal.aborted || setError(e))
     return () => {

@@ -7,7 +7,7 @@ export interface End {
 }
 
 export interface Reader {
-  data: (bad: boolean, bytes: Uint8Array<ArrayBuffer>) => void | Promise<void>
+  data: (bad: boolean, bytes: Uint8Array<ArrayBuffer>, next: string) => void | Promise<void> // up to the offset `next`
   lost: (bytes: number) => void // before what comes next, and not kept any more
   live?: (on: boolean) => void // what comes now is written now, and was not there before
   end: (end: End) => void
@@ -31,8 +31,9 @@ export async function follow(id: string, signal: AbortSignal, reader: Reader) {
         continue
       }
       if (chunk.lost) reader.lost(Number(chunk.lost))
-      await reader.data(chunk.stream === 'OUTPUT_STREAM_STDERR', Uint8Array.from(atob(chunk.data ?? ''), (c) => c.charCodeAt(0)))
-      offset = chunk.next ?? offset
+      const next = chunk.next ?? offset
+      await reader.data(chunk.stream === 'OUTPUT_STREAM_STDERR', Uint8Array.from(atob(chunk.data ?? ''), (c) => c.charCodeAt(0)), next)
+      offset = next
     }
   }
   await held(signal, once, reader.error)

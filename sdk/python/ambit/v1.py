@@ -506,12 +506,18 @@ class WriteInputRequest(_codec.Message):
     offset: int = 0
     #: At most 32 KiB.
     data: bytes = b""
+    #: Nobody pressed these keys: a program asked its terminal something, and this is the
+    #: answer. It is `next` of the message of StreamOutput in which it asked. Of several
+    #: writers that answer one alone is typed: who did it last, as long as that one does so
+    #: within 0.3 s. What the others say is taken, and not typed. 0: somebody types.
+    asked: int = 0
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "id", "id", "string", "one"),
         _codec.Field(2, "writer", "writer", "string", "one"),
         _codec.Field(3, "offset", "offset", "long", "one"),
         _codec.Field(4, "data", "data", "bytes", "one"),
+        _codec.Field(5, "asked", "asked", "long", "one"),
     )
 
 

@@ -216,6 +216,13 @@ export interface WriteInputRequest {
     offset: bigint;
     /** At most 32 KiB. */
     data: Uint8Array;
+    /**
+     * Nobody pressed these keys: a program asked its terminal something, and this is the
+     * answer. It is `next` of the message of StreamOutput in which it asked. Of several
+     * writers that answer one alone is typed: who did it last, as long as that one does so
+     * within 0.3 s. What the others say is taken, and not typed. 0: somebody types.
+     */
+    asked: bigint;
 }
 export declare const WriteInputRequest: Message<WriteInputRequest>;
 export interface WriteInputResponse {

@@ -136,6 +136,7 @@ export const WriteInputRequest = message('ambit.v1.WriteInputRequest', () => [
     [2, 'writer', 'string'],
     [3, 'offset', 'long'],
     [4, 'data', 'bytes'],
+    [5, 'asked', 'long'],
 ]);
 export const WriteInputResponse = message('ambit.v1.WriteInputResponse', () => [
     [1, 'next', 'long'],

@@ -359,12 +359,20 @@ export interface WriteInputRequest {
   offset: bigint
   /** At most 32 KiB. */
   data: Uint8Array
+  /**
+   * Nobody pressed these keys: a program asked its terminal something, and this is the
+   * answer. It is `next` of the message of StreamOutput in which it asked. Of several
+   * writers that answer one alone is typed: who did it last, as long as that one does so
+   * within 0.3 s. What the others say is taken, and not typed. 0: somebody types.
+   */
+  asked: bigint
 }
 export const WriteInputRequest: Message<WriteInputRequest> = message('ambit.v1.WriteInputRequest', () => [
   [1, 'id', 'string'],
   [2, 'writer', 'string'],
   [3, 'offset', 'long'],
   [4, 'data', 'bytes'],
+  [5, 'asked', 'long'],
 ])
 
 export interface WriteInputResponse {
