@@ -10,8 +10,8 @@ import (
 	"ambit.dev/ambit/internal/egress/wire"
 )
 
-// leads answers about an address that an allowed name leads to: Deny where that is
-// denied. That nothing grants it is no denial: the name was granted.
+// leads answers about an address that an allowed name leads to, or about a request that is
+// to be made there: Deny where that is denied. That nothing grants it is no denial: the name was granted.
 //
 // Security: what policy or a person denies is denied under every name, also beside
 // what a manifest declares, and the denial is recorded. What cannot be decided is denied.
@@ -21,7 +21,7 @@ func (n *network) leads(ctx context.Context, id uint64, r decision.Request) wire
 	r.Subject.Program = program
 	d := n.denied(ctx, r)
 	if d.Outcome == decision.Deny {
-		n.tally.Denied(capability.NetConnect)
+		n.tally.Denied(r.Capability.Kind())
 		n.tell(r.Capability, d)
 	}
 	return wire.Message{ID: id, Decision: &d}
@@ -30,7 +30,7 @@ func (n *network) leads(ctx context.Context, id uint64, r decision.Request) wire
 // denied decides about an address by denials alone. What none of them stops is to be
 // asked, which nobody is.
 func (n *network) denied(ctx context.Context, r decision.Request) decision.Decision {
-	if _, _, to, _, ok := r.Capability.Hosts(); !ok || !to.IsValid() || r.Name.Kind() != capability.NetConnect {
+	if _, _, to, _, ok := r.Capability.Hosts(); !ok || !to.IsValid() || !networks(r.Name) {
 		return decision.Failed(r, errors.New("a name leads to no such thing"))
 	}
 	grants, err := n.grants(ctx)

@@ -78,11 +78,12 @@ const (
 type flow struct {
 	in, out atomic.Uint64
 
-	mu     sync.Mutex
-	told   Flow         // guarded by mu; without In and Out
-	tie    func()       // guarded by mu; breaks both sides off, nil before there are any
-	rests  []permission // guarded by mu; what was allowed for it
-	opened bool         // guarded by mu; its requests are decided
+	mu      sync.Mutex
+	told    Flow         // guarded by mu; without In and Out
+	tie     func()       // guarded by mu; breaks both sides off, nil before there are any
+	rests   []permission // guarded by mu; what was allowed for it
+	opened  bool         // guarded by mu; its requests are decided
+	several bool         // guarded by mu; it was connected to more than one address
 }
 
 // snapshot is the flow as of now.
@@ -136,6 +137,20 @@ func (f *flow) carries() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return !f.told.UDP && (f.tie != nil || !f.told.Connected.IsZero())
+}
+
+// connected notes where the host has connected to for the flow.
+func (f *flow) connected(to netip.AddrPort) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.several = f.several || f.told.Dialled.IsValid() && f.told.Dialled != to
+	f.told.Connected, f.told.Dialled = time.Now(), to
+}
+
+func (f *flow) leadsToSeveral() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.several
 }
 
 // table has the flows that live.

@@ -85,10 +85,21 @@ type opened struct {
 	ca      string
 	port    string
 	mu      sync.Mutex
-	seen    []string         // guarded by mu
-	rules   egress.Rules     // guarded by mu
-	told    []egress.Request // guarded by mu
-	streams chan struct{}    // a stream has begun
+	seen    []string          // guarded by mu
+	rules   egress.Rules      // guarded by mu
+	told    []egress.Request  // guarded by mu
+	streams chan struct{}     // a stream has begun
+	visits  map[string]func() // guarded by mu; called when a path is asked for; the server's connection ends with that
+}
+
+// at has something done when a path is asked for.
+func (o *opened) at(path string, do func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.visits == nil {
+		o.visits = map[string]func(){}
+	}
+	o.visits[path] = do
 }
 
 func open(t *testing.T, secure bool, grants []string, change func(*egress.Config)) *opened {
@@ -156,7 +167,12 @@ func newAuthority(t *testing.T) *authority.Authority {
 func (o *opened) serve(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	o.seen = append(o.seen, r.Method+" "+r.URL.Path)
+	visited := o.visits[r.URL.Path]
 	o.mu.Unlock()
+	if visited != nil {
+		w.Header().Set("Connection", "close")
+		visited()
+	}
 	if r.URL.Path == "/from" {
 		_, _ = io.WriteString(w, r.RemoteAddr)
 		return

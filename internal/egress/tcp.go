@@ -205,10 +205,8 @@ func (p *Plane) dialTarget(ctx context.Context, f *flow, t target, kept func(net
 		}
 		return nil, refuse(DialFailed, "%v", err)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.told.Connected = time.Now()
-	f.told.Dialled, _ = netip.ParseAddrPort(c.RemoteAddr().String())
+	at, _ := netip.ParseAddrPort(c.RemoteAddr().String())
+	f.connected(at)
 	return c, nil
 }
 

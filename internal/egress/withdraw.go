@@ -30,6 +30,10 @@ func (p *Plane) Recheck() {
 			f.end(Withdrawn, "its requests are decided one by one now")
 			return
 		}
+		if p.asksAddresses() && f.leadsToSeveral() {
+			f.end(Withdrawn, severalAddresses)
+			return
+		}
 		for _, m := range rests {
 			if ok, known := still[m]; known && !ok {
 				f.end(Withdrawn, "what permitted it is no longer granted")
@@ -65,13 +69,21 @@ func (p *Plane) permissions() map[permission]decision.Subject {
 }
 
 // restsOf is what a flow rests on: what was allowed, and that the address to which its
-// name led is not denied. passed says that its requests are not decided one by one.
+// name led is not denied, nor a request that is made there now. passed says that its
+// requests are not decided one by one.
 func (p *Plane) restsOf(f *flow) (rests []permission, passed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	rests = slices.Clone(f.rests)
 	if to := f.told.Dialled; f.told.Name != "" && to.IsValid() && p.asksAddresses() {
-		rests = append(rests, target{name: f.told.Name, port: to.Port(), udp: f.told.UDP}.leadsTo(to.Addr(), f.opened)...)
+		t := target{name: f.told.Name, port: to.Port(), udp: f.told.UDP}
+		c, _ := t.asked(f.opened) // where there is none, what is asked is nothing, and denied
+		rests = append(rests, t.leadsTo(to.Addr(), c, false)...)
+		for _, m := range f.rests {
+			if f.opened && !m.addr && m.capability.Requests() {
+				rests = append(rests, t.leadsTo(to.Addr(), m.capability, m.anyPath)...)
+			}
+		}
 	}
 	return rests, !f.opened
 }

@@ -26,7 +26,7 @@ func (s *Set) Judge(r wire.Request, u wire.User) (v wire.Verdict) {
 				continue
 			}
 			if s.apply(rule, sub, &v); !v.Forbidden && sub.leads.IsValid() && slices.Contains(rule.hosts, sub.leads.String()) {
-				s.apply(rule, s.subjectOf(wire.Request{Context: r.Context}, r.Leads, u), &v)
+				s.apply(rule, s.subjectOf(wire.Request{Context: r.Context, AnyPath: r.AnyPath}, sub.at, u), &v)
 			}
 			if v.Forbidden {
 				v.Holes = nil

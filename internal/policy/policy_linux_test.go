@@ -183,6 +183,8 @@ func TestLeads(t *testing.T) {
 	ours := forbid + ` unless { resource in Ambit::Domain::"corp.example" };`
 	but := forbid + ` unless { resource in Ambit::Domain::"corp.example" && resource != Ambit::Host::"192.0.2.1" };`
 	deletes := forbid + ` when { resource has method && resource.method == "DELETE" };`
+	both := forbid + ` when { resource has ip && resource.ip.isInRange(ip("192.0.2.0/24")) && resource has target && resource.target == "/x" };`
+	exactly := `forbid (principal, action == Ambit::Action::"net.connect", resource == Ambit::Host::"192.0.2.1") when { resource has target && resource.target == "/x" };`
 	for _, tc := range []struct{ policy, name, leads, want string }{
 		{inner, "net.connect:a.corp.example:80", "net.connect:192.0.2.1:80", "forbidden"},
 		{inner, "net.connect:a.corp.example:80", "net.connect:198.51.100.1:80", "open"},
@@ -195,8 +197,18 @@ func TestLeads(t *testing.T) {
 		{but, "net.connect:a.corp.example:80", "net.connect:192.0.2.1:80", "forbidden"},
 		{but, "net.connect:a.corp.example:80", "net.connect:192.0.2.2:80", "open"},
 		{deletes, "net.connect:a.corp.example:80/http", "net.connect:192.0.2.1:80/http", "open"}, // each request is decided
+		{both, "net.connect:a.corp.example:80/http:GET:/x", "net.connect:192.0.2.1:80/http:GET:/x", "forbidden"},
+		{both, "net.connect:a.corp.example:80/http:GET:/y", "net.connect:192.0.2.1:80/http:GET:/y", "open"},
+		{both, "net.connect:a.corp.example:80/http:GET:/x", "net.connect:198.51.100.1:80/http:GET:/x", "open"},
+		{both, "net.connect:a.corp.example:80/http:GET", "net.connect:192.0.2.1:80/http:GET", "forbidden"}, // of any path
+		{both, "net.connect:a.corp.example:80", "net.connect:192.0.2.1:80", "forbidden"},                   // nobody would see
+		{exactly, "net.connect:a.corp.example:80/http:GET:/x", "net.connect:192.0.2.1:80/http:GET:/x", "forbidden"},
+		{exactly, "net.connect:a.corp.example:80/http:GET:/y", "net.connect:192.0.2.1:80/http:GET:/y", "open"},
+		{exactly, "net.connect:a.corp.example:80/http:GET", "net.connect:192.0.2.1:80/http:GET", "forbidden"},
+		{exactly, "net.stream:a.corp.example:80/http:GET:/x", "net.stream:192.0.2.1:80/http:GET:/x", "forbidden"}, // which includes connecting
 	} {
 		r := request(t, tc.name)
+		r.AnyPath = strings.HasSuffix(tc.name, ":GET")
 		r.Leads = request(t, tc.leads).Capability
 		if got := said(setOf(t, tc.policy).Judge(r, ana)); got != tc.want {
 			t.Errorf("%s\n%s, which leads to %s: got %q, want %q", tc.policy, tc.name, tc.leads, got, tc.want)

@@ -39,13 +39,14 @@ type subject struct {
 	context  types.Record
 	user     types.EntityUID
 
-	path    string     // of paths: the one, or the folder
-	single  bool       // it is one path, with nothing beneath
-	several bool       // it is several hosts
-	each    bool       // each use of it is a request of its own, later
-	anyPath bool       // it is one request, whose path may be any
-	unseen  []string   // attributes that are not known
-	leads   netip.Addr // to which the host leads; not valid: not known
+	path    string                // of paths: the one, or the folder
+	single  bool                  // it is one path, with nothing beneath
+	several bool                  // it is several hosts
+	each    bool                  // each use of it is a request of its own, later
+	anyPath bool                  // it is one request, whose path may be any
+	unseen  []string              // attributes that are not known
+	leads   netip.Addr            // to which the host leads; not valid: not known
+	at      capability.Capability // the part, at that address
 }
 
 // subjectOf makes of a request what is decided about. c is what it asks for, or a
@@ -54,6 +55,11 @@ func (s *Set) subjectOf(r wire.Request, c capability.Capability, u wire.User) *s
 	sub := &subject{part: c, single: r.Single, anyPath: r.AnyPath, user: types.NewEntityUID(typeUser, types.String(fmt.Sprintf("%d/%s", u.UID, u.Name)))}
 	if _, _, to, _, ok := r.Leads.Hosts(); ok {
 		sub.leads = to.Addr()
+		for _, at := range r.Leads.Parts() {
+			if at.Kind() == c.Kind() {
+				sub.at = at
+			}
+		}
 	}
 	sub.entities = types.EntityMap{}
 	var groups []types.EntityUID

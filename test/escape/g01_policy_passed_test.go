@@ -106,6 +106,8 @@ const (
 	byLoop    = `forbid (principal, action in Ambit::Action::"net", resource is Ambit::Host) when { resource has ip && resource.ip.isLoopback() };`
 	byName    = `forbid (principal, action in Ambit::Action::"net", resource in Ambit::Domain::"forbidden.test");`
 	byTarget  = `forbid (principal, action in Ambit::Action::"net", resource is Ambit::Host) when { resource has target && resource.target like "/secret*" };`
+	byBoth    = `forbid (principal, action in Ambit::Action::"net", resource is Ambit::Host) when { resource has ip && resource.ip.isInRange(ip("93.184.215.0/24")) && resource has target && resource.target like "/secret*" };`
+	byExact   = `forbid (principal, action == Ambit::Action::"net.connect", resource == Ambit::Host::"93.184.215.14") when { resource has target && resource.target like "/secret*" };`
 	byMethod  = `forbid (principal, action in Ambit::Action::"net", resource is Ambit::Host) when { resource has method && resource.method == "DELETE" };`
 )
 
@@ -170,6 +172,16 @@ func TestG01PolicyRequests(t *testing.T) {
 		"method HTTP/2":               {policy: byMethod, script: curl("/http", "--http2-prior-knowledge -X DELETE http://allowed.test/ok/a")},
 		"method of an odd path":       {policy: byMethod, script: curl("/http", "-X DELETE http://allowed.test//ok/a")},
 		"method over a connection":    {policy: byMethod, script: curl(":80", "-X DELETE http://allowed.test/ok/a")},
+		"at an address":               {policy: byBoth, script: curl("/http", "http://allowed.test/secret")},
+		"at an address by HTTP/2":     {policy: byBoth, script: curl("/http", "--http2-prior-knowledge http://allowed.test/secret")},
+		"at an address second":        {policy: byBoth, script: curl("/http", "http://allowed.test/ok/a http://allowed.test/secret")},
+		"at an address encoded":       {policy: byBoth, script: curl("/http", "http://allowed.test/ok/%2e%2e/secret")},
+		"at an address upgraded":      {policy: byExact, script: strings.Replace(curl("/http", "-H 'Connection: Upgrade' -H 'Upgrade: websocket' http://allowed.test/secret"), "--allow", "--allow net.stream:allowed.test/http --allow", 1)},
+		"at an address by a grant":    {policy: byBoth, script: curl("/http:GET:/secret", "http://allowed.test/secret")},
+		"at an address unseen":        {policy: byBoth, script: curl(":80", "http://allowed.test/secret")},
+		"at an address by its name":   {policy: byExact, script: curl("/http", "http://allowed.test/secret")},
+		"at an address another path":  {policy: byBoth, script: curl("/http", "http://allowed.test/public"), may: true},
+		"at another address":          {policy: strings.Replace(byBoth, "93.184.215.0", "93.184.216.0", 1), script: curl("/http", "http://allowed.test/secret"), may: true},
 		"another method of odd paths": {policy: byMethod, script: curl("/http", "-X PUT http://allowed.test//ok/a"), may: true},
 	} {
 		t.Run(name, p.forbidden)

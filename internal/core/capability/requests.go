@@ -239,9 +239,18 @@ func (c Capability) Hosts() (name string, below bool, addrs netip.Prefix, anywhe
 // At returns what c permits of one connection: its requests, at the destination
 // of flow, which has none. ok is false if c does not lead there.
 func (c Capability) At(flow Capability) (at Capability, ok bool) {
+	if !c.Flow().Covers(flow) {
+		return Capability{}, false
+	}
+	return c.Toward(flow)
+}
+
+// Toward returns c for another destination: its requests, at that of flow, which has
+// none. ok is false if one of them is about no connections.
+func (c Capability) Toward(flow Capability) (there Capability, ok bool) {
 	h, isFlow := c.flow()
-	to, _ := flow.flow()
-	if !isFlow || to.http != nil || !c.Flow().Covers(flow) {
+	to, leads := flow.flow()
+	if !isFlow || !leads || to.http != nil {
 		return Capability{}, false
 	}
 	to.http = h.http

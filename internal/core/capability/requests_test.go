@@ -252,6 +252,22 @@ func TestAt(t *testing.T) {
 	}
 }
 
+func TestToward(t *testing.T) {
+	for _, tc := range []struct{ c, flow, want string }{
+		{"net.connect:a.com:80/http:GET:/x", "net.connect:192.0.2.1:80", "net.connect:192.0.2.1:80/http:GET:/x"},
+		{"net.stream:a.com:80/http:GET", "net.connect:[2001:db8::1]:80", "net.stream:[2001:db8::1]:80/http:GET"},
+		{"net.connect:a.com:80", "net.connect:192.0.2.1:80/udp", "net.connect:192.0.2.1:80/udp"},
+		{"net.connect:a.com:80/http", "net.connect:192.0.2.1:80/http:GET", ""},
+		{"net.connect:a.com:80/http", "process.kill", ""},
+		{"process.kill", "net.connect:192.0.2.1:80", ""},
+	} {
+		got, ok := must(t, tc.c).Toward(must(t, tc.flow))
+		if got.String() != tc.want || ok != (tc.want != "") {
+			t.Errorf("%s toward %s: got %q, %v", tc.c, tc.flow, got, ok)
+		}
+	}
+}
+
 // TestTargetLaws: what a pattern covers is what it matches, byte by byte.
 func TestTargetLaws(t *testing.T) {
 	part := rapid.StringMatching(`(a|b|%41|%C3|%2A|\*){0,3}`)

@@ -19,6 +19,9 @@ func (x *exchange) answer(ctx context.Context, resp *http.Response) error {
 		if err := x.decide(ctx, true); err != nil {
 			return err
 		}
+		if err := x.leads(ctx, true); err != nil {
+			return err
+		}
 	}
 	if x.scrub != nil {
 		x.scrub.Header(resp.Trailer) // whose names are announced

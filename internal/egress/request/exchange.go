@@ -1,6 +1,7 @@
 package request
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,6 +117,9 @@ func (x *exchange) run(ctx context.Context) error {
 	}
 	d, err := x.conn.connect(ctx, x.plain != nil && repeatable(r))
 	if err != nil {
+		return err
+	}
+	if err := x.leads(ctx, upgrade); err != nil {
 		return err
 	}
 	if f := x.conn.engine.cfg.Filler; f != nil {
@@ -267,7 +271,7 @@ func (x *exchange) final() {
 
 // decide has the request decided.
 func (x *exchange) decide(ctx context.Context, stream bool) error {
-	a := x.conn.flow.Decide(ctx, Ask{Method: x.in.Method, Path: x.path, Stream: stream})
+	a := x.conn.flow.Decide(ctx, x.ask(stream))
 	x.record.Decision = a.Decision
 	if a.Use != 0 {
 		x.record.Uses = append(x.record.Uses, Use{a.Use, stream})
@@ -278,6 +282,25 @@ func (x *exchange) decide(ctx context.Context, stream bool) error {
 	if a.Allowed {
 		return nil
 	}
+	return denied(a)
+}
+
+// leads has the request decided by where it goes, once that is known.
+func (x *exchange) leads(ctx context.Context, stream bool) error {
+	a := x.conn.flow.Leads(ctx, x.ask(stream))
+	if a.Allowed {
+		return nil
+	}
+	x.record.Decision = cmp.Or(a.Decision, x.record.Decision)
+	return denied(a)
+}
+
+func (x *exchange) ask(stream bool) Ask {
+	return Ask{Method: x.in.Method, Path: x.path, Stream: stream}
+}
+
+// denied is how an answer that is no is answered.
+func denied(a Answer) *fault {
 	f := &fault{status: http.StatusForbidden, reason: a.Reason, why: a.Why, answer: a}
 	if f.reason == "" {
 		f.reason = NotGranted

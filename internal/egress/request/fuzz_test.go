@@ -174,6 +174,10 @@ func (f *taped) Decide(_ context.Context, a request.Ask) request.Answer {
 	return request.Answer{Allowed: true}
 }
 
+func (f *taped) Leads(context.Context, request.Ask) request.Answer {
+	return request.Answer{Allowed: true}
+}
+
 func (f *taped) Told(request.Record) {}
 
 func (f *taped) Dial(context.Context, func(netip.AddrPort) net.Conn) (net.Conn, error) {

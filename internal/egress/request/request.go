@@ -69,6 +69,9 @@ type Flow interface {
 	// each address that it may connect to, once it has found them all: what that
 	// returns is a connection to there, which it returns instead of a new one.
 	Dial(ctx context.Context, kept func(at netip.AddrPort) net.Conn) (net.Conn, error)
+	// Leads says whether a request that Decide has allowed may be made to where Dial has
+	// connected.
+	Leads(ctx context.Context, a Ask) Answer
 	// Told is told of each request that has ended.
 	Told(r Record)
 }

@@ -64,6 +64,40 @@ func TestDecided(t *testing.T) {
 	})
 }
 
+// TestDecidedThere: a request that is denied where it goes is not sent, and what comes as
+// a stream is not passed on where that is denied.
+func TestDecidedThere(t *testing.T) {
+	ways(t, func(t *testing.T, secure, two bool) {
+		w := start(t, secure, func(rw http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/events" {
+				rw.Header().Set("Content-Type", "text/event-stream")
+			}
+			_, _ = io.WriteString(rw, "text")
+		}, nil)
+		w.denied = func(a request.Ask) bool { return a.Path == "/no" || a.Stream }
+		c := w.client(two)
+		for _, tc := range []struct {
+			method, path string
+			want         int
+		}{{"GET", "/no", 403}, {"GET", "/a", 200}, {"POST", "/no", 403}, {"POST", "/a", 200}, {"GET", "/events", 403}, {"GET", "/a", 200}} {
+			r, err := http.NewRequestWithContext(t.Context(), tc.method, w.url()+tc.path, strings.NewReader("body"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := c.Do(r)
+			if text := body(t, resp, err); resp.StatusCode != tc.want || tc.want == 403 && (!strings.Contains(text, "it leads there") || resp.Header.Get("Ambit-Denied") != "d-3") {
+				t.Errorf("%s %s: %d %q", tc.method, tc.path, resp.StatusCode, text)
+			}
+		}
+		if got, want := w.served(), []string{"GET far.test /a", "POST far.test /a", "GET far.test /events", "GET far.test /a"}; !slices.Equal(got, want) {
+			t.Errorf("the server saw %q, want %q", got, want)
+		}
+		if r := w.records(t, 6)["POST /no"]; r.Decision != "d-3" || r.Status != 403 || r.Refused != request.NotGranted {
+			t.Errorf("told %+v", r)
+		}
+	})
+}
+
 // TestUpstream: nothing is sent to a server that the host does not trust, nor to
 // one whose certificate is for another name.
 func TestUpstream(t *testing.T) {

@@ -32,6 +32,7 @@ type world struct {
 	tls    bool                // the server has TLS
 	to     request.Destination // of connections; the zero one is far.test
 	deny   func(a request.Ask) bool
+	denied func(a request.Ask) bool // where the server is
 
 	mu    sync.Mutex
 	asks  []request.Ask    // guarded by mu
@@ -52,7 +53,7 @@ func start(t *testing.T, secure bool, handler http.HandlerFunc, change func(*req
 // startAs is start for a server that speaks some protocols over TLS.
 func startAs(t *testing.T, secure bool, protocols []string, handler http.HandlerFunc, change func(*request.Config)) *world {
 	t.Helper()
-	w := &world{t: t, tls: secure, ours: x509.NewCertPool(), deny: func(request.Ask) bool { return false }}
+	w := &world{t: t, tls: secure, ours: x509.NewCertPool(), deny: func(request.Ask) bool { return false }, denied: func(request.Ask) bool { return false }}
 	theirs, mine := newAuthority(t), newAuthority(t)
 	w.theirs = theirs
 	w.ours.AppendCertsFromPEM(mine.PEM())
@@ -124,6 +125,15 @@ func (w *world) Decide(_ context.Context, a request.Ask) request.Answer {
 		return request.Answer{Decision: "d-1", Capability: "c", Why: "because", Fix: "do so"}
 	}
 	return request.Answer{Allowed: true, Decision: "d-2"}
+}
+
+func (w *world) Leads(_ context.Context, a request.Ask) request.Answer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.denied(a) {
+		return request.Answer{Decision: "d-3", Capability: "c", Why: "it leads there"}
+	}
+	return request.Answer{Allowed: w.dials > 0}
 }
 
 func (w *world) Dial(ctx context.Context, kept func(netip.AddrPort) net.Conn) (net.Conn, error) {
