@@ -104,6 +104,7 @@ var routes = []Route{
 	{Procedure: api.PauseServiceResumeSessionProcedure, Shows: Owned, Least: Operator},
 	{Procedure: api.SessionServiceStreamOutputProcedure, Shows: Owned, Least: Operator},
 	{Procedure: api.ExecServiceCreateExecProcedure, Shows: Owned, Least: Operator, most: maxMessage, own: true},
+	{Procedure: api.ExecServiceListExecsProcedure, Shows: Owned, Least: Viewer},
 	{Procedure: api.ExecServiceGetExecProcedure, Shows: Owned, Least: Viewer},
 	{Procedure: api.ExecServiceStopExecProcedure, Shows: Owned, Least: Operator},
 	{Procedure: api.TerminalServiceWriteInputProcedure, Shows: Owned, Least: Operator, own: true},

@@ -67,6 +67,7 @@ type Server struct {
 	running chan struct{} // one place for each command line at once
 	standby *standby
 	shelf   *shelf
+	entered entered
 	metrics *metrics
 	calls   *callLog
 

@@ -289,10 +289,14 @@ func Example_exec() {
 	}
 	exit, err := program.Wait(ctx, os.Stdout, os.Stderr)
 	fmt.Println("exit", exit, err)
+	for e, err := range session.Execs(ctx, true) {
+		fmt.Println("there was", e.GetArgv()[0], e.GetExit(), err)
+	}
 	fmt.Println("stopped:", session.Stop(ctx))
 	// Output:
 	// 4
 	// exit 3 <nil>
+	// there was sh 3 <nil>
 	// stopped: <nil>
 }
 

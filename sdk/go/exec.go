@@ -3,6 +3,7 @@ package ambit
 import (
 	"context"
 	"io"
+	"iter"
 
 	"connectrpc.com/connect"
 
@@ -28,6 +29,31 @@ func (s *Session) Exec(ctx context.Context, cmd Command) (*Exec, error) {
 	}
 	return &Exec{ID: m.Msg.GetExec().GetId(), client: s.client}, nil
 }
+
+// Execs are the programs that were started in the session by the API, the latest first:
+// those that run, or with ended all that the host still knows.
+func (s *Session) Execs(ctx context.Context, ended bool) iter.Seq2[*pb.Exec, error] {
+	return func(yield func(*pb.Exec, error) bool) {
+		for token := ""; ; {
+			m, err := s.client.Execs.ListExecs(ctx, connect.NewRequest(&pb.ListExecsRequest{Session: s.ID, Ended: ended, PageToken: token}))
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, e := range m.Msg.GetExecs() {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if token = m.Msg.GetNextPageToken(); token == "" {
+				return
+			}
+		}
+	}
+}
+
+// Exec is a program with an id that was started in a session.
+func (c *Client) Exec(id string) *Exec { return &Exec{ID: id, client: c} }
 
 // Wait is as Session.Wait.
 func (e *Exec) Wait(ctx context.Context, stdout, stderr io.Writer) (exit int, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -187,4 +188,63 @@ func TestExecWhose(t *testing.T) {
 	becomes(t, h, e.GetId(), "", "other-")
 	w.types("\x04")
 	w.until("")
+}
+
+// The programs of a session that run are listed, and with ended all of them: each once, on
+// whichever page, no other session's, and nobody else's.
+func TestExecs(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	c := newClient(t, h)
+	s, other := c.sleeper(t), c.sleeper(t)
+	run := func(session string, argv ...string) string {
+		return c.start(t, &pb.CreateExecRequest{Session: session, Argv: argv}).GetId()
+	}
+	over, one, two, three := run(s, "true"), run(s, "sleep", "3600"), run(s, "sleep", "3601"), run(s, "sleep", "3602")
+	elsewhere := run(other, "sleep", "3600")
+	c.output(t, over)
+	becomes(t, h, three, "other-", "")
+	wantSame(t, "those that run", c.execsOf(t, s, false), one, two)
+	wantSame(t, "all of them", c.execsOf(t, s, true), over, one, two)
+	wantSame(t, "another session's", c.execsOf(t, other, false), elsewhere)
+	if _, err := c.execs.StopExec(t.Context(), connect.NewRequest(&pb.StopExecRequest{Id: one})); err != nil {
+		t.Fatal(err)
+	}
+	c.output(t, one)
+	wantSame(t, "what goes on", c.execsOf(t, s, false), two)
+	wantSame(t, "what goes on, asked again", c.execsOf(t, s, false), two)
+	for _, id := range []string{"", "s-aaaaaaaaaa", "--help", two} {
+		_, err := c.execs.ListExecs(t.Context(), connect.NewRequest(&pb.ListExecsRequest{Session: id}))
+		wantCode(t, "the programs of "+id, err, connect.CodeNotFound)
+	}
+	becomes(t, h, three, "", "other-")
+}
+
+// execsOf are the ids of the programs of a session, read one on a page.
+func (c client) execsOf(t *testing.T, session string, ended bool) (ids []string) {
+	t.Helper()
+	for r := (&pb.ListExecsRequest{Session: session, Ended: ended, PageSize: 1}); ; {
+		m, err := c.execs.ListExecs(t.Context(), connect.NewRequest(r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range m.Msg.GetExecs() {
+			if e.GetSession() != session || len(e.GetArgv()) == 0 {
+				t.Errorf("it is told as %v", e)
+			}
+			ids = append(ids, e.GetId())
+		}
+		if r.PageToken = m.Msg.GetNextPageToken(); r.PageToken == "" {
+			return ids
+		}
+	}
+}
+
+func wantSame(t *testing.T, what string, got []string, want ...string) {
+	t.Helper()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: %q, want %q", what, got, want)
+	}
 }

@@ -114,6 +114,7 @@ func (m member) fill(t *testing.T, h *servertest.Host) (o owned) {
 	o.ended = a.Session.ID
 	m.want(t, "/ambit.v1.SessionService/CreateSession", `{"argv":["sh","-c","touch /tmp/`+mark+`; echo `+mark+`; sleep 3600"],"terminal":{"columns":80,"rows":24}}`, &a)
 	o.runs = a.Session.ID
+	m.want(t, "/ambit.v1.ExecService/CreateExec", `{"session":"`+o.runs+`","argv":["sh","-c","sleep 3600","`+mark+`"]}`, &a)
 	name, err := capability.Parse("fs.read:" + h.Home + "/" + mark)
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +149,7 @@ func TestOrganisations(t *testing.T) {
 	h, address := listening(t, "--listen", "127.0.0.1:0")
 	acme, beta, machine := joins(t, h, address, "a", "acme"), joins(t, h, address, "b", "beta"), joins(t, h, address, "m", "")
 	o := acme.fill(t, h)
-	shows := []string{"ListQuestions", "WatchQuestions", "ListSessions", "GetSession", "StreamOutput", "ListFiles", "ListGrants", "ListRecords", "GetRecord", "StreamRecords"}
+	shows := []string{"ListQuestions", "WatchQuestions", "ListSessions", "GetSession", "ListExecs", "StreamOutput", "ListFiles", "ListGrants", "ListRecords", "GetRecord", "StreamRecords"}
 	tells := map[string]bool{} // by the last name of a route: it told
 	for _, r := range server.Routes() {
 		name := r.Procedure[strings.LastIndexByte(r.Procedure, '/')+1:]

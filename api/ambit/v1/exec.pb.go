@@ -265,6 +265,127 @@ func (x *CreateExecResponse) GetExec() *Exec {
 	return nil
 }
 
+type ListExecsRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Session   string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	PageSize  int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Also those that have ended.
+	Ended         bool `protobuf:"varint,4,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListExecsRequest) Reset() {
+	*x = ListExecsRequest{}
+	mi := &file_ambit_v1_exec_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExecsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExecsRequest) ProtoMessage() {}
+
+func (x *ListExecsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_exec_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExecsRequest.ProtoReflect.Descriptor instead.
+func (*ListExecsRequest) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_exec_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ListExecsRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *ListExecsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListExecsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListExecsRequest) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+type ListExecsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Execs         []*Exec                `protobuf:"bytes,1,rep,name=execs,proto3" json:"execs,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListExecsResponse) Reset() {
+	*x = ListExecsResponse{}
+	mi := &file_ambit_v1_exec_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExecsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExecsResponse) ProtoMessage() {}
+
+func (x *ListExecsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ambit_v1_exec_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExecsResponse.ProtoReflect.Descriptor instead.
+func (*ListExecsResponse) Descriptor() ([]byte, []int) {
+	return file_ambit_v1_exec_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListExecsResponse) GetExecs() []*Exec {
+	if x != nil {
+		return x.Execs
+	}
+	return nil
+}
+
+func (x *ListExecsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 type GetExecRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -274,7 +395,7 @@ type GetExecRequest struct {
 
 func (x *GetExecRequest) Reset() {
 	*x = GetExecRequest{}
-	mi := &file_ambit_v1_exec_proto_msgTypes[3]
+	mi := &file_ambit_v1_exec_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -286,7 +407,7 @@ func (x *GetExecRequest) String() string {
 func (*GetExecRequest) ProtoMessage() {}
 
 func (x *GetExecRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_exec_proto_msgTypes[3]
+	mi := &file_ambit_v1_exec_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -299,7 +420,7 @@ func (x *GetExecRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExecRequest.ProtoReflect.Descriptor instead.
 func (*GetExecRequest) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_exec_proto_rawDescGZIP(), []int{3}
+	return file_ambit_v1_exec_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetExecRequest) GetId() string {
@@ -318,7 +439,7 @@ type GetExecResponse struct {
 
 func (x *GetExecResponse) Reset() {
 	*x = GetExecResponse{}
-	mi := &file_ambit_v1_exec_proto_msgTypes[4]
+	mi := &file_ambit_v1_exec_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -330,7 +451,7 @@ func (x *GetExecResponse) String() string {
 func (*GetExecResponse) ProtoMessage() {}
 
 func (x *GetExecResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_exec_proto_msgTypes[4]
+	mi := &file_ambit_v1_exec_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -343,7 +464,7 @@ func (x *GetExecResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExecResponse.ProtoReflect.Descriptor instead.
 func (*GetExecResponse) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_exec_proto_rawDescGZIP(), []int{4}
+	return file_ambit_v1_exec_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetExecResponse) GetExec() *Exec {
@@ -362,7 +483,7 @@ type StopExecRequest struct {
 
 func (x *StopExecRequest) Reset() {
 	*x = StopExecRequest{}
-	mi := &file_ambit_v1_exec_proto_msgTypes[5]
+	mi := &file_ambit_v1_exec_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -374,7 +495,7 @@ func (x *StopExecRequest) String() string {
 func (*StopExecRequest) ProtoMessage() {}
 
 func (x *StopExecRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_exec_proto_msgTypes[5]
+	mi := &file_ambit_v1_exec_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -387,7 +508,7 @@ func (x *StopExecRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopExecRequest.ProtoReflect.Descriptor instead.
 func (*StopExecRequest) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_exec_proto_rawDescGZIP(), []int{5}
+	return file_ambit_v1_exec_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *StopExecRequest) GetId() string {
@@ -405,7 +526,7 @@ type StopExecResponse struct {
 
 func (x *StopExecResponse) Reset() {
 	*x = StopExecResponse{}
-	mi := &file_ambit_v1_exec_proto_msgTypes[6]
+	mi := &file_ambit_v1_exec_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -417,7 +538,7 @@ func (x *StopExecResponse) String() string {
 func (*StopExecResponse) ProtoMessage() {}
 
 func (x *StopExecResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ambit_v1_exec_proto_msgTypes[6]
+	mi := &file_ambit_v1_exec_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -430,7 +551,7 @@ func (x *StopExecResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopExecResponse.ProtoReflect.Descriptor instead.
 func (*StopExecResponse) Descriptor() ([]byte, []int) {
-	return file_ambit_v1_exec_proto_rawDescGZIP(), []int{6}
+	return file_ambit_v1_exec_proto_rawDescGZIP(), []int{8}
 }
 
 var File_ambit_v1_exec_proto protoreflect.FileDescriptor
@@ -460,17 +581,27 @@ const file_ambit_v1_exec_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"8\n" +
 	"\x12CreateExecResponse\x12\"\n" +
-	"\x04exec\x18\x01 \x01(\v2\x0e.ambit.v1.ExecR\x04exec\" \n" +
+	"\x04exec\x18\x01 \x01(\v2\x0e.ambit.v1.ExecR\x04exec\"~\n" +
+	"\x10ListExecsRequest\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x14\n" +
+	"\x05ended\x18\x04 \x01(\bR\x05ended\"a\n" +
+	"\x11ListExecsResponse\x12$\n" +
+	"\x05execs\x18\x01 \x03(\v2\x0e.ambit.v1.ExecR\x05execs\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\" \n" +
 	"\x0eGetExecRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"5\n" +
 	"\x0fGetExecResponse\x12\"\n" +
 	"\x04exec\x18\x01 \x01(\v2\x0e.ambit.v1.ExecR\x04exec\"!\n" +
 	"\x0fStopExecRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\x12\n" +
-	"\x10StopExecResponse2\xde\x01\n" +
+	"\x10StopExecResponse2\xa9\x02\n" +
 	"\vExecService\x12G\n" +
 	"\n" +
-	"CreateExec\x12\x1b.ambit.v1.CreateExecRequest\x1a\x1c.ambit.v1.CreateExecResponse\x12C\n" +
+	"CreateExec\x12\x1b.ambit.v1.CreateExecRequest\x1a\x1c.ambit.v1.CreateExecResponse\x12I\n" +
+	"\tListExecs\x12\x1a.ambit.v1.ListExecsRequest\x1a\x1b.ambit.v1.ListExecsResponse\"\x03\x90\x02\x01\x12C\n" +
 	"\aGetExec\x12\x18.ambit.v1.GetExecRequest\x1a\x19.ambit.v1.GetExecResponse\"\x03\x90\x02\x01\x12A\n" +
 	"\bStopExec\x12\x19.ambit.v1.StopExecRequest\x1a\x1a.ambit.v1.StopExecResponseB&Z$ambit.dev/ambit/api/ambit/v1;ambitv1b\x06proto3"
 
@@ -486,39 +617,44 @@ func file_ambit_v1_exec_proto_rawDescGZIP() []byte {
 	return file_ambit_v1_exec_proto_rawDescData
 }
 
-var file_ambit_v1_exec_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_ambit_v1_exec_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_ambit_v1_exec_proto_goTypes = []any{
 	(*Exec)(nil),                  // 0: ambit.v1.Exec
 	(*CreateExecRequest)(nil),     // 1: ambit.v1.CreateExecRequest
 	(*CreateExecResponse)(nil),    // 2: ambit.v1.CreateExecResponse
-	(*GetExecRequest)(nil),        // 3: ambit.v1.GetExecRequest
-	(*GetExecResponse)(nil),       // 4: ambit.v1.GetExecResponse
-	(*StopExecRequest)(nil),       // 5: ambit.v1.StopExecRequest
-	(*StopExecResponse)(nil),      // 6: ambit.v1.StopExecResponse
-	nil,                           // 7: ambit.v1.CreateExecRequest.EnvEntry
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(SessionState)(0),             // 9: ambit.v1.SessionState
-	(*Terminal)(nil),              // 10: ambit.v1.Terminal
+	(*ListExecsRequest)(nil),      // 3: ambit.v1.ListExecsRequest
+	(*ListExecsResponse)(nil),     // 4: ambit.v1.ListExecsResponse
+	(*GetExecRequest)(nil),        // 5: ambit.v1.GetExecRequest
+	(*GetExecResponse)(nil),       // 6: ambit.v1.GetExecResponse
+	(*StopExecRequest)(nil),       // 7: ambit.v1.StopExecRequest
+	(*StopExecResponse)(nil),      // 8: ambit.v1.StopExecResponse
+	nil,                           // 9: ambit.v1.CreateExecRequest.EnvEntry
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(SessionState)(0),             // 11: ambit.v1.SessionState
+	(*Terminal)(nil),              // 12: ambit.v1.Terminal
 }
 var file_ambit_v1_exec_proto_depIdxs = []int32{
-	8,  // 0: ambit.v1.Exec.started:type_name -> google.protobuf.Timestamp
-	8,  // 1: ambit.v1.Exec.ended:type_name -> google.protobuf.Timestamp
-	9,  // 2: ambit.v1.Exec.state:type_name -> ambit.v1.SessionState
-	7,  // 3: ambit.v1.CreateExecRequest.env:type_name -> ambit.v1.CreateExecRequest.EnvEntry
-	10, // 4: ambit.v1.CreateExecRequest.terminal:type_name -> ambit.v1.Terminal
+	10, // 0: ambit.v1.Exec.started:type_name -> google.protobuf.Timestamp
+	10, // 1: ambit.v1.Exec.ended:type_name -> google.protobuf.Timestamp
+	11, // 2: ambit.v1.Exec.state:type_name -> ambit.v1.SessionState
+	9,  // 3: ambit.v1.CreateExecRequest.env:type_name -> ambit.v1.CreateExecRequest.EnvEntry
+	12, // 4: ambit.v1.CreateExecRequest.terminal:type_name -> ambit.v1.Terminal
 	0,  // 5: ambit.v1.CreateExecResponse.exec:type_name -> ambit.v1.Exec
-	0,  // 6: ambit.v1.GetExecResponse.exec:type_name -> ambit.v1.Exec
-	1,  // 7: ambit.v1.ExecService.CreateExec:input_type -> ambit.v1.CreateExecRequest
-	3,  // 8: ambit.v1.ExecService.GetExec:input_type -> ambit.v1.GetExecRequest
-	5,  // 9: ambit.v1.ExecService.StopExec:input_type -> ambit.v1.StopExecRequest
-	2,  // 10: ambit.v1.ExecService.CreateExec:output_type -> ambit.v1.CreateExecResponse
-	4,  // 11: ambit.v1.ExecService.GetExec:output_type -> ambit.v1.GetExecResponse
-	6,  // 12: ambit.v1.ExecService.StopExec:output_type -> ambit.v1.StopExecResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	0,  // 6: ambit.v1.ListExecsResponse.execs:type_name -> ambit.v1.Exec
+	0,  // 7: ambit.v1.GetExecResponse.exec:type_name -> ambit.v1.Exec
+	1,  // 8: ambit.v1.ExecService.CreateExec:input_type -> ambit.v1.CreateExecRequest
+	3,  // 9: ambit.v1.ExecService.ListExecs:input_type -> ambit.v1.ListExecsRequest
+	5,  // 10: ambit.v1.ExecService.GetExec:input_type -> ambit.v1.GetExecRequest
+	7,  // 11: ambit.v1.ExecService.StopExec:input_type -> ambit.v1.StopExecRequest
+	2,  // 12: ambit.v1.ExecService.CreateExec:output_type -> ambit.v1.CreateExecResponse
+	4,  // 13: ambit.v1.ExecService.ListExecs:output_type -> ambit.v1.ListExecsResponse
+	6,  // 14: ambit.v1.ExecService.GetExec:output_type -> ambit.v1.GetExecResponse
+	8,  // 15: ambit.v1.ExecService.StopExec:output_type -> ambit.v1.StopExecResponse
+	12, // [12:16] is the sub-list for method output_type
+	8,  // [8:12] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_ambit_v1_exec_proto_init() }
@@ -535,7 +671,7 @@ func file_ambit_v1_exec_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ambit_v1_exec_proto_rawDesc), len(file_ambit_v1_exec_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useRef, useState } from 'react'
-import { call, Failure } from '../api/call'
-import type { Exec, Records } from '../api/types'
+import { useState } from 'react'
+import { all, call } from '../api/call'
+import type { Exec } from '../api/types'
 import { command } from '../inbox/words'
 import { started } from '../terminal/own'
 import { TerminalOf } from '../terminal/terminal'
@@ -10,36 +10,12 @@ import { Ago } from '../time'
 import { Field, Problem } from '../ui'
 import { OutputOf } from './output'
 
-/** Of so many, the newest, it is looked whether they run. */
-const most = 100
-
-/**
- * The programs that were started in a session beside its own, and run. The log has their
- * ids, also of those that the command line started, which the host keeps no output of.
- */
-async function running(session: string, over: Set<string>, signal: AbortSignal): Promise<Exec[]> {
-  const { records } = await call<Records>('AuditService/ListRecords', { pageSize: most, filter: { session, kind: 'session.exec' } }, signal)
-  const look = async (id: string): Promise<Exec[]> => {
-    try {
-      const { exec } = await call<{ exec: Exec }>('ExecService/GetExec', { id }, signal)
-      if (exec.state === 'SESSION_STATE_RUNNING') return [exec]
-    } catch (e) {
-      if (!(e instanceof Failure && e.code === 'not_found')) throw e
-    }
-    over.add(id)
-    return []
-  }
-  const ids = (records ?? []).map((r) => r.id).filter((id) => !over.has(id))
-  return (await Promise.all(ids.map(look))).flat()
-}
-
 /** Other programs in a session that runs: those that are there, and another one. */
 export function Another({ session }: { session: string }) {
   const client = useQueryClient()
-  const over = useRef(new Set<string>())
   const [words, setWords] = useState('sh')
   const [open, setOpen] = useState<Exec[]>([])
-  const list = useQuery({ queryKey: ['execs', session], queryFn: ({ signal }) => running(session, over.current, signal) })
+  const list = useQuery({ queryKey: ['execs', session], queryFn: ({ signal }) => all<Exec>('ExecService/ListExecs', 'execs', { session }, signal) })
   const again = () => client.invalidateQueries({ queryKey: ['execs', session] })
   const start = useMutation({
     mutationFn: () => call<{ exec: Exec }>('ExecService/CreateExec', { session, argv: words.trim().split(/\s+/), terminal: { rows: 24, columns: 80 } }),
@@ -50,7 +26,7 @@ export function Another({ session }: { session: string }) {
     },
   })
   // What has ended stays as long as it is looked at.
-  const rows = [...open, ...(list.data ?? []).filter((e) => open.every((o) => o.id !== e.id))]
+  const rows = [...open, ...(list.data?.rows ?? []).filter((e) => open.every((o) => o.id !== e.id))]
   return (
     <section className="card" aria-label="Other programs in it">
       <h2>Other programs in it</h2>
@@ -62,7 +38,7 @@ export function Another({ session }: { session: string }) {
             key={e.id}
             exec={e}
             open={shown}
-            runs={!!list.data?.some((r) => r.id === e.id)}
+            runs={!!list.data?.rows.some((r) => r.id === e.id)}
             onOpen={() => setOpen(shown ? open.filter((o) => o.id !== e.id) : [...open, e])}
             onEnd={again}
           />

@@ -963,6 +963,35 @@ class CreateExecResponse(_codec.Message):
 
 
 @_dc.dataclass
+class ListExecsRequest(_codec.Message):
+
+    session: str = ""
+    page_size: int = 0
+    page_token: str = ""
+    #: Also those that have ended.
+    ended: bool = False
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "session", "session", "string", "one"),
+        _codec.Field(2, "page_size", "pageSize", "int", "one"),
+        _codec.Field(3, "page_token", "pageToken", "string", "one"),
+        _codec.Field(4, "ended", "ended", "bool", "one"),
+    )
+
+
+@_dc.dataclass
+class ListExecsResponse(_codec.Message):
+
+    execs: _List[Exec] = _dc.field(default_factory=list)
+    next_page_token: str = ""
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "execs", "execs", "message", "many", lambda: Exec),
+        _codec.Field(2, "next_page_token", "nextPageToken", "string", "one"),
+    )
+
+
+@_dc.dataclass
 class GetExecRequest(_codec.Message):
 
     id: str = ""
@@ -2377,6 +2406,20 @@ class ExecService:
         the same decision as for the session's own programs.
         """
         return _call.call(self._service, "ambit.v1.ExecService/CreateExec", request or CreateExecRequest(), CreateExecResponse, timeout)
+
+    def list_execs(self, request: _Optional[ListExecsRequest] = None, *, timeout: _Optional[float] = None) -> ListExecsResponse:
+        """Those of a session that run, the latest first: the ones that this API has started."""
+        return _call.call(self._service, "ambit.v1.ExecService/ListExecs", request or ListExecsRequest(), ListExecsResponse, timeout)
+
+    def all_execs(self, request: _Optional[ListExecsRequest] = None, *, timeout: _Optional[float] = None) -> _Iterator[Exec]:
+        """The rows of all pages of list_execs, each page when it is come to."""
+        request = request or ListExecsRequest()
+        while True:
+            page = self.list_execs(request, timeout=timeout)
+            yield from page.execs
+            if not page.next_page_token:
+                return
+            request = _dc.replace(request, page_token=page.next_page_token)
 
     def get_exec(self, request: _Optional[GetExecRequest] = None, *, timeout: _Optional[float] = None) -> GetExecResponse:
         return _call.call(self._service, "ambit.v1.ExecService/GetExec", request or GetExecRequest(), GetExecResponse, timeout)

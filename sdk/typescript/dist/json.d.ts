@@ -434,6 +434,17 @@ export interface CreateExecRequest {
 export interface CreateExecResponse {
     exec?: Exec;
 }
+export interface ListExecsRequest {
+    session?: string;
+    pageSize?: number;
+    pageToken?: string;
+    /** Also those that have ended. */
+    ended?: boolean;
+}
+export interface ListExecsResponse {
+    execs?: Exec[];
+    nextPageToken?: string;
+}
 export interface GetExecRequest {
     id?: string;
 }

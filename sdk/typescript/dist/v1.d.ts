@@ -485,6 +485,19 @@ export interface CreateExecResponse {
     exec?: Exec;
 }
 export declare const CreateExecResponse: Message<CreateExecResponse>;
+export interface ListExecsRequest {
+    session: string;
+    pageSize: number;
+    pageToken: string;
+    /** Also those that have ended. */
+    ended: boolean;
+}
+export declare const ListExecsRequest: Message<ListExecsRequest>;
+export interface ListExecsResponse {
+    execs: Exec[];
+    nextPageToken: string;
+}
+export declare const ListExecsResponse: Message<ListExecsResponse>;
 export interface GetExecRequest {
     id: string;
 }
@@ -1205,6 +1218,10 @@ export declare class ExecService {
      * the same decision as for the session's own programs.
      */
     createExec(request?: Init<CreateExecRequest>, options?: CallOptions): Promise<CreateExecResponse>;
+    /** Those of a session that run, the latest first: the ones that this API has started. */
+    listExecs(request?: Init<ListExecsRequest>, options?: CallOptions): Promise<ListExecsResponse>;
+    /** The rows of all pages of listExecs, each page when it is come to. */
+    allExecs(request?: Init<ListExecsRequest>, options?: CallOptions): AsyncGenerator<Exec>;
     getExec(request?: Init<GetExecRequest>, options?: CallOptions): Promise<GetExecResponse>;
     /**
      * Tells a program to end, and all that it started with it. Who wants to know when

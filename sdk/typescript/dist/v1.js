@@ -282,6 +282,16 @@ export const CreateExecRequest = message('ambit.v1.CreateExecRequest', () => [
 export const CreateExecResponse = message('ambit.v1.CreateExecResponse', () => [
     [1, 'exec', Exec, 'optional'],
 ]);
+export const ListExecsRequest = message('ambit.v1.ListExecsRequest', () => [
+    [1, 'session', 'string'],
+    [2, 'pageSize', 'int'],
+    [3, 'pageToken', 'string'],
+    [4, 'ended', 'bool'],
+]);
+export const ListExecsResponse = message('ambit.v1.ListExecsResponse', () => [
+    [1, 'execs', Exec, 'many'],
+    [2, 'nextPageToken', 'string'],
+]);
 export const GetExecRequest = message('ambit.v1.GetExecRequest', () => [
     [1, 'id', 'string'],
 ]);
@@ -828,6 +838,14 @@ export class ExecService {
      */
     createExec(request = {}, options = {}) {
         return call(this.#service, 'ambit.v1.ExecService/CreateExec', CreateExecRequest, CreateExecResponse, request, options);
+    }
+    /** Those of a session that run, the latest first: the ones that this API has started. */
+    listExecs(request = {}, options = {}) {
+        return call(this.#service, 'ambit.v1.ExecService/ListExecs', ListExecsRequest, ListExecsResponse, request, options);
+    }
+    /** The rows of all pages of listExecs, each page when it is come to. */
+    allExecs(request = {}, options = {}) {
+        return pages((pageToken) => this.listExecs({ ...request, pageToken }, options), (page) => page.execs);
     }
     getExec(request = {}, options = {}) {
         return call(this.#service, 'ambit.v1.ExecService/GetExec', GetExecRequest, GetExecResponse, request, options);

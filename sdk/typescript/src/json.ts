@@ -488,6 +488,19 @@ export interface CreateExecResponse {
   exec?: Exec
 }
 
+export interface ListExecsRequest {
+  session?: string
+  pageSize?: number
+  pageToken?: string
+  /** Also those that have ended. */
+  ended?: boolean
+}
+
+export interface ListExecsResponse {
+  execs?: Exec[]
+  nextPageToken?: string
+}
+
 export interface GetExecRequest {
   id?: string
 }

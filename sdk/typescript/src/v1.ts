@@ -771,6 +771,29 @@ export const CreateExecResponse: Message<CreateExecResponse> = message('ambit.v1
   [1, 'exec', Exec, 'optional'],
 ])
 
+export interface ListExecsRequest {
+  session: string
+  pageSize: number
+  pageToken: string
+  /** Also those that have ended. */
+  ended: boolean
+}
+export const ListExecsRequest: Message<ListExecsRequest> = message('ambit.v1.ListExecsRequest', () => [
+  [1, 'session', 'string'],
+  [2, 'pageSize', 'int'],
+  [3, 'pageToken', 'string'],
+  [4, 'ended', 'bool'],
+])
+
+export interface ListExecsResponse {
+  execs: Exec[]
+  nextPageToken: string
+}
+export const ListExecsResponse: Message<ListExecsResponse> = message('ambit.v1.ListExecsResponse', () => [
+  [1, 'execs', Exec, 'many'],
+  [2, 'nextPageToken', 'string'],
+])
+
 export interface GetExecRequest {
   id: string
 }
@@ -1976,6 +1999,16 @@ export class ExecService {
    */
   createExec(request: Init<CreateExecRequest> = {}, options: CallOptions = {}): Promise<CreateExecResponse> {
     return call(this.#service, 'ambit.v1.ExecService/CreateExec', CreateExecRequest, CreateExecResponse, request, options)
+  }
+
+  /** Those of a session that run, the latest first: the ones that this API has started. */
+  listExecs(request: Init<ListExecsRequest> = {}, options: CallOptions = {}): Promise<ListExecsResponse> {
+    return call(this.#service, 'ambit.v1.ExecService/ListExecs', ListExecsRequest, ListExecsResponse, request, options)
+  }
+
+  /** The rows of all pages of listExecs, each page when it is come to. */
+  allExecs(request: Init<ListExecsRequest> = {}, options: CallOptions = {}): AsyncGenerator<Exec> {
+    return pages((pageToken) => this.listExecs({ ...request, pageToken }, options), (page) => page.execs)
   }
 
   getExec(request: Init<GetExecRequest> = {}, options: CallOptions = {}): Promise<GetExecResponse> {

@@ -35,6 +35,8 @@ const (
 const (
 	// ExecServiceCreateExecProcedure is the fully-qualified name of the ExecService's CreateExec RPC.
 	ExecServiceCreateExecProcedure = "/ambit.v1.ExecService/CreateExec"
+	// ExecServiceListExecsProcedure is the fully-qualified name of the ExecService's ListExecs RPC.
+	ExecServiceListExecsProcedure = "/ambit.v1.ExecService/ListExecs"
 	// ExecServiceGetExecProcedure is the fully-qualified name of the ExecService's GetExec RPC.
 	ExecServiceGetExecProcedure = "/ambit.v1.ExecService/GetExec"
 	// ExecServiceStopExecProcedure is the fully-qualified name of the ExecService's StopExec RPC.
@@ -46,6 +48,8 @@ type ExecServiceClient interface {
 	// Starts a program in a session, and returns when that is recorded or refused: by
 	// the same decision as for the session's own programs.
 	CreateExec(context.Context, *connect.Request[v1.CreateExecRequest]) (*connect.Response[v1.CreateExecResponse], error)
+	// Those of a session that run, the latest first: the ones that this API has started.
+	ListExecs(context.Context, *connect.Request[v1.ListExecsRequest]) (*connect.Response[v1.ListExecsResponse], error)
 	GetExec(context.Context, *connect.Request[v1.GetExecRequest]) (*connect.Response[v1.GetExecResponse], error)
 	// Tells a program to end, and all that it started with it. Who wants to know when
 	// it has, reads its output to the end.
@@ -69,6 +73,13 @@ func NewExecServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(execServiceMethods.ByName("CreateExec")),
 			connect.WithClientOptions(opts...),
 		),
+		listExecs: connect.NewClient[v1.ListExecsRequest, v1.ListExecsResponse](
+			httpClient,
+			baseURL+ExecServiceListExecsProcedure,
+			connect.WithSchema(execServiceMethods.ByName("ListExecs")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		getExec: connect.NewClient[v1.GetExecRequest, v1.GetExecResponse](
 			httpClient,
 			baseURL+ExecServiceGetExecProcedure,
@@ -88,6 +99,7 @@ func NewExecServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 // execServiceClient implements ExecServiceClient.
 type execServiceClient struct {
 	createExec *connect.Client[v1.CreateExecRequest, v1.CreateExecResponse]
+	listExecs  *connect.Client[v1.ListExecsRequest, v1.ListExecsResponse]
 	getExec    *connect.Client[v1.GetExecRequest, v1.GetExecResponse]
 	stopExec   *connect.Client[v1.StopExecRequest, v1.StopExecResponse]
 }
@@ -95,6 +107,11 @@ type execServiceClient struct {
 // CreateExec calls ambit.v1.ExecService.CreateExec.
 func (c *execServiceClient) CreateExec(ctx context.Context, req *connect.Request[v1.CreateExecRequest]) (*connect.Response[v1.CreateExecResponse], error) {
 	return c.createExec.CallUnary(ctx, req)
+}
+
+// ListExecs calls ambit.v1.ExecService.ListExecs.
+func (c *execServiceClient) ListExecs(ctx context.Context, req *connect.Request[v1.ListExecsRequest]) (*connect.Response[v1.ListExecsResponse], error) {
+	return c.listExecs.CallUnary(ctx, req)
 }
 
 // GetExec calls ambit.v1.ExecService.GetExec.
@@ -112,6 +129,8 @@ type ExecServiceHandler interface {
 	// Starts a program in a session, and returns when that is recorded or refused: by
 	// the same decision as for the session's own programs.
 	CreateExec(context.Context, *connect.Request[v1.CreateExecRequest]) (*connect.Response[v1.CreateExecResponse], error)
+	// Those of a session that run, the latest first: the ones that this API has started.
+	ListExecs(context.Context, *connect.Request[v1.ListExecsRequest]) (*connect.Response[v1.ListExecsResponse], error)
 	GetExec(context.Context, *connect.Request[v1.GetExecRequest]) (*connect.Response[v1.GetExecResponse], error)
 	// Tells a program to end, and all that it started with it. Who wants to know when
 	// it has, reads its output to the end.
@@ -131,6 +150,13 @@ func NewExecServiceHandler(svc ExecServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(execServiceMethods.ByName("CreateExec")),
 		connect.WithHandlerOptions(opts...),
 	)
+	execServiceListExecsHandler := connect.NewUnaryHandler(
+		ExecServiceListExecsProcedure,
+		svc.ListExecs,
+		connect.WithSchema(execServiceMethods.ByName("ListExecs")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	execServiceGetExecHandler := connect.NewUnaryHandler(
 		ExecServiceGetExecProcedure,
 		svc.GetExec,
@@ -148,6 +174,8 @@ func NewExecServiceHandler(svc ExecServiceHandler, opts ...connect.HandlerOption
 		switch r.URL.Path {
 		case ExecServiceCreateExecProcedure:
 			execServiceCreateExecHandler.ServeHTTP(w, r)
+		case ExecServiceListExecsProcedure:
+			execServiceListExecsHandler.ServeHTTP(w, r)
 		case ExecServiceGetExecProcedure:
 			execServiceGetExecHandler.ServeHTTP(w, r)
 		case ExecServiceStopExecProcedure:
@@ -163,6 +191,10 @@ type UnimplementedExecServiceHandler struct{}
 
 func (UnimplementedExecServiceHandler) CreateExec(context.Context, *connect.Request[v1.CreateExecRequest]) (*connect.Response[v1.CreateExecResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.ExecService.CreateExec is not implemented"))
+}
+
+func (UnimplementedExecServiceHandler) ListExecs(context.Context, *connect.Request[v1.ListExecsRequest]) (*connect.Response[v1.ListExecsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("ambit.v1.ExecService.ListExecs is not implemented"))
 }
 
 func (UnimplementedExecServiceHandler) GetExec(context.Context, *connect.Request[v1.GetExecRequest]) (*connect.Response[v1.GetExecResponse], error) {
