@@ -37,7 +37,7 @@ func TestLeft(t *testing.T) {
 		age(t, at(name))
 		return name
 	}
-	left, held, linked, young := file(), file(), file(), aside.Name()
+	left, held, linked, young, pipe, notes := file(), file(), file(), aside.Name(), aside.Name(), ".ambit-new-notes"
 	f, err := os.Open(at(held))
 	if err != nil {
 		t.Fatal(err)
@@ -45,8 +45,8 @@ func TestLeft(t *testing.T) {
 	defer f.Close()
 	aside.Hold(f)
 	for _, err := range []error{
-		os.Link(at(linked), at("important")), os.Symlink(at("important"), at(aside.Name())), os.Mkdir(at(aside.Name()), 0o755),
-		unix.Mkfifo(at(aside.Name()), 0o600), os.WriteFile(at(".ambit-new-notes"), nil, 0o600), os.WriteFile(at(young), nil, 0o600),
+		os.Link(at(linked), at("important")), os.Symlink(notes, at(aside.Name())), os.Mkdir(at(aside.Name()), 0o755),
+		unix.Mkfifo(at(pipe), 0o600), os.WriteFile(at(notes), nil, 0o600), os.WriteFile(at(young), nil, 0o600),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -57,7 +57,8 @@ func TestLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	age(t, at(".ambit-new-notes"))
+	age(t, at(notes))
+	age(t, at(pipe))
 	if names := aside.In(int(d.Fd())); !slices.Equal(names, []string{left}) {
 		t.Errorf("left are %q, want %q", names, left)
 	}

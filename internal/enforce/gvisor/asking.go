@@ -107,6 +107,13 @@ func (a *asking) begin(plan enforce.Plan, gofer int) {
 	a.questions.Go(a.hear)
 }
 
+// takeBack takes all questions back: nobody waits any more.
+func (a *asking) takeBack() {
+	if a != nil {
+		a.cancel()
+	}
+}
+
 // end stops asking; the sandbox is gone, or nothing of it was made.
 func (a *asking) end() error {
 	if a == nil {
@@ -161,7 +168,7 @@ func (a *asking) put(ctx context.Context, attach *attacher, t trap.Touched) bool
 		touch.Call = "list"
 	}
 	answer := a.asker.Touched(ctx, touch)
-	if !answer.Allow || answer.Alone {
+	if !answer.Allow || answer.Alone || a.ctx.Err() != nil {
 		return false
 	}
 	if err := attach.attach(answer.Show); err != nil {

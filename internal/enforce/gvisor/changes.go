@@ -79,7 +79,9 @@ func (a *asking) answer(q wire.Question) bool {
 		delete(a.waits, q.ID)
 		a.mu.Unlock()
 		cancel()
-		a.tell(told)
+		if a.ctx.Err() == nil { // otherwise whoever waits ends, and learns of nothing
+			a.tell(told)
+		}
 	})
 	return true
 }

@@ -196,9 +196,9 @@ func (s *session) Signal(sig os.Signal) error {
 	return err
 }
 
-// Kill ends the agent, and with it the kernel ends every process of the sandbox.
-// It is safe against a reused process id: until ended is closed the process is
-// not reaped.
+// Kill ends the agent, and with it the kernel ends every process of the sandbox. No
+// answer changes anything any more. It is safe against a reused process id: until ended
+// is closed the process is not reaped.
 func (s *session) Kill() error {
 	select {
 	case <-s.ended:
@@ -209,6 +209,7 @@ func (s *session) Kill() error {
 	if err := unix.Kill(s.pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill the sandbox: %w", err)
 	}
+	s.asking.takeBack()
 	return nil
 }
 

@@ -76,8 +76,8 @@ func (a *asking) begin() (err error) {
 	return a.stream.Conn().SetReadDeadline(time.Time{})
 }
 
-// over takes all questions back: nobody waits any more.
-func (a *asking) over() {
+// takeBack takes all questions back: nobody waits any more.
+func (a *asking) takeBack() {
 	if a != nil {
 		a.cancel()
 	}

@@ -210,7 +210,8 @@ func (s *session) Signal(sig os.Signal) error {
 }
 
 // Kill has the guest end all of the program, and ends the machine when that takes
-// too long. What the program had written by then is brought back.
+// too long. What the program had written by then is brought back. No answer changes
+// anything any more.
 func (s *session) Kill() error {
 	s.mu.Lock()
 	again := s.killed
@@ -230,6 +231,7 @@ func (s *session) Kill() error {
 		<-s.ended
 		late.Stop()
 	}()
+	s.asking.takeBack()
 	return nil
 }
 
@@ -265,7 +267,7 @@ func (s *session) Wait() (r enforce.Result, err error) {
 		defer time.AfterFunc(wall, s.timeIsUp).Stop()
 	}
 	<-s.ended
-	s.asking.over()
+	s.asking.takeBack()
 	s.mu.Lock()
 	limit, killed := s.limit, s.killed
 	s.mu.Unlock()

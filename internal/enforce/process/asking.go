@@ -114,6 +114,13 @@ func (a *asking) serve(device int) {
 	}()
 }
 
+// takeBack takes all questions back: nobody waits any more.
+func (a *asking) takeBack() {
+	if a != nil {
+		a.cancel()
+	}
+}
+
 // end stops asking; the sandbox is gone, or nothing of it was made.
 func (a *asking) end() error {
 	if a == nil {
@@ -189,6 +196,9 @@ func (a *asking) wish(ctx context.Context, t enforce.Touch) (ok, alone bool) {
 		defer time.AfterFunc(decided, a.attach.ready).Stop()
 	}
 	answer := a.asker.Touched(ctx, t)
+	if a.ctx.Err() != nil {
+		return false, false // it was taken back, whatever was answered
+	}
 	if !answer.Allow || answer.Alone {
 		return answer.Allow && t.Alone, true
 	}

@@ -95,7 +95,11 @@ func (s *session) Signal(sig os.Signal) error {
 }
 
 // Kill ends init, and with it the kernel ends every process of the sandbox.
-func (s *session) Kill() error { return s.kill(unix.SIGKILL) }
+func (s *session) Kill() error {
+	err := s.kill(unix.SIGKILL)
+	s.asking.takeBack()
+	return err
+}
 
 // kill is safe against a reused process id: until ended is closed the process
 // is not reaped.
