@@ -237,14 +237,17 @@ func (l *launcher) rules() egress.Rules { return *l.rule.Load() }
 
 // made tells the launcher of a request.
 func (l *launcher) made(r egress.Request) {
-	if r.Ended.IsZero() { // most have ended before anybody is told
-		l.on.begin(beginning{use: r.Uses[0].Number}, func() { l.tell(r) })
+	if !r.Ended.IsZero() {
+		l.tell(&r)
 		return
 	}
-	l.tell(r)
+	kept := r // what stays has a copy, so that what has ended needs none in memory of its own
+
+	// Most have ended before anybody is told.
+	l.on.begin(beginning{use: r.Uses[0].Number}, func() { l.tell(&kept) })
 }
 
-func (l *launcher) tell(r egress.Request) {
+func (l *launcher) tell(r *egress.Request) {
 	m := wire.Request{Flow: r.Flow, To: r.To, Decision: r.Decision, Method: r.Method, Path: r.Path, Status: r.Status,
 		In: r.In, Out: r.Out, Begun: r.Begun, Ended: r.Ended, End: r.Refused, Why: r.Why}
 	for _, u := range r.Uses {
@@ -252,7 +255,7 @@ func (l *launcher) tell(r egress.Request) {
 			m.Again = append(m.Again, kindOf(u))
 		}
 	}
-	_ = l.conn.Later(wire.Message{Made: &m})
+	_ = l.conn.Later(&m)
 }
 
 func kindOf(u request.Use) capability.Kind {

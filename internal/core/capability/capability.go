@@ -180,6 +180,9 @@ func Printable(s string) string {
 // print, or prints as nothing, so that two names look the same. RuneError is
 // what a byte that is not UTF-8 decodes to.
 func hidden(r rune) bool {
+	if ' ' <= r && r <= '~' {
+		return false // which most are: looking through the tables takes longer than all else that is done with a text
+	}
 	const brailleBlank = '\u2800' // a symbol by its category
 	return r == utf8.RuneError || r == brailleBlank || !unicode.IsPrint(r) ||
 		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)

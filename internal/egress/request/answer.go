@@ -57,7 +57,11 @@ func events(resp *http.Response) bool {
 // head writes the header of a response.
 func (x *exchange) head(resp *http.Response) {
 	h := x.out.Header()
-	copyWithout(h, resp.Header)
+	if x.plain != nil {
+		h = x.plain.out.adopt(resp.Header)
+	} else {
+		copyWithout(h, resp.Header)
+	}
 	// It leads to QUIC, which is not opened, or to another host.
 	h.Del("Alt-Svc")
 	for _, name := range []string{"Date", "Content-Type"} {

@@ -26,6 +26,7 @@ type exchange struct {
 	record Record
 	path   string // as it is sent, without its query
 	plain  *talk  // that the request is plain in; nil: net/http's server has read it
+	bare   bool   // its header can be sent as it is
 
 	received, sent atomic.Uint64 // bytes of bodies: to the program, from it
 	release        []func()
@@ -205,7 +206,10 @@ func (x *exchange) write(ctx context.Context, upgrade bool) (*http.Request, erro
 	r := &http.Request{
 		Method: in.Method, Host: x.conn.authority,
 		URL:    &url.URL{Scheme: to.Scheme, Host: x.conn.authority, Path: in.URL.Path, RawPath: in.URL.RawPath, RawQuery: query(in.URL.RawQuery), ForceQuery: in.URL.ForceQuery},
-		Header: without(in.Header), ContentLength: in.ContentLength, Trailer: in.Trailer,
+		Header: in.Header, ContentLength: in.ContentLength, Trailer: in.Trailer,
+	}
+	if !x.bare {
+		r.Header = without(in.Header)
 	}
 	if in.ContentLength != 0 && in.Body != nil {
 		r.Body = &counted{ReadCloser: in.Body, n: &x.sent, begin: sync.OnceFunc(x.goOn)}
@@ -222,7 +226,10 @@ func (x *exchange) write(ctx context.Context, upgrade bool) (*http.Request, erro
 	if _, ok := r.Header["User-Agent"]; !ok {
 		r.Header.Set("User-Agent", "") // none, instead of Go's
 	}
-	if in.ProtoMajor == 1 && x.plain == nil {
+	if x.plain != nil {
+		return r, nil // which ends with its connections: nobody asks for its context
+	}
+	if in.ProtoMajor == 1 {
 		_ = http.NewResponseController(x.out).EnableFullDuplex() // where it cannot, a response waits for the request
 	}
 	return r.WithContext(ctx), nil

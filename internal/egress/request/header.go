@@ -38,6 +38,19 @@ func copyWithout(out, h http.Header) {
 	}
 }
 
+// leaveOut takes what is about one connection out of a header.
+func leaveOut(h http.Header) {
+	listed := h["Connection"]
+	for _, name := range hop {
+		delete(h, name)
+	}
+	for _, v := range listed {
+		for name := range strings.SplitSeq(v, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+}
+
 // token reports whether one of a list's words is there, in whatever case.
 func token(values []string, word string) bool {
 	for _, v := range values {

@@ -43,6 +43,7 @@ func examine(text []byte) (l look, size int) {
 		return other, 0
 	}
 	var hosts, lengths, connections int
+	var folded [longestNamed]byte
 	for {
 		if line, rest, l = cutLine(rest); l != plain {
 			return l, 0
@@ -58,7 +59,7 @@ func examine(text []byte) (l look, size int) {
 			return other, 0
 		}
 		value = bytes.Trim(value, " \t")
-		switch string(bytes.ToLower(name)) {
+		switch string(lower(folded[:0], name)) {
 		case "host":
 			hosts++
 			ok = plainHost(value)
@@ -76,6 +77,24 @@ func examine(text []byte) (l look, size int) {
 			return other, 0
 		}
 	}
+}
+
+// longestNamed is more than any name has that is looked for.
+const longestNamed = 24
+
+// lower is a name in small letters, in b where it fits; a longer one is none that is
+// looked for.
+func lower(b, name []byte) []byte {
+	if len(name) > cap(b) {
+		return nil
+	}
+	for _, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	return b
 }
 
 // cutLine takes a line off a text, which ends with CR and LF and has visible

@@ -38,6 +38,14 @@ func (a *reply) begin(r *http.Request) {
 // Header returns what will be in the head, and after that in the trailer.
 func (a *reply) Header() http.Header { return a.header }
 
+// adopt takes a header for its own, but for what is about one connection, and returns
+// it. What was in the own one before is forgotten.
+func (a *reply) adopt(h http.Header) http.Header {
+	leaveOut(h)
+	a.header = h
+	return h
+}
+
 // WriteHeader writes the head, or one that comes before it.
 func (a *reply) WriteHeader(code int) {
 	if a.begun {

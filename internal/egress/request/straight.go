@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -128,7 +129,7 @@ var errUnanswered = errors.New("the server ended the connection and said nothing
 // say sends a request.
 func (f *straight) say(r *http.Request) error {
 	f.busy, f.room, f.known = true, 4*maxHeader, f.known || shows(r)
-	err := r.Write(f.out)
+	err := f.write(r)
 	if err == nil {
 		err = f.out.Flush()
 	}
@@ -137,6 +138,32 @@ func (f *straight) say(r *http.Request) error {
 	}
 	return nil
 }
+
+// write writes a request: as net/http does, and one that has only a head in fewer steps.
+func (f *straight) write(r *http.Request) error {
+	target := r.URL.RequestURI()
+	if !isBare(r) || strings.ContainsFunc(target, isControl) {
+		return r.Write(f.out) // which refuses what has no form
+	}
+	b := append(append(f.out.AvailableBuffer(), r.Method...), ' ')
+	b = append(append(append(b, target...), " HTTP/1.1\r\nHost: "...), r.Host...)
+	_, _ = f.out.Write(append(b, "\r\n"...)) // the last write says what is wrong
+	skip := written
+	if r.Header.Get("User-Agent") == "" {
+		skip = writtenUnnamed
+	}
+	_ = r.Header.WriteSubset(f.out, skip)
+	_, err := f.out.WriteString("\r\n")
+	return err
+}
+
+// What of a header is not written with it: what net/http writes by itself.
+var (
+	written        = map[string]bool{"Host": true, "Content-Length": true, "Transfer-Encoding": true, "Trailer": true}
+	writtenUnnamed = map[string]bool{"Host": true, "Content-Length": true, "Transfer-Encoding": true, "Trailer": true, "User-Agent": true}
+)
+
+func isControl(r rune) bool { return r <= ' ' || r == 0x7f }
 
 // hear returns the head of the response.
 func (f *straight) hear(r *http.Request, before func(code int, h http.Header)) (*http.Response, error) {

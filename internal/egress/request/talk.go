@@ -17,6 +17,7 @@ type talk struct {
 	in    *bufio.Reader
 	out   reply
 	far   *straight // to the server; nil: none yet
+	head  int       // how long that of the next request is
 	watch watch
 }
 
@@ -55,7 +56,9 @@ func (t *talk) next() look {
 		if err != nil {
 			return other
 		}
-		if l, _ := examine(text); l != more {
+		l, size := examine(text)
+		if l != more {
+			t.head = size
 			return l
 		}
 		if n == 1 {
@@ -65,18 +68,34 @@ func (t *talk) next() look {
 	return other
 }
 
+// read reads the request that was looked at. bare is that its header has nothing about
+// the connection.
+func (t *talk) read() (r *http.Request, bare bool, err error) {
+	head, err := t.in.Peek(t.head)
+	if err != nil {
+		return nil, false, err
+	}
+	if r = readPlain(head); r == nil {
+		r, err = http.ReadRequest(t.in)
+		return r, false, err
+	}
+	_, err = t.in.Discard(t.head)
+	return r, true, err
+}
+
 // serve serves one plain request, and reports whether another may follow.
 func (t *talk) serve() (again bool) {
-	r, err := http.ReadRequest(t.in)
+	r, bare, err := t.read()
 	if err != nil {
 		return false // examine has seen to it that there is none
 	}
-	t.watch.turn(reading)
 	if r.Body == http.NoBody {
 		t.watch.turn(busy)
+	} else {
+		t.watch.turn(reading)
 	}
 	t.out.begin(r)
-	x := &exchange{conn: t.conn, in: r, out: &t.out, plain: t, record: Record{Method: short(r.Method), Begun: time.Now()}}
+	x := &exchange{conn: t.conn, in: r, out: &t.out, plain: t, bare: bare, record: Record{Method: short(r.Method), Begun: time.Now()}}
 	whole := x.do(t.conn.ctx)
 	if whole {
 		err = t.out.finish()

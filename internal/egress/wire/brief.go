@@ -26,7 +26,7 @@ var errBrief = errors.New("a short message that is not understood")
 func (m Message) AppendBrief(b []byte) ([]byte, bool) {
 	switch {
 	case m.Made != nil:
-		return m.Made.append(b), true
+		return m.Made.AppendBrief(b)
 	case m.Use != nil:
 		b = strconv.AppendUint(append(b, briefUse+" "...), m.ID, 10)
 		return appendFields(b, m.Use.Name, m.Use.Method, m.Use.Path), true
@@ -37,7 +37,9 @@ func (m Message) AppendBrief(b []byte) ([]byte, bool) {
 	return b, false
 }
 
-func (r *Request) append(b []byte) []byte {
+// AppendBrief appends the short form of the message that tells of a request: who tells
+// of thousands need not make a Message for each.
+func (r *Request) AppendBrief(b []byte) ([]byte, bool) {
 	b = append(b, briefMade...)
 	for _, n := range [...]uint64{r.Flow, uint64(max(r.Status, 0)), r.In, r.Out} {
 		b = strconv.AppendUint(append(b, ' '), n, 10)
@@ -49,7 +51,7 @@ func (r *Request) append(b []byte) []byte {
 	for _, k := range r.Again {
 		b = appendFields(b, string(k))
 	}
-	return b
+	return b, true
 }
 
 // ParseBrief reads what AppendBrief writes into a message that is empty.
