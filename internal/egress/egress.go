@@ -165,13 +165,14 @@ var (
 )
 
 // How many goroutines carry bytes, and how many end connections, which waits for
-// records to be taken; and how many of each stay. Those that open connections have a
-// bound of their own.
+// records to be taken; and how many of each stay, which are enough for both directions
+// of eight busy connections: the stack of a new one is copied three times until what is
+// done fits. Those that open connections have a bound of their own.
 const (
 	carriers  = 64
 	finishers = 8
 	openers   = 1 << 16
-	staying   = 4
+	staying   = 16
 )
 
 // New starts a plane. When it returns, the plane answers.
