@@ -19,6 +19,9 @@ const (
 	mostAsked = 1000
 	// patience is how often it is looked whether who waits is still there.
 	patience = 200 * time.Millisecond
+	// mostUnclaimed is how often an answer is found that nobody has taken: its call was
+	// made anew and met what somebody else was answered, or is made no more.
+	mostUnclaimed = 25
 )
 
 // asks puts the questions of the sandbox's kernel to the launcher.
@@ -35,9 +38,9 @@ type asks struct {
 
 // same tells a call that is made anew from another one.
 type same struct {
-	task               *kernel.Task
-	want, dir, name    string
-	entry, makes, link bool
+	task                     *kernel.Task
+	want, dir, name          string
+	entry, makes, link, list bool
 }
 
 // waits is a question, and who waits for its answer.
@@ -53,7 +56,7 @@ type waits struct {
 // paused, it says that the call is to be made anew, which finds its question again.
 func (a *asks) ask(t *kernel.Task, q wire.Question) (wire.Told, error) {
 	a.hear.Do(func() { go a.listen() })
-	as := same{t, q.Want, string(q.Dir), string(q.Name), q.Entry, q.Makes, q.Link}
+	as := same{t, q.Want, string(q.Dir), string(q.Name), q.Entry, q.Makes, q.Link, q.List}
 	w := a.begin(as, q)
 	if w == nil {
 		return wire.Told{}, linuxerr.EACCES
@@ -89,17 +92,20 @@ func (a *asks) begin(as same, q wire.Question) *waits {
 	return w
 }
 
-// watch takes a question back when who asked is gone.
+// watch takes a question back when who asked is gone, and an answer that nobody takes.
 func (a *asks) watch(w *waits) {
 	tick := time.NewTicker(patience)
 	defer tick.Stop()
-	for {
+	for unclaimed := 0; ; {
 		select {
 		case <-w.taken:
 			return
 		case <-tick.C:
 		}
-		if w.as.task.ExitState() == kernel.TaskExitNone {
+		if w.answered() {
+			unclaimed++
+		}
+		if w.as.task.ExitState() == kernel.TaskExitNone && unclaimed < mostUnclaimed {
 			continue
 		}
 		a.mu.Lock()
@@ -139,6 +145,15 @@ func (a *asks) listen() {
 func (w *waits) answer(told wire.Told) {
 	w.told = told
 	close(w.done)
+}
+
+func (w *waits) answered() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // send writes a question. The sentry's filter lets it write, to any descriptor.

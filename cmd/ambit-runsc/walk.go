@@ -141,12 +141,15 @@ func (w *walk) askIn(parent vfs.VirtualDentry, last string, q wire.Question) (ta
 		return "", nil
 	}
 	q.Dir, q.Name = []byte(dir), []byte(last)
+	if q.List {
+		w.cover(parent, last)
+	}
 	told, err := w.c.h.asks.ask(w.t, q)
 	switch {
 	case err != nil:
 		return "", err
 	case told.Errno != 0:
-		return "", linuxerr.EACCES
+		return "", linuxerr.ErrorFromUnix(told.Errno)
 	case len(told.Target) > 0:
 		return string(told.Target), nil
 	}
@@ -154,8 +157,22 @@ func (w *walk) askIn(parent vfs.VirtualDentry, last string, q wire.Question) (ta
 		w.forget(path.Join(dir, last))
 		w.forget(dir)
 	}
-	w.renew(q.Want == wire.WantWrite)
+	if q.Want != wire.WantRead { // the trap shows those who read beneath the cover what they come to
+		w.renew(q.Want == wire.WantWrite)
+	}
 	return "", nil
+}
+
+// cover has a directory that is asked about kept as it is before the answer.
+func (w *walk) cover(parent vfs.VirtualDentry, last string) {
+	if w.c.covered.Ok() {
+		w.c.covered.DecRef(w.t)
+		w.c.covered = vfs.VirtualDentry{}
+	}
+	at := &vfs.PathOperation{Root: w.root, Start: parent, Path: fspath.Parse(last)}
+	if dir, err := w.t.Kernel().VFS().GetDentryAt(w.t, w.t.Credentials(), at, &vfs.GetDentryOptions{CheckSearchable: true}); err == nil {
+		w.c.covered = dir
+	}
 }
 
 func (w *walk) path(at vfs.VirtualDentry) (string, error) {

@@ -162,3 +162,67 @@ func TestGVisorAsksChange(t *testing.T) {
 		})
 	}
 }
+
+// In the gVisor tier a question about reading says which program asks, and goes with it: one that
+// is killed inside ends at once. Ten that ask for the same are one question.
+// What was put at the name while it waits is not read, and after a no nothing is.
+func TestGVisorAsksRead(t *testing.T) {
+	t.Parallel()
+	const ask = `cat "$ASKED" & `
+	for name, c := range map[string]struct {
+		script, answer string
+		replace        bool
+		read           int
+	}{
+		"answered":      {ask + `wait`, "approve", false, 1},
+		"ten at once":   {`for i in 0 1 2 3 4 5 6 7 8 9; do cat "$ASKED" & done; wait`, "approve", false, 10},
+		"denied":        {ask + `wait`, "deny", false, 0},
+		"replaced":      {ask + `wait`, "approve", true, 0},
+		"killed inside": {ask + `until [ -e "$WORK/go" ]; do sleep 0.1; done; kill -9 $!; wait`, "", false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := gvisorAsks(t)
+			asked, other := f.Outside+"/asked", f.Outside+"/other"
+			f.put(t, asked, "asked\n")
+			f.put(t, other, "other\n")
+			f.flags = append(f.flags, "--env", "ASKED="+asked)
+			s := f.begin(t, "echo ready; "+c.script+"; echo went on")
+			q := f.asked(t)
+			if !strings.HasPrefix(q.Program, "cat (process ") {
+				t.Errorf("asked by %q", q.Program)
+			}
+			if c.replace {
+				if err := firstError(os.Rename(asked, f.Outside+"/was"), os.Symlink(other, asked)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.answer != "" {
+				f.answered(t, c.answer, q.ID)
+			} else {
+				f.put(t, f.Work+"/go", "")
+			}
+			over := func() bool {
+				for _, more := range f.questions(t) {
+					if more.ID != q.ID && !c.replace {
+						t.Errorf("another question: %+v", more)
+					}
+					if more.ID != q.ID {
+						f.person(t, "deny", more.ID) // is about what was put there
+					}
+				}
+				return strings.Contains(s.out.String(), "went on\n")
+			}
+			if !f.within(longest, over) {
+				t.Errorf("it did not go on: %s", s.out)
+			}
+			if c.answer == "" && !f.within(longest, func() bool { return len(f.questions(t)) == 0 }) {
+				t.Error("its question waits still")
+			}
+			_ = s.cmd.Wait() // what it tried may have failed
+			if out := s.out.String(); strings.Count(out, "asked\n") != c.read || strings.Contains(out, "other\n") {
+				t.Errorf("it read %s", out)
+			}
+			f.nothingLeft(t)
+		})
+	}
+}

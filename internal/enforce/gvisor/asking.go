@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path"
 	"sync"
 	"sync/atomic"
 
@@ -16,17 +17,19 @@ import (
 )
 
 // asking puts the first touches of one sandbox. The program's kernel has every name
-// looked up and opened by the gofer, whose root is a trap: the gofer waits there in
-// its own call, and with it the program. Before a call that changes or starts something
-// the program's kernel itself asks, on a line of its own (changes.go): to the gofer it is
-// too late. What was answered is attached in the gofer's mounts, and that very call goes on
-// with it.
+// looked up and opened by the gofer, whose root is a trap, which refuses it what nobody was
+// asked about. The program's kernel asks, on a line of its own (changes.go), in the place of
+// the program that waits: before a call that changes or starts something, and after one that
+// the trap refused. What was answered is attached in the gofer's mounts, and that very call
+// goes on with it. The trap itself asks while the launcher has that kernel start a program,
+// which opens it for none of its processes: the gofer waits there then.
 type asking struct {
 	asker enforce.Asker
 	trap  *trap.Trap
 	host  int // O_PATH descriptor of the host's root
 
 	attach atomic.Pointer[attacher] // nil until the program may begin
+	starts atomic.Int32             // programs that the launcher has that kernel start now
 	gofer  atomic.Int64             // as the host sees it; 0 until then
 
 	ctx    context.Context // ends with the sandbox
@@ -78,6 +81,15 @@ func (a *asking) newTrap(p enforce.Plan) *trap.Trap {
 	t := trap.New(c)
 	t.ShowMounted(mounted)
 	return t
+}
+
+// starting has the trap itself ask until done is called: a program is started from outside.
+func (a *asking) starting() (done func()) {
+	if a == nil {
+		return func() {}
+	}
+	a.starts.Add(1)
+	return func() { a.starts.Add(-1) }
 }
 
 // take takes the trap's device off the line and begins to serve it.
@@ -144,12 +156,14 @@ func (a *asking) touched(ctx context.Context, t trap.Touched) unix.Errno {
 	attach := a.attach.Load()
 	kind := t.Stat.Mode & unix.S_IFMT
 	switch {
+	case t.Kind == trap.Look && (kind != unix.S_IFREG || attach != nil && attach.grants(path.Dir(t.Path))):
+		return 0 // it is listed, or nobody is asked about it: the look says nothing but that
 	case attach == nil, kind != unix.S_IFDIR && kind != unix.S_IFREG:
 		return unix.EACCES
 	case attach.grants(t.Path): // beneath its cover, or attached meanwhile
 	case t.Kind == trap.Pass:
 		return 0
-	case t.Kind == trap.Write || !a.put(ctx, attach, t):
+	case a.starts.Load() == 0, t.Kind == trap.Write, t.Kind == trap.Look, !a.put(ctx, attach, t):
 		return unix.EACCES
 	}
 	if err := attach.attachBelow(t.Path, kind == unix.S_IFDIR); err != nil {
@@ -158,9 +172,9 @@ func (a *asking) touched(ctx context.Context, t trap.Touched) unix.Errno {
 	return unix.ESTALE
 }
 
-// put asks about a touch and attaches what was answered. It reports whether the view
-// has now what was touched. ctx ends with the sandbox, or where the gofer waits no more.
-// Which program waits its own kernel does not tell.
+// put asks about a touch of whoever starts a program and attaches what was answered. It
+// reports whether the view has now what was touched. ctx ends with the sandbox, or where the
+// gofer waits no more.
 func (a *asking) put(ctx context.Context, attach *attacher, t trap.Touched) bool {
 	touch := enforce.Touch{Kind: enforce.TouchRead, Path: t.Path, Dir: t.Stat.Mode&unix.S_IFMT == unix.S_IFDIR,
 		Dev: t.Stat.Dev, Ino: t.Stat.Ino, Call: "open"}

@@ -249,8 +249,25 @@ func TestAskingChangeKilled(t *testing.T) {
 // Two hundred processes that ask are asked about, and go on; beyond the bound calls are
 // refused at once, and the session lives.
 func TestAskingChangeFlood(t *testing.T) {
+	flood(t, concealed(t), `(echo x > H/n$i)`, `ls H | grep -c ^n`)
+}
+
+// The same holds for reading.
+func TestAskingReadFlood(t *testing.T) {
 	dir := concealed(t)
-	_, out, p, answer := held(t, fmt.Sprintf(`exec 2>&1; i=0; while [ $i -lt 300 ]; do (echo x > %s/n$i) & i=$((i+1)); done; sleep 8; echo made; wait; ls %[1]s | grep -c ^n; echo ended`, dir), enforcetest.AsWanted)
+	for i := range 300 {
+		if err := os.WriteFile(fmt.Sprintf("%s/n%d", dir, i), []byte("x\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flood(t, dir, `(read x < H/n$i && : > /tmp/n$i)`, `ls /tmp | grep -c ^n`)
+}
+
+// flood has 300 processes make a call in H, of which count tells the number that went on.
+func flood(t *testing.T, dir, call, count string) {
+	t.Helper()
+	script := `exec 2>&1; i=0; while [ $i -lt 300 ]; do ` + call + ` & i=$((i+1)); done; sleep 8; echo made; wait; ` + count + `; echo ended`
+	_, out, p, answer := held(t, strings.ReplaceAll(script, "H", dir), enforcetest.AsWanted)
 	text := make([]byte, 0, 1<<16)
 	for !strings.Contains(string(text), "made\n") {
 		n, err := out.Read(text[len(text):cap(text)])

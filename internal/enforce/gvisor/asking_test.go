@@ -272,41 +272,6 @@ func TestAskingEnded(t *testing.T) {
 	}
 }
 
-// Questions at one time are bounded, whoever makes how many processes, and each is
-// answered in the end.
-func TestAskingFlood(t *testing.T) {
-	dir := concealed(t)
-	const many = 40
-	for i := range many {
-		if err := os.WriteFile(dir+"/f"+strings.Repeat("x", i), []byte("x\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var mu sync.Mutex
-	now, most := 0, 0
-	answer := make(chan struct{})
-	time.AfterFunc(3*time.Second, func() { close(answer) })
-	p := &enforcetest.Person{Answer: func(_ context.Context, t enforce.Touch) enforce.Answer {
-		mu.Lock()
-		now++
-		most = max(most, now)
-		mu.Unlock()
-		<-answer
-		mu.Lock()
-		now--
-		mu.Unlock()
-		return enforce.Answer{Allow: true, Show: []enforce.Entry{enforcetest.Bind(t)}}
-	}}
-	if got := asks(t, p, `for f in `+dir+`/f*; do :; done; n=f; i=0; while [ $i -lt 40 ]; do cat `+dir+`/$n & n=${n}x; i=$((i+1)); done; wait`); strings.Count(got, "x\n") != many {
-		t.Errorf("it read %q", got)
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	if most == 0 || most > 16 {
-		t.Errorf("%d questions at one time", most)
-	}
-}
-
 // What was answered and is taken away is hidden again, with what was answered in it; the
 // session goes on, and the next touch asks anew. What is open is told. What a wider answer
 // shows stays, and a session that asks has no snapshot.

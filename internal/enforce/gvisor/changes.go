@@ -23,8 +23,8 @@ const (
 	mostCalls     = 1024
 )
 
-// hear answers what the sandbox's kernel asks before calls that change or start something,
-// until the line ends.
+// hear answers what the sandbox's kernel asks, before calls that change or start something,
+// and about what calls that only look were refused, until the line ends.
 //
 // Security: that kernel is not trusted. It learns of a name what a program learns that
 // looks, it can have so many people asked at one time and no more, and gets what was
@@ -73,7 +73,7 @@ func (a *asking) answer(q wire.Question) bool {
 	ctx, cancel := context.WithCancel(a.ctx)
 	a.waits[q.ID] = cancel
 	a.questions.Go(func() {
-		told := a.change(ctx, q)
+		told := a.become(ctx, q)
 		told.ID = q.ID
 		a.mu.Lock()
 		delete(a.waits, q.ID)
@@ -93,8 +93,8 @@ func (a *asking) tell(t wire.Told) {
 	}
 }
 
-// change says what becomes of a call that wants to change or start something.
-func (a *asking) change(ctx context.Context, q wire.Question) wire.Told {
+// become says what becomes of a call.
+func (a *asking) become(ctx context.Context, q wire.Question) wire.Told {
 	refused := wire.Told{Errno: unix.EACCES}
 	attach := a.attach.Load()
 	if attach == nil {
@@ -109,9 +109,9 @@ func (a *asking) change(ctx context.Context, q wire.Question) wire.Told {
 	is := mode & unix.S_IFMT
 	switch {
 	case q.Makes && errno == 0:
-		return wire.Told{} // it is there already: the call fails, whoever allows it
+		return wire.Told{Errno: unix.EEXIST} // whoever allows it
 	case q.Entry, name != "" && errno == unix.ENOENT && q.Creates, errno == 0 && is == unix.S_IFLNK && q.Link && q.Want == wire.WantWrite:
-		return a.changed(ctx, attach, q, dir, name)
+		return a.about(ctx, attach, q, dir, name)
 	case errno != 0 || is == unix.S_IFLNK && q.Link:
 		return wire.Told{}
 	case is == unix.S_IFLNK:
@@ -120,14 +120,14 @@ func (a *asking) change(ctx context.Context, q wire.Question) wire.Told {
 		}
 		return wire.Told{Target: []byte(target)}
 	}
-	return a.changed(ctx, attach, q, p, "")
+	return a.about(ctx, attach, q, p, "")
 }
 
-// changed asks about an object, or about a name in a directory, unless the view gives it.
+// about asks about an object, or about a name in a directory, unless the view gives it.
 //
 // Security: the object is opened once, without following links, and what is attached is
 // that one or nothing. Nothing is asked about that is neither a file nor a directory.
-func (a *asking) changed(ctx context.Context, attach *attacher, q wire.Question, p, create string) wire.Told {
+func (a *asking) about(ctx context.Context, attach *attacher, q wire.Question, p, create string) wire.Told {
 	refused := wire.Told{Errno: unix.EACCES}
 	if attach.own(p) {
 		return wire.Told{} // the call may go on: it finds what the view has
@@ -142,17 +142,10 @@ func (a *asking) changed(ctx context.Context, attach *attacher, q wire.Question,
 		return refused
 	}
 	kind := st.Mode & unix.S_IFMT
-	touch := enforce.Touch{Kind: enforce.TouchWrite, Path: p, Dir: kind == unix.S_IFDIR, Dev: st.Dev, Ino: st.Ino, Create: create, Call: "change", Argv: q.Arguments()}
-	if create == "" {
-		touch.Call = "change of what is there"
-	}
-	if q.Want == wire.WantRun {
-		touch.Kind, touch.Call = enforce.TouchRun, "execve"
-	}
-	if len(q.Program) > 0 {
-		touch.Program = fmt.Sprintf("%s (process %d in the sandbox, whose kernel says so)", q.Program, q.PID)
-	}
+	touch := touchOf(q, p, create, st)
 	switch {
+	case touch.Kind == enforce.TouchRead && touch.Dir && !q.List:
+		return wire.Told{} // what is in it a look does not tell
 	case touch.Kind == enforce.TouchRun && (kind != unix.S_IFREG || st.Mode&0o111 == 0):
 		return wire.Told{} // nobody can run it
 	case kind != unix.S_IFDIR && kind != unix.S_IFREG, !touch.Dir && create != "":
@@ -170,6 +163,25 @@ func (a *asking) changed(ctx context.Context, attach *attacher, q wire.Question,
 		return refused
 	}
 	return wire.Told{Shown: true}
+}
+
+// touchOf is the touch of an object, or of the name create in it.
+func touchOf(q wire.Question, p, create string, st unix.Stat_t) enforce.Touch {
+	t := enforce.Touch{Kind: enforce.TouchWrite, Path: p, Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Dev: st.Dev, Ino: st.Ino, Create: create, Call: "change", Argv: q.Arguments()}
+	switch {
+	case q.Want == wire.WantRun:
+		t.Kind, t.Call = enforce.TouchRun, "execve"
+	case q.Want == wire.WantRead && t.Dir:
+		t.Kind, t.Call = enforce.TouchRead, "list"
+	case q.Want == wire.WantRead:
+		t.Kind, t.Call = enforce.TouchRead, "open"
+	case create == "":
+		t.Call = "change of what is there"
+	}
+	if len(q.Program) > 0 {
+		t.Program = fmt.Sprintf("%s (process %d in the sandbox, whose kernel says so)", q.Program, q.PID)
+	}
+	return t
 }
 
 // show asks about a touch and attaches what was answered. It reports whether the view has

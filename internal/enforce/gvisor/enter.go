@@ -73,6 +73,7 @@ func (s *session) enter(c enforce.Command, own *os.File) (enforce.Entered, error
 	}
 	s.entering.Lock()
 	defer s.entering.Unlock()
+	defer s.asking.starting()()
 	reply, err := s.ask(wire.Request{Op: wire.OpEnter, Command: &wire.Command{Args: c.Args, Env: c.Env, Dir: c.Dir, Terminal: terminal, Own: own != nil}}, fds...)
 	r.handed()
 	switch {

@@ -19,7 +19,7 @@ import (
 // access answers a held access(2) of a view with a trap. What is hidden is asked
 // about first, as every look at it is.
 func (w *watcher) access(n seccomp.Notification) seccomp.Verdict {
-	call := looking[n.Call]
+	call := seccomp.Looking[n.Call]
 	p, ok := w.place(n, call.Paths[0])
 	if !ok {
 		return seccomp.Go()
@@ -43,7 +43,7 @@ func (w *watcher) proceed(n seccomp.Notification) seccomp.Verdict {
 	if mode == 0 {
 		return seccomp.Go()
 	}
-	call := looking[n.Call]
+	call := seccomp.Looking[n.Call]
 	p, ok := w.place(n, call.Paths[0])
 	if !ok || own(p.path) {
 		return seccomp.Go()

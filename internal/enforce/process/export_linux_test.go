@@ -106,7 +106,7 @@ func Split(p string) (dir, name string) { return seccomp.Split(p) }
 func Wants(call int, args [6]uint64) (kind enforce.TouchKind, follow, anew bool) {
 	c, ok := seccomp.Changing[call]
 	if !ok {
-		c = looking[call]
+		c = seccomp.Looking[call]
 	}
 	n := seccomp.Notification{Call: call, Args: args}
 	kind, follow = wants(c, n)

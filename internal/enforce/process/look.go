@@ -16,23 +16,6 @@ import (
 	"ambit.dev/ambit/internal/enforce/view"
 )
 
-// looking are the calls that tell about a file or go to a directory. They are
-// held where no trap hears of them.
-var looking = map[int]seccomp.Named{
-	seccomp.CallStat:           {Look: true, Paths: seccomp.Path0},
-	seccomp.CallLstat:          {Look: true, Paths: seccomp.Path0, Link: true},
-	unix.SYS_NEWFSTATAT:        {Look: true, Paths: seccomp.At01, At: 3},
-	unix.SYS_STATX:             {Look: true, Paths: seccomp.At01, At: 2},
-	seccomp.CallAccess:         {Look: true, Paths: seccomp.Path0},
-	unix.SYS_FACCESSAT:         {Look: true, Paths: seccomp.At01},
-	unix.SYS_FACCESSAT2:        {Look: true, Paths: seccomp.At01, At: 3},
-	seccomp.CallReadlink:       {Look: true, Paths: seccomp.Path0, Link: true},
-	unix.SYS_READLINKAT:        {Look: true, Paths: seccomp.At01, Link: true},
-	unix.SYS_CHDIR:             {Look: true, Paths: seccomp.Path0},
-	unix.SYS_STATFS:            {Look: true, Paths: seccomp.Path0},
-	unix.SYS_INOTIFY_ADD_WATCH: {Look: true, Paths: seccomp.Path1},
-}
-
 // A place is a path that a caller named.
 type place struct {
 	path string // absolute, in the view; links and ".." are in it

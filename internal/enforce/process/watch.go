@@ -106,7 +106,7 @@ func (w *watcher) handle(n seccomp.Notification) seccomp.Verdict {
 		}
 		return w.change(n)
 	}
-	if call, ok := looking[n.Call]; ok {
+	if call, ok := seccomp.Looking[n.Call]; ok {
 		if w.s.asking.trap != nil {
 			return w.access(n)
 		}

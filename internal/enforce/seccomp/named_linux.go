@@ -74,6 +74,22 @@ var Changing = map[int]Named{
 	unix.SYS_FILE_SETATTR:  {Paths: At01, At: 4},
 }
 
+// Looking are the calls by a path that tell about a file or go to a directory.
+var Looking = map[int]Named{
+	CallStat:                   {Look: true, Paths: Path0},
+	CallLstat:                  {Look: true, Paths: Path0, Link: true},
+	unix.SYS_NEWFSTATAT:        {Look: true, Paths: At01, At: 3},
+	unix.SYS_STATX:             {Look: true, Paths: At01, At: 2},
+	CallAccess:                 {Look: true, Paths: Path0},
+	unix.SYS_FACCESSAT:         {Look: true, Paths: At01},
+	unix.SYS_FACCESSAT2:        {Look: true, Paths: At01, At: 3},
+	CallReadlink:               {Look: true, Paths: Path0, Link: true},
+	unix.SYS_READLINKAT:        {Look: true, Paths: At01, Link: true},
+	unix.SYS_CHDIR:             {Look: true, Paths: Path0},
+	unix.SYS_STATFS:            {Look: true, Paths: Path0},
+	unix.SYS_INOTIFY_ADD_WATCH: {Look: true, Paths: Path1},
+}
+
 // Wants says whether a call wants to change its objects, and whether it follows a link.
 func (call Named) Wants(n Notification) (write, follow bool) {
 	write, follow = true, !call.Link

@@ -129,7 +129,7 @@ func (s *server) getattr(r fuse.Request, n *node) {
 			valid = nameValid
 		}
 		s.reply(r, 0, fuse.AttrReply(a, valid))
-	case n.form == link || t.config.Proxied:
+	case n.form == link || t.config.Proxied && n.form == directory:
 		s.reply(r, 0, fuse.AttrReply(t.plain(n), 0))
 	default:
 		s.touch(r, n, Look)

@@ -19,7 +19,8 @@ import (
 //
 //   - a directory that it only passes is opened without a question (Pass), and says
 //     nothing of what is in it;
-//   - a look is answered by what a lookup tells;
+//   - a look at a directory, or where Config.Touch says so, is answered by what a lookup
+//     tells: a file is looked at where it could not be opened;
 //   - a directory that is opened once more cannot become what was mounted on it
 //     meanwhile, so that the names in the object that was asked about are told here.
 
@@ -35,10 +36,12 @@ const (
 //
 // Security: the names that are told are those of the object that was asked about,
 // and only after the answer.
-func (t *Trap) proxied(k Kind, fd int, e unix.Errno) answer {
+func (t *Trap) proxied(k Kind, n *node, fd int, e unix.Errno) answer {
 	switch {
 	case k == Pass && e == 0:
 		return answer{body: fuse.OpenReply(0, 0)}
+	case k == Look && e == 0:
+		return answer{body: fuse.AttrReply(t.plain(n), 0)}
 	case k != List || e != unix.ESTALE:
 		return answer{errno: settle(e)}
 	}

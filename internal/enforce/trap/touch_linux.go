@@ -51,7 +51,7 @@ func (t *Trap) ask(ctx context.Context, op fuse.Operation, thread int, n *node, 
 		return t.gone(n, unix.ENOENT)
 	}
 	if t.config.Proxied {
-		return t.proxied(k, touched.Object, t.config.Touch(ctx, touched))
+		return t.proxied(k, n, touched.Object, t.config.Touch(ctx, touched))
 	}
 	switch call := t.call(thread); {
 	case call == unix.SYS_FILE_SETATTR:

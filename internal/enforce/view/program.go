@@ -90,8 +90,16 @@ func StartedBy(p string) (words []string, loader string, err error) {
 	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
 		return nil, "", err // the kernel executes nothing else
 	}
+	if words, loader, err = StartedByFile(f); err != nil {
+		err = fmt.Errorf("read %q: %w", p, err)
+	}
+	return words, loader, err
+}
+
+// StartedByFile is StartedBy for a program that is open.
+func StartedByFile(f io.ReaderAt) (words []string, loader string, err error) {
 	head := make([]byte, 256)
-	n, err := f.Read(head)
+	n, err := f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, "", err
 	}
@@ -101,8 +109,6 @@ func StartedBy(p string) (words []string, loader string, err error) {
 		// A carriage return is part of the name, to the kernel and so here.
 		return strings.FieldsFunc(string(line), func(r rune) bool { return r == ' ' || r == '\t' }), "", nil
 	}
-	if loader, err = loaderOf(head, f); err != nil {
-		return nil, "", fmt.Errorf("read %q: %w", p, err)
-	}
-	return nil, loader, nil
+	loader, err = loaderOf(head, f)
+	return nil, loader, err
 }

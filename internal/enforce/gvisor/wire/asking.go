@@ -18,13 +18,14 @@ const Asks = 4
 
 // What is wanted of the object of a Question.
 const (
+	WantRead  = "read" // look at it, or open it to be read
 	WantWrite = "write"
 	WantRun   = "run"
 	WantOver  = "over" // nobody waits any more for the question of that number; not answered
 )
 
 // Question is what the sandbox's kernel asks before a call that changes or starts
-// something goes on. Its paths are no text: a name need not be UTF-8.
+// something goes on, and about one that reached what it may not look at. Its paths are no text: a name need not be UTF-8.
 type Question struct {
 	ID   uint64
 	Want string
@@ -35,6 +36,7 @@ type Question struct {
 	Makes   bool `json:",omitempty"` // the call fails where the name is already
 	Creates bool `json:",omitempty"` // the call makes what is not there
 	Link    bool `json:",omitempty"` // a link that has the name is not followed
+	List    bool `json:",omitempty"` // of read: a directory is asked about too, which only to look at asks nobody
 
 	// Who asks, as that kernel says.
 	PID     int32  `json:",omitempty"` // as the program's own processes have it
@@ -71,7 +73,7 @@ func (q Question) Check() error {
 	switch q.Want {
 	case WantOver:
 		return nil
-	case WantWrite, WantRun:
+	case WantRead, WantWrite, WantRun:
 	default:
 		return errQuestion
 	}
