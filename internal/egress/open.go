@@ -202,57 +202,6 @@ func (o *openFlow) Decide(ctx context.Context, a request.Ask) request.Answer {
 	return answer
 }
 
-// Leads decides about a request that was allowed of the connection's name, by the address
-// to which Dial has connected: whether that is denied, for this request.
-//
-// Security: a connection whose requests are decided so goes to one address; one that went
-// to several before anything was about addresses carries no more requests. Grants that
-// change after this end the flow (restsOf): it rests on the request since Decide, and it
-// is known where it was connected to.
-func (o *openFlow) Leads(ctx context.Context, a request.Ask) request.Answer {
-	p, f := o.plane, o.flow
-	if o.target.name == "" || !p.asksAddresses() {
-		return request.Answer{Allowed: true}
-	}
-	c, odd, err := o.capability(a)
-	if err != nil {
-		return request.Answer{Why: err.Error()}
-	}
-	f.mu.Lock()
-	at, several := f.told.Dialled.Addr(), f.several
-	f.mu.Unlock()
-	if several {
-		return request.Answer{Capability: c.Display(), Reason: string(Withdrawn), Why: severalAddresses}
-	}
-	d := p.led(ctx, p.subject(f), o.target.leadsTo(at, c, odd))
-	if d.Outcome != decision.Deny {
-		return request.Answer{Allowed: true}
-	}
-	answer := request.Answer{Decision: d.Request, Capability: c.Display(), Reason: string(NotGranted), Why: o.target.name + " resolves to " + at.String() + ": " + reason(d)}
-	if len(d.Reasons) > 0 {
-		answer.Fix = d.Reasons[0].Fix
-	}
-	return answer
-}
-
-// severalAddresses is why a connection ends that rules about addresses came for.
-const severalAddresses = "it led to several addresses, about which rules are now"
-
-// mayBeDenied finds a denial that is about some requests among those of c, and which of
-// them are made nobody sees: over a connection that is passed through, or with a path
-// that may be any.
-func (p *Plane) mayBeDenied(c capability.Capability, anyPath bool) (by capability.Capability, ok bool) {
-	if p.cfg.Rules == nil || c.Requests() && !anyPath {
-		return by, false
-	}
-	for _, d := range p.cfg.Rules().Deny {
-		if anyPath && slices.ContainsFunc(c.Parts(), d.AnyPath().Covers) || !anyPath && d.Flow().Covers(c) {
-			return d, true
-		}
-	}
-	return by, false
-}
-
 // capability is what is asked for: one request, over a connection or a stream.
 func (o *openFlow) capability(a request.Ask) (c capability.Capability, odd bool, err error) {
 	c = o.to
