@@ -151,8 +151,13 @@ func (s *prepared) find(in *enforce.Input) (err error) {
 func (s *prepared) specify(effective []capability.Capability, plan enforce.Plan) {
 	s.spec = session.Spec{
 		ID: s.subject.Session, Principal: s.subject.Principal, Pack: s.subject.Pack, Digest: s.subject.Digest,
-		Decide: func(ctx context.Context, launch audit.Record) error { return s.record(ctx, launch) },
-		Plan:   plan, Stdio: s.app.stdio(), TraceState: s.app.trace().state, Began: s.began,
+		Decide: func(ctx context.Context, launch audit.Record) error {
+			if err := s.launchable(); err != nil {
+				return err
+			}
+			return s.record(ctx, launch)
+		},
+		Plan: plan, Stdio: s.app.stdio(), TraceState: s.app.trace().state, Began: s.began,
 	}
 	for _, c := range effective {
 		s.spec.Effective = append(s.spec.Effective, c.String())

@@ -47,6 +47,8 @@ func (s *prepared) recordDenied(ctx context.Context) error {
 // declared or allowed, and returns the effective set. What a person allowed by
 // name and the gate denies denies the launch.
 func (s *prepared) decide(p program) ([]capability.Capability, error) {
+	defer s.managed.hold()()
+	s.ruled = s.managed.Rules()
 	s.ask(p)
 	if err := s.askPolicy(); err != nil {
 		return nil, err
@@ -65,6 +67,7 @@ func (s *prepared) decide(p program) ([]capability.Capability, error) {
 // and the records of then behind them. It runs while the sandbox is built; the
 // launch rests on its answers.
 func (s *prepared) record(ctx context.Context, then ...audit.Record) error {
+	defer s.managed.hold()()
 	used := map[string]bool{}
 	for i, q := range s.questions {
 		behind := func(answers []decision.Decision) (group []audit.Record) {

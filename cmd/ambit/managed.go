@@ -34,7 +34,9 @@ const longestAnswer = 10 * time.Second
 // cannot be asked denies.
 type managed struct {
 	app   *app
-	rules atomic.Bool // there are policies
+	dir   string       // of the policies
+	rules atomic.Bool  // there are policies
+	held  atomic.Int32 // how many hold what was looked at
 
 	mu      sync.Mutex
 	about   wire.Context                                      // guarded by mu; of every request
@@ -59,8 +61,8 @@ var _ decision.Judge = (*managed)(nil)
 
 // manage looks whether there are policies, and begins to start what evaluates them.
 func (a *app) manage() *managed {
-	m := &managed{app: a, about: wire.Context{Org: a.org}, answers: map[string]told{}, closed: map[capability.Capability][]capability.Capability{}}
-	stamp, there, err := policyStamp()
+	m := &managed{app: a, dir: wire.Dir, about: wire.Context{Org: a.org}, answers: map[string]told{}, closed: map[capability.Capability][]capability.Capability{}}
+	stamp, there, err := policyStamp(m.dir)
 	m.stamp = stamp
 	if err != nil || there {
 		m.rules.Store(true)
@@ -234,21 +236,37 @@ func single(c capability.Capability) bool {
 	return st.Mode&unix.S_IFMT != unix.S_IFDIR && st.Mode&unix.S_IFMT != unix.S_IFLNK
 }
 
-// Rules reports whether there are policies. Where there were none it looks: one that
+// Rules reports whether there are policies, as of when that was looked at last.
+func (m *managed) Rules() bool { return m.rules.Load() }
+
+// look reports whether there are policies. Where there were none it looks: one that
 // comes counts for the next decision, which may be the yes to a question that waited.
-func (m *managed) Rules() bool {
+func (m *managed) look() bool {
 	if m.rules.Load() {
 		return true
 	}
-	if _, there, err := policyStamp(); err != nil || there {
+	if m.held.Load() > 0 {
+		return false
+	}
+	if _, there, err := policyStamp(m.dir); err != nil || there {
 		m.rules.Store(true)
 	}
 	return m.rules.Load()
 }
 
+// hold has the decisions of a launch until release rest on one look, instead of one
+// for each.
+//
+// Security: it is for decisions that are made at once, before anything was launched. It is
+// looked once more before the launch rests on them (launchable).
+func (m *managed) hold() (release func()) {
+	m.held.Add(1)
+	return func() { m.held.Add(-1) }
+}
+
 // Forbids answers with the policy that forbids a request.
 func (m *managed) Forbids(r decision.Request) (*decision.Reason, error) {
-	if !m.Rules() {
+	if !m.look() {
 		return nil, nil //nolint:nilnil // nothing forbids it
 	}
 	t, err := m.verdict(m.request(r))

@@ -14,26 +14,26 @@ import (
 
 // policyStamp tells one state of the folder from another, and whether there is a
 // policy in it. A folder that cannot be read, or is not kept by root, is an error.
-func policyStamp() (stamp string, there bool, err error) {
-	fd, err := unix.Open(wire.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+func policyStamp(at string) (stamp string, there bool, err error) {
+	fd, err := unix.Open(at, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) {
 		return "", false, nil
 	}
 	if err != nil {
-		return "", true, fmt.Errorf("managed policy: %s: %w", wire.Dir, err)
+		return "", true, fmt.Errorf("managed policy: %s: %w", at, err)
 	}
-	dir := os.NewFile(uintptr(fd), wire.Dir)
+	dir := os.NewFile(uintptr(fd), at)
 	defer dir.Close()
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return "", true, fmt.Errorf("managed policy: %s: %w", wire.Dir, err)
+		return "", true, fmt.Errorf("managed policy: %s: %w", at, err)
 	}
 	if st.Uid != 0 || st.Mode&0o022 != 0 {
-		return "", true, fmt.Errorf("managed policy: %s: it belongs to user %d with mode %04o; it has to belong to root, and nobody else may write it", wire.Dir, st.Uid, st.Mode&0o7777)
+		return "", true, fmt.Errorf("managed policy: %s: it belongs to user %d with mode %04o; it has to belong to root, and nobody else may write it", at, st.Uid, st.Mode&0o7777)
 	}
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
-		return "", true, fmt.Errorf("managed policy: %s: %w", wire.Dir, err)
+		return "", true, fmt.Errorf("managed policy: %s: %w", at, err)
 	}
 	slices.Sort(names)
 	var b strings.Builder
@@ -57,7 +57,7 @@ func stampTo(b *strings.Builder, st unix.Stat_t) {
 // changed reports whether the policies were changed since it was asked last. An
 // error says that they cannot be used as they are.
 func (m *managed) changed() (bool, error) {
-	stamp, there, err := policyStamp()
+	stamp, there, err := policyStamp(m.dir)
 	m.mu.Lock()
 	same := stamp == m.stamp && err == nil
 	if !same {

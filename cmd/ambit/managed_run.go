@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 
 	"ambit.dev/ambit/internal/audit"
@@ -62,6 +63,15 @@ func (s *prepared) askPolicy() error {
 		}
 	}
 	return nil
+}
+
+// launchable is an error where a first policy has come since the launch was decided: that,
+// and the view, were made without.
+func (s *prepared) launchable() error {
+	if s.ruled || !s.managed.look() {
+		return nil
+	}
+	return errors.New("managed policy: it came while this launch was prepared; start it again")
 }
 
 // implied is what a run has without a request.

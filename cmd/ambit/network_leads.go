@@ -48,7 +48,7 @@ func (n *network) denied(ctx context.Context, r decision.Request) decision.Decis
 // deniesAddresses reports whether something may deny addresses: a capability that names
 // some, or managed policy.
 func (s *prepared) deniesAddresses(denials []capability.Capability) bool {
-	if s.managed != nil && s.managed.Rules() {
+	if s.managed != nil && s.managed.look() {
 		return true
 	}
 	for _, c := range denials {

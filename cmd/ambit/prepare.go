@@ -38,6 +38,7 @@ type prepared struct {
 	subject  decision.Subject
 	policy   decision.Policy
 	managed  *managed
+	ruled    bool          // there were managed policies when it was decided
 	given    []grant.Grant // by flags, for this session
 	stored   []grant.Grant
 	stamp    string    // of the store, before the grants were read
