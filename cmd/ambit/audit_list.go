@@ -97,6 +97,8 @@ func auditSummary(r audit.Record) string {
 			word = "folder made:"
 		case inside.DeedRemove:
 			word = "removed:"
+		case inside.DeedRemoveAll:
+			word = "removed with what is in it:"
 		}
 		return auditJoin(word, string(b.Path))
 	case *audit.SnapshotBody:

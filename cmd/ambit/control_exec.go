@@ -221,7 +221,7 @@ func (c *control) recordOpen(ctx context.Context, pid int, o order) error {
 		b.In = changes
 	case inside.DeedWrite:
 		b.In = true
-	case inside.DeedRemove, inside.DeedMake:
+	case inside.DeedRemove, inside.DeedRemoveAll, inside.DeedMake:
 		b.Deed = o.Deed
 	default:
 		return fmt.Errorf("this session does not know the deed %q: its ambit is another version", o.Deed)

@@ -36,10 +36,13 @@ func (c *control) files(ctx context.Context, w controlConn, pid int, job *inside
 	if err := c.recordJob(ctx, pid, job); err != nil {
 		return err
 	}
-	job.Most, job.Grows = c.mostOfFile(), nil
+	job.Most, job.Grows, job.Shown = c.mostOfFile(), nil, nil
 	for _, e := range c.s.spec.Plan.View {
 		if e.Op == enforce.OpAppend {
 			job.Grows = append(job.Grows, []byte(e.Path))
+		}
+		if job.All && !e.Pin {
+			job.Shown = append(job.Shown, []byte(e.Path))
 		}
 	}
 	text, err := json.Marshal(job)
@@ -74,6 +77,9 @@ func (c *control) recordJob(ctx context.Context, pid int, job *inside.Order) err
 		b.In = true
 	case inside.OpRemove:
 		b.Deed = inside.DeedRemove
+		if job.All {
+			b.Deed = inside.DeedRemoveAll
+		}
 	case inside.OpMkdir:
 		b.Deed = inside.DeedMake
 	default:

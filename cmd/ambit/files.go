@@ -38,6 +38,7 @@ type looker interface {
 	Read(name string, to io.Writer, offset, length int64) (inside.Copied, error)
 	Write(name string, from io.Reader) (int64, error)
 	Remove(name string, folder bool) error
+	RemoveAll(name string) (names int, err error)
 	Mkdir(name string) error
 }
 
@@ -72,6 +73,11 @@ func (a *app) ofSession(cmd *cobra.Command, tell io.Writer, do func(context.Cont
 // filesRefused says for programs why something could not be done.
 type filesRefused struct {
 	Errno int `json:"errno"`
+}
+
+// filesGone says for programs how many names were removed.
+type filesGone struct {
+	Names int `json:"names"`
 }
 
 func (a *app) filesList() *cobra.Command {
@@ -181,20 +187,29 @@ Where files only grow, a new one is written in its place, and none is replaced.`
 }
 
 func (a *app) filesRemove() *cobra.Command {
-	var folder bool
+	var folder, all bool
 	cmd := a.ofSession(&cobra.Command{
-		Use:     "rm",
-		Short:   "Remove a file of a session, or an empty folder",
-		Long:    "Remove a file of a session, or with --folder a folder in which nothing is.",
-		Example: "  ambit files rm s-7f3ak2mq5x:/tmp/data.csv\n  ambit files rm --folder s-7f3ak2mq5x:/tmp/empty",
-	}, a.out, func(_ context.Context, in looker, name string) error {
-		err := in.Remove(name, folder)
+		Use:   "rm",
+		Short: "Remove a file or a folder of a session",
+		Long: `Remove a file of a session, with --folder a folder in which nothing is, or with
+--recursive a folder with what is in it. Where something in it may not be removed,
+since it is denied, granted by itself, or somebody else's, that is said, and nothing
+is removed. No link is followed.`,
+		Example: "  ambit files rm s-7f3ak2mq5x:/tmp/data.csv\n  ambit files rm --folder s-7f3ak2mq5x:/tmp/empty\n  ambit files rm -r s-7f3ak2mq5x:/tmp/build",
+	}, a.out, func(_ context.Context, in looker, name string) (err error) {
+		gone := filesGone{1}
+		if all {
+			gone.Names, err = in.RemoveAll(name)
+		} else {
+			err = in.Remove(name, folder)
+		}
 		if err == nil && a.json {
-			return a.printJSON(struct{}{})
+			return a.printJSON(gone)
 		}
 		return err
 	})
-	cmd.Flags().BoolVar(&folder, "folder", false, "it is a folder")
+	cmd.Flags().BoolVar(&folder, "folder", false, "it is a folder, and empty")
+	cmd.Flags().BoolVarP(&all, "recursive", "r", false, "it is a folder, and goes with what is in it")
 	return cmd
 }
 

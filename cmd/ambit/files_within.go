@@ -156,6 +156,11 @@ func (w within) Remove(name string, folder bool) error {
 	return err
 }
 
+func (w within) RemoveAll(name string) (int, error) {
+	r, err := w.job(inside.Order{Op: inside.OpRemove, Path: []byte(name), All: true}, talk{})
+	return r.Files, err
+}
+
 func (w within) Mkdir(name string) error {
 	_, err := w.job(inside.Order{Op: inside.OpMkdir, Path: []byte(name)}, talk{})
 	return err

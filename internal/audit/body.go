@@ -53,7 +53,7 @@ type LeaveBody struct {
 type CopyBody struct {
 	Path Text   `json:"path"` // in the view
 	In   bool   `json:"in,omitempty"`
-	Deed string `json:"deed,omitempty"` // make (a folder) or remove; "": it is copied
+	Deed string `json:"deed,omitempty"` // make (a folder), remove or remove-all (a folder, with what is in it); "": it is copied
 	PID  int    `json:"pid"`            // of who asked for it
 }
 

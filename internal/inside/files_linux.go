@@ -33,6 +33,8 @@ type Files struct {
 	// Grows are the folders where files only grow, if it is Within: from outside they
 	// are known by their file system.
 	Grows []string
+	// Shown are the paths of which the view says something of its own, if it is Within.
+	Shown []string
 }
 
 // An Opener opens a path in a session. most is how large a file may become there.
@@ -54,6 +56,8 @@ const (
 	DeedWrite  = "write"  // to make a file in it
 	DeedRemove = "remove" // to remove something in it
 	DeedMake   = "make"   // to make a folder in it
+	// DeedRemoveAll is to remove a folder in it, with what is in that.
+	DeedRemoveAll = "remove-all"
 )
 
 // Flags with which a file is opened before it is known what it is: nothing waits.

@@ -41,10 +41,12 @@ type Order struct {
 	Offset int64  `json:"offset,omitempty"`
 	Length int64  `json:"length,omitempty"`
 	Folder bool   `json:"folder,omitempty"` // of remove: it is one
-	// Most is how large a file may become, and Grows where files only grow. Who looks
-	// after the session says so.
+	All    bool   `json:"all,omitempty"`    // of remove: it is one, and goes with what is in it
+	// Most is how large a file may become, Grows where files only grow, and Shown what the
+	// view has paths for. Who looks after the session says so.
 	Most  int64    `json:"most,omitempty"`
 	Grows [][]byte `json:"grows,omitempty"`
+	Shown [][]byte `json:"shown,omitempty"` // of remove
 }
 
 // A Result is what came of an order.
@@ -144,6 +146,9 @@ func (o Order) carry(in io.Reader, out io.Writer) (r Result, err error) {
 	for _, p := range o.Grows {
 		fs.Grows = append(fs.Grows, string(p))
 	}
+	for _, p := range o.Shown {
+		fs.Shown = append(fs.Shown, string(p))
+	}
 	name := string(o.Path)
 	if !path.IsAbs(name) {
 		return r, errors.New("not an absolute path")
@@ -158,7 +163,11 @@ func (o Order) carry(in io.Reader, out io.Writer) (r Result, err error) {
 	case OpWrite:
 		r.Copied.Bytes, err = fs.Write(name, &content{f: frameReader{in}})
 	case OpRemove:
-		err = fs.Remove(name, o.Folder)
+		if o.All {
+			r.Files, err = fs.RemoveAll(name)
+		} else {
+			err = fs.Remove(name, o.Folder)
+		}
 	case OpMkdir:
 		err = fs.Mkdir(name)
 	case OpOut, OpIn:

@@ -159,16 +159,23 @@ func (s files) GetFile(ctx context.Context, r *connect.Request[pb.GetFileRequest
 	return connect.NewResponse(&pb.GetFileResponse{File: answer.message()}), nil
 }
 
+// removesWithin is how long a folder may take to be removed with what is in it.
+const removesWithin = 5 * time.Minute
+
 func (s files) RemoveFile(ctx context.Context, r *connect.Request[pb.RemoveFileRequest]) (*connect.Response[pb.RemoveFileResponse], error) {
 	at, err := s.about(ctx, r.Msg)
 	if err != nil {
 		return nil, failure(err)
 	}
-	var answer refused
-	if err := s.command(ctx, &answer, "files", "rm", "--folder="+strconv.FormatBool(r.Msg.GetFolder()), "--", at); err != nil {
+	var answer struct {
+		refused
+		Names int64 `json:"names"`
+	}
+	all, folder := strconv.FormatBool(r.Msg.GetAll()), strconv.FormatBool(r.Msg.GetFolder())
+	if err := s.commandWithin(ctx, removesWithin, &answer, "files", "rm", "--folder="+folder, "--recursive="+all, "--", at); err != nil {
 		return nil, answer.failed(err)
 	}
-	return connect.NewResponse(&pb.RemoveFileResponse{}), nil
+	return connect.NewResponse(&pb.RemoveFileResponse{Names: answer.Names}), nil
 }
 
 func (s files) MakeFolder(ctx context.Context, r *connect.Request[pb.MakeFolderRequest]) (*connect.Response[pb.MakeFolderResponse], error) {

@@ -66,6 +66,16 @@ func (s *Session) ReadFile(ctx context.Context, path string, to io.Writer) error
 	return nil
 }
 
+// RemoveAll removes a folder of a session that runs with what is in it, and says how many
+// names that were. Where something in it may not be removed, nothing is.
+func (s *Session) RemoveAll(ctx context.Context, path string) (names int64, err error) {
+	m, err := s.client.Files.RemoveFile(ctx, connect.NewRequest(&pb.RemoveFileRequest{Session: s.ID, RawPath: []byte(path), Folder: true, All: true}))
+	if err != nil {
+		return 0, err
+	}
+	return m.Msg.GetNames(), nil
+}
+
 // WriteFile makes a file of a session that runs, or puts it in the place of one that is
 // there, when all of it was sent: at most 64 MiB.
 func (s *Session) WriteFile(ctx context.Context, path string, from io.Reader) error {

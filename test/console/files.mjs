@@ -37,5 +37,15 @@ await bench(async ({ page }) => {
   await files.getByRole('button', { name: 'Remove up load' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Remove it' }).click()
   await files.getByText('Nothing is in it.').waitFor()
+
+  // A folder goes with what is in it where that is said, and else not.
+  await files.getByRole('button', { name: 'tmp/', exact: true }).click()
+  await files.getByRole('button', { name: 'Remove d', exact: true }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('button', { name: 'Remove it' }).click()
+  await dialog.getByText('directory not empty').waitFor()
+  await dialog.getByLabel('With all that is in it').check()
+  await dialog.getByRole('button', { name: 'Remove all of it' }).click()
+  await files.getByRole('button', { name: 'd/', exact: true }).waitFor({ state: 'detached' })
   await call(page, 'SessionService/StopSession', { id: session.id })
 })

@@ -178,3 +178,47 @@ func TestFilesRoot(t *testing.T) {
 		t.Errorf("there is %q, %v", got, err)
 	}
 }
+
+// A folder is removed with what is in it, and nothing that links in it lead to. What is
+// denied there holds all of it up and is named.
+func TestFilesRemoveAll(t *testing.T) { inTiers(t, testFilesRemoveAll) }
+
+func testFilesRemoveAll(t *testing.T, run ...string) {
+	b := newBench(t)
+	secret, locked := b.write("d/deep/secret", "secret\n"), b.write("e/locked", "locked\n")
+	for _, name := range []string{"d/a", "d/deep/b", "e/a", "g/deep/a", "kept"} {
+		b.write(name, "x\n")
+	}
+	id, _ := b.listed(b.begun(run, "-v", b.dir+":"+b.dir+":rw", "--deny", "fs.read:"+secret, "--deny", "fs.write:"+locked,
+		"--", "sh", "-c", "cd "+b.dir+"/g; ln -s ../kept link; ln -s .. up; mkfifo pipe; mkdir -p 'deep/a b'; echo > "+b.dir+"/ready; exec sleep 1000"))
+	for folder, name := range map[string]string{"d": secret, "e": locked} {
+		before := b.tree(folder)
+		b.run("files", "rm", "-r", id+":"+b.dir+"/"+folder).want(t, 125, name, "it is denied, or granted by itself", "0 names were removed")
+		if now := b.tree(folder); !slices.Equal(before, now) {
+			t.Errorf("of %s there is %q, and was %q", folder, now, before)
+		}
+	}
+	b.run("files", "rm", "-r", id+":"+b.dir+"/kept").want(t, 125, "not a directory")
+	b.run("files", "rm", "-r", id+":"+b.dir+"/g/up").want(t, 125)
+	b.run("files", "rm", "-r", id+":/").want(t, 125, "names nothing")
+	b.run("files", "rm", "-r", id+":/usr").want(t, 125)
+	b.run("files", "rm", "-r", "--json", id+":"+b.dir+"/g").want(t, 0, `"names": 7`)
+	if b.there("g") || !b.there("kept") || !b.there("d/a") {
+		t.Errorf("there is %q", b.tree("."))
+	}
+	log := b.run("audit", "ls", "--kind", "session.copy")
+	log.want(t, 0, "removed with what is in it: "+b.dir+"/g", "removed with what is in it: "+b.dir+"/d")
+}
+
+// tree are the names beneath a folder of the bench.
+func (b *bench) tree(folder string) (all []string) {
+	b.t.Helper()
+	err := filepath.WalkDir(filepath.Join(b.dir, folder), func(p string, _ os.DirEntry, err error) error {
+		all = append(all, p)
+		return err
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return all
+}

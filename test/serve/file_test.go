@@ -133,6 +133,14 @@ func TestFilesAPI(t *testing.T) {
 	if err != nil || slices.Contains(v.names("/tmp/odd", 10), "\xff\x1b[2J") {
 		t.Errorf("it is there still: %v", err)
 	}
+	m, err := v.files.RemoveFile(t.Context(), connect.NewRequest(&pb.RemoveFileRequest{Session: v.id, Path: "/tmp/many", Folder: true, All: true}))
+	if err != nil || m.Msg.GetNames() != 2501 || slices.Contains(v.names("/tmp", 10), "many") {
+		t.Errorf("a folder with what is in it: %v, %v", m, err)
+	}
+	for name, want := range map[string]connect.Code{"/tmp/many": connect.CodeNotFound, "/tmp/f": connect.CodeFailedPrecondition, "/": connect.CodeInvalidArgument, "/tmp": connect.CodeFailedPrecondition, "/usr/bin": connect.CodeFailedPrecondition} {
+		_, err := v.files.RemoveFile(t.Context(), connect.NewRequest(&pb.RemoveFileRequest{Session: v.id, Path: name, All: true}))
+		wantCode(t, "to remove all of "+name, err, want)
+	}
 }
 
 // A file that is changed while it is sent is said to be.

@@ -753,7 +753,10 @@ type RemoveFileRequest struct {
 	Path    string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
 	RawPath []byte                 `protobuf:"bytes,3,opt,name=raw_path,json=rawPath,proto3" json:"raw_path,omitempty"`
 	// It is a folder.
-	Folder        bool `protobuf:"varint,4,opt,name=folder,proto3" json:"folder,omitempty"`
+	Folder bool `protobuf:"varint,4,opt,name=folder,proto3" json:"folder,omitempty"`
+	// It is a folder, and goes with what is in it. Where something in it may not be removed,
+	// nothing is: then it is failed_precondition or permission_denied, and says what.
+	All           bool `protobuf:"varint,5,opt,name=all,proto3" json:"all,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -816,8 +819,17 @@ func (x *RemoveFileRequest) GetFolder() bool {
 	return false
 }
 
+func (x *RemoveFileRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
 type RemoveFileResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many names were removed.
+	Names         int64 `protobuf:"varint,1,opt,name=names,proto3" json:"names,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -850,6 +862,13 @@ func (x *RemoveFileResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use RemoveFileResponse.ProtoReflect.Descriptor instead.
 func (*RemoveFileResponse) Descriptor() ([]byte, []int) {
 	return file_ambit_v1_file_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RemoveFileResponse) GetNames() int64 {
+	if x != nil {
+		return x.Names
+	}
+	return 0
 }
 
 type MakeFolderRequest struct {
@@ -999,13 +1018,15 @@ const file_ambit_v1_file_proto_rawDesc = "" +
 	"\x04last\x18\a \x01(\bR\x04last\"?\n" +
 	"\x11WriteFileResponse\x12\x16\n" +
 	"\x06upload\x18\x01 \x01(\tR\x06upload\x12\x12\n" +
-	"\x04size\x18\x02 \x01(\x03R\x04size\"t\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\"\x86\x01\n" +
 	"\x11RemoveFileRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x19\n" +
 	"\braw_path\x18\x03 \x01(\fR\arawPath\x12\x16\n" +
-	"\x06folder\x18\x04 \x01(\bR\x06folder\"\x14\n" +
-	"\x12RemoveFileResponse\"\\\n" +
+	"\x06folder\x18\x04 \x01(\bR\x06folder\x12\x10\n" +
+	"\x03all\x18\x05 \x01(\bR\x03all\"*\n" +
+	"\x12RemoveFileResponse\x12\x14\n" +
+	"\x05names\x18\x01 \x01(\x03R\x05names\"\\\n" +
 	"\x11MakeFolderRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x19\n" +

@@ -78,6 +78,7 @@ export async function write(session: string, path: Path, file: Blob, sent: (byte
   }
 }
 
-export const remove = (session: string, path: Path, folder: boolean) => call('FileService/RemoveFile', { session, ...pathOf(path), folder })
+/** Removes a file, or a folder: an empty one, or with all that is in it. */
+export const remove = (session: string, path: Path, folder: boolean, all: boolean) => call('FileService/RemoveFile', { session, ...pathOf(path), folder, all })
 
 export const makeFolder = (session: string, path: Path) => call('FileService/MakeFolder', { session, ...pathOf(path) })

@@ -64,21 +64,34 @@ function Browser({ session }: { session: string }) {
       {query.data?.more && <p className="notice warn">There are more names than are shown.</p>}
       <Put session={session} path={path} onDone={again} />
       {doomed && (
-        <Confirm
-          title="Remove this?"
-          action="Remove it"
+        <Removal
+          entry={doomed}
           onClose={() => setDoomed(null)}
-          onConfirm={async () => {
-            await remove(session, within(doomed), folderOf(doomed))
+          onConfirm={async (all) => {
+            await remove(session, within(doomed), folderOf(doomed), all)
             await again()
           }}
-        >
-          <p>
-            <Text value={doomed.name} /> is removed in the session, and on the host where that is a granted folder.
-          </p>
-        </Confirm>
+        />
       )}
     </>
+  )
+}
+
+/** Asks before something is removed; what is in a folder goes with it only where that is said. */
+function Removal({ entry: e, onClose, onConfirm }: { entry: Entry; onClose: () => void; onConfirm: (all: boolean) => Promise<void> }) {
+  const [all, setAll] = useState(false)
+  return (
+    <Confirm title={folderOf(e) ? 'Remove this folder?' : 'Remove this?'} action={all ? 'Remove all of it' : 'Remove it'} onClose={onClose} onConfirm={() => onConfirm(all)}>
+      <p>
+        <Text value={e.name} /> is removed in the session, and on the host where that is a granted folder.
+      </p>
+      {folderOf(e) && (
+        <label className="check">
+          <input type="checkbox" checked={all} onChange={(c) => setAll(c.target.checked)} />
+          With all that is in it
+        </label>
+      )}
+    </Confirm>
   )
 }
 

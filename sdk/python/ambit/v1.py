@@ -1202,19 +1202,28 @@ class RemoveFileRequest(_codec.Message):
     raw_path: bytes = b""
     #: It is a folder.
     folder: bool = False
+    #: It is a folder, and goes with what is in it. Where something in it may not be removed,
+    #: nothing is: then it is failed_precondition or permission_denied, and says what.
+    all: bool = False
 
     FIELDS: _ClassVar[_codec.Fields] = (
         _codec.Field(1, "session", "session", "string", "one"),
         _codec.Field(2, "path", "path", "string", "one"),
         _codec.Field(3, "raw_path", "rawPath", "bytes", "one"),
         _codec.Field(4, "folder", "folder", "bool", "one"),
+        _codec.Field(5, "all", "all", "bool", "one"),
     )
 
 
 @_dc.dataclass
 class RemoveFileResponse(_codec.Message):
 
-    FIELDS: _ClassVar[_codec.Fields] = ()
+    #: How many names were removed.
+    names: int = 0
+
+    FIELDS: _ClassVar[_codec.Fields] = (
+        _codec.Field(1, "names", "names", "long", "one"),
+    )
 
 
 @_dc.dataclass
@@ -2467,7 +2476,7 @@ class FileService:
         return _call.call(self._service, "ambit.v1.FileService/WriteFile", request or WriteFileRequest(), WriteFileResponse, timeout)
 
     def remove_file(self, request: _Optional[RemoveFileRequest] = None, *, timeout: _Optional[float] = None) -> RemoveFileResponse:
-        """Removes a file, or a folder in which nothing is."""
+        """Removes a file, or a folder: one in which nothing is, or with what is in it."""
         return _call.call(self._service, "ambit.v1.FileService/RemoveFile", request or RemoveFileRequest(), RemoveFileResponse, timeout)
 
     def make_folder(self, request: _Optional[MakeFolderRequest] = None, *, timeout: _Optional[float] = None) -> MakeFolderResponse:

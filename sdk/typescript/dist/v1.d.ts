@@ -600,9 +600,16 @@ export interface RemoveFileRequest {
     rawPath: Uint8Array;
     /** It is a folder. */
     folder: boolean;
+    /**
+     * It is a folder, and goes with what is in it. Where something in it may not be removed,
+     * nothing is: then it is failed_precondition or permission_denied, and says what.
+     */
+    all: boolean;
 }
 export declare const RemoveFileRequest: Message<RemoveFileRequest>;
 export interface RemoveFileResponse {
+    /** How many names were removed. */
+    names: bigint;
 }
 export declare const RemoveFileResponse: Message<RemoveFileResponse>;
 export interface MakeFolderRequest {
@@ -1247,7 +1254,7 @@ export declare class FileService {
     streamFile(request?: Init<StreamFileRequest>, options?: CallOptions): AsyncGenerator<StreamFileResponse>;
     /** Sends a file in parts. It is put in its place with the last one, whole. */
     writeFile(request?: Init<WriteFileRequest>, options?: CallOptions): Promise<WriteFileResponse>;
-    /** Removes a file, or a folder in which nothing is. */
+    /** Removes a file, or a folder: one in which nothing is, or with what is in it. */
     removeFile(request?: Init<RemoveFileRequest>, options?: CallOptions): Promise<RemoveFileResponse>;
     /** Makes a folder in one that is there. */
     makeFolder(request?: Init<MakeFolderRequest>, options?: CallOptions): Promise<MakeFolderResponse>;

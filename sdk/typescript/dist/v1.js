@@ -363,8 +363,11 @@ export const RemoveFileRequest = message('ambit.v1.RemoveFileRequest', () => [
     [2, 'path', 'string'],
     [3, 'rawPath', 'bytes'],
     [4, 'folder', 'bool'],
+    [5, 'all', 'bool'],
 ]);
-export const RemoveFileResponse = message('ambit.v1.RemoveFileResponse', () => []);
+export const RemoveFileResponse = message('ambit.v1.RemoveFileResponse', () => [
+    [1, 'names', 'long'],
+]);
 export const MakeFolderRequest = message('ambit.v1.MakeFolderRequest', () => [
     [1, 'session', 'string'],
     [2, 'path', 'string'],
@@ -888,7 +891,7 @@ export class FileService {
     writeFile(request = {}, options = {}) {
         return call(this.#service, 'ambit.v1.FileService/WriteFile', WriteFileRequest, WriteFileResponse, request, options);
     }
-    /** Removes a file, or a folder in which nothing is. */
+    /** Removes a file, or a folder: one in which nothing is, or with what is in it. */
     removeFile(request = {}, options = {}) {
         return call(this.#service, 'ambit.v1.FileService/RemoveFile', RemoveFileRequest, RemoveFileResponse, request, options);
     }

@@ -603,9 +603,16 @@ export interface RemoveFileRequest {
   rawPath?: string
   /** It is a folder. */
   folder?: boolean
+  /**
+   * It is a folder, and goes with what is in it. Where something in it may not be removed,
+   * nothing is: then it is failed_precondition or permission_denied, and says what.
+   */
+  all?: boolean
 }
 
 export interface RemoveFileResponse {
+  /** How many names were removed. */
+  names?: string
 }
 
 export interface MakeFolderRequest {

@@ -962,17 +962,27 @@ export interface RemoveFileRequest {
   rawPath: Uint8Array
   /** It is a folder. */
   folder: boolean
+  /**
+   * It is a folder, and goes with what is in it. Where something in it may not be removed,
+   * nothing is: then it is failed_precondition or permission_denied, and says what.
+   */
+  all: boolean
 }
 export const RemoveFileRequest: Message<RemoveFileRequest> = message('ambit.v1.RemoveFileRequest', () => [
   [1, 'session', 'string'],
   [2, 'path', 'string'],
   [3, 'rawPath', 'bytes'],
   [4, 'folder', 'bool'],
+  [5, 'all', 'bool'],
 ])
 
 export interface RemoveFileResponse {
+  /** How many names were removed. */
+  names: bigint
 }
-export const RemoveFileResponse: Message<RemoveFileResponse> = message('ambit.v1.RemoveFileResponse', () => [])
+export const RemoveFileResponse: Message<RemoveFileResponse> = message('ambit.v1.RemoveFileResponse', () => [
+  [1, 'names', 'long'],
+])
 
 export interface MakeFolderRequest {
   session: string
@@ -2060,7 +2070,7 @@ export class FileService {
     return call(this.#service, 'ambit.v1.FileService/WriteFile', WriteFileRequest, WriteFileResponse, request, options)
   }
 
-  /** Removes a file, or a folder in which nothing is. */
+  /** Removes a file, or a folder: one in which nothing is, or with what is in it. */
   removeFile(request: Init<RemoveFileRequest> = {}, options: CallOptions = {}): Promise<RemoveFileResponse> {
     return call(this.#service, 'ambit.v1.FileService/RemoveFile', RemoveFileRequest, RemoveFileResponse, request, options)
   }

@@ -57,7 +57,7 @@ type FileServiceClient interface {
 	StreamFile(context.Context, *connect.Request[v1.StreamFileRequest]) (*connect.ServerStreamForClient[v1.StreamFileResponse], error)
 	// Sends a file in parts. It is put in its place with the last one, whole.
 	WriteFile(context.Context, *connect.Request[v1.WriteFileRequest]) (*connect.Response[v1.WriteFileResponse], error)
-	// Removes a file, or a folder in which nothing is.
+	// Removes a file, or a folder: one in which nothing is, or with what is in it.
 	RemoveFile(context.Context, *connect.Request[v1.RemoveFileRequest]) (*connect.Response[v1.RemoveFileResponse], error)
 	// Makes a folder in one that is there.
 	MakeFolder(context.Context, *connect.Request[v1.MakeFolderRequest]) (*connect.Response[v1.MakeFolderResponse], error)
@@ -165,7 +165,7 @@ type FileServiceHandler interface {
 	StreamFile(context.Context, *connect.Request[v1.StreamFileRequest], *connect.ServerStream[v1.StreamFileResponse]) error
 	// Sends a file in parts. It is put in its place with the last one, whole.
 	WriteFile(context.Context, *connect.Request[v1.WriteFileRequest]) (*connect.Response[v1.WriteFileResponse], error)
-	// Removes a file, or a folder in which nothing is.
+	// Removes a file, or a folder: one in which nothing is, or with what is in it.
 	RemoveFile(context.Context, *connect.Request[v1.RemoveFileRequest]) (*connect.Response[v1.RemoveFileResponse], error)
 	// Makes a folder in one that is there.
 	MakeFolder(context.Context, *connect.Request[v1.MakeFolderRequest]) (*connect.Response[v1.MakeFolderResponse], error)
