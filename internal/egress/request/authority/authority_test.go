@@ -129,3 +129,40 @@ func TestLimit(t *testing.T) {
 		t.Errorf("too many names: %v", err)
 	}
 }
+
+// TestFirst: the first name's certificate is the root's own and leads no further; those
+// of others have the issuer behind them, and so have all where anybody may be reached.
+func TestFirst(t *testing.T) {
+	names := []string{"a.test", "b.test"}
+	for _, tc := range []struct {
+		names authority.Names
+		host  string
+		chain int
+	}{
+		{authority.Names{Names: names}, "a.test", 1},
+		{authority.Names{Names: names}, "b.test", 2},
+		{authority.Names{Names: names}, "below.a.test", 2},
+		{authority.Names{Names: names, Any: true}, "a.test", 2},
+	} {
+		a := limited(t, tc.names)
+		leaf, err := a.Leaf(tc.host, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(leaf.Certificate) != tc.chain {
+			t.Errorf("%s: %d certificates, want %d", tc.host, len(leaf.Certificate), tc.chain)
+		}
+		if err := verify(t, a, leaf.Certificate, tc.host); err != nil {
+			t.Errorf("%s: %v", tc.host, err)
+		}
+		if tc.chain > 1 {
+			continue
+		}
+		if verify(t, a, leaf.Certificate, "below."+tc.host) == nil || verify(t, limited(t, tc.names), leaf.Certificate, tc.host) == nil {
+			t.Error("it stands for another name, or in another sandbox")
+		}
+		if c, err := x509.ParseCertificate(leaf.Certificate[0]); err != nil || c.IsCA || c.KeyUsage != x509.KeyUsageDigitalSignature {
+			t.Errorf("%+v, %v", c, err)
+		}
+	}
+}

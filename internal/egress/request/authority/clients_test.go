@@ -41,7 +41,7 @@ func limitedTo(t *testing.T, names Names) *Authority {
 // TestMisuse: what the issuer's key signs for another name, an address or a further
 // issuer is believed by nobody, and the root's key is gone.
 func TestMisuse(t *testing.T) {
-	a := limitedTo(t, Names{Names: []string{"a.test"}})
+	a := limitedTo(t, Names{Names: []string{"first.test", "a.test"}}) // the first one's is the root's own
 	if a.spare != nil {
 		t.Error("the root's key is still there")
 	}
@@ -123,14 +123,16 @@ var clients = []struct {
 }
 
 // TestClients: real clients believe a certificate for a name within the bounds of
-// its issuer, refuse one beyond them, and would believe it if there were none.
+// its issuer and one that is the root's own, refuse one beyond them, and would believe
+// it if there were none.
 func TestClients(t *testing.T) {
-	within, beyond := newSite(t, limitedTo(t, Names{Names: []string{"localhost"}})), newSite(t, limitedTo(t, Names{Names: []string{"other.test"}}))
+	first := newSite(t, limitedTo(t, Names{Names: []string{"localhost"}}))
+	within, beyond := newSite(t, limitedTo(t, Names{Names: []string{"first.test", "localhost"}})), newSite(t, limitedTo(t, Names{Names: []string{"other.test"}}))
 	free := newSite(t, limitedTo(t, Names{Any: true}))
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			for at, ok := range map[site]bool{within: true, beyond: false, free: true} {
+			for at, ok := range map[site]bool{first: true, within: true, beyond: false, free: true} {
 				argv := c.argv(at)
 				if _, err := exec.LookPath(argv[0]); err != nil {
 					t.Skip("requires: " + argv[0])
@@ -150,8 +152,8 @@ func TestClients(t *testing.T) {
 		if err := os.WriteFile(source, []byte(visitor), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.CommandContext(t.Context(), "java", "-XX:TieredStopAtLevel=1", source, within.root, within.url, beyond.root, beyond.url, free.root, free.url).Output()
-		if err != nil || string(out) != "got refused got " {
+		out, err := exec.CommandContext(t.Context(), "java", "-XX:TieredStopAtLevel=1", source, first.root, first.url, within.root, within.url, beyond.root, beyond.url, free.root, free.url).Output()
+		if err != nil || string(out) != "got got refused got " {
 			t.Errorf("%q, %v", out, err)
 		}
 	})
