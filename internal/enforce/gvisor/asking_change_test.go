@@ -17,6 +17,7 @@ import (
 
 	"ambit.dev/ambit/internal/enforce"
 	"ambit.dev/ambit/internal/enforce/enforcetest"
+	"ambit.dev/ambit/internal/enforce/gvisor"
 )
 
 // Each change of a name waits, and is made in that very call.
@@ -382,6 +383,43 @@ func TestAskingChangedAlone(t *testing.T) {
 	if _, err := os.Lstat(dir + "/sub/new"); err == nil {
 		t.Error("the folder beside was changed")
 	}
+}
+
+// A mount gets more rights only where it is the object's that was answered about.
+func TestAskingChangedReplaced(t *testing.T) {
+	trapped(t)
+	dir := concealed(t)
+	var first enforce.Entry
+	put, goOn := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(put) })
+	p := &enforcetest.Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+		switch {
+		case touch.Kind == enforce.TouchWrite:
+			return enforce.Answer{}
+		case touch.Path == dir+"/file":
+			a := enforcetest.AsWanted(ctx, touch)
+			first = a.Show[0]
+			return a
+		}
+		once()
+		<-goOn
+		return enforce.Answer{}
+	}}
+	s, out := inquiry(t, p, `exec 2>&-; cat `+dir+`/file `+dir+`/sub/deep; echo x >> `+dir+`/file; true`)
+	if err := s.Release(); err != nil {
+		t.Fatal(err)
+	}
+	<-put
+	other := first
+	other.Write, other.Ino = true, first.Ino+1
+	if err := gvisor.Widen(s.(*waitedOnce).Session, other); err == nil || !strings.Contains(err.Error(), "which was replaced") {
+		t.Errorf("another object got the right: %v", err)
+	}
+	close(goOn)
+	if got := rest(t, out); got != "hidden\n" {
+		t.Errorf("it got %q", got)
+	}
+	enforcetest.Unchanged(t, dir, 4)
 }
 
 // What is denied in a folder is closed when the folder, which was answered to be read, may be
