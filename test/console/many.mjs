@@ -42,6 +42,13 @@ await bench(async ({ page, context }) => {
   assert.ok(made > 0 && made < 200, `${made} nodes were made for one answer`)
   assert.equal(await rows.count(), shown)
 
+  // Who answers by a button goes on at the next question, and not at the top of the page.
+  await page.locator('.question.open .choices .deny').first().focus()
+  await page.keyboard.press('Enter')
+  await until('it is answered by the button', async () => (await waiting()) === questions - 2)
+  await until('the next question has the focus', () => page.evaluate(() => document.activeElement?.closest('.question') === document.querySelector('.question.open')))
+  await until('that shows', async () => (await count.innerText()) === String(questions - 2))
+
   // Nobody looks at them all, and nothing is drawn again for the time that passes.
   const drawn = await page.evaluate(async () => {
     let n = 0
@@ -62,7 +69,7 @@ await bench(async ({ page, context }) => {
   await until('the one before is open', async () => (await rows.nth(shown - 1).locator('.body').count()) === 1)
   await page.getByRole('button', { name: /^Show \d+ more$/ }).focus()
   await page.keyboard.press('Enter')
-  await until('all are shown', async () => (await rows.count()) === questions - 1)
+  await until('all are shown', async () => (await rows.count()) === questions - 2)
   await until('the focus is on the first of them', () => page.evaluate((n) => document.activeElement?.closest('.question') === document.querySelectorAll('.question')[n], shown))
   assert.equal(await page.getByText('are shown.').count(), 0)
 })

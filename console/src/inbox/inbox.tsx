@@ -60,7 +60,7 @@ export function Inbox() {
           </p>
         </Empty>
       )}
-      <ul className="questions">
+      <ul className="questions" onFocus={() => chosen.focused(true)} onBlur={(e) => chosen.focused(e.target.matches(':disabled'))}>
         {inbox.questions.slice(0, shown).map((q) => (
           <li key={q.id} className={q.id === chosen.id ? 'question open' : 'question'} aria-setsize={n > shown ? n : undefined}>
             <Card question={q} open={q.id === chosen.id} may={may} ref={q.id === chosen.id ? open : null} onOpen={chosen.take} />
@@ -86,6 +86,8 @@ function useChosen(questions: Question[]) {
   const [id, setID] = useState('')
   const place = useRef(0)
   const since = useRef(0)
+  const focused = useRef(false) // in the list, or lost by what an answer has disabled or removed there
+  const now = useRef(id)
   const at = questions.findIndex((q) => q.id === id)
   useEffect(() => {
     if (at >= 0) {
@@ -94,16 +96,20 @@ function useChosen(questions: Question[]) {
     }
     const next = questions[Math.min(place.current, questions.length - 1)]
     since.current = performance.now()
-    setID(next?.id ?? '')
+    now.current = next?.id ?? ''
+    setID(now.current)
+    if (focused.current && document.activeElement === document.body) focusOn(next) // it went with what was answered
   }, [questions, at])
   const take = useCallback((to: string) => {
-    since.current = 0
+    if (to !== now.current) since.current = 0 // Enter, pressed twice on an answer, is also for the next one
+    now.current = to
     setID(to)
   }, [])
   return {
     id,
     at,
     take,
+    focused: (on: boolean) => (focused.current = on),
     move: (by: number) => {
       const to = questions[Math.max(0, Math.min(questions.length - 1, at + by))]
       if (!to) return
