@@ -102,8 +102,8 @@ func (r *remover) folder(dir *os.File, name, at string, depth int) error {
 	}
 	defer f.Close()
 	if r.looks && depth == 0 {
-		if err := r.shown(f); err != nil {
-			return err
+		if err := r.shown(f); err != nil || r.why != nil {
+			return err // all of it need not be walked
 		}
 	}
 	if err := r.within(f, at, depth); err != nil {
