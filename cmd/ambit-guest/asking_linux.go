@@ -59,7 +59,7 @@ func newAsker(r *channel.Prepare, process int, exchange func(into int, rel strin
 	a := &asker{process: process, waiting: map[uint64]chan channel.Told{}}
 	a.trap = trap.New(trap.Config{Host: host, Look: a.look, UID: uint32(r.UID), GID: uint32(r.GID), Names: trap.Names(names), Quiet: r.Quiet, Touch: a.touched})
 	a.trap.ShowMounted(mounted)
-	a.view.init(a.trap, exchange)
+	a.view.init(a.trap, r, exchange)
 	return a, a.serve()
 }
 
@@ -170,8 +170,11 @@ func (a *asker) put(ctx context.Context, q channel.Question) (t channel.Told, ok
 	}
 }
 
-// look says what has a path of the host.
+// look says what has a path: of the host, or of what covers it.
 func (a *asker) look(ctx context.Context, path string) (mode uint32, target string, errno unix.Errno) {
+	if a.view.covers(path) {
+		return trap.See(a.view.root, path)
+	}
 	t, ok := a.put(ctx, channel.Question{Want: channel.WantLook, Path: []byte(path)})
 	if !ok {
 		return 0, "", unix.EIO

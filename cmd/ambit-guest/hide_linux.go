@@ -32,6 +32,7 @@ func (v *view) hide(process int, paths []string) ([]channel.Held, error) {
 	}
 	for _, p := range paths {
 		delete(v.shown, p)
+		v.uncovers(p)
 		v.trap.Hidden(p)
 		for was, fds := range v.parted {
 			if strings.HasPrefix(was, p+"/") {
@@ -64,16 +65,8 @@ func (v *view) unmount(paths []string) error {
 				return err
 			}
 		}
-		for b, fd := range v.beneath {
-			if b != p && !strings.HasPrefix(b, p+"/") {
-				continue
-			}
-			if err := v.unmountEach([]int{fd}); err != nil {
-				return err
-			}
-			closeAll([]int{fd})
-			delete(v.beneath, b)
-			v.trap.Hidden(b)
+		if err := v.unmountBeneath(p); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -28,7 +28,6 @@ const patience = 200 * time.Millisecond
 // what it may do is what is mounted then.
 type holder struct {
 	asker    *asker
-	root     int // O_PATH descriptor of the view's root
 	listener *seccomp.Listener
 	room     chan struct{} // a place for each call
 }
@@ -37,10 +36,6 @@ type holder struct {
 func (a *asker) hold(fd int) error {
 	if a == nil {
 		return nil
-	}
-	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", a.process), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("open the view: %w", err)
 	}
 	process, err := unix.PidfdOpen(a.process, 0)
 	if err != nil {
@@ -55,7 +50,7 @@ func (a *asker) hold(fd int) error {
 	if err != nil {
 		return err
 	}
-	h := &holder{asker: a, root: root, listener: listener, room: make(chan struct{}, mostHeld)}
+	h := &holder{asker: a, listener: listener, room: make(chan struct{}, mostHeld)}
 	go func() { _ = listener.Serve(h.held) }() // where it ends, held calls fail
 	return nil
 }
@@ -77,11 +72,15 @@ func (h *holder) held(n seccomp.Notification) seccomp.Verdict {
 	return seccomp.Later()
 }
 
-// answer asks about all that a call wants, one after the other.
+// answer asks about all that a call wants, one after the other, and lets it go on, or makes
+// it where it cannot.
 func (h *holder) answer(n seccomp.Notification) seccomp.Verdict {
-	wishes := h.wishes(n)
-	if len(wishes) == 0 || !h.listener.Valid(n.ID) {
+	wishes, places := h.wishes(n)
+	if !h.listener.Valid(n.ID) {
 		return seccomp.Go()
+	}
+	if len(wishes) == 0 {
+		return h.proceed(n, places)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -98,7 +97,7 @@ func (h *holder) answer(n seccomp.Notification) seccomp.Verdict {
 			return seccomp.Refuse(unix.EACCES)
 		}
 	}
-	return seccomp.Go()
+	return h.proceed(n, places)
 }
 
 // watch ends a question whose call waits no more.
@@ -117,8 +116,8 @@ func (h *holder) watch(ctx context.Context, cancel context.CancelFunc, id uint64
 	}
 }
 
-// wishes are what is to be asked about before a call goes on.
-func (h *holder) wishes(n seccomp.Notification) (all []channel.Question) {
+// wishes are what is to be asked about before a call goes on, and what it names.
+func (h *holder) wishes(n seccomp.Notification) (all []channel.Question, places []place) {
 	switch n.Call {
 	case unix.SYS_EXECVE, unix.SYS_EXECVEAT:
 		return h.run(n)
@@ -130,63 +129,17 @@ func (h *holder) wishes(n seccomp.Notification) (all []channel.Question) {
 			continue // the kernel knows what is an error
 		}
 		if call.Makes && i == len(call.Paths)-1 {
-			if s, err := h.find(p, false); err == nil {
+			if s, err := h.find(p.path, false); err == nil {
 				s.close()
-				return nil // it is there already
+				return nil, nil // it is there already
 			}
 		}
-		if q, ok := h.change(n, call, p); ok {
+		places = append(places, p)
+		if q, ok := h.change(n, call, p.path); ok {
 			all = append(all, q)
 		}
 	}
-	return all
-}
-
-// named is the path that a caller names, in the view; links and ".." are in it. A path from
-// a directory that is in the view no more, or was covered there, names nothing of it.
-func (h *holder) named(n seccomp.Notification, arg [2]int) (string, bool) {
-	name, err := seccomp.ReadPath(n.PID, n.Args[arg[1]])
-	if err != nil || len(name) == 0 {
-		return "", false
-	}
-	if name[0] == '/' {
-		return string(name), true
-	}
-	from := begins(n, arg)
-	dir, err := os.Readlink(from)
-	if err != nil || dir[0] != '/' {
-		return "", false
-	}
-	there, err := unix.Open(from, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", false
-	}
-	defer unix.Close(there) //nolint:errcheck // it only stands for an object
-	s, err := h.find(dir, true)
-	if err != nil {
-		return "", false
-	}
-	defer s.close()
-	return dir + "/" + string(name), same(there, s.fd)
-}
-
-// begins is the link to the directory from which a call walks.
-func begins(n seccomp.Notification, arg [2]int) string {
-	if arg[0] == seccomp.CWD || int32(n.Args[arg[0]]) == unix.AT_FDCWD {
-		return fmt.Sprintf("/proc/%d/cwd", n.PID)
-	}
-	return fmt.Sprintf("/proc/%d/fd/%d", n.PID, int32(n.Args[arg[0]]))
-}
-
-// same reports whether two descriptors are of one object in one mount, touching neither.
-func same(a, b int) bool {
-	var is, other unix.Statx_t
-	for fd, st := range map[int]*unix.Statx_t{a: &is, b: &other} {
-		if unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_INO|unix.STATX_MNT_ID, st) != nil {
-			return false
-		}
-	}
-	return is.Mnt_id == other.Mnt_id && is.Ino == other.Ino
+	return all, places
 }
 
 // change is what has to be asked about a path of a call, if anything.
@@ -232,20 +185,20 @@ func (h *holder) changeIn(p string) (q channel.Question, ask bool) {
 
 // run is what has to be asked about an execution: of a program that was shown, and not to
 // be executed.
-func (h *holder) run(n seccomp.Notification) []channel.Question {
+func (h *holder) run(n seccomp.Notification) ([]channel.Question, []place) {
 	p, ok := h.named(n, programPath(n))
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	s, err := h.find(p, true)
+	s, err := h.find(p.path, true)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer s.close()
 	if s.hidden || !s.noExec || s.mode&unix.S_IFMT != unix.S_IFREG || s.mode&0o111 == 0 {
-		return nil
+		return nil, []place{p}
 	}
-	return []channel.Question{{Want: channel.WantRun, Path: []byte(s.path)}}
+	return []channel.Question{{Want: channel.WantRun, Path: []byte(s.path)}}, []place{p}
 }
 
 // programPath are the arguments by which an execution names its program.
@@ -275,7 +228,7 @@ func (h *holder) find(p string, follow bool) (s spot, err error) {
 	if !follow {
 		how.Flags |= unix.O_NOFOLLOW
 	}
-	if s.fd, err = unix.Openat2(h.root, p, how); err != nil {
+	if s.fd, err = unix.Openat2(h.asker.view.root, p, how); err != nil {
 		return s, err
 	}
 	defer func() {

@@ -116,6 +116,7 @@ func (v *view) part(s *channel.Shown, parts []int) error {
 			return err
 		}
 		delete(v.shown, m.Path)
+		v.uncovers(m.Path)
 		v.trap.Hidden(m.Path)
 	}
 	return nil

@@ -52,7 +52,7 @@ func (h *holder) look(n seccomp.Notification, arg [2]int, at func(from) bool) bo
 		return false
 	}
 	if name[0] == '/' {
-		return at(from{h.root, string(name), unix.RESOLVE_IN_ROOT})
+		return at(from{h.asker.view.root, string(name), unix.RESOLVE_IN_ROOT})
 	}
 	dir, err := unix.Open(begins(n, arg), unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {

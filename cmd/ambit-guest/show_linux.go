@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"runtime"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -26,21 +25,28 @@ type view struct {
 	exchange func(into int, rel string, n int) error // agent.exchange
 	orders   chan func()                             // done by a thread that is in the sandbox's mounts
 	fds      int                                     // /proc/self/fd, which the sandbox has not
+	root     int                                     // O_PATH descriptor of the view's root
+	uid, gid int                                     // of the programs
+	dir      string                                  // in which the first one begins
 
 	mu      sync.Mutex
 	shown   map[string]rights // guarded by mu; by path
 	mounts  map[string][]int  // guarded by mu; by path: what was mounted there, wherever it is by now
 	covered map[string]int    // guarded by mu; by path: the trap's directory
-	beneath map[string]int    // guarded by mu; by path: what is mounted beneath a cover
+	beneath map[string]copied // guarded by mu; by path: what is mounted beneath a cover
 	parted  map[string][]int  // guarded by mu; by path: what was mounted there, and became a part of something
+
+	names sync.RWMutex    // never held while anything is mounted or walked to
+	over  map[string]bool // guarded by names: the directories that were shown
 }
 
 // rights are what may be done with what was shown, beside reading it.
 type rights struct{ write, exec bool }
 
-func (v *view) init(t *trap.Trap, exchange func(into int, rel string, n int) error) {
-	v.trap, v.exchange, v.orders = t, exchange, make(chan func())
-	v.shown, v.mounts, v.covered, v.beneath, v.parted = map[string]rights{}, map[string][]int{}, map[string]int{}, map[string]int{}, map[string][]int{}
+func (v *view) init(t *trap.Trap, r *channel.Prepare, exchange func(into int, rel string, n int) error) {
+	v.trap, v.uid, v.gid, v.dir, v.exchange, v.orders = t, r.UID, r.GID, r.Dir, exchange, make(chan func())
+	v.shown, v.mounts, v.covered, v.beneath, v.parted = map[string]rights{}, map[string][]int{}, map[string]int{}, map[string]copied{}, map[string][]int{}
+	v.over = map[string]bool{}
 }
 
 // enter has a thread go where a process's mounts are, for ever.
@@ -48,6 +54,9 @@ func (v *view) enter(process int) error {
 	ns, err := unix.Open(fmt.Sprintf("/proc/%d/ns/mnt", process), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
+	}
+	if v.root, err = unix.Open(fmt.Sprintf("/proc/%d/root", process), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("open the view: %w", err)
 	}
 	if v.fds, err = unix.Open("/proc/self/fd", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return err
@@ -113,6 +122,11 @@ func (v *view) show(n int, s *channel.Shown) (err error) {
 		return errors.Join(err, v.undo(n, s, len(parts), parts))
 	}
 	v.shown[s.Path] = rights{s.Write, s.Exec}
+	if s.Dir {
+		v.names.Lock()
+		v.over[s.Path] = true
+		v.names.Unlock()
+	}
 	return v.part(s, parts)
 }
 
@@ -133,7 +147,13 @@ func (v *view) place(n int, s *channel.Shown) error {
 		return errors.Join(fmt.Errorf("limit what may be done with it: %w", err), unix.Close(tree))
 	}
 	v.trap.Shown(s.Path, s.Dir)
-	if err := v.inside(func() error { return v.cover(tree, s) }); err != nil {
+	err = v.inside(func() error {
+		if err := v.cover(tree, s); err != nil {
+			return err
+		}
+		return v.unmountBeneath(s.Path) // it is shown anew
+	})
+	if err != nil {
 		v.trap.Hidden(s.Path)
 		return errors.Join(err, unix.Close(tree))
 	}
@@ -154,7 +174,7 @@ func (v *view) widen(s *channel.Shown) error {
 	if err := v.inside(func() error { return unix.MountSetattr(unix.AT_FDCWD, s.Path, unix.AT_SYMLINK_NOFOLLOW, &attr) }); err != nil {
 		return fmt.Errorf("widen %s: %w", s.Path, err)
 	}
-	return nil
+	return v.widenBeneath(s.Path, &attr)
 }
 
 // cover places a tree, with what the view has beneath on top of it. v.mu is held.
@@ -172,12 +192,8 @@ func (v *view) cover(tree int, s *channel.Shown) (err error) {
 		}
 		kept = append(kept, fd)
 	}
-	if _, again := v.covered[s.Path]; s.Dir && !again && len(v.covered) < mostShown {
-		fd, err := unix.Open(s.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		v.covered[s.Path] = fd
+	if err := v.keep(s); err != nil {
+		return err
 	}
 	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, s.Path, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return fmt.Errorf("show %s: %w", s.Path, err)
@@ -198,42 +214,6 @@ func closeAll(fds []int) {
 	for _, fd := range fds {
 		_ = unix.Close(fd)
 	}
-}
-
-// below shows what a cover has at p beneath the cover too, for whoever came there by
-// the directory that is covered. It does nothing for the cover itself.
-func (v *view) below(p string) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	over := "" // the innermost: from one further out there is a way that is not hidden
-	for c := range v.covered {
-		if c != p && strings.HasPrefix(p, c+"/") && len(c) > len(over) {
-			over = c
-		}
-	}
-	_, again := v.beneath[p]
-	switch {
-	case over == "" || again:
-		return nil
-	case len(v.beneath) >= mostShown:
-		return errors.New("too much is shown beneath what covers it")
-	}
-	return v.inside(func() error {
-		tree, err := copyTree(p, 0)
-		if err != nil {
-			return err
-		}
-		var st unix.Stat_t
-		if err = unix.Fstat(tree, &st); err == nil {
-			v.trap.Shown(p, st.Mode&unix.S_IFMT == unix.S_IFDIR)
-			err = unix.MoveMount(tree, "", v.covered[over], p[len(over)+1:], unix.MOVE_MOUNT_F_EMPTY_PATH)
-		}
-		if err != nil {
-			return errors.Join(err, unix.Close(tree))
-		}
-		v.beneath[p] = tree
-		return nil
-	})
 }
 
 // copyTree makes a mount of what is at a path, not yet placed.

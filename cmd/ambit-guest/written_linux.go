@@ -17,7 +17,7 @@ type written struct {
 
 	mu     sync.Mutex
 	files  map[uint64]bool // guarded by mu; by inode
-	missed bool            // guarded by mu; there were more than the kernel remembers
+	missed bool            // guarded by mu; there were more than the kernel remembers, or this does
 }
 
 // watchWritten begins, behind what was put: whoever puts has it open for writing, too.
@@ -58,6 +58,7 @@ func (w *written) look() error {
 		case errors.Is(err, unix.EAGAIN):
 			return nil
 		case err != nil:
+			w.missed = true // what the kernel could not open for this is not told again
 			return fmt.Errorf("look at what was written: %w", err)
 		}
 		for rest := events[:n]; len(rest) > 0; {
@@ -72,6 +73,9 @@ func (w *written) look() error {
 	}
 }
 
+// mostWritten bounds the files that are remembered: a program may make and remove them for ever.
+const mostWritten = 1 << 18
+
 // take notes a file that was closed. w.mu is held.
 func (w *written) take(e unix.FanotifyEventMetadata) {
 	if e.Fd < 0 { // FAN_NOFD
@@ -83,9 +87,9 @@ func (w *written) take(e unix.FanotifyEventMetadata) {
 	_ = unix.Close(int(e.Fd)) // it was only looked at
 	switch {
 	case int(e.Pid) == os.Getpid(): // it was put
-	case err != nil:
-		w.missed = true
-	default:
+	case err != nil, len(w.files) >= mostWritten:
+		w.missed, w.files = true, nil
+	case !w.missed:
 		w.files[st.Ino] = true
 	}
 }
