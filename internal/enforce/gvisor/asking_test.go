@@ -272,6 +272,35 @@ func TestAskingEnded(t *testing.T) {
 	}
 }
 
+// followed reads what a session writes until a line, and has it go on, which waits for a
+// name in its own /tmp.
+func followed(t *testing.T, s enforce.Session, out io.Reader) (until func(last string) string, goOn func(name string)) {
+	t.Helper()
+	lines := bufio.NewReader(out)
+	until = func(last string) (text string) {
+		t.Helper()
+		for !strings.HasSuffix(text, last+"\n") {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatalf("%q: %v", text+line, err)
+			}
+			text += line
+		}
+		return text
+	}
+	goOn = func(name string) {
+		t.Helper()
+		e, err := s.(*waitedOnce).Session.(enforce.Enterer).Enter(enforce.Command{Args: []string{"/bin/sh", "-c", ": > /tmp/" + name}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: "/", Files: [3]*os.File{null(t), null(t), null(t)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := e.Wait(); err != nil || r.Exit != 0 {
+			t.Fatalf("%+v %v", r, err)
+		}
+	}
+	return until, goOn
+}
+
 // What was answered and is taken away is hidden again, with what was answered in it; the
 // session goes on, and the next touch asks anew. What is open is told. What a wider answer
 // shows stays, and a session that asks has no snapshot.
@@ -292,30 +321,11 @@ func TestAskingTakenAway(t *testing.T) {
 		echo one; while [ ! -e /tmp/go ]; do sleep 0.05; done
 		cat $D/file; cat $D/sub/deep; ls $D; echo y >> $D/file; mkdir $D/new
 		cat <&9; exec 9<&-; cd /; cat $D/file; echo two; while [ ! -e /tmp/on ]; do sleep 0.05; done
-		cat $D/file; echo z >> $D/file; cat $D/file`)
+		cat $D/file; echo z >> $D/file; cat $D/file; echo three`)
 	if err := s.Release(); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewReader(out)
-	until := func(last string) (text string) {
-		for !strings.HasSuffix(text, last+"\n") {
-			line, err := lines.ReadString('\n')
-			if err != nil {
-				t.Fatalf("%q: %v", text+line, err)
-			}
-			text += line
-		}
-		return text
-	}
-	goOn := func(name string) {
-		e, err := s.(*waitedOnce).Session.(enforce.Enterer).Enter(enforce.Command{Args: []string{"/bin/sh", "-c", ": > /tmp/" + name}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: "/", Files: [3]*os.File{null(t), null(t), null(t)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r, err := e.Wait(); err != nil || r.Exit != 0 {
-			t.Fatalf("%+v %v", r, err)
-		}
-	}
+	until, goOn := followed(t, s, out)
 	if got := until("one"); got != "deep\nhidden\nhidden\none\n" {
 		t.Errorf("it got %q", got)
 	}
@@ -338,10 +348,45 @@ func TestAskingTakenAway(t *testing.T) {
 	enforcetest.Unchanged(t, dir, 4)
 	refuse.Store(false)
 	goOn("on")
-	if rest, err := io.ReadAll(lines); err != nil || string(rest) != "hidden\nhidden\nz\n" {
-		t.Errorf("then it got %q %v", rest, err)
+	if rest := until("three"); rest != "hidden\nhidden\nz\nthree\n" {
+		t.Errorf("then it got %q", rest)
 	}
 	if _, err := enforce.Snapshot(s.(*waitedOnce).Session, enforce.TierGVisor); err == nil {
 		t.Error("a snapshot was made of it")
+	}
+}
+
+// An answer is taken back alone also where who came by a directory that was covered since
+// has it: what its folder gives stays.
+func TestAskingTakenBeneath(t *testing.T) {
+	dir := concealed(t)
+	var refuse atomic.Bool
+	p := &enforcetest.Person{Answer: func(ctx context.Context, touch enforce.Touch) enforce.Answer {
+		if refuse.Load() {
+			return enforce.Answer{}
+		}
+		return enforcetest.AsWanted(ctx, touch)
+	}}
+	s, out := inquiry(t, p, `exec 2>&1; D=`+dir+`
+		cd $D/sub; ls $D >/dev/null; echo x >> $D/sub/deep; cat deep
+		echo one; while [ ! -e /tmp/go ]; do sleep 0.05; done
+		cat deep $D/sub/deep; sh -c 'echo y >> deep' 2>/dev/null; sh -c 'echo z >> '$D/sub/deep 2>/dev/null; echo two`)
+	if err := s.Release(); err != nil {
+		t.Fatal(err)
+	}
+	until, goOn := followed(t, s, out)
+	if got := until("one"); got != "deep\nx\none\n" {
+		t.Errorf("it got %q", got)
+	}
+	refuse.Store(true)
+	if _, err := s.Hide(dir + "/sub/deep"); err != nil {
+		t.Errorf("hide: %v", err)
+	}
+	goOn("go")
+	if got := until("two"); got != "deep\nx\ndeep\nx\ntwo\n" {
+		t.Errorf("it got %q", got)
+	}
+	if text := enforcetest.Content(t, dir+"/sub/deep"); text != "deep\nx\n" {
+		t.Errorf("the host has %q", text)
 	}
 }

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ambit.dev/ambit/internal/enforce"
+	"ambit.dev/ambit/internal/enforce/namespace"
+	"ambit.dev/ambit/internal/enforce/row"
 )
 
 // split tells what was attached since the start, and is taken away by hide, from what a line
@@ -53,15 +57,14 @@ func (a *attacher) hide(paths []string) error {
 	}
 	taken := a.within(paths)
 	b := a.newRow()
+	fds := row.Descriptors(b.list)
 	b.inside()
+	b.list.Call("go to the descriptors", unix.SYS_FCHDIR, namespace.Result(fds))
 	for _, p := range taken {
-		n := a.layers(p)
-		if i, ok := a.beneath[p]; ok { // it comes to light with the end of its cover
-			if n++; !slices.Contains(taken, a.below[i]) {
-				return fmt.Errorf("%q is shown beneath %q too, which was not taken away; end the session", p, a.below[i])
-			}
+		if i, ok := a.beneath[p]; ok { // no other path leads there
+			b.detach(path.Join(strconv.Itoa(firstBelow+i), strings.TrimPrefix(p, a.below[i]+"/")))
 		}
-		for range n {
+		for range a.layers(p) {
 			b.detach(goferRoot + p)
 		}
 	}

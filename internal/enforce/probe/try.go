@@ -36,8 +36,8 @@ func layers(set string) (names []string) {
 	return names
 }
 
-// patience is how long one scenario may take. On an emulated processor with other work
-// it takes some ten seconds, and one that was cut off would be told as a layer that fails.
+// patience is how long one scenario may take. An emulated processor with other work is
+// slow, and what was cut off would be told as a layer that fails.
 const patience = time.Minute
 
 // boundary tries the view, Landlock, the namespaces, the filter, privileges.

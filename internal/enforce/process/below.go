@@ -115,15 +115,6 @@ func (a *attacher) attachBelow(p string, here spot) error {
 	return nil
 }
 
-// descriptors opens the folder of the worker's own descriptors: a path through
-// it begins at a descriptor, also in a namespace without a /proc that knows the
-// worker.
-func (b *builder) descriptors() namespace.Slot {
-	fd := b.list.NewSlot()
-	b.list.Call("open /proc/self/fd", unix.SYS_OPENAT, namespace.CWD, b.list.Str("/proc/self/fd"), num(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).Keep(fd)
-	return fd
-}
-
 // detachBelow takes away what was shown beneath the cover at p. It walks through
 // the trap's folders and enters none: to enter is a touch, which would wait for
 // this.
@@ -157,7 +148,7 @@ func (a *attacher) dropBelow(dir, name string) error {
 	}
 	b := &builder{plan: a.plan, list: &namespace.List{}}
 	a.home(b)
-	fds := b.descriptors()
+	fds := row.Descriptors(b.list)
 	a.inside(b)
 	b.list.Call("go to the descriptors", unix.SYS_FCHDIR, namespace.Result(fds))
 	b.unmount(path.Join(itoa(firstBelow+i), name)).May() // it may have gone with its name

@@ -110,7 +110,7 @@ func (a *attacher) takeAway(paths []string) error {
 	}
 	b := &builder{plan: a.plan, list: &namespace.List{}}
 	a.home(b)
-	fds := b.descriptors()
+	fds := row.Descriptors(b.list)
 	a.inside(b)
 	for i, p := range paths {
 		if !gone[i] {
