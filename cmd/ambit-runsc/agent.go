@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/google/subcommands"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -202,8 +203,8 @@ func (a *agent) begun() {
 func (a *agent) wait() {
 	const program = 1 // of its own kernel's processes
 	ws, asked := a.c.WaitPID(program)
-	gofer := (asked != nil || ws.Signal() == unix.SIGKILL) && killed(int(a.c.GoferPid.Load()))
-	stopped, err := a.c.Wait() // until the sentry has ended: if nobody could say how the program did, how the sentry did
+	gofer := (asked != nil || ws != 0) && killed(int(a.c.GoferPid.Load())) // the next may take its end away
+	stopped, err := a.c.Wait()                                             // until the sentry has ended: if nobody could say how the program did, how the sentry did
 	if asked != nil {
 		ws = stopped
 	}
@@ -230,21 +231,19 @@ func lost(gofer bool, asked error, stopped unix.WaitStatus) string {
 	return ""
 }
 
-// killed reports whether a signal ended a child that ends now, and leaves it to who
-// waits for it. A child's sockets are closed before it can be waited for, so who was
-// at their other end may know of its end before the kernel says how.
+// killed reports whether a signal ended the gofer, and leaves it to who waits for it. The
+// gofer ends by itself where the sentry has. Its sockets are closed before it can be waited
+// for, so that the sentry, or the program, may have ended for it by then.
 func killed(pid int) bool {
-	const (
-		exited  = 1    // CLD_EXITED (asm-generic/siginfo.h)
-		patient = 2000 // milliseconds
-	)
-	if fd, err := unix.PidfdOpen(pid, 0); err == nil {
-		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, patient) // what it is by then is asked below
-		_ = unix.Close(fd)
+	const exited = 1 // CLD_EXITED (asm-generic/siginfo.h)
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		var how unix.Siginfo
+		err := unix.Waitid(unix.P_PID, pid, &how, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
+		if err != nil || how.Signo != 0 {
+			return err == nil && how.Code != exited
+		}
 	}
-	var how unix.Siginfo
-	err := unix.Waitid(unix.P_PID, pid, &how, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, nil)
-	return err == nil && how.Signo != 0 && how.Code != exited
+	return false
 }
 
 // errnoOf reads out of an error why a program cannot be executed. The sentry says
